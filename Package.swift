@@ -1,0 +1,111 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+
+let package = Package(
+    name: "goldsmith",
+    products: [
+        .executable(name: "goldsmith", targets: ["goldsmith"]),
+        .library(name: "AMQPClient", targets: ["AMQPClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        // Generic plumbing: these know nothing of images.
+        .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
+        .target(name: "AMQPClient", dependencies: ["CRabbitMQ", log], swiftSettings: settings),
+        .target(
+            name: "SQLAccess",
+            dependencies: [.product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "PrivateServers",
+            dependencies: [log, subprocess, systemPackage],
+            swiftSettings: settings
+        ),
+
+        // The domain: everything below points to ImageCore.
+        .target(name: "ImageCore", swiftSettings: settings),
+        .target(name: "ImageStore", dependencies: ["ImageCore", "SQLAccess"], swiftSettings: settings),
+        .target(
+            name: "ImageDrivers",
+            dependencies: ["ImageCore", crypto, log, subprocess, systemPackage],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "ImageWorker",
+            dependencies: ["ImageCore", "AMQPClient", lifecycle, log],
+            swiftSettings: settings
+        ),
+
+        // The only wiring.
+        .executableTarget(
+            name: "goldsmith",
+            dependencies: [
+                "AMQPClient", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker", "PrivateServers", "SQLAccess",
+                lifecycle, log, subprocess, systemPackage,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+            ],
+            swiftSettings: settings
+        ),
+
+        // Tests.
+        .target(
+            name: "GoldsmithTestSupport",
+            dependencies: [
+                "AMQPClient", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker", "PrivateServers", "SQLAccess",
+                log, subprocess, systemPackage,
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "AMQPClientTests",
+            dependencies: ["AMQPClient", "PrivateServers", "GoldsmithTestSupport"],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "ImageCoreTests", dependencies: ["ImageCore", "GoldsmithTestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "ImageStoreTests",
+            dependencies: ["ImageStore", "GoldsmithTestSupport"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "ImageDriversTests",
+            dependencies: ["ImageDrivers", "GoldsmithTestSupport", crypto],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "ImageWorkerTests",
+            dependencies: ["ImageWorker", "GoldsmithTestSupport"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["GoldsmithTestSupport", subprocess, systemPackage],
+            swiftSettings: settings
+        ),
+    ]
+)

@@ -1,0 +1,4 @@
+@main
+struct Goldsmith {
+    static func main() { print("goldsmith") }
+}
