@@ -1,0 +1,54 @@
+/// The stable codes of the contract with upstream. Never renamed, only added to.
+public enum ErrorCode: String, Codable, Sendable, CaseIterable {
+    case invalidArgument = "INVALID_ARGUMENT"
+    case outOfRange = "OUT_OF_RANGE"
+    case duplicate = "DUPLICATE"
+    case failedPrecondition = "FAILED_PRECONDITION"
+    case notFound = "NOT_FOUND"
+    case permissionDenied = "PERMISSION_DENIED"
+    case quotaExceeded = "QUOTA_EXCEEDED"
+    case conflict = "CONFLICT"
+    case cancelled = "CANCELLED"
+    case unavailable = "UNAVAILABLE"
+    case `internal` = "INTERNAL"
+}
+
+/// A request that cannot be taken: what is wrong, in which field, and under which stable code.
+public struct Rejection: Error, Codable, Equatable, Sendable {
+    public var code: ErrorCode
+    public var message: String
+    /// The field of the request's body, for example `dataDisks[1].device`; `nil` when no single field is to blame.
+    public var field: String?
+
+    public init(_ code: ErrorCode, _ message: String, field: String? = nil) {
+        self.code = code
+        self.message = message
+        self.field = field
+    }
+}
+
+/// Why a step could not be done, said by whoever tried it. The error says itself what may be done about it.
+public struct StepFailure: Error, Codable, Equatable, Sendable {
+    public enum Disposition: String, Codable, Sendable {
+        /// May work next time: retried on the ladder, one attempt used.
+        case transient
+        /// Will not work next time either: the image fails at once.
+        case permanent
+        /// Asked to come back later: retried on the ladder, no attempt used.
+        case throttled
+    }
+
+    public var disposition: Disposition
+    public var code: ErrorCode
+    /// What happened, in one sentence for the image's owner.
+    public var message: String
+    /// What the owner can do about it.
+    public var advice: String?
+
+    public init(_ disposition: Disposition, _ code: ErrorCode, _ message: String, advice: String? = nil) {
+        self.disposition = disposition
+        self.code = code
+        self.message = message
+        self.advice = advice
+    }
+}

@@ -1,0 +1,88 @@
+/// A short name that comes from outside and ends up in paths, routing keys and SQL parameters.
+///
+/// Every identifier obeys one rule, checked once, where it enters: 1–63 characters out of `A–Z a–z 0–9 . _ -`, the
+/// first a letter or a digit. So an identifier can never be `..`, begin with `-` (an option to a program), hold a
+/// slash, a NUL or a newline, or hide in a folder listing.
+public protocol Identifier: Hashable, Comparable, Codable, Sendable, CustomStringConvertible {
+    var text: String { get }
+    /// Takes `text` as it is. Only for text that is known to obey the rule.
+    init(known text: String)
+}
+
+extension Identifier {
+    /// `nil` when `text` breaks the rule above.
+    public init?(_ text: String) {
+        guard IdentifierRule.allows(text) else { return nil }
+        self.init(known: text)
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let value = Self(text) else {
+            throw DecodingError.dataCorruptedError(
+                in: container,
+                debugDescription: "\(Self.self): \(IdentifierRule.sentence)"
+            )
+        }
+        self = value
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(text)
+    }
+
+    public static func < (left: Self, right: Self) -> Bool { left.text < right.text }
+    public var description: String { text }
+}
+
+/// The one rule for identifiers, and the sentence that explains it to people.
+public enum IdentifierRule {
+    public static let maximumLength = 63
+    public static let sentence =
+        "use 1 to \(maximumLength) letters, digits, '.', '_' or '-', beginning with a letter or a digit"
+
+    public static func allows(_ text: String, maximumLength: Int = Self.maximumLength) -> Bool {
+        let bytes = text.utf8
+        guard let first = bytes.first, bytes.count <= maximumLength, isAlphanumeric(first) else { return false }
+        return bytes.allSatisfy {
+            isAlphanumeric($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-")
+        }
+    }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+            || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
+}
+
+/// An image, for example `img-5f0c2b7e9a41d3c8`.
+public struct ImageID: Identifier {
+    public let text: String
+    public init(known text: String) { self.text = text }
+}
+
+/// An instance of the compute system behind the driver, for example `i-web1`.
+public struct InstanceID: Identifier {
+    public let text: String
+    public init(known text: String) { self.text = text }
+}
+
+/// The account an image belongs to. Quotas are per owner.
+public struct Owner: Identifier {
+    public let text: String
+    public init(known text: String) { self.text = text }
+}
+
+/// A place that images are replicated to, for example `east`.
+public struct LocationName: Identifier {
+    public let text: String
+    public init(known text: String) { self.text = text }
+}
+
+/// An upstream's idempotency key: one answer, and at most one image, per owner and request id.
+public struct RequestID: Identifier {
+    public let text: String
+    public init(known text: String) { self.text = text }
+}

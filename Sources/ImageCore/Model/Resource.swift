@@ -1,0 +1,125 @@
+/// Something an image's making creates outside the store, and must delete again if the making fails.
+///
+/// Its identifier is derived from image, job and fencing number, so a worker that died between "written in the ledger"
+/// and "created" leaves nothing that cannot be found, and two workers never write to the same place.
+public struct Resource: Codable, Hashable, Sendable {
+    public enum Kind: String, Codable, Sendable {
+        /// The captured copy of a local system disk.
+        case imageFile = "image-file"
+        /// A snapshot of a cloud disk.
+        case snapshot
+        /// The image's copy at one location.
+        case replica
+    }
+
+    public var id: ResourceID
+    public var kind: Kind
+    public var imageID: ImageID
+    /// Only for a replica.
+    public var location: LocationName?
+
+    public init(id: ResourceID, kind: Kind, imageID: ImageID, location: LocationName? = nil) {
+        self.id = id
+        self.kind = kind
+        self.imageID = imageID
+        self.location = location
+    }
+}
+
+/// For example `img-5f0c.vdb.1`: image, what of it, fencing number. Safe as one path component.
+public struct ResourceID: Hashable, Comparable, Codable, Sendable, CustomStringConvertible {
+    public let text: String
+
+    /// Image ids and location names are at most 63 characters each, so the whole fits a file name (255).
+    public init(image: ImageID, part: String, fence: Int64) {
+        text = "\(image.text).\(part).\(fence)"
+    }
+
+    /// `nil` unless every character is one an identifier may hold: the text becomes a path component.
+    public init?(_ text: String) {
+        guard IdentifierRule.allows(text, maximumLength: 200) else { return nil }
+        self.text = text
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let value = ResourceID(try container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a resource id")
+        }
+        self = value
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(text)
+    }
+
+    public static func < (left: Self, right: Self) -> Bool { left.text < right.text }
+    public var description: String { text }
+
+    /// The image whose making created this: what stands before the first dot. Goldsmith's own image ids hold none.
+    public var imageID: ImageID? {
+        text.split(separator: ".", maxSplits: 1).first.flatMap { ImageID(String($0)) }
+    }
+}
+
+/// What capturing one disk produced: a file (or snapshot) whose bytes are known by their checksum.
+public struct Capture: Codable, Equatable, Sendable {
+    public var resource: Resource
+    public var device: DeviceName
+    /// The size the guest sees, in bytes.
+    public var virtualSizeBytes: Int64
+    /// The size of the captured file, in bytes. Sparse parts of the disk take none.
+    public var fileSizeBytes: Int64
+    /// SHA-256 of the captured file, 64 lower-case hexadecimal digits.
+    public var sha256: String
+
+    public init(
+        resource: Resource, device: DeviceName, virtualSizeBytes: Int64, fileSizeBytes: Int64, sha256: String
+    ) {
+        self.resource = resource
+        self.device = device
+        self.virtualSizeBytes = virtualSizeBytes
+        self.fileSizeBytes = fileSizeBytes
+        self.sha256 = sha256
+    }
+}
+
+/// One image's verified copy at one location.
+public struct Replica: Codable, Equatable, Sendable {
+    public struct File: Codable, Equatable, Sendable {
+        public var device: DeviceName
+        /// Relative to the replica, for example `vda.qcow2`.
+        public var name: String
+        public var sizeBytes: Int64
+        public var sha256: String
+
+        public init(device: DeviceName, name: String, sizeBytes: Int64, sha256: String) {
+            self.device = device
+            self.name = name
+            self.sizeBytes = sizeBytes
+            self.sha256 = sha256
+        }
+    }
+
+    public var resource: Resource
+    public var location: LocationName
+    public var files: [File]
+
+    public init(resource: Resource, location: LocationName, files: [File]) {
+        self.resource = resource
+        self.location = location
+        self.files = files
+    }
+}
+
+/// How far a long operation is. `totalBytes` is 0 while it is not known.
+public struct CopyProgress: Codable, Equatable, Sendable {
+    public var doneBytes: Int64
+    public var totalBytes: Int64
+
+    public init(doneBytes: Int64, totalBytes: Int64) {
+        self.doneBytes = doneBytes
+        self.totalBytes = totalBytes
+    }
+}

@@ -1,0 +1,42 @@
+/// The seam to a real compute and storage system, in intentions. One conformance suite runs against every driver.
+///
+/// Rules for every driver:
+/// - Nothing here decides a retry. A driver throws a `StepFailure` that says what kind of failure it is.
+/// - Outputs go only to the given resource, whose id carries the fencing number. A second call for the same resource
+///   starts from nothing: it replaces whatever a dead worker left under that id.
+/// - A cancelled task stops promptly, ends its child processes, and throws; what it left is deleted by `delete`.
+/// - `progress` is called at least once a second while bytes flow, from any thread.
+public protocol ImageDriver: Sendable {
+    /// - Throws: `NOT_FOUND` (permanent) when there is no such instance.
+    func describe(_ instance: InstanceID) async throws(StepFailure) -> Instance
+
+    /// Every instance, by id.
+    func instances() async throws(StepFailure) -> [Instance]
+
+    /// The locations this driver can replicate to, by name.
+    func locations() async throws(StepFailure) -> [LocationName]
+
+    /// Finds out before any byte is copied whether a disk can be captured: there, readable, sound, not being written.
+    func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure)
+
+    /// Captures one disk into `resource` (an image file or a snapshot) and checks the result.
+    /// - Throws: `FAILED_PRECONDITION` when the instance is not stopped before *and after* the copy, when the disk is
+    ///   being written, is corrupt or unreadable, or its backing chain leaves its folder.
+    func capture(
+        _ device: DeviceName, of instance: InstanceID, into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture
+
+    /// Copies the captures to `resource.location`, verifies each file's SHA-256 against its capture's, and writes
+    /// `manifest` last, so that a copy with a manifest is a whole copy.
+    func replicate(
+        _ captures: [Capture], manifest: [UInt8], into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Replica
+
+    /// Deletes a resource and everything a half-done operation left of it. Already gone is success.
+    func delete(_ resource: Resource) async throws(StepFailure)
+
+    /// Every resource that exists, whole or partial, so that what nobody owns can be found.
+    func inventory() async throws(StepFailure) -> [Resource]
+}
