@@ -1,10 +1,11 @@
 /// A short name that comes from outside and ends up in paths, routing keys and SQL parameters.
 ///
-/// Every identifier obeys one rule, checked once, where it enters: 1–63 characters out of `A–Z a–z 0–9 . _ -`, the
+/// Nearly every identifier obeys one rule, checked once, where it enters: 1–63 characters out of `A–Z a–z 0–9 . _ -`, the
 /// first a letter or a digit. So an identifier can never be `..`, begin with `-` (an option to a program), hold a
 /// slash, a NUL or a newline, or hide in a folder listing.
 public protocol Identifier: Hashable, Comparable, Codable, Sendable, CustomStringConvertible {
     var text: String { get }
+    static func allows(_ text: String) -> Bool
     /// Takes `text` as it is. Only for text that is known to obey the rule.
     init(known text: String)
 }
@@ -12,9 +13,11 @@ public protocol Identifier: Hashable, Comparable, Codable, Sendable, CustomStrin
 extension Identifier {
     /// `nil` when `text` breaks the rule above.
     public init?(_ text: String) {
-        guard IdentifierRule.allows(text) else { return nil }
+        guard Self.allows(text) else { return nil }
         self.init(known: text)
     }
+
+    public static func allows(_ text: String) -> Bool { IdentifierRule.allows(text) }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
@@ -22,7 +25,7 @@ extension Identifier {
         guard let value = Self(text) else {
             throw DecodingError.dataCorruptedError(
                 in: container,
-                debugDescription: "\(Self.self): \(IdentifierRule.sentence)"
+                debugDescription: "not a valid \(Self.self)"
             )
         }
         self = value
@@ -70,9 +73,14 @@ public struct InstanceID: Identifier {
 }
 
 /// The account an image belongs to. Quotas are per owner.
+///
+/// One word of an event's routing key, so it holds no dot: a second word would slip past topic permissions.
 public struct Owner: Identifier {
+    public static let sentence = IdentifierRule.sentence + ", without dots"
     public let text: String
     public init(known text: String) { self.text = text }
+
+    public static func allows(_ text: String) -> Bool { IdentifierRule.allows(text) && !text.contains(".") }
 }
 
 /// A place that images are replicated to, for example `east`.
@@ -82,7 +90,14 @@ public struct LocationName: Identifier {
 }
 
 /// An upstream's idempotency key: one answer, and at most one image, per owner and request id.
+///
+/// Never part of a path, so it may be any 1–128 printable ASCII characters without spaces: upstreams bring their own.
 public struct RequestID: Identifier {
+    public static let sentence = "use 1 to 128 printable ASCII characters without spaces"
     public let text: String
     public init(known text: String) { self.text = text }
+
+    public static func allows(_ text: String) -> Bool {
+        (1...128).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    }
 }

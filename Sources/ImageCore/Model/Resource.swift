@@ -75,7 +75,11 @@ public struct Capture: Codable, Equatable, Sendable {
     public var sha256: String
 
     public init(
-        resource: Resource, device: DeviceName, virtualSizeBytes: Int64, fileSizeBytes: Int64, sha256: String
+        resource: Resource,
+        device: DeviceName,
+        virtualSizeBytes: Int64,
+        fileSizeBytes: Int64,
+        sha256: String
     ) {
         self.resource = resource
         self.device = device

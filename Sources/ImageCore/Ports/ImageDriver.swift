@@ -23,14 +23,18 @@ public protocol ImageDriver: Sendable {
     /// - Throws: `FAILED_PRECONDITION` when the instance is not stopped before *and after* the copy, when the disk is
     ///   being written, is corrupt or unreadable, or its backing chain leaves its folder.
     func capture(
-        _ device: DeviceName, of instance: InstanceID, into resource: Resource,
+        _ device: DeviceName,
+        of instance: InstanceID,
+        into resource: Resource,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture
 
     /// Copies the captures to `resource.location`, verifies each file's SHA-256 against its capture's, and writes
     /// `manifest` last, so that a copy with a manifest is a whole copy.
     func replicate(
-        _ captures: [Capture], manifest: [UInt8], into resource: Resource,
+        _ captures: [Capture],
+        manifest: [UInt8],
+        into resource: Resource,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Replica
 

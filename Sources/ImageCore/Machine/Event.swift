@@ -1,0 +1,92 @@
+/// What can happen to an image after its request was accepted.
+public enum Event: Equatable, Sendable {
+    /// A worker begins an attempt of a job. Grants the next fencing number and writes the ledger.
+    /// - Parameter attempt: the attempt its message was sent for.
+    case began(Job, attempt: Int)
+    case succeeded(Job, fence: Int64, JobOutput)
+    /// - Parameter discarded: whether the worker has already deleted what the attempt left.
+    case failed(Job, fence: Int64, StepFailure, discarded: Bool)
+    /// An attempt stopped without being at fault: its worker shut down. No attempt is used.
+    case interrupted(Job, fence: Int64, discarded: Bool)
+    /// The job cannot begin yet, for example because another image's making holds the instance. No attempt is used.
+    case postponed(Job, reason: String)
+    /// A job's dead letter arrived: from ourselves (out of attempts) or from the broker (it kept killing workers).
+    case deadLettered(Job, StepFailure)
+    /// The owner asked for it to stop.
+    case cancelled
+    /// Time has passed in which nothing was heard of the open jobs. Those with a live lease are named.
+    case overdue(alive: Set<Job>)
+}
+
+/// What is to be done because of an event. The store writes all of them in the transaction that keeps the new state.
+public enum Effect: Equatable, Sendable {
+    /// Queue a job: at once, or after a rung of the ladder.
+    case enqueue(Job, attempt: Int, after: Rung?)
+    /// Send a job that is out of attempts down the dead-letter path.
+    case deadLetter(Job, attempt: Int, StepFailure)
+    /// A clean-up that cannot be done: park it for a human, loudly.
+    case park(Job, attempt: Int, StepFailure)
+    /// Tell the world, and write the line into the image's journal.
+    case announce(Announcement)
+    /// Write a line into the journal only.
+    case note(Announcement)
+    /// Let other images use the instance and its disks again.
+    case releaseLocks
+    case releaseQuota(QuotaUse)
+}
+
+/// One line of an image's history.
+public struct Announcement: Codable, Equatable, Sendable {
+    public enum Kind: String, Codable, Sendable {
+        case imagePending = "image.pending"
+        case imageReplicating = "image.replicating"
+        case imageAvailable = "image.available"
+        case imageError = "image.error"
+        case imageCleaned = "image.cleaned"
+        case stepStarted = "step.started"
+        case stepRetrying = "step.retrying"
+        case stepWaiting = "step.waiting"
+        case stepInterrupted = "step.interrupted"
+        case stepDone = "step.done"
+        case stepFailed = "step.failed"
+    }
+
+    public var kind: Kind
+    /// From 1 per image; consumers order and deduplicate by it.
+    public var sequence: Int64
+    public var at: Timestamp
+    public var status: ImageStatus
+    public var job: Job?
+    public var attempt: Int?
+    public var failure: StepFailure?
+    public var reason: String?
+}
+
+/// The answer of the machine to an event. None of them is an error: messages come twice, late and out of order.
+public enum Transition: Equatable, Sendable {
+    /// The state changed (or, for `overdue`, the wait was renewed).
+    case moved([Effect])
+    /// Nothing to do any more. The effects are the follow-ups that are still open: emitted again, because whoever
+    /// committed this job may have died before its messages left.
+    case ignored(Ignored, [Effect])
+
+    public var effects: [Effect] {
+        switch self {
+        case .moved(let effects), .ignored(_, let effects): effects
+        }
+    }
+
+    public var isMoved: Bool { if case .moved = self { true } else { false } }
+}
+
+/// Why an event changed nothing.
+public enum Ignored: Equatable, Sendable {
+    /// The job is done; this is a duplicate.
+    case alreadyDone
+    /// The image has come to an end, or never had this job.
+    case notWanted
+    /// A later attempt holds the job: this worker was too slow, and its output must not be used.
+    case superseded
+    /// Too late to cancel.
+    case atItsEnd(ImageStatus)
+}

@@ -1,0 +1,191 @@
+/// The image's state machine: event in, effects out. No clock, no randomness, no I/O; it never traps on what it is told.
+extension Image {
+    /// A request's first transition: from nothing to Pending.
+    public static func accepted(
+        _ request: CreateRequest,
+        as id: ImageID,
+        plan: Plan,
+        in circumstances: Circumstances
+    ) -> (image: Image, effects: [Effect]) {
+        var image = Image(id: id, request: request, plan: plan, at: circumstances.now)
+        var turn = Turn(circumstances)
+        image.announce(.imagePending, in: &turn)
+        image.open(.stopCheck, in: &turn)
+        return (image, turn.effects)
+    }
+
+    public mutating func apply(_ event: Event, in circumstances: Circumstances) -> Transition {
+        var turn = Turn(circumstances)
+        if let ignored = handle(event, in: &turn) {
+            return .ignored(ignored, turn.effects)
+        }
+        updatedAt = circumstances.now
+        return .moved(turn.effects)
+    }
+
+    /// The effects gathered while one event is handled.
+    struct Turn {
+        let now: Timestamp
+        let policy: RetryPolicy
+        let jitter: Double
+        var effects: [Effect] = []
+
+        init(_ circumstances: Circumstances) {
+            now = circumstances.now
+            policy = circumstances.policy
+            jitter = circumstances.jitter
+        }
+    }
+
+    private mutating func handle(_ event: Event, in turn: inout Turn) -> Ignored? {
+        switch event {
+        case .began(let job, let attempt): begin(job, attempt: attempt, in: &turn)
+        case .succeeded(let job, let fence, let output): succeed(job, fence: fence, output, in: &turn)
+        case .failed(let job, let fence, let failure, let discarded):
+            fail(job, fence: fence, failure, discarded: discarded, in: &turn)
+        case .interrupted(let job, let fence, let discarded):
+            interrupt(job, fence: fence, discarded: discarded, in: &turn)
+        case .postponed(let job, let reason): postpone(job, reason: reason, in: &turn)
+        case .deadLettered(let job, let failure): bury(job, failure, in: &turn)
+        case .cancelled: cancel(in: &turn)
+        case .overdue(let alive): renew(alive: alive, in: &turn)
+        }
+    }
+
+    // MARK: A job's attempt
+
+    private mutating func begin(_ job: Job, attempt: Int, in turn: inout Turn) -> Ignored? {
+        if let ignored = reasonToIgnore(job, in: &turn) { return ignored }
+        // A copy of an earlier attempt's message. The later attempt has a message of its own, on the ladder.
+        if let current = jobs[job]?.attempt, attempt < current { return .superseded }
+        fence += 1
+        jobs[job]?.fence = fence
+        jobs[job]?.waiting = nil
+        jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
+        if let resource = plan.resource(for: job, of: id, fence: fence) {
+            ledger.append(LedgerEntry(resource: resource, job: job, fence: fence))
+        }
+        announce(.stepStarted, job, in: &turn)
+        return nil
+    }
+
+    private mutating func succeed(_ job: Job, fence: Int64, _ output: JobOutput, in turn: inout Turn) -> Ignored? {
+        if let ignored = reasonToIgnore(job, fence: fence, in: &turn) { return ignored }
+        jobs[job]?.phase = .done
+        jobs[job]?.output = output
+        jobs[job]?.lastFailure = nil
+        switch output {
+        case .checked(let found): findings = found
+        case .captured, .replicated: adopt(job, fence: fence, in: &turn)
+        case .cleaned: break
+        }
+        announce(.stepDone, job, in: &turn)
+        advance(past: job, in: &turn)
+        return nil
+    }
+
+    private mutating func fail(
+        _ job: Job,
+        fence: Int64,
+        _ failure: StepFailure,
+        discarded: Bool,
+        in turn: inout Turn
+    ) -> Ignored? {
+        if let ignored = reasonToIgnore(job, fence: fence, in: &turn) { return ignored }
+        if discarded { strike(job, fence: fence) }
+        retireFence(of: job)
+        jobs[job]?.lastFailure = failure
+        let attempt = jobs[job]?.attempt ?? 1
+        switch failure.disposition {
+        case .throttled:
+            wait(job, reason: failure.message, after: .seconds30, in: &turn)
+        case .transient where attempt < turn.policy.attempts(for: job.step):
+            let rung = turn.policy.rung(after: attempt, jitter: turn.jitter)
+            jobs[job]?.attempt = attempt + 1
+            enqueue(job, after: rung, in: &turn)
+            announce(.stepRetrying, job, failure: failure, in: &turn)
+        case .transient, .permanent:
+            giveUp(job, failure, in: &turn)
+        }
+        return nil
+    }
+
+    private mutating func interrupt(_ job: Job, fence: Int64, discarded: Bool, in turn: inout Turn) -> Ignored? {
+        if let ignored = reasonToIgnore(job, fence: fence, in: &turn) { return ignored }
+        if discarded { strike(job, fence: fence) }
+        retireFence(of: job)
+        enqueue(job, after: nil, in: &turn)
+        note(.stepInterrupted, job, in: &turn)
+        return nil
+    }
+
+    private mutating func postpone(_ job: Job, reason: String, in turn: inout Turn) -> Ignored? {
+        if let ignored = reasonToIgnore(job, in: &turn) { return ignored }
+        if let since = jobs[job]?.waiting?.since, turn.now - since > turn.policy.lockDeadline {
+            giveUp(
+                job,
+                StepFailure(.permanent, .conflict, "waited too long: \(reason)", advice: "ask again when it is free"),
+                in: &turn
+            )
+        } else {
+            // Short waits first, since most holders are nearly done; then seldom, since one poll is four messages.
+            let isFresh = jobs[job]?.waiting.map { turn.now - $0.since < .seconds(30) } ?? true
+            let rungs: (Rung, Rung) = isFresh ? (.second1, .seconds5) : (.seconds5, .seconds30)
+            wait(job, reason: reason, after: turn.jitter < 0.5 ? rungs.0 : rungs.1, in: &turn)
+        }
+        return nil
+    }
+
+    // MARK: The whole image
+
+    private mutating func bury(_ job: Job, _ failure: StepFailure, in turn: inout Turn) -> Ignored? {
+        guard let state = jobs[job] else { return .notWanted }
+        switch state.phase {
+        case .done:
+            emitAgain(after: job, in: &turn)
+            return .alreadyDone
+        case .abandoned: return .notWanted
+        case .waiting, .failed:
+            if job.step == .cleanUp {
+                if state.phase == .failed { return .alreadyDone }
+                giveUp(job, failure, in: &turn)
+                return nil
+            }
+            guard !status.isEnd else { return .notWanted }
+            jobs[job]?.phase = .failed
+            jobs[job]?.lastFailure = failure
+            failWhole(ImageFailure(job: job, attempts: state.attempt, cause: failure, at: turn.now), in: &turn)
+            return nil
+        }
+    }
+
+    private mutating func cancel(in turn: inout Turn) -> Ignored? {
+        guard !status.isEnd else { return .atItsEnd(status) }
+        let cause = StepFailure(.permanent, .cancelled, "cancelled by its owner")
+        failWhole(ImageFailure(job: nil, attempts: 0, cause: cause, at: turn.now), in: &turn)
+        return nil
+    }
+
+    private mutating func renew(alive: Set<Job>, in turn: inout Turn) -> Ignored? {
+        for (job, state) in jobs.sorted(by: { $0.key < $1.key }) where state.expectedAt <= turn.now {
+            if alive.contains(job) {
+                jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
+            } else {
+                emit(job, state, in: &turn)
+            }
+        }
+        return nil
+    }
+
+    private mutating func failWhole(_ reason: ImageFailure, in turn: inout Turn) {
+        status = .error
+        failure = reason
+        for job in jobs.keys where job.step != .cleanUp && jobs[job]?.phase == .waiting {
+            jobs[job]?.phase = .abandoned
+        }
+        turn.effects.append(.releaseLocks)
+        announce(.imageError, reason.job, failure: reason.cause, in: &turn)
+        for entry in ledger { open(.cleanUp(entry.resource.id), in: &turn) }
+        finishCleanUp(in: &turn)
+    }
+}

@@ -1,0 +1,170 @@
+/// How the machine moves from job to job. Fan-in asks which jobs are done, never how many messages came.
+extension Image {
+    /// Called once a job is done.
+    mutating func advance(past job: Job, in turn: inout Turn) {
+        switch job {
+        case .stopCheck:
+            for next in plan.captureJobs { open(next, in: &turn) }
+        case .systemDisk, .dataDisk:
+            guard isDone(plan.captureJobs) else { return }
+            status = .replicating
+            // Its owner may start the instance again from here on.
+            turn.effects.append(.releaseLocks)
+            announce(.imageReplicating, in: &turn)
+            for next in plan.replicateJobs { open(next, in: &turn) }
+        case .replicate:
+            guard isDone(plan.replicateJobs) else { return }
+            status = .available
+            announce(.imageAvailable, in: &turn)
+        case .cleanUp(let resource):
+            if ledger.contains(where: { $0.resource.id == resource }) { cleaned.append(resource) }
+            ledger.removeAll { $0.resource.id == resource }
+            finishCleanUp(in: &turn)
+        }
+    }
+
+    /// The follow-ups of a done job that are still open.
+    mutating func emitAgain(after job: Job, in turn: inout Turn) {
+        let next: [Job] =
+            switch job {
+            case .stopCheck: plan.captureJobs
+            case .systemDisk, .dataDisk: plan.replicateJobs
+            case .replicate, .cleanUp: []
+            }
+        for follower in next {
+            guard let state = jobs[follower] else { continue }
+            emit(follower, state, in: &turn)
+        }
+    }
+
+    /// Sends the message an open job is waiting for once more: the same message, under the same id.
+    mutating func emit(_ job: Job, _ state: JobState, in turn: inout Turn) {
+        switch state.phase {
+        case .waiting:
+            jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
+            turn.effects.append(.enqueue(job, attempt: state.attempt, after: nil))
+        case .failed where job.step != .cleanUp && !status.isEnd:
+            jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
+            if let failure = state.lastFailure {
+                turn.effects.append(.deadLetter(job, attempt: state.attempt, failure))
+            }
+        case .failed, .done, .abandoned: break
+        }
+    }
+
+    /// Says why a job must not be worked on, and emits again what whoever finished it may not have sent.
+    mutating func reasonToIgnore(_ job: Job, fence: Int64? = nil, in turn: inout Turn) -> Ignored? {
+        guard let state = jobs[job] else { return .notWanted }
+        switch state.phase {
+        case .done:
+            emitAgain(after: job, in: &turn)
+            return .alreadyDone
+        case .failed:
+            emit(job, state, in: &turn)
+            return .notWanted
+        case .abandoned: return .notWanted
+        case .waiting:
+            guard let fence, fence != state.fence else { return nil }
+            return .superseded
+        }
+    }
+
+    /// Makes a job's output part of the image; what earlier attempts of that job left is deleted.
+    mutating func adopt(_ job: Job, fence: Int64, in turn: inout Turn) {
+        for index in ledger.indices where ledger[index].job == job {
+            if ledger[index].fence == fence {
+                ledger[index].isAdopted = true
+            } else {
+                open(.cleanUp(ledger[index].resource.id), in: &turn)
+            }
+        }
+    }
+
+    /// Takes what an attempt has already deleted out of the ledger.
+    mutating func strike(_ job: Job, fence: Int64) {
+        ledger.removeAll { $0.job == job && $0.fence == fence && !$0.isAdopted }
+    }
+
+    /// No attempt holds the job any more, so that a second report of the same attempt counts for nothing.
+    mutating func retireFence(of job: Job) { jobs[job]?.fence = 0 }
+
+    mutating func giveUp(_ job: Job, _ failure: StepFailure, in turn: inout Turn) {
+        jobs[job]?.phase = .failed
+        jobs[job]?.lastFailure = failure
+        jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
+        let attempt = jobs[job]?.attempt ?? 1
+        announce(.stepFailed, job, failure: failure, in: &turn)
+        turn.effects.append(
+            job.step == .cleanUp ? .park(job, attempt: attempt, failure) : .deadLetter(job, attempt: attempt, failure)
+        )
+    }
+
+    mutating func finishCleanUp(in turn: inout Turn) {
+        guard status == .error, ledger.isEmpty, quota != .none else { return }
+        turn.effects.append(.releaseQuota(quota))
+        quota = .none
+        announce(.imageCleaned, in: &turn)
+    }
+
+    // MARK: Small parts
+
+    mutating func open(_ job: Job, in turn: inout Turn) {
+        guard jobs[job] == nil else { return }
+        jobs[job] = JobState(expectedAt: turn.now + turn.policy.overdueAfter)
+        turn.effects.append(.enqueue(job, attempt: 1, after: nil))
+    }
+
+    mutating func enqueue(_ job: Job, after rung: Rung?, in turn: inout Turn) {
+        jobs[job]?.expectedAt = turn.now + (rung?.delay ?? .zero) + turn.policy.overdueAfter
+        turn.effects.append(.enqueue(job, attempt: jobs[job]?.attempt ?? 1, after: rung))
+    }
+
+    mutating func wait(_ job: Job, reason: String, after rung: Rung, in turn: inout Turn) {
+        let before = jobs[job]?.waiting
+        jobs[job]?.waiting = .init(reason: reason, since: before?.since ?? turn.now)
+        enqueue(job, after: rung, in: &turn)
+        if before?.reason != reason { note(.stepWaiting, job, reason: reason, in: &turn) }
+    }
+
+    func isDone(_ all: [Job]) -> Bool { all.allSatisfy { jobs[$0]?.phase == .done } }
+
+    mutating func announce(
+        _ kind: Announcement.Kind,
+        _ job: Job? = nil,
+        failure: StepFailure? = nil,
+        in turn: inout Turn
+    ) {
+        turn.effects.append(.announce(line(kind, job, failure: failure, reason: nil, at: turn.now)))
+    }
+
+    mutating func note(_ kind: Announcement.Kind, _ job: Job, reason: String? = nil, in turn: inout Turn) {
+        turn.effects.append(.note(line(kind, job, failure: nil, reason: reason, at: turn.now)))
+    }
+
+    private mutating func line(
+        _ kind: Announcement.Kind,
+        _ job: Job?,
+        failure: StepFailure?,
+        reason: String?,
+        at now: Timestamp
+    ) -> Announcement {
+        sequence += 1
+        return Announcement(
+            kind: kind,
+            sequence: sequence,
+            at: now,
+            status: status,
+            job: job,
+            attempt: job.flatMap { jobs[$0]?.attempt },
+            failure: failure,
+            reason: reason
+        )
+    }
+
+    /// When the sweeper should next ask whether a message of this image was lost; `nil` when nothing is open.
+    public var wakeAt: Timestamp? {
+        jobs.filter { job, state in
+            state.phase == .waiting || (state.phase == .failed && job.step != .cleanUp && !status.isEnd)
+        }.map(\.value.expectedAt).min()
+    }
+}

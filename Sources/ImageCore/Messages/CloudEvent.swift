@@ -1,0 +1,156 @@
+import FoundationEssentials
+
+/// A CloudEvents 1.0 event in structured JSON mode. What upstream systems follow an image by.
+public struct CloudEvent: Codable, Equatable, Sendable {
+    public struct Data: Codable, Equatable, Sendable {
+        public struct File: Codable, Equatable, Sendable {
+            public var device: DeviceName
+            public var resource: ResourceID
+            public var virtualSizeBytes: Int64
+            public var fileSizeBytes: Int64
+            public var sha256: String
+        }
+
+        public var imageId: ImageID?
+        public var owner: Owner
+        public var name: String?
+        public var instanceId: InstanceID?
+        public var requestId: RequestID?
+        public var status: ImageStatus?
+        public var step: Step?
+        /// The disk, location or resource a step is about.
+        public var subject: String?
+        public var attempt: Int?
+        public var code: ErrorCode?
+        public var message: String?
+        public var advice: String?
+        public var field: String?
+        public var disks: [File]?
+        public var locations: [LocationName]?
+        public var progress: CopyProgress?
+    }
+
+    public var specversion = "1.0"
+    public var id: String
+    public var source = "goldsmith"
+    public var type: String
+    public var subject: String?
+    public var time: String
+    /// From 1 per image; absent for progress, which is neither stored nor counted.
+    public var sequence: String?
+    public var datacontenttype = "application/json"
+    public var data: Data
+    /// Not part of the event: the topic brokers route and restrict by.
+    private var topic: String
+
+    private enum CodingKeys: String, CodingKey {
+        case specversion, id, source, type, subject, time, sequence, datacontenttype, data
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        id = try container.decode(String.self, forKey: .id)
+        type = try container.decode(String.self, forKey: .type)
+        subject = try container.decodeIfPresent(String.self, forKey: .subject)
+        time = try container.decode(String.self, forKey: .time)
+        sequence = try container.decodeIfPresent(String.self, forKey: .sequence)
+        data = try container.decode(Data.self, forKey: .data)
+        topic = ""
+    }
+
+    /// The announced line of an image's history.
+    public init(_ line: Announcement, of image: Image) {
+        id = "\(image.id)/\(line.sequence)"
+        let name = Self.name(of: line)
+        type = "goldsmith." + name
+        topic = "\(name).\(image.owner)"
+        subject = image.id.text
+        time = line.at.rfc3339
+        sequence = String(line.sequence)
+        data = Data(
+            imageId: image.id,
+            owner: image.owner,
+            name: image.name,
+            instanceId: image.plan.instanceID,
+            requestId: image.requestID,
+            status: line.status,
+            step: line.job?.step,
+            subject: line.job.flatMap { $0.subject.isEmpty ? nil : $0.subject },
+            attempt: line.attempt,
+            code: line.failure?.code,
+            message: line.failure?.message ?? line.reason,
+            advice: line.failure?.advice
+        )
+        if line.kind == .imageAvailable {
+            data.locations = image.replicas.map(\.location)
+            data.disks = image.captures.map {
+                Data.File(
+                    device: $0.device,
+                    resource: $0.resource.id,
+                    virtualSizeBytes: $0.virtualSizeBytes,
+                    fileSizeBytes: $0.fileSizeBytes,
+                    sha256: $0.sha256
+                )
+            }
+        }
+    }
+
+    /// A request that was refused.
+    public init(rejected rejection: Rejection, of identity: RequestIdentity, at now: Timestamp) {
+        id = "rejected/\(identity.owner)/\(identity.requestID)"
+        type = "goldsmith.request.rejected"
+        topic = "request.rejected.\(identity.owner)"
+        time = now.rfc3339
+        data = Data(
+            owner: identity.owner,
+            requestId: identity.requestID,
+            code: rejection.code,
+            message: rejection.message,
+            field: rejection.field
+        )
+    }
+
+    /// How far a copy is. Best effort: sent without a number, and never stored.
+    public init(progress: CopyProgress, of job: Job, fence: Int64, image: Image, at now: Timestamp) {
+        id = "\(image.id)/progress/\(job)/\(fence)/\(progress.doneBytes)"
+        type = "goldsmith.image.progress"
+        topic = "image.progress.\(image.owner)"
+        subject = image.id.text
+        time = now.rfc3339
+        data = Data(
+            imageId: image.id,
+            owner: image.owner,
+            status: image.status,
+            step: job.step,
+            subject: job.subject.isEmpty ? nil : job.subject,
+            progress: progress
+        )
+    }
+
+    public func outgoing() -> OutgoingMessage {
+        OutgoingMessage(
+            id: id,
+            destination: .events,
+            routingKey: topic,
+            contentType: "application/cloudevents+json",
+            correlationID: subject,
+            body: CanonicalJSON.text(self)
+        )
+    }
+
+    /// `image.pending`, `step.data-disk.started`, …
+    private static func name(of line: Announcement) -> String {
+        guard let job = line.job, let outcome = line.kind.rawValue.split(separator: ".").last,
+            line.kind.rawValue.hasPrefix("step.")
+        else { return line.kind.rawValue }
+        return "step.\(job.step.rawValue).\(outcome)"
+    }
+}
+
+extension Timestamp {
+    /// RFC 3339 in UTC with milliseconds, for example `2026-01-31T12:00:00.000Z`.
+    public var rfc3339: String {
+        Date(timeIntervalSince1970: Double(microseconds) / 1e6)
+            .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+    }
+}

@@ -1,0 +1,45 @@
+/// What a replica says of itself, written last: a copy with a manifest is a whole copy.
+public struct Manifest: Codable, Equatable, Sendable {
+    public struct File: Codable, Equatable, Sendable {
+        public var device: DeviceName
+        public var kind: DiskKind
+        public var sizeBytes: Int64
+        public var autoDelete: Bool
+        public var format: String
+        public var fileSizeBytes: Int64
+        public var sha256: String
+        /// The snapshot or image file this disk was captured into.
+        public var resource: ResourceID
+    }
+
+    public var version = 1
+    public var imageId: ImageID
+    public var name: String
+    public var owner: Owner
+    public var instanceId: InstanceID
+    public var createdAt: String
+    public var rootDeviceType: String
+    public var disks: [File]
+
+    public init(of image: Image) {
+        imageId = image.id
+        name = image.name
+        owner = image.owner
+        instanceId = image.plan.instanceID
+        createdAt = image.createdAt.rfc3339
+        rootDeviceType = image.plan.systemDisk.kind == .local ? "localDisk" : "cloudDisk"
+        disks = image.captures.compactMap { capture in
+            guard let planned = image.plan.disks.first(where: { $0.device == capture.device }) else { return nil }
+            return File(
+                device: capture.device,
+                kind: planned.kind,
+                sizeBytes: planned.sizeBytes,
+                autoDelete: planned.autoDelete,
+                format: "qcow2",
+                fileSizeBytes: capture.fileSizeBytes,
+                sha256: capture.sha256,
+                resource: capture.resource.id
+            )
+        }
+    }
+}

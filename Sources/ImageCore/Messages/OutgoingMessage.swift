@@ -1,0 +1,135 @@
+/// A message to be published, as it lies in the outbox: whole, so that any process can send it.
+public struct OutgoingMessage: Codable, Equatable, Sendable {
+    /// Which exchange. The configured prefix is added when it is sent, so that it is not frozen into stored rows.
+    public enum Destination: Codable, Hashable, Sendable {
+        case jobs
+        case retry(Rung)
+        case dead
+        case parking
+        case events
+        /// The default exchange: straight to the queue an upstream named in `reply_to`.
+        case reply
+    }
+
+    /// Deterministic: the same fact has the same id however often it is emitted.
+    public var id: String
+    public var destination: Destination
+    public var routingKey: String
+    public var contentType: String
+    public var correlationID: String?
+    /// The attempt, for jobs: counted in our own header, since brokers differ in how they count theirs.
+    public var attempt: Int?
+    /// Why it is here, for dead letters and parked messages: in a header, so that it can be read without the body.
+    public var reason: String?
+    public var body: String
+
+    /// Whether it is an error that no queue takes the message. Events may have no subscriber, and an upstream may have
+    /// stopped waiting for its answer.
+    public var isMandatory: Bool {
+        switch destination {
+        case .jobs, .retry, .dead, .parking: true
+        case .events, .reply: false
+        }
+    }
+
+    public init(
+        id: String,
+        destination: Destination,
+        routingKey: String,
+        contentType: String = "application/json",
+        correlationID: String? = nil,
+        attempt: Int? = nil,
+        reason: String? = nil,
+        body: String
+    ) {
+        self.id = id
+        self.destination = destination
+        self.routingKey = routingKey
+        self.contentType = contentType
+        self.correlationID = correlationID
+        self.attempt = attempt
+        self.reason = reason
+        self.body = body
+    }
+}
+
+/// Where an upstream wants its answer.
+public struct ReplyAddress: Codable, Equatable, Sendable {
+    public var queue: String
+    public var correlationID: String?
+
+    public init(queue: String, correlationID: String?) {
+        self.queue = queue
+        self.correlationID = correlationID
+    }
+}
+
+/// A job as it stands in a queue, and a dead letter: a job with its failure.
+public struct JobMessage: Codable, Equatable, Sendable {
+    public var imageId: ImageID
+    public var job: Job
+    public var attempt: Int
+    public var failure: StepFailure?
+
+    public init(imageId: ImageID, job: Job, attempt: Int, failure: StepFailure? = nil) {
+        self.imageId = imageId
+        self.job = job
+        self.attempt = attempt
+        self.failure = failure
+    }
+
+    /// The largest job message that is looked at, in bytes. Ours take a few hundred.
+    public static let maximumBytes = 64 * 1024
+
+    /// `nil` for anything that is not one of our job messages.
+    public init?(parsing body: [UInt8]) {
+        guard body.count <= Self.maximumBytes,
+            let message = try? CanonicalJSON.decode(JobMessage.self, from: body), message.attempt >= 1
+        else { return nil }
+        self = message
+    }
+
+    public func outgoing(to destination: OutgoingMessage.Destination) -> OutgoingMessage {
+        var id = "\(imageId)/\(job)/\(attempt)"
+        if failure != nil { id += "/failed" }
+        return OutgoingMessage(
+            id: id,
+            destination: destination,
+            routingKey: job.step.rawValue,
+            correlationID: imageId.text,
+            attempt: attempt,
+            reason: failure.map { "\($0.code.rawValue): \($0.message)" },
+            body: CanonicalJSON.text(self)
+        )
+    }
+}
+
+extension Effect {
+    /// The message an effect sends, if it sends one.
+    public func message(of image: Image) -> OutgoingMessage? {
+        switch self {
+        case .enqueue(let job, let attempt, let rung):
+            JobMessage(imageId: image.id, job: job, attempt: attempt)
+                .outgoing(to: rung.map { .retry($0) } ?? .jobs)
+        case .deadLetter(let job, let attempt, let failure):
+            JobMessage(imageId: image.id, job: job, attempt: attempt, failure: failure).outgoing(to: .dead)
+        case .park(let job, let attempt, let failure):
+            JobMessage(imageId: image.id, job: job, attempt: attempt, failure: failure).outgoing(to: .parking)
+        case .announce(let line): CloudEvent(line, of: image).outgoing()
+        case .note, .releaseLocks, .releaseQuota: nil
+        }
+    }
+}
+
+extension Answer {
+    /// The reply to one request. Its id names the request, so that a requester can tell a second copy.
+    public func outgoing(to address: ReplyAddress, for identity: RequestIdentity?) -> OutgoingMessage {
+        OutgoingMessage(
+            id: "reply/\(identity.map { "\($0.owner)/\($0.requestID)" } ?? "unknown")/\(address.correlationID ?? "")",
+            destination: .reply,
+            routingKey: address.queue,
+            correlationID: address.correlationID,
+            body: CanonicalJSON.text(self)
+        )
+    }
+}

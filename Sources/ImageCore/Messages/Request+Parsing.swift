@@ -1,0 +1,266 @@
+/// A request that cannot be used, and whether its sender could at least be told apart.
+public struct UnusableRequest: Error, Equatable, Sendable {
+    public var rejection: Rejection
+    /// `nil` when owner or request id could not be read: then nobody can be answered for it, and a human must look.
+    public var identity: RequestIdentity?
+}
+
+extension Request {
+    /// The largest body that is looked at, in bytes. A whole machine with every field spelt out takes a few KiB.
+    public static let maximumBodyBytes = 256 * 1024
+
+    /// Parses a message's body.
+    /// - Parameter messageID: the message's own id, which stands in for a missing `requestId`.
+    public static func parse(
+        _ operation: Operation,
+        contentType: String?,
+        messageID: String?,
+        body: [UInt8]
+    ) throws(UnusableRequest) -> Request {
+        func unusable(_ message: String, field: String) -> UnusableRequest {
+            UnusableRequest(rejection: Rejection(.invalidArgument, message, field: field))
+        }
+        let type = contentType?.split(separator: ";").first?.lowercased()
+        guard type == "application/json" else {
+            throw unusable("content_type must be application/json", field: "content_type")
+        }
+        guard body.count <= maximumBodyBytes else {
+            throw unusable("the body has \(body.count) bytes; at most \(maximumBodyBytes) are taken", field: "body")
+        }
+        guard let value = JSONValue(parsing: body) else { throw unusable("the body is not JSON", field: "body") }
+
+        var reader: FieldReader
+        let identity: RequestIdentity
+        do {
+            reader = try FieldReader(value)
+            identity = try readIdentity(&reader, messageID: messageID)
+        } catch {
+            throw UnusableRequest(rejection: error)
+        }
+        do {
+            switch operation {
+            case .create: return .create(try CreateRequest(identity, &reader))
+            case .cancel: return .cancel(try CancelRequest(identity, &reader))
+            }
+        } catch {
+            throw UnusableRequest(rejection: error, identity: identity)
+        }
+    }
+
+    private static func readIdentity(
+        _ reader: inout FieldReader,
+        messageID: String?
+    ) throws(Rejection) -> RequestIdentity {
+        let owner = try reader.required("owner", as: Owner.self, rule: Owner.sentence)
+        guard let text = try reader.string("requestId") ?? messageID else {
+            throw Rejection(
+                .invalidArgument,
+                "requestId is missing, and the message has no message_id",
+                field: "requestId"
+            )
+        }
+        let requestID = try reader.parse(text, "requestId", as: RequestID.self, rule: RequestID.sentence)
+        return RequestIdentity(owner: owner, requestID: requestID)
+    }
+}
+
+extension CancelRequest {
+    init(_ identity: RequestIdentity, _ reader: inout FieldReader) throws(Rejection) {
+        let imageID = try reader.required("imageId", as: ImageID.self)
+        try reader.finish()
+        self.init(requestID: identity.requestID, owner: identity.owner, imageID: imageID)
+    }
+}
+
+extension CreateRequest {
+    static let nameLength = 2...32
+    static let maximumDetails = 256
+    static let maximumDataDisks = 64
+    static let maximumLocations = 64
+    static let maximumLabels = 32
+    static let maximumLabelLength = 63
+
+    init(_ identity: RequestIdentity, _ reader: inout FieldReader) throws(Rejection) {
+        let instanceID = try reader.required("instanceId", as: InstanceID.self)
+        let name = try Self.readName(&reader)
+        let details = try reader.string("description") ?? ""
+        guard details.count <= Self.maximumDetails, details.unicodeScalars.allSatisfy({ !$0.isControl || $0 == "\n" })
+        else {
+            throw Rejection(
+                .invalidArgument,
+                "description must be at most \(Self.maximumDetails) characters, without control characters",
+                field: "description"
+            )
+        }
+        let dataDisks = try Self.readDataDisks(&reader)
+        let locations = try Self.readLocations(&reader)
+        let guestChecks = try Self.readGuestChecks(&reader)
+        let labels = try Self.readLabels(&reader)
+        try reader.finish()
+        self.init(
+            requestID: identity.requestID,
+            owner: identity.owner,
+            instanceID: instanceID,
+            name: name,
+            details: details,
+            dataDisks: dataDisks,
+            replicateTo: locations,
+            guestChecks: guestChecks,
+            labels: labels
+        )
+    }
+
+    private static func readName(_ reader: inout FieldReader) throws(Rejection) -> String {
+        guard let name = try reader.string("name") else {
+            throw Rejection(.invalidArgument, "name is missing", field: "name")
+        }
+        guard nameLength.contains(name.count), name.utf8.count <= 4 * nameLength.upperBound else {
+            throw Rejection(
+                .outOfRange,
+                "name must have \(nameLength.lowerBound) to \(nameLength.upperBound) characters; it has \(name.count)",
+                field: "name"
+            )
+        }
+        let isAllowed = { (scalar: Unicode.Scalar) in
+            scalar.properties.isAlphabetic || scalar.properties.numericType == .decimal
+                || "_-.".unicodeScalars.contains(scalar)
+                || scalar.properties.generalCategory == .nonspacingMark
+                || scalar.properties.generalCategory == .spacingMark
+        }
+        guard name.unicodeScalars.allSatisfy(isAllowed) else {
+            throw Rejection(.invalidArgument, "name may hold letters, digits, '_', '-' and '.'", field: "name")
+        }
+        return name
+    }
+
+    private static func readDataDisks(_ reader: inout FieldReader) throws(Rejection) -> DataDisks {
+        switch reader.optional("dataDisks") {
+        case nil: return .chosen([])
+        case .string("all"): return .all
+        case .array(let items):
+            guard items.count <= maximumDataDisks else {
+                throw Rejection(
+                    .outOfRange,
+                    "dataDisks names \(items.count) disks; at most \(maximumDataDisks) can be attached",
+                    field: "dataDisks"
+                )
+            }
+            var disks: [DataDisk] = []
+            for (index, item) in items.enumerated() {
+                let disk = try readDataDisk(item, path: "dataDisks[\(index)]")
+                guard !disks.contains(where: { $0.device == disk.device }) else {
+                    throw Rejection(
+                        .duplicate,
+                        "\(disk.device) is asked for twice",
+                        field: "dataDisks[\(index)].device"
+                    )
+                }
+                disks.append(disk)
+            }
+            return .chosen(disks)
+        case let value?: throw reader.mismatch("dataDisks", "a list of disks or \"all\"", value)
+        }
+    }
+
+    private static func readDataDisk(_ value: JSONValue, path: String) throws(Rejection) -> DataDisk {
+        var reader = try FieldReader(value, path: path)
+        guard let text = try reader.string("device") else {
+            throw Rejection(.invalidArgument, "\(reader.name("device")) is missing", field: reader.name("device"))
+        }
+        guard let device = DeviceName(text) else {
+            throw Rejection(
+                .invalidArgument,
+                "\(reader.name("device")) is not a device name: \(DeviceName.sentence)",
+                field: reader.name("device")
+            )
+        }
+        guard !device.isSystem else {
+            throw Rejection(
+                .invalidArgument,
+                "/dev/vda is the system disk, which is always captured; leave it out of dataDisks",
+                field: reader.name("device")
+            )
+        }
+        let disk = DataDisk(
+            device: device,
+            sizeGiB: try reader.wholeNumber("sizeGiB", in: 1...(1 << 20)),
+            autoDelete: try reader.bool("autoDelete")
+        )
+        try reader.finish()
+        return disk
+    }
+
+    private static func readLocations(_ reader: inout FieldReader) throws(Rejection) -> [LocationName]? {
+        guard let items = try reader.list("replicateTo") else { return nil }
+        guard (1...maximumLocations).contains(items.count) else {
+            throw Rejection(
+                .outOfRange,
+                "replicateTo must name 1 to \(maximumLocations) locations; leave it out for all of them",
+                field: "replicateTo"
+            )
+        }
+        var locations: [LocationName] = []
+        for (index, item) in items.enumerated() {
+            let field = "replicateTo[\(index)]"
+            guard case .string(let text) = item else { throw reader.mismatch(field, "a location's name", item) }
+            let location = try reader.parse(text, field, as: LocationName.self)
+            guard !locations.contains(location) else {
+                throw Rejection(.duplicate, "location \(location) is asked for twice", field: field)
+            }
+            locations.append(location)
+        }
+        return locations
+    }
+
+    private static func readGuestChecks(_ reader: inout FieldReader) throws(Rejection) -> GuestChecks {
+        guard let text = try reader.string("guestChecks") else { return .warn }
+        guard let checks = GuestChecks(rawValue: text) else {
+            throw Rejection(
+                .invalidArgument,
+                "guestChecks must be one of \(GuestChecks.allCases.map(\.rawValue).joined(separator: ", "))",
+                field: "guestChecks"
+            )
+        }
+        guard checks == .off || checks == .warn else {
+            throw Rejection(
+                .failedPrecondition,
+                "guestChecks '\(text)' needs a look into the guest's files, which this version cannot do; use 'warn' or 'off'",
+                field: "guestChecks"
+            )
+        }
+        return checks
+    }
+
+    private static func readLabels(_ reader: inout FieldReader) throws(Rejection) -> [String: String] {
+        guard let value = reader.optional("labels") else { return [:] }
+        guard case .object(let fields) = value else { throw reader.mismatch("labels", "an object of strings", value) }
+        guard fields.count <= maximumLabels else {
+            throw Rejection(.outOfRange, "at most \(maximumLabels) labels can be set", field: "labels")
+        }
+        var labels: [String: String] = [:]
+        for (key, value) in fields {
+            guard IdentifierRule.allows(key) else {
+                throw Rejection(
+                    .invalidArgument,
+                    "a label's name is not valid: \(IdentifierRule.sentence)",
+                    field: "labels"
+                )
+            }
+            guard case .string(let text) = value, text.count <= maximumLabelLength,
+                text.unicodeScalars.allSatisfy({ !$0.isControl })
+            else {
+                throw Rejection(
+                    .invalidArgument,
+                    "label '\(key)' must be a string of at most \(maximumLabelLength) characters",
+                    field: "labels.\(key)"
+                )
+            }
+            labels[key] = text
+        }
+        return labels
+    }
+}
+
+extension Unicode.Scalar {
+    fileprivate var isControl: Bool { properties.generalCategory == .control }
+}

@@ -1,0 +1,174 @@
+/// Exactly the statuses people see. `pending → replicating → available`; `error` from either of the first two.
+public enum ImageStatus: String, Codable, Sendable, CaseIterable {
+    /// Being checked and captured. Can become `replicating` when every disk is captured, or `error`.
+    case pending = "Pending"
+    /// Captured, being copied to its locations. Can become `available` when every replica is verified, or `error`.
+    case replicating = "Replicating"
+    /// Whole and verified. An end.
+    case available = "Available"
+    /// Failed or cancelled; what its making created is being deleted or is gone. An end.
+    case error = "Error"
+
+    public var isEnd: Bool {
+        switch self {
+        case .pending, .replicating: false
+        case .available, .error: true
+        }
+    }
+}
+
+/// What a guest check found, or that it could not look.
+public struct Finding: Codable, Equatable, Sendable {
+    public enum Severity: String, Codable, Sendable {
+        case notChecked = "not-checked"
+        case warning
+    }
+
+    public var severity: Severity
+    public var message: String
+
+    public init(_ severity: Severity, _ message: String) {
+        self.severity = severity
+        self.message = message
+    }
+}
+
+/// Why an image is in Error, in the words its owner sees.
+public struct ImageFailure: Codable, Equatable, Sendable {
+    public var job: Job?
+    public var attempts: Int
+    public var cause: StepFailure
+    public var at: Timestamp
+
+    public init(job: Job?, attempts: Int, cause: StepFailure, at: Timestamp) {
+        self.job = job
+        self.attempts = attempts
+        self.cause = cause
+        self.at = at
+    }
+}
+
+/// Everything the store knows of one image; the state of its machine (`Image+Machine.swift`).
+///
+/// A value: stored whole, compared in tests, printed. Nothing in it depends on a process being alive.
+public struct Image: Codable, Equatable, Sendable {
+    public let id: ImageID
+    public let owner: Owner
+    public let requestID: RequestID
+    public let name: String
+    public let details: String
+    public let labels: [String: String]
+    public let createdAt: Timestamp
+    /// Fixed when the request is accepted.
+    public let plan: Plan
+
+    public internal(set) var status: ImageStatus = .pending
+    public internal(set) var jobs: [Job: JobState] = [:]
+    /// Every resource the making has created or was about to create, and that may still exist.
+    public internal(set) var ledger: [LedgerEntry] = []
+    /// What clean-up has deleted.
+    public internal(set) var cleaned: [ResourceID] = []
+    public internal(set) var failure: ImageFailure?
+    public internal(set) var findings: [Finding] = []
+    /// What this image holds of its owner's quota.
+    public internal(set) var quota: QuotaUse
+    /// The last fencing number given out. Grows with every attempt that begins, of any job.
+    public internal(set) var fence: Int64 = 0
+    /// The number of the last announced event.
+    public internal(set) var sequence: Int64 = 0
+    public internal(set) var updatedAt: Timestamp
+
+    init(id: ImageID, request: CreateRequest, plan: Plan, at now: Timestamp) {
+        self.id = id
+        owner = request.owner
+        requestID = request.requestID
+        name = request.name
+        details = request.details
+        labels = request.labels
+        createdAt = now
+        updatedAt = now
+        self.plan = plan
+        quota = plan.quota
+    }
+
+    public var captures: [Capture] {
+        plan.captureJobs.compactMap { if case .captured(let capture) = jobs[$0]?.output { capture } else { nil } }
+    }
+
+    public var replicas: [Replica] {
+        plan.replicateJobs.compactMap { if case .replicated(let replica) = jobs[$0]?.output { replica } else { nil } }
+    }
+
+    /// Where the clean-up of a failed image stands.
+    public enum CleanUp: String, Codable, Sendable {
+        case notNeeded = "not-needed"
+        case running
+        case done
+        /// Something could not be deleted and is parked for a human.
+        case incomplete
+    }
+
+    public var cleanUp: CleanUp {
+        guard status == .error else { return .notNeeded }
+        let left = ledger.filter { jobs[.cleanUp($0.resource.id)]?.phase != .failed }
+        if ledger.isEmpty { return .done }
+        return left.isEmpty ? .incomplete : .running
+    }
+}
+
+/// A resource that exists or may exist.
+public struct LedgerEntry: Codable, Equatable, Sendable {
+    public var resource: Resource
+    /// The job that makes it.
+    public var job: Job
+    public var fence: Int64
+    /// Whether a commit has made it part of the image. What is not adopted is deleted.
+    public var isAdopted: Bool
+
+    public init(resource: Resource, job: Job, fence: Int64, isAdopted: Bool = false) {
+        self.resource = resource
+        self.job = job
+        self.fence = fence
+        self.isAdopted = isAdopted
+    }
+}
+
+/// Where one job stands.
+public struct JobState: Codable, Equatable, Sendable {
+    public enum Phase: String, Codable, Sendable {
+        /// Queued, on the ladder, or being worked on.
+        case waiting
+        case done
+        /// Out of attempts. For a forward step the dead letter is on its way; for a clean-up a human is needed.
+        case failed
+        /// No longer wanted: the image has failed.
+        case abandoned
+    }
+
+    public var phase: Phase = .waiting
+    /// The attempt that runs or will run next, from 1. Interruptions and waits use none.
+    public var attempt = 1
+    /// The fencing number of the attempt that began last; 0 before the first.
+    public var fence: Int64 = 0
+    public var output: JobOutput?
+    public var lastFailure: StepFailure?
+    /// Why it waits without using an attempt, and since when.
+    public var waiting: Waiting?
+    /// When its message should have reached a worker. Past it, the sweeper asks whether the message was lost.
+    public var expectedAt: Timestamp
+
+    public struct Waiting: Codable, Equatable, Sendable {
+        public var reason: String
+        public var since: Timestamp
+    }
+
+    init(expectedAt: Timestamp) { self.expectedAt = expectedAt }
+}
+
+/// What a job leaves behind when it is done.
+public enum JobOutput: Codable, Equatable, Sendable {
+    case checked([Finding])
+    case captured(Capture)
+    case replicated(Replica)
+    case cleaned
+}

@@ -1,0 +1,108 @@
+/// The kinds of work. Each is a queue of its own, so that people can scale them apart.
+public enum Step: String, Codable, Sendable, CaseIterable {
+    case stopCheck = "stop-check"
+    case systemDisk = "system-disk"
+    case dataDisk = "data-disk"
+    case replicate
+    case cleanUp = "clean-up"
+}
+
+/// One step of one image: the unit that is queued, retried, leased and dead-lettered.
+public enum Job: Hashable, Sendable {
+    case stopCheck
+    case systemDisk
+    case dataDisk(DeviceName)
+    case replicate(LocationName)
+    case cleanUp(ResourceID)
+
+    public var step: Step {
+        switch self {
+        case .stopCheck: .stopCheck
+        case .systemDisk: .systemDisk
+        case .dataDisk: .dataDisk
+        case .replicate: .replicate
+        case .cleanUp: .cleanUp
+        }
+    }
+
+    /// What tells this job from the others of its step; empty for a step with one job an image.
+    public var subject: String {
+        switch self {
+        case .stopCheck, .systemDisk: ""
+        case .dataDisk(let device): device.description
+        case .replicate(let location): location.text
+        case .cleanUp(let resource): resource.text
+        }
+    }
+
+    /// The disk a capture job captures.
+    public var device: DeviceName? {
+        switch self {
+        case .systemDisk: .system
+        case .dataDisk(let device): device
+        case .stopCheck, .replicate, .cleanUp: nil
+        }
+    }
+
+    public var location: LocationName? {
+        if case .replicate(let location) = self { location } else { nil }
+    }
+}
+
+/// As text: `stop-check`, `data-disk:/dev/vdb`, `replicate:east`. This is how jobs stand in messages and the store.
+extension Job: Codable, CodingKeyRepresentable, Comparable, CustomStringConvertible {
+    public var description: String { subject.isEmpty ? step.rawValue : "\(step.rawValue):\(subject)" }
+
+    public init?(_ text: String) {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard let step = Step(rawValue: parts[0]) else { return nil }
+        let subject = parts.count == 2 ? parts[1] : nil
+        switch (step, subject) {
+        case (.stopCheck, nil): self = .stopCheck
+        case (.systemDisk, nil): self = .systemDisk
+        case (.dataDisk, let subject?):
+            guard let device = DeviceName(subject), !device.isSystem else { return nil }
+            self = .dataDisk(device)
+        case (.replicate, let subject?):
+            guard let location = LocationName(subject) else { return nil }
+            self = .replicate(location)
+        case (.cleanUp, let subject?):
+            guard let resource = ResourceID(subject) else { return nil }
+            self = .cleanUp(resource)
+        case (.stopCheck, _), (.systemDisk, _), (.dataDisk, nil), (.replicate, nil), (.cleanUp, nil):
+            return nil
+        }
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        guard let value = Job(try container.decode(String.self)) else {
+            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a job")
+        }
+        self = value
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+
+    private struct Key: CodingKey {
+        var stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    public var codingKey: any CodingKey { Key(stringValue: description) }
+    public init?(codingKey: some CodingKey) { self.init(codingKey.stringValue) }
+
+    /// In the order an image's making goes through them.
+    public static func < (left: Job, right: Job) -> Bool {
+        let order = Step.allCases
+        let (a, b) = (order.firstIndex(of: left.step) ?? 0, order.firstIndex(of: right.step) ?? 0)
+        guard a == b else { return a < b }
+        if let first = left.device, let second = right.device { return first < second }
+        return left.subject < right.subject
+    }
+}

@@ -1,0 +1,179 @@
+/// What will be done for one image, decided once from the request and the instance, stored with the image.
+public struct Plan: Codable, Equatable, Sendable {
+    public var instanceID: InstanceID
+    public var systemDisk: PlannedDisk
+    public var dataDisks: [PlannedDisk]
+    public var locations: [LocationName]
+    public var guestChecks: GuestChecks
+
+    /// The image's device mapping, system disk first.
+    public var disks: [PlannedDisk] { [systemDisk] + dataDisks }
+    public var captureJobs: [Job] { [.systemDisk] + dataDisks.map { .dataDisk($0.device) } }
+    public var replicateJobs: [Job] { locations.map { .replicate($0) } }
+    public var quota: QuotaUse { QuotaUse(images: 1, snapshots: disks.count { $0.kind == .cloud }) }
+
+    /// What no other image's making may use meanwhile: the instance, and each chosen disk.
+    public var lockKeys: [String] {
+        ["instance/\(instanceID)"] + disks.map { "disk/\(instanceID)/\($0.device.shortName)" }
+    }
+
+    func resource(for job: Job, of image: ImageID, fence: Int64) -> Resource? {
+        switch job {
+        case .stopCheck, .cleanUp: return nil
+        case .systemDisk, .dataDisk:
+            guard let disk = disks.first(where: { $0.device == job.device }) else { return nil }
+            return Resource(
+                id: ResourceID(image: image, part: disk.device.shortName, fence: fence),
+                kind: disk.kind == .local ? .imageFile : .snapshot,
+                imageID: image
+            )
+        case .replicate(let location):
+            return Resource(
+                id: ResourceID(image: image, part: location.text, fence: fence),
+                kind: .replica,
+                imageID: image,
+                location: location
+            )
+        }
+    }
+}
+
+/// One line of the device mapping: a captured disk and what a new instance gets for it.
+public struct PlannedDisk: Codable, Equatable, Sendable {
+    public var device: DeviceName
+    public var kind: DiskKind
+    /// The capacity a new instance gets, in bytes. At least the captured disk's.
+    public var sizeBytes: Int64
+    public var autoDelete: Bool
+}
+
+/// What to do about the guest's files that would keep a new instance from booting.
+public enum GuestChecks: String, Codable, Sendable, CaseIterable {
+    case off
+    case warn
+    case enforce
+    case fix
+}
+
+/// Limits of a request; the defaults are the contract's.
+public struct RequestLimits: Codable, Equatable, Sendable {
+    public var disksPerInstance = 8
+
+    public init() {}
+}
+
+extension Plan {
+    /// Decides the plan, or says which field of the request cannot be met.
+    public static func make(
+        for request: CreateRequest,
+        instance: Instance,
+        knownLocations: [LocationName],
+        limits: RequestLimits = .init()
+    ) throws(Rejection) -> Plan {
+        guard instance.owner == request.owner else {
+            // Not "forbidden": an owner must not learn which instances others have.
+            throw Rejection(.notFound, "there is no instance \(request.instanceID)", field: "instanceId")
+        }
+        guard instance.status == .stopped else {
+            throw Rejection(
+                .failedPrecondition,
+                "instance \(instance.id) is \(instance.status); stop it first, so that its disks are consistent",
+                field: "instanceId"
+            )
+        }
+        guard let system = instance.systemDisk else {
+            throw Rejection(
+                .failedPrecondition,
+                "instance \(instance.id) has no system disk at /dev/vda",
+                field: "instanceId"
+            )
+        }
+        guard instance.disks.count <= limits.disksPerInstance else {
+            throw Rejection(
+                .outOfRange,
+                "instance \(instance.id) has \(instance.disks.count) disks; at most \(limits.disksPerInstance) can be imaged",
+                field: "instanceId"
+            )
+        }
+        let dataDisks = try chosenDisks(of: instance, by: request.dataDisks)
+        return Plan(
+            instanceID: instance.id,
+            systemDisk: PlannedDisk(
+                device: system.device,
+                kind: system.kind,
+                sizeBytes: system.sizeBytes,
+                autoDelete: system.autoDelete
+            ),
+            dataDisks: dataDisks.sorted { $0.device < $1.device },
+            locations: try chosenLocations(request.replicateTo, known: knownLocations),
+            guestChecks: request.guestChecks
+        )
+    }
+
+    private static func chosenDisks(
+        of instance: Instance,
+        by selection: CreateRequest.DataDisks
+    ) throws(Rejection) -> [PlannedDisk] {
+        let chosen: [(field: String, choice: CreateRequest.DataDisk)]
+        switch selection {
+        case .all:
+            chosen = instance.dataDisks.map { ("dataDisks", CreateRequest.DataDisk(device: $0.device)) }
+        case .chosen(let disks):
+            chosen = disks.enumerated().map { ("dataDisks[\($0.offset)]", $0.element) }
+        }
+        var planned: [PlannedDisk] = []
+        for (field, choice) in chosen {
+            guard let disk = instance.disk(choice.device) else {
+                throw Rejection(
+                    .notFound,
+                    "\(choice.device) is not attached to instance \(instance.id)",
+                    field: field + ".device"
+                )
+            }
+            guard disk.kind == .cloud else {
+                throw Rejection(
+                    .failedPrecondition,
+                    "\(choice.device) is a local data disk, which cannot be snapshotted; leave it out, or move its data to a cloud disk",
+                    field: field
+                )
+            }
+            var size = disk.sizeBytes
+            if let gibibytes = choice.sizeGiB {
+                guard gibibytes <= 1 << 20, Int64(gibibytes) << 30 >= disk.sizeBytes else {
+                    throw Rejection(
+                        .outOfRange,
+                        "\(choice.device) holds \(disk.sizeBytes) bytes; sizeGiB must be at least as large, and at most \(1 << 20)",
+                        field: field + ".sizeGiB"
+                    )
+                }
+                size = Int64(gibibytes) << 30
+            }
+            planned.append(
+                PlannedDisk(
+                    device: disk.device,
+                    kind: disk.kind,
+                    sizeBytes: size,
+                    autoDelete: choice.autoDelete ?? disk.autoDelete
+                )
+            )
+        }
+        return planned
+    }
+
+    private static func chosenLocations(
+        _ wanted: [LocationName]?,
+        known: [LocationName]
+    ) throws(Rejection) -> [LocationName] {
+        for (index, location) in (wanted ?? []).enumerated() where !known.contains(location) {
+            throw Rejection(
+                .notFound,
+                "there is no location \(location); known are \(known.map(\.text).joined(separator: ", "))",
+                field: "replicateTo[\(index)]"
+            )
+        }
+        guard !known.isEmpty else {
+            throw Rejection(.failedPrecondition, "no location is configured to replicate to", field: "replicateTo")
+        }
+        return wanted ?? known
+    }
+}

@@ -1,0 +1,43 @@
+/// What an image holds of its owner's quota: itself, and one snapshot for each cloud disk it captures.
+public struct QuotaUse: Codable, Equatable, Sendable {
+    public var images: Int
+    public var snapshots: Int
+
+    public static let none = QuotaUse(images: 0, snapshots: 0)
+
+    public init(images: Int, snapshots: Int) {
+        self.images = images
+        self.snapshots = snapshots
+    }
+}
+
+/// How much an owner may hold. The defaults are those of the service the behaviour is taken from.
+public struct QuotaLimits: Codable, Equatable, Sendable {
+    public var images: Int
+    public var snapshots: Int
+
+    public static let standard = QuotaLimits(images: 5, snapshots: 15)
+
+    public init(images: Int, snapshots: Int) {
+        self.images = images
+        self.snapshots = snapshots
+    }
+
+    /// `nil` when `wanted` fits beside `used`.
+    public func refusal(of wanted: QuotaUse, beside used: QuotaUse) -> Rejection? {
+        if used.images + wanted.images > images {
+            return Rejection(
+                .quotaExceeded,
+                "\(used.images) of \(images) images are taken and this needs \(wanted.images) more; delete one, or ask for a higher quota"
+            )
+        }
+        if used.snapshots + wanted.snapshots > snapshots {
+            return Rejection(
+                .quotaExceeded,
+                "\(used.snapshots) of \(snapshots) snapshots are taken and this needs \(wanted.snapshots) more; choose fewer data disks, delete snapshots, or ask for a higher quota",
+                field: "dataDisks"
+            )
+        }
+        return nil
+    }
+}

@@ -1,0 +1,61 @@
+/// One delay of the retry ladder. Each is a queue of its own with a fixed time to live, so that a long delay never
+/// blocks a short one behind it.
+public enum Rung: String, Codable, Sendable, CaseIterable {
+    case second1 = "1s"
+    case seconds5 = "5s"
+    case seconds30 = "30s"
+    case minutes2 = "2m"
+    case minutes10 = "10m"
+    case hour1 = "1h"
+
+    public var delay: Duration {
+        switch self {
+        case .second1: .seconds(1)
+        case .seconds5: .seconds(5)
+        case .seconds30: .seconds(30)
+        case .minutes2: .seconds(120)
+        case .minutes10: .seconds(600)
+        case .hour1: .seconds(3600)
+        }
+    }
+}
+
+/// How often a failing job is tried, and how long apart.
+public struct RetryPolicy: Equatable, Sendable {
+    /// Attempts of a step before its dead letter. At least 1; default 6, about 13 minutes of waiting.
+    public var attempts = 6
+    /// Attempts of a clean-up before a human is needed. Default 30, about a day: what is left behind costs money.
+    public var cleanUpAttempts = 30
+    /// How long a job waits for an instance that another image's making holds. Default 6 hours.
+    public var lockDeadline: Duration = .seconds(6 * 3600)
+    /// How long after its message should have arrived a job counts as lost. Default 2 minutes.
+    public var overdueAfter: Duration = .seconds(120)
+
+    public init() {}
+
+    public func attempts(for step: Step) -> Int { max(1, step == .cleanUp ? cleanUpAttempts : attempts) }
+
+    /// The rung to wait on after attempt number `attempt` (from 1) has failed.
+    /// - Parameter jitter: 0 ..< 1. The outer quarters choose the neighbouring rung, so that jobs which failed together
+    ///   do not come back together.
+    public func rung(after attempt: Int, jitter: Double) -> Rung {
+        let rungs = Rung.allCases
+        let shift = jitter < 0.25 ? -1 : jitter >= 0.75 ? 1 : 0
+        let index = min(max(attempt - 1, 0), rungs.count) + shift
+        return rungs[min(max(index, 0), rungs.count - 1)]
+    }
+}
+
+/// What a transition may depend on besides state and event. Given, never asked for.
+public struct Circumstances: Sendable {
+    public var now: Timestamp
+    public var policy: RetryPolicy
+    /// 0 ..< 1.
+    public var jitter: Double
+
+    public init(now: Timestamp, policy: RetryPolicy = .init(), jitter: Double = 0.5) {
+        self.now = now
+        self.policy = policy
+        self.jitter = jitter
+    }
+}

@@ -1,0 +1,243 @@
+/// The one place state lives. Every function is one transaction; a state change, its journal lines and its messages are
+/// never apart. One conformance suite runs against every store.
+public protocol ImageStore: Sendable {
+    // MARK: Requests
+
+    /// The first answer to this request, if there was one.
+    func answer(to identity: RequestIdentity) async throws(StoreError) -> RecordedAnswer?
+
+    /// Reserves quota, keeps the image, queues its first job and records the answer: all of it or nothing.
+    /// A request that was answered meanwhile gets that answer; one over quota is rejected, and that is recorded.
+    func accept(
+        _ request: CreateRequest,
+        as image: ImageID,
+        plan: Plan,
+        reply: ReplyAddress?,
+        in circumstances: Circumstances
+    ) async throws(StoreError) -> Settlement
+
+    /// Applies a cancellation and records the answer.
+    func cancel(
+        _ request: CancelRequest,
+        reply: ReplyAddress?,
+        in circumstances: Circumstances
+    ) async throws(StoreError) -> Settlement
+
+    /// Records that a request was refused.
+    func reject(
+        _ identity: RequestIdentity,
+        fingerprint: String,
+        _ rejection: Rejection,
+        reply: ReplyAddress?,
+        at now: Timestamp
+    ) async throws(StoreError) -> Settlement
+
+    // MARK: Jobs
+
+    /// Asks for a job: the lease, the next fencing number, the ledger's entry, and for a stop-check the locks.
+    func begin(
+        _ message: JobMessage,
+        by worker: WorkerID,
+        lease: Duration,
+        in circumstances: Circumstances
+    ) async throws(StoreError) -> Beginning
+
+    /// Keeps a lease alive and notes the progress. `false` when the job is lost or no longer wanted: stop.
+    func renew(
+        _ grant: Grant,
+        by worker: WorkerID,
+        progress: CopyProgress?,
+        until: Timestamp
+    ) async throws(StoreError) -> Bool
+
+    /// Applies one event. `nil` when there is no such image.
+    func apply(
+        _ event: Event,
+        to image: ImageID,
+        in circumstances: Circumstances
+    ) async throws(StoreError) -> Applied?
+
+    // MARK: Outbox and sweeping
+
+    /// Messages that were written before `moment` and are still here, oldest first.
+    func unsent(before moment: Timestamp, limit: Int) async throws(StoreError) -> [OutgoingMessage]
+    /// Takes confirmed messages out of the outbox.
+    func markSent(_ messages: [OutgoingMessage]) async throws(StoreError)
+    /// Images with an open job of which nothing was heard in time.
+    func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image]
+    func leases(of image: ImageID) async throws(StoreError) -> [Lease]
+
+    // MARK: Looking
+
+    func image(_ id: ImageID) async throws(StoreError) -> Image?
+    func images(_ query: ImageQuery) async throws(StoreError) -> [Image]
+    /// An image's history after a sequence number, in order.
+    func journal(of image: ImageID, after sequence: Int64) async throws(StoreError) -> [Announcement]
+    func locks() async throws(StoreError) -> [Lock]
+    func quota(of owner: Owner) async throws(StoreError) -> QuotaStanding
+    func setQuota(of owner: Owner, to limits: QuotaLimits) async throws(StoreError)
+}
+
+/// One worker process, for people and for leases.
+public struct WorkerID: Identifier {
+    public let text: String
+    public init(known text: String) { self.text = text }
+}
+
+public struct StoreError: Error, Equatable, Sendable, CustomStringConvertible {
+    public enum Kind: Sendable {
+        /// Out of reach, busy or restarting: the same call may work later.
+        case unavailable
+        /// What was read is not what was written, or the schema is not ours. A human is needed.
+        case corrupt
+    }
+
+    public var kind: Kind
+    public var message: String
+
+    public init(_ kind: Kind, _ message: String) {
+        self.kind = kind
+        self.message = message
+    }
+
+    public var description: String { "store \(kind): \(message)" }
+}
+
+public struct RecordedAnswer: Equatable, Sendable {
+    public var answer: Answer
+    /// What was asked, to tell a repetition from another request under the same id.
+    public var fingerprint: String
+
+    public init(answer: Answer, fingerprint: String) {
+        self.answer = answer
+        self.fingerprint = fingerprint
+    }
+
+    /// The answer to `fingerprint` under this identity: the first one, or a conflict.
+    public func answer(to fingerprint: String) -> Answer {
+        fingerprint == self.fingerprint
+            ? answer
+            : .rejected(
+                Rejection(
+                    .conflict,
+                    "this request id was used for a different request; use a new one",
+                    field: "requestId"
+                )
+            )
+    }
+}
+
+/// A request's answer, and the messages that were put into the outbox for it.
+public struct Settlement: Equatable, Sendable {
+    public var answer: Answer
+    public var outgoing: [OutgoingMessage]
+
+    public init(answer: Answer, outgoing: [OutgoingMessage]) {
+        self.answer = answer
+        self.outgoing = outgoing
+    }
+}
+
+/// Leave to work on a job.
+public struct Grant: Equatable, Sendable {
+    public var image: Image
+    public var job: Job
+    public var attempt: Int
+    public var fence: Int64
+    /// Where the output goes, for jobs that create something.
+    public var resource: Resource?
+
+    public init(image: Image, job: Job, attempt: Int, fence: Int64, resource: Resource?) {
+        self.image = image
+        self.job = job
+        self.attempt = attempt
+        self.fence = fence
+        self.resource = resource
+    }
+}
+
+/// The answer to `begin`.
+public enum Beginning: Sendable {
+    case granted(Grant, outgoing: [OutgoingMessage])
+    /// Somebody works on it, or (for a clean-up) still writes what is to be deleted. Watch, and ask again later.
+    case busy(Lease)
+    /// Nothing to do now; the messages say what else must be sent.
+    case settled(outgoing: [OutgoingMessage])
+    /// There is no such image: the message is not ours, or the store is not the one it was written for.
+    case unknownImage
+}
+
+/// Who works on a job until when, and how far it is.
+public struct Lease: Codable, Equatable, Sendable {
+    public var image: ImageID
+    public var job: Job
+    public var fence: Int64
+    public var worker: WorkerID
+    public var expiresAt: Timestamp
+    public var progress: CopyProgress?
+
+    public init(
+        image: ImageID,
+        job: Job,
+        fence: Int64,
+        worker: WorkerID,
+        expiresAt: Timestamp,
+        progress: CopyProgress?
+    ) {
+        self.image = image
+        self.job = job
+        self.fence = fence
+        self.worker = worker
+        self.expiresAt = expiresAt
+        self.progress = progress
+    }
+}
+
+public struct Applied: Equatable, Sendable {
+    public var image: Image
+    public var transition: Transition
+    public var outgoing: [OutgoingMessage]
+
+    public init(image: Image, transition: Transition, outgoing: [OutgoingMessage]) {
+        self.image = image
+        self.transition = transition
+        self.outgoing = outgoing
+    }
+}
+
+public struct ImageQuery: Equatable, Sendable {
+    public var owner: Owner?
+    public var status: ImageStatus?
+    /// At most this many, newest first. Default 100.
+    public var limit = 100
+
+    public init(owner: Owner? = nil, status: ImageStatus? = nil, limit: Int = 100) {
+        self.owner = owner
+        self.status = status
+        self.limit = limit
+    }
+}
+
+/// Something an image's making keeps others from using.
+public struct Lock: Codable, Equatable, Sendable {
+    /// `instance/i-web1` or `disk/i-web1/vdb`.
+    public var key: String
+    public var image: ImageID
+
+    public init(key: String, image: ImageID) {
+        self.key = key
+        self.image = image
+    }
+}
+
+public struct QuotaStanding: Codable, Equatable, Sendable {
+    public var owner: Owner
+    public var used: QuotaUse
+    public var limits: QuotaLimits
+
+    public init(owner: Owner, used: QuotaUse, limits: QuotaLimits) {
+        self.owner = owner
+        self.used = used
+        self.limits = limits
+    }
+}
