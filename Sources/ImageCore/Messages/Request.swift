@@ -129,4 +129,9 @@ public struct Answer: Codable, Equatable, Sendable {
     public static func rejected(_ rejection: Rejection) -> Answer {
         Answer(status: .rejected, code: rejection.code, message: rejection.message, field: rejection.field)
     }
+
+    public var rejection: Rejection? {
+        guard status == .rejected, let code, let message else { return nil }
+        return Rejection(code, message, field: field)
+    }
 }

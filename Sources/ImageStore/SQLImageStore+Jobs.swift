@@ -1,0 +1,106 @@
+public import ImageCore
+import SQLAccess
+
+extension SQLImageStore {
+    public func begin(
+        _ message: JobMessage,
+        by worker: WorkerID,
+        lease: Duration,
+        in circumstances: Circumstances
+    ) async throws(StoreError) -> Beginning {
+        try await write { (transaction) throws(SQLError) in
+            guard let image = try transaction.image(message.imageId) else { return .unknownImage }
+            let now = circumstances.now
+            let alive = try transaction.leases(of: image.id).filter { $0.expiresAt > now }
+            if image.jobs[message.job]?.phase == .waiting,
+                let lease = alive.first(where: { $0.blocks(message.job, of: image) })
+            {
+                return .busy(lease)
+            }
+            var event = Event.began(message.job, attempt: message.attempt)
+            if message.job == .stopCheck, image.jobs[.stopCheck]?.phase == .waiting,
+                let holder = try transaction.lock(image.plan.lockKeys, for: image.id)
+            {
+                event = .postponed(
+                    .stopCheck,
+                    reason: "instance \(image.plan.instanceID) is held by the making of image \(holder)"
+                )
+            }
+            guard let applied = try transaction.apply(event, to: image.id, in: circumstances) else {
+                return .unknownImage
+            }
+            guard applied.transition.isMoved, case .began = event else { return .settled(outgoing: applied.outgoing) }
+            let fence = applied.image.fence
+            try transaction.grant(message.job, of: image.id, fence: fence, to: worker, until: now + lease)
+            let grant = Grant(
+                image: applied.image,
+                job: message.job,
+                attempt: message.attempt,
+                fence: fence,
+                resource: applied.image.ledger.first { $0.fence == fence }?.resource
+            )
+            return .granted(grant, outgoing: applied.outgoing)
+        }
+    }
+
+    public func renew(
+        _ grant: Grant,
+        by worker: WorkerID,
+        progress: CopyProgress?,
+        until: Timestamp
+    ) async throws(StoreError) -> Bool {
+        try await write { (transaction) throws(SQLError) in
+            guard let image = try transaction.image(grant.image.id), let state = image.jobs[grant.job],
+                state.phase == .waiting, state.fence == grant.fence
+            else { return false }
+            let changed = try transaction.connection.execute(
+                """
+                UPDATE leases SET expires_at = $5, done_bytes = $6, total_bytes = $7
+                WHERE image_id = $1 AND job = $2 AND fence = $3 AND worker = $4
+                """,
+                [
+                    .text(image.id.text), .text(grant.job.description), .integer(grant.fence), .text(worker.text),
+                    .integer(until.microseconds), SQLValue(progress?.doneBytes), SQLValue(progress?.totalBytes),
+                ]
+            )
+            return changed == 1
+        }
+    }
+
+    public func apply(
+        _ event: Event,
+        to image: ImageID,
+        in circumstances: Circumstances
+    ) async throws(StoreError) -> Applied? {
+        try await write { (transaction) throws(SQLError) in
+            if let (job, fence) = event.endOfAttempt {
+                try transaction.endLease(job, of: image, fence: fence)
+            }
+            return try transaction.apply(event, to: image, in: circumstances)
+        }
+    }
+}
+
+extension Lease {
+    /// Whether this live lease keeps `job` from beginning: its own, or that of the worker which still writes what the
+    /// job is to delete.
+    fileprivate func blocks(_ job: Job, of image: Image) -> Bool {
+        if self.job == job { return true }
+        guard case .cleanUp(let resource) = job,
+            let entry = image.ledger.first(where: { $0.resource.id == resource })
+        else { return false }
+        return self.job == entry.job && fence == entry.fence
+    }
+}
+
+extension Event {
+    /// The job and fencing number of the attempt that is over with this event.
+    fileprivate var endOfAttempt: (Job, Int64)? {
+        switch self {
+        case .succeeded(let job, let fence, _): (job, fence)
+        case .failed(let job, let fence, _, _): (job, fence)
+        case .interrupted(let job, let fence, _): (job, fence)
+        case .began, .postponed, .deadLettered, .cancelled, .overdue: nil
+        }
+    }
+}

@@ -1,0 +1,114 @@
+public import ImageCore
+import SQLAccess
+
+extension SQLImageStore {
+    // MARK: Outbox and sweeping
+
+    public func unsent(before moment: Timestamp, limit: Int) async throws(StoreError) -> [OutgoingMessage] {
+        try await read { (transaction) throws(SQLError) in
+            let rows = try transaction.connection.query(
+                "SELECT id, message FROM outbox WHERE written_at < $1 ORDER BY written_at, position LIMIT $2",
+                [.integer(moment.microseconds), SQLValue(limit)]
+            )
+            var messages: [OutgoingMessage] = []
+            for row in rows {
+                let text = try row.text("message")
+                messages.append(try transaction.decode(OutgoingMessage.self, text, "outbox row"))
+            }
+            return messages
+        }
+    }
+
+    public func markSent(_ messages: [OutgoingMessage]) async throws(StoreError) {
+        guard !messages.isEmpty else { return }
+        try await write { (transaction) throws(SQLError) in
+            for message in messages {
+                try transaction.connection.execute("DELETE FROM outbox WHERE id = $1", [.text(message.id)])
+            }
+        }
+    }
+
+    public func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image] {
+        try await read { (transaction) throws(SQLError) in
+            try transaction.images(
+                "SELECT state FROM images WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2",
+                [.integer(now.microseconds), SQLValue(limit)]
+            )
+        }
+    }
+
+    public func leases(of image: ImageID) async throws(StoreError) -> [Lease] {
+        try await read { (transaction) throws(SQLError) in try transaction.leases(of: image) }
+    }
+
+    // MARK: Looking
+
+    public func image(_ id: ImageID) async throws(StoreError) -> Image? {
+        try await read { (transaction) throws(SQLError) in try transaction.image(id) }
+    }
+
+    public func images(_ query: ImageQuery) async throws(StoreError) -> [Image] {
+        try await read { (transaction) throws(SQLError) in
+            // An absent filter is an empty text, which no owner and no status is.
+            try transaction.images(
+                """
+                SELECT state FROM images WHERE ($1 = '' OR owner = $1) AND ($2 = '' OR status = $2)
+                ORDER BY created_at DESC, id LIMIT $3
+                """,
+                [
+                    .text(query.owner?.text ?? ""), .text(query.status?.rawValue ?? ""),
+                    SQLValue(max(0, query.limit)),
+                ]
+            )
+        }
+    }
+
+    public func journal(of image: ImageID, after sequence: Int64) async throws(StoreError) -> [Announcement] {
+        try await read { (transaction) throws(SQLError) in
+            let rows = try transaction.connection.query(
+                "SELECT line FROM journal WHERE image_id = $1 AND sequence > $2 ORDER BY sequence",
+                [.text(image.text), .integer(sequence)]
+            )
+            var lines: [Announcement] = []
+            for row in rows {
+                lines.append(try transaction.decode(Announcement.self, try row.text("line"), "journal of \(image)"))
+            }
+            return lines
+        }
+    }
+
+    public func locks() async throws(StoreError) -> [Lock] {
+        try await read { (transaction) throws(SQLError) in
+            var locks: [Lock] = []
+            for row in try transaction.connection.query("SELECT key, image_id FROM locks ORDER BY key") {
+                guard let image = ImageID(try row.text("image_id")) else {
+                    throw SQLError(.corrupt, "a lock names no image")
+                }
+                locks.append(Lock(key: try row.text("key"), image: image))
+            }
+            return locks
+        }
+    }
+
+    public func quota(of owner: Owner) async throws(StoreError) -> QuotaStanding {
+        try await read { (transaction) throws(SQLError) in try transaction.quota(of: owner) }
+    }
+
+    public func setQuota(of owner: Owner, to limits: QuotaLimits) async throws(StoreError) {
+        try await write { (transaction) throws(SQLError) in
+            var standing = try transaction.quota(of: owner)
+            standing.limits = limits
+            try transaction.keep(standing)
+        }
+    }
+}
+
+extension StoreTransaction {
+    fileprivate func images(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [Image] {
+        var images: [Image] = []
+        for row in try connection.query(sql, arguments) {
+            images.append(try decode(Image.self, try row.text("state"), "image"))
+        }
+        return images
+    }
+}

@@ -1,0 +1,51 @@
+public import ImageCore
+public import SQLAccess
+
+/// The store port on SQL. What happens is decided by the core; here it is only written down, in one transaction.
+public struct SQLImageStore: ImageStore {
+    let database: any SQLDatabase
+
+    /// Brings the schema up to date.
+    /// - Throws: `.corrupt` when the database is newer than this program.
+    public init(on database: some SQLDatabase) async throws(StoreError) {
+        self.database = database
+        do {
+            try await Schema.migrations.apply(to: database)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    func read<Value: Sendable>(
+        _ body: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Value
+    ) async throws(StoreError) -> Value {
+        do {
+            return try await database.read { (connection) throws(SQLError) in
+                try body(StoreTransaction(connection))
+            }
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    func write<Value: Sendable>(
+        _ body: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Value
+    ) async throws(StoreError) -> Value {
+        do {
+            return try await database.write { (connection) throws(SQLError) in
+                try body(StoreTransaction(connection))
+            }
+        } catch {
+            throw StoreError(error)
+        }
+    }
+}
+
+extension StoreError {
+    init(_ error: SQLError) {
+        switch error.kind {
+        case .unavailable: self.init(.unavailable, error.message)
+        case .corrupt, .tooNew: self.init(.corrupt, error.message)
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import SQLAccess
+
+/// The schema, the same text for every database. Times are microseconds since 1970, documents are JSON text.
+enum Schema {
+    static let migrations = SQLMigrations([
+        [
+            """
+            CREATE TABLE images (
+                id TEXT PRIMARY KEY, owner TEXT NOT NULL, status TEXT NOT NULL, created_at BIGINT NOT NULL,
+                wake_at BIGINT, state TEXT NOT NULL)
+            """,
+            "CREATE INDEX images_by_owner ON images (owner, created_at)",
+            "CREATE INDEX images_by_age ON images (created_at)",
+            "CREATE INDEX images_to_wake ON images (wake_at) WHERE wake_at IS NOT NULL",
+            """
+            CREATE TABLE requests (
+                owner TEXT NOT NULL, request_id TEXT NOT NULL, fingerprint TEXT NOT NULL, answer TEXT NOT NULL,
+                answered_at BIGINT NOT NULL, PRIMARY KEY (owner, request_id))
+            """,
+            """
+            CREATE TABLE quotas (
+                owner TEXT PRIMARY KEY, image_limit BIGINT NOT NULL, snapshot_limit BIGINT NOT NULL,
+                images BIGINT NOT NULL, snapshots BIGINT NOT NULL)
+            """,
+            "CREATE TABLE locks (key TEXT PRIMARY KEY, image_id TEXT NOT NULL)",
+            "CREATE INDEX locks_by_image ON locks (image_id)",
+            """
+            CREATE TABLE leases (
+                image_id TEXT NOT NULL, job TEXT NOT NULL, fence BIGINT NOT NULL, worker TEXT NOT NULL,
+                expires_at BIGINT NOT NULL, done_bytes BIGINT, total_bytes BIGINT, PRIMARY KEY (image_id, job))
+            """,
+            """
+            CREATE TABLE journal (
+                image_id TEXT NOT NULL, sequence BIGINT NOT NULL, line TEXT NOT NULL,
+                PRIMARY KEY (image_id, sequence))
+            """,
+            """
+            CREATE TABLE outbox (
+                id TEXT PRIMARY KEY, written_at BIGINT NOT NULL, position BIGINT NOT NULL, message TEXT NOT NULL)
+            """,
+            "CREATE INDEX outbox_by_age ON outbox (written_at, position)",
+        ]
+    ])
+}

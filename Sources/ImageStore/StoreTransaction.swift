@@ -1,0 +1,237 @@
+import ImageCore
+import SQLAccess
+
+/// The statements of one transaction, in the domain's words.
+struct StoreTransaction {
+    let connection: any SQLConnection
+
+    init(_ connection: any SQLConnection) { self.connection = connection }
+
+    // MARK: Images
+
+    func image(_ id: ImageID) throws(SQLError) -> Image? {
+        let rows = try connection.query("SELECT state FROM images WHERE id = $1", [.text(id.text)])
+        guard let row = rows.first else { return nil }
+        return try decode(Image.self, try row.text("state"), "image \(id)")
+    }
+
+    func insert(_ image: Image) throws(SQLError) {
+        try connection.execute(
+            "INSERT INTO images (id, owner, status, created_at, wake_at, state) VALUES ($1, $2, $3, $4, $5, $6)",
+            [
+                .text(image.id.text), .text(image.owner.text), .text(image.status.rawValue),
+                .integer(image.createdAt.microseconds), SQLValue(image.wakeAt?.microseconds),
+                .text(CanonicalJSON.text(image)),
+            ]
+        )
+    }
+
+    func update(_ image: Image) throws(SQLError) {
+        try connection.execute(
+            "UPDATE images SET status = $2, wake_at = $3, state = $4 WHERE id = $1",
+            [
+                .text(image.id.text), .text(image.status.rawValue), SQLValue(image.wakeAt?.microseconds),
+                .text(CanonicalJSON.text(image)),
+            ]
+        )
+    }
+
+    /// Applies one event and writes everything it brings about.
+    func apply(_ event: Event, to id: ImageID, in circumstances: Circumstances) throws(SQLError) -> Applied? {
+        guard var image = try image(id) else { return nil }
+        let transition = image.apply(event, in: circumstances)
+        let outgoing = try carryOut(transition.effects, of: image, at: circumstances.now)
+        if transition.isMoved || !transition.effects.isEmpty { try update(image) }
+        return Applied(image: image, transition: transition, outgoing: outgoing)
+    }
+
+    func carryOut(
+        _ effects: [Effect],
+        of image: Image,
+        at now: Timestamp
+    ) throws(SQLError) -> [OutgoingMessage] {
+        for effect in effects {
+            switch effect {
+            case .announce(let line), .note(let line):
+                try connection.execute(
+                    "INSERT INTO journal (image_id, sequence, line) VALUES ($1, $2, $3)",
+                    [.text(image.id.text), .integer(line.sequence), .text(CanonicalJSON.text(line))]
+                )
+            case .releaseLocks:
+                try connection.execute("DELETE FROM locks WHERE image_id = $1", [.text(image.id.text)])
+            case .releaseQuota(let use):
+                try connection.execute(
+                    "UPDATE quotas SET images = images - $2, snapshots = snapshots - $3 WHERE owner = $1",
+                    [.text(image.owner.text), SQLValue(use.images), SQLValue(use.snapshots)]
+                )
+            case .enqueue, .deadLetter, .park: break
+            }
+        }
+        return try post(effects.compactMap { $0.message(of: image) }, at: now)
+    }
+
+    // MARK: Outbox
+
+    /// A message that already waits here is the same message: it will be sent once for both.
+    func post(_ messages: [OutgoingMessage], at now: Timestamp) throws(SQLError) -> [OutgoingMessage] {
+        for (position, message) in messages.enumerated() {
+            try connection.execute(
+                """
+                INSERT INTO outbox (id, written_at, position, message) VALUES ($1, $2, $3, $4)
+                ON CONFLICT (id) DO NOTHING
+                """,
+                [
+                    .text(message.id), .integer(now.microseconds), SQLValue(position),
+                    .text(CanonicalJSON.text(message)),
+                ]
+            )
+        }
+        return messages
+    }
+
+    // MARK: Locks
+
+    /// Takes every lock of a plan for an image, or none.
+    /// - Returns: the image that holds one of them.
+    func lock(_ keys: [String], for image: ImageID) throws(SQLError) -> ImageID? {
+        for key in keys {
+            let holder = try connection.query("SELECT image_id FROM locks WHERE key = $1", [.text(key)]).first
+            guard let text = try holder?.text("image_id"), text != image.text else { continue }
+            return ImageID(text)
+        }
+        for key in keys {
+            try connection.execute(
+                "INSERT INTO locks (key, image_id) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING",
+                [.text(key), .text(image.text)]
+            )
+        }
+        return nil
+    }
+
+    // MARK: Leases
+
+    func leases(of image: ImageID) throws(SQLError) -> [Lease] {
+        var leases: [Lease] = []
+        let rows = try connection.query(
+            """
+            SELECT job, fence, worker, expires_at, done_bytes, total_bytes FROM leases
+            WHERE image_id = $1 ORDER BY job
+            """,
+            [.text(image.text)]
+        )
+        for row in rows {
+            guard let job = Job(try row.text("job")), let worker = WorkerID(try row.text("worker")) else {
+                throw SQLError(.corrupt, "a lease of image \(image) is unreadable")
+            }
+            var progress: CopyProgress?
+            if let done = try row.optionalInteger("done_bytes"), let total = try row.optionalInteger("total_bytes") {
+                progress = CopyProgress(doneBytes: done, totalBytes: total)
+            }
+            leases.append(
+                Lease(
+                    image: image,
+                    job: job,
+                    fence: try row.integer("fence"),
+                    worker: worker,
+                    expiresAt: Timestamp(microseconds: try row.integer("expires_at")),
+                    progress: progress
+                )
+            )
+        }
+        return leases
+    }
+
+    func grant(_ job: Job, of image: ImageID, fence: Int64, to worker: WorkerID, until: Timestamp) throws(SQLError) {
+        try connection.execute(
+            """
+            INSERT INTO leases (image_id, job, fence, worker, expires_at) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (image_id, job) DO UPDATE SET
+                fence = excluded.fence, worker = excluded.worker, expires_at = excluded.expires_at,
+                done_bytes = NULL, total_bytes = NULL
+            """,
+            [
+                .text(image.text), .text(job.description), .integer(fence), .text(worker.text),
+                .integer(until.microseconds),
+            ]
+        )
+    }
+
+    func endLease(_ job: Job, of image: ImageID, fence: Int64) throws(SQLError) {
+        try connection.execute(
+            "DELETE FROM leases WHERE image_id = $1 AND job = $2 AND fence = $3",
+            [.text(image.text), .text(job.description), .integer(fence)]
+        )
+    }
+
+    // MARK: Requests
+
+    func answer(to identity: RequestIdentity) throws(SQLError) -> RecordedAnswer? {
+        let rows = try connection.query(
+            "SELECT fingerprint, answer FROM requests WHERE owner = $1 AND request_id = $2",
+            [.text(identity.owner.text), .text(identity.requestID.text)]
+        )
+        guard let row = rows.first else { return nil }
+        let answer = try decode(Answer.self, try row.text("answer"), "answer to \(identity.requestID)")
+        return RecordedAnswer(answer: answer, fingerprint: try row.text("fingerprint"))
+    }
+
+    func record(
+        _ answer: Answer,
+        to identity: RequestIdentity,
+        fingerprint: String,
+        at now: Timestamp
+    ) throws(SQLError) {
+        try connection.execute(
+            """
+            INSERT INTO requests (owner, request_id, fingerprint, answer, answered_at) VALUES ($1, $2, $3, $4, $5)
+            """,
+            [
+                .text(identity.owner.text), .text(identity.requestID.text), .text(fingerprint),
+                .text(CanonicalJSON.text(answer)), .integer(now.microseconds),
+            ]
+        )
+    }
+
+    // MARK: Quota
+
+    func quota(of owner: Owner) throws(SQLError) -> QuotaStanding {
+        let rows = try connection.query(
+            "SELECT image_limit, snapshot_limit, images, snapshots FROM quotas WHERE owner = $1",
+            [.text(owner.text)]
+        )
+        guard let row = rows.first else { return QuotaStanding(owner: owner, used: .none, limits: .standard) }
+        return QuotaStanding(
+            owner: owner,
+            used: QuotaUse(images: Int(try row.integer("images")), snapshots: Int(try row.integer("snapshots"))),
+            limits: QuotaLimits(
+                images: Int(try row.integer("image_limit")),
+                snapshots: Int(try row.integer("snapshot_limit"))
+            )
+        )
+    }
+
+    func keep(_ standing: QuotaStanding) throws(SQLError) {
+        try connection.execute(
+            """
+            INSERT INTO quotas (owner, image_limit, snapshot_limit, images, snapshots) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (owner) DO UPDATE SET
+                image_limit = excluded.image_limit, snapshot_limit = excluded.snapshot_limit,
+                images = excluded.images, snapshots = excluded.snapshots
+            """,
+            [
+                .text(standing.owner.text), SQLValue(standing.limits.images), SQLValue(standing.limits.snapshots),
+                SQLValue(standing.used.images), SQLValue(standing.used.snapshots),
+            ]
+        )
+    }
+
+    // MARK: Documents
+
+    func decode<Value: Decodable>(_ type: Value.Type, _ text: String, _ what: String) throws(SQLError) -> Value {
+        do {
+            return try CanonicalJSON.decode(type, from: text.utf8)
+        } catch {
+            throw SQLError(.corrupt, "\(what) is unreadable: \(error)")
+        }
+    }
+}

@@ -1,0 +1,92 @@
+/// One small API over SQL databases: synchronous work inside one transaction. Knows nothing of images.
+///
+/// The body of a transaction cannot suspend, so no transaction stays open while somebody waits for something else.
+public protocol SQLDatabase: Sendable {
+    /// Reads one consistent state.
+    func read<Value: Sendable>(
+        _ body: @escaping @Sendable (any SQLConnection) throws(SQLError) -> Value
+    ) async throws(SQLError) -> Value
+
+    /// Runs `body` in a transaction that is durable when this returns. Nothing of it stays when `body` throws.
+    func write<Value: Sendable>(
+        _ body: @escaping @Sendable (any SQLConnection) throws(SQLError) -> Value
+    ) async throws(SQLError) -> Value
+}
+
+/// What the body of a transaction can do. Parameters are `$1`, `$2`, …; values never stand in the text.
+public protocol SQLConnection {
+    /// - Returns: how many rows were changed.
+    @discardableResult
+    func execute(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int
+    func query(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow]
+}
+
+extension SQLConnection {
+    @discardableResult
+    public func execute(_ sql: String) throws(SQLError) -> Int { try execute(sql, []) }
+    public func query(_ sql: String) throws(SQLError) -> [SQLRow] { try query(sql, []) }
+}
+
+/// The column types both databases share.
+public enum SQLValue: Equatable, Sendable {
+    case null
+    case integer(Int64)
+    case text(String)
+}
+
+extension SQLValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral {
+    public init(stringLiteral value: String) { self = .text(value) }
+    public init(integerLiteral value: Int64) { self = .integer(value) }
+    public init(_ value: Int64?) { self = value.map { .integer($0) } ?? .null }
+    public init(_ value: Int) { self = .integer(Int64(value)) }
+    public init(_ value: String?) { self = value.map { .text($0) } ?? .null }
+}
+
+public struct SQLRow: Equatable, Sendable {
+    private let values: [String: SQLValue]
+
+    public init(_ values: [String: SQLValue]) { self.values = values }
+
+    public func text(_ column: String) throws(SQLError) -> String {
+        guard case .text(let value)? = values[column] else { throw mismatch(column, "text") }
+        return value
+    }
+
+    public func integer(_ column: String) throws(SQLError) -> Int64 {
+        guard case .integer(let value)? = values[column] else { throw mismatch(column, "an integer") }
+        return value
+    }
+
+    public func optionalInteger(_ column: String) throws(SQLError) -> Int64? {
+        switch values[column] {
+        case .integer(let value)?: value
+        case .null?: nil
+        case .text?, nil: throw mismatch(column, "an integer or null")
+        }
+    }
+
+    private func mismatch(_ column: String, _ wanted: String) -> SQLError {
+        SQLError(.corrupt, "column \(column) is not \(wanted)")
+    }
+}
+
+public struct SQLError: Error, Equatable, Sendable, CustomStringConvertible {
+    public enum Kind: Sendable {
+        /// Locked, out of reach or restarting: the same transaction may succeed later.
+        case unavailable
+        /// The schema or the data is not what the program expects.
+        case corrupt
+        /// The database was written by a newer version of the program.
+        case tooNew
+    }
+
+    public var kind: Kind
+    public var message: String
+
+    public init(_ kind: Kind, _ message: String) {
+        self.kind = kind
+        self.message = message
+    }
+
+    public var description: String { message }
+}

@@ -1,0 +1,29 @@
+/// Steps that bring a database's schema up to date. Append-only: a released step is never changed.
+public struct SQLMigrations: Sendable {
+    /// Each step's statements; the first step's number is 1.
+    private let steps: [[String]]
+
+    public init(_ steps: [[String]]) { self.steps = steps }
+
+    public var version: Int { steps.count }
+
+    /// Applies what is missing, in one transaction.
+    /// - Throws: `.tooNew` when the database has steps this program does not know.
+    public func apply(to database: some SQLDatabase) async throws(SQLError) {
+        try await database.write { (connection) throws(SQLError) in
+            try connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
+            let current = try connection.query("SELECT version FROM schema_version").first?.integer("version")
+            let done = Int(current ?? 0)
+            guard done <= steps.count else {
+                throw SQLError(
+                    .tooNew,
+                    "the database has schema version \(done), this program knows \(steps.count); use the newer program"
+                )
+            }
+            guard done < steps.count else { return }
+            for statement in steps[done...].joined() { try connection.execute(statement) }
+            try connection.execute("DELETE FROM schema_version")
+            try connection.execute("INSERT INTO schema_version (version) VALUES ($1)", [SQLValue(steps.count)])
+        }
+    }
+}

@@ -1,0 +1,145 @@
+import GRDB
+
+/// SQLite through GRDB: one connection a process, several processes on one machine.
+///
+/// A `DatabaseQueue` and not a `DatabasePool`: the pool sets `synchronous` back to NORMAL after every hook it offers,
+/// and with NORMAL in WAL mode a committed transaction can be gone after a power failure.
+public final class SQLiteDatabase: SQLDatabase {
+    private let queue: DatabaseQueue
+
+    /// How long a transaction waits for another process's, in seconds.
+    private static let busyTimeout = 15.0
+
+    /// Opens the database at `path`, or makes it.
+    public init(path: String) throws(SQLError) {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(Self.busyTimeout)
+        configuration.journalMode = .wal
+        configuration.label = "goldsmith"
+        do {
+            queue = try DatabaseQueue(path: path, configuration: configuration)
+            let synchronous = try queue.inDatabase { database in
+                try database.execute(sql: "PRAGMA synchronous = FULL")
+                return try Int.fetchOne(database, sql: "PRAGMA synchronous")
+            }
+            guard synchronous == 2 else {
+                throw SQLError(.unavailable, "SQLite did not take synchronous=FULL; commits would not be durable")
+            }
+        } catch {
+            throw SQLError(error, "cannot open \(path)")
+        }
+    }
+
+    public func read<Value: Sendable>(
+        _ body: @escaping @Sendable (any SQLConnection) throws(SQLError) -> Value
+    ) async throws(SQLError) -> Value {
+        try await run(.deferred, body)
+    }
+
+    public func write<Value: Sendable>(
+        _ body: @escaping @Sendable (any SQLConnection) throws(SQLError) -> Value
+    ) async throws(SQLError) -> Value {
+        try await run(.immediate, body)
+    }
+
+    /// GRDB's own `async` functions refuse to work in a cancelled task; a worker that is told to stop must still be able
+    /// to write down where it stopped. So: the callback form.
+    private func run<Value: Sendable>(
+        _ kind: Database.TransactionKind,
+        _ body: @escaping @Sendable (any SQLConnection) throws(SQLError) -> Value
+    ) async throws(SQLError) -> Value {
+        let result: Result<Value, SQLError> = await withCheckedContinuation { continuation in
+            queue.asyncWriteWithoutTransaction { database in
+                let result: Result<Value, SQLError>
+                do {
+                    var value: Value?
+                    try database.inTransaction(kind) {
+                        value = try body(SQLiteConnection(database: database))
+                        return .commit
+                    }
+                    if let value {
+                        result = .success(value)
+                    } else {
+                        result = .failure(SQLError(.corrupt, "the transaction ended without a value"))
+                    }
+                } catch {
+                    result = .failure(SQLError(error, "SQLite"))
+                }
+                continuation.resume(returning: result)
+            }
+        }
+        return try result.get()
+    }
+}
+
+private struct SQLiteConnection: SQLConnection {
+    let database: Database
+
+    func execute(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int {
+        do {
+            try database.cachedStatement(sql: sql).execute(
+                arguments: StatementArguments(arguments.map(\.databaseValue))
+            )
+            return database.changesCount
+        } catch {
+            throw SQLError(error, "SQLite")
+        }
+    }
+
+    func query(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow] {
+        do {
+            let statement = try database.cachedStatement(sql: sql)
+            let rows = try Row.fetchAll(statement, arguments: StatementArguments(arguments.map(\.databaseValue)))
+            return rows.map { row in
+                SQLRow(
+                    Dictionary(
+                        row.map { ($0, SQLValue($1)) },
+                        uniquingKeysWith: { first, _ in first }
+                    )
+                )
+            }
+        } catch {
+            throw SQLError(error, "SQLite")
+        }
+    }
+}
+
+extension SQLValue {
+    fileprivate var databaseValue: DatabaseValue {
+        switch self {
+        case .null: .null
+        case .integer(let value): value.databaseValue
+        case .text(let value): value.databaseValue
+        }
+    }
+
+    fileprivate init(_ value: DatabaseValue) {
+        switch value.storage {
+        case .null: self = .null
+        case .int64(let number): self = .integer(number)
+        case .double(let number): self = .text(String(number))
+        case .string(let text): self = .text(text)
+        case .blob(let data): self = .text(String(decoding: data, as: UTF8.self))
+        }
+    }
+}
+
+extension SQLError {
+    fileprivate init(_ error: any Error, _ context: String) {
+        if let known = error as? SQLError {
+            self = known
+            return
+        }
+        guard let failure = error as? DatabaseError else {
+            self = SQLError(.unavailable, "\(context): \(error)")
+            return
+        }
+        // The message, never `description`: that one repeats the statement with its values.
+        let text = "\(context): \(failure.message ?? "error") (\(failure.resultCode.rawValue))"
+        switch failure.resultCode {
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_CONSTRAINT, .SQLITE_ERROR, .SQLITE_MISMATCH:
+            self = SQLError(.corrupt, text)
+        default: self = SQLError(.unavailable, text)
+        }
+    }
+}
