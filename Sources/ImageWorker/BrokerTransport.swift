@@ -1,0 +1,87 @@
+import AMQPClient
+import ImageCore
+import Logging
+
+/// A broker's delivery in the handlers' words.
+struct BrokerDelivery: IncomingDelivery {
+    let delivery: AMQPDelivery
+
+    var message: IncomingMessage {
+        IncomingMessage(
+            routingKey: delivery.routingKey,
+            contentType: delivery.message.contentType,
+            messageID: delivery.message.messageID,
+            correlationID: delivery.message.correlationID,
+            replyTo: delivery.message.replyTo,
+            body: delivery.message.body,
+            isRedelivered: delivery.redelivered
+        )
+    }
+
+    func ack() { delivery.ack() }
+    func giveBack() { delivery.nack(requeue: true) }
+}
+
+/// Publishes with confirms. A message that the broker does not take stays with its sender.
+struct BrokerPublisher: MessagePublisher {
+    let publisher: AMQPPublisher
+    let topology: Topology
+    let time: any Timekeeper
+    let logger: Logger
+
+    func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage] {
+        let seconds = time.now().microseconds / 1_000_000
+        let results = await publisher.publish(messages.map { publication($0, timestamp: seconds) })
+        var confirmed: [OutgoingMessage] = []
+        for (message, result) in zip(messages, results) {
+            switch result {
+            case .success: confirmed.append(message)
+            case .failure(let error):
+                logger.warning(
+                    "message not confirmed",
+                    metadata: [
+                        "message.id": "\(message.id)",
+                        "exchange": "\(topology.exchange(for: message.destination))",
+                        "routing.key": "\(message.routingKey)", "error": "\(error)",
+                    ]
+                )
+            }
+        }
+        return confirmed
+    }
+
+    /// A fresh message, never a copy of one that came in: a broker's own `x-` headers must not travel on, because some
+    /// versions believe them.
+    private func publication(_ message: OutgoingMessage, timestamp: Int64) -> AMQPPublication {
+        var headers: AMQPTable = [:]
+        if let attempt = message.attempt { headers["goldsmith-attempt"] = .int(Int64(attempt)) }
+        // Headers must fit one frame of the protocol.
+        if let reason = message.reason { headers["goldsmith-reason"] = .string(String(reason.prefix(4096))) }
+        return AMQPPublication(
+            exchange: topology.exchange(for: message.destination),
+            routingKey: message.routingKey,
+            message: AMQPMessage(
+                body: Array(message.body.utf8),
+                contentType: message.contentType,
+                messageID: message.id,
+                correlationID: message.correlationID,
+                appID: "goldsmith",
+                timestamp: timestamp,
+                headers: headers
+            ),
+            isMandatory: message.isMandatory
+        )
+    }
+}
+
+/// Asks the broker how full a queue is.
+struct BrokerGauge: QueueGauge {
+    let connection: AMQPConnection
+    let topology: Topology
+
+    func backlog(of step: Step) async -> Int? {
+        // A queue that cannot be looked at counts as unknown, and then nothing is sent again.
+        guard let info = try? await connection.inspectQueue(topology.queue(of: .job(step))) else { return nil }
+        return info?.messageCount
+    }
+}

@@ -1,0 +1,195 @@
+import ImageCore
+import Logging
+import Synchronization
+
+/// Carries out one job: ask the store for it, work under a lease, write down what came of it, send, ack.
+struct StepRunner {
+    let context: WorkerContext
+
+    func handle(_ delivery: any IncomingDelivery) async {
+        guard let message = JobMessage(parsing: delivery.message.body) else {
+            return await context.park(delivery, reason: "not a job message")
+        }
+        do {
+            let beginning = try await context.persist { () async throws(StoreError) in
+                try await context.store.begin(
+                    message,
+                    by: context.options.id,
+                    lease: context.options.lease,
+                    in: context.circumstances()
+                )
+            }
+            switch beginning {
+            case .granted(let grant, let outgoing):
+                await context.send(outgoing)
+                try await work(grant, message, delivery)
+            case .busy(let lease):
+                await watch(message, lease: lease, delivery)
+            case .settled(let outgoing):
+                await context.send(outgoing)
+                delivery.ack()
+            case .unknownImage:
+                await context.park(delivery, reason: "there is no image \(message.imageId) in this store")
+            }
+        } catch {
+            log(message, .error, "job given back, the store is out of reach", ["error": "\(error)"])
+            delivery.giveBack()
+        }
+    }
+
+    /// Keeps a job's place in the queue without holding its delivery: the message goes round the ladder until the work
+    /// is done or its lease has lapsed.
+    private func watch(_ message: JobMessage, lease: Lease?, _ delivery: any IncomingDelivery) async {
+        let rung: Rung
+        if let lease {
+            let untouched = context.options.lease - (lease.expiresAt - context.time.now())
+            // A redelivery, or a lease that missed renewals, means that its worker may be dead: look again soon.
+            let isSuspect = delivery.message.isRedelivered || untouched > context.options.renewEvery * 4
+            rung = isSuspect ? .seconds5 : .seconds30
+        } else {
+            rung = .seconds30
+        }
+        let sent = await context.publisher.publish([message.outgoing(to: .retry(rung))])
+        if sent.isEmpty { delivery.giveBack() } else { delivery.ack() }
+    }
+
+    private enum Signal: Sendable {
+        case finished(Result<JobOutput, StepFailure>)
+        case leaseLost
+        case quiet
+    }
+
+    private func work(_ grant: Grant, _ message: JobMessage, _ delivery: any IncomingDelivery) async throws(StoreError) {
+        log(message, .info, "job begun", ["fence": "\(grant.fence)"])
+        let began = context.time.now()
+        let progress = Mutex<CopyProgress?>(nil)
+        let (result, isLost) = await withTaskGroup(of: Signal.self) { group in
+            group.addTask {
+                let steps = Steps(driver: context.driver)
+                do throws(StepFailure) {
+                    let output = try await steps.perform(grant) { latest in progress.withLock { $0 = latest } }
+                    return .finished(.success(output))
+                } catch {
+                    return .finished(.failure(error))
+                }
+            }
+            group.addTask { await keepLease(grant) { progress.withLock { $0 } } }
+            group.addTask {
+                guard (try? await context.time.sleep(for: context.options.hold)) != nil else { return .quiet }
+                await watch(message, lease: nil, delivery)
+                return .quiet
+            }
+            var isLost = false
+            for await signal in group {
+                switch signal {
+                case .finished(let result):
+                    group.cancelAll()
+                    return (result, isLost)
+                case .leaseLost:
+                    isLost = true
+                    group.cancelAll()
+                case .quiet: break
+                }
+            }
+            return (.failure(StepFailure(.transient, .internal, "the work ended without a result")), isLost)
+        }
+        let outgoing = try await conclude(grant, result, isLost: isLost)
+        let seconds = Double((context.time.now() - began).microseconds) / 1e6
+        var facts: Logger.Metadata = ["seconds": "\(seconds)"]
+        if case .failure(let failure) = result {
+            facts["error"] = "\(failure.message)"
+            facts["code"] = "\(failure.code.rawValue)"
+            log(message, .warning, isLost ? "job stopped, it is no longer wanted here" : "job's attempt failed", facts)
+        } else {
+            log(message, .info, "job done", facts)
+        }
+        await context.send(outgoing)
+        delivery.ack()
+    }
+
+    private func keepLease(_ grant: Grant, _ progress: @Sendable () -> CopyProgress?) async -> Signal {
+        var announced: CopyProgress?
+        while (try? await context.time.sleep(for: context.options.renewEvery)) != nil {
+            let latest = progress()
+            do {
+                let isKept = try await context.store.renew(
+                    grant,
+                    by: context.options.id,
+                    progress: latest,
+                    until: context.time.now() + context.options.lease
+                )
+                guard isKept else { return .leaseLost }
+            } catch {
+                // The work goes on: if the store stays away, the lease lapses and the fence decides.
+                context.logger.warning("lease not renewed", metadata: ["error": "\(error)"])
+            }
+            if let latest, latest != announced {
+                announced = latest
+                let event = CloudEvent(
+                    progress: latest,
+                    of: grant.job,
+                    fence: grant.fence,
+                    image: grant.image,
+                    at: context.time.now()
+                )
+                _ = await context.publisher.publish([event.outgoing()])
+            }
+        }
+        return .quiet
+    }
+
+    /// Writes down what came of an attempt.
+    /// - Returns: the messages to send for it.
+    private func conclude(
+        _ grant: Grant,
+        _ result: Result<JobOutput, StepFailure>,
+        isLost: Bool
+    ) async throws(StoreError) -> [OutgoingMessage] {
+        let event: Event
+        switch result {
+        case .success(let output):
+            event = .succeeded(grant.job, fence: grant.fence, output)
+        case .failure(let failure):
+            let discarded = await discard(grant)
+            event =
+                Task.isCancelled && !isLost
+                ? .interrupted(grant.job, fence: grant.fence, discarded: discarded)
+                : .failed(grant.job, fence: grant.fence, failure, discarded: discarded)
+        }
+        let applied = try await context.persist { () async throws(StoreError) in
+            try await context.store.apply(event, to: grant.image.id, in: context.circumstances())
+        }
+        // Too late: another attempt holds the job, or the image has failed. What was made must not stay.
+        if case .success = result, applied?.transition.isMoved != true { _ = await discard(grant) }
+        return applied?.outgoing ?? []
+    }
+
+    /// Deletes what an attempt made. What cannot be deleted now is in the ledger, and is deleted by a clean-up later.
+    private func discard(_ grant: Grant) async -> Bool {
+        guard let resource = grant.resource else { return true }
+        let driver = context.driver
+        // Unstructured on purpose: a worker that stops has cancelled this task, and the deletion must still be done.
+        let deletion = Task { () async -> StepFailure? in
+            do throws(StepFailure) {
+                try await driver.delete(resource)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        guard let failure = await deletion.value else { return true }
+        context.logger.warning(
+            "output of a failed attempt is left to clean-up",
+            metadata: ["resource": "\(resource.id)", "error": "\(failure.message)"]
+        )
+        return false
+    }
+
+    private func log(_ message: JobMessage, _ level: Logger.Level, _ text: Logger.Message, _ facts: Logger.Metadata) {
+        var metadata = facts
+        metadata["image.id"] = "\(message.imageId)"
+        metadata["job"] = "\(message.job)"
+        metadata["attempt"] = "\(message.attempt)"
+        context.logger.log(level: level, text, metadata: metadata)
+    }
+}

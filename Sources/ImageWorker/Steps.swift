@@ -1,0 +1,95 @@
+import ImageCore
+
+/// What each job does. The only place that knows; the compiler names it when a step is added.
+struct Steps {
+    let driver: any ImageDriver
+
+    func perform(
+        _ grant: Grant,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> JobOutput {
+        let image = grant.image
+        switch grant.job {
+        case .stopCheck:
+            return .checked(try await check(image.plan))
+        case .systemDisk:
+            return .captured(try await capture(.system, grant, progress))
+        case .dataDisk(let device):
+            return .captured(try await capture(device, grant, progress))
+        case .replicate:
+            let replica = try await driver.replicate(
+                image.captures,
+                manifest: CanonicalJSON.bytes(Manifest(of: image)),
+                into: try resource(of: grant),
+                progress: progress
+            )
+            return .replicated(replica)
+        case .cleanUp(let id):
+            // Already struck from the ledger means already gone.
+            if let entry = image.ledger.first(where: { $0.resource.id == id }) { try await driver.delete(entry.resource) }
+            return .cleaned
+        }
+    }
+
+    private func capture(
+        _ device: DeviceName,
+        _ grant: Grant,
+        _ progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture {
+        try await driver.capture(
+            device,
+            of: grant.image.plan.instanceID,
+            into: try resource(of: grant),
+            progress: progress
+        )
+    }
+
+    private func resource(of grant: Grant) throws(StepFailure) -> Resource {
+        guard let resource = grant.resource else {
+            throw StepFailure(.permanent, .internal, "the plan of image \(grant.image.id) has no output for \(grant.job)")
+        }
+        return resource
+    }
+
+    /// The instance may have changed since the request was accepted: everything the plan rests on is looked at again.
+    private func check(_ plan: Plan) async throws(StepFailure) -> [Finding] {
+        let instance = try await driver.describe(plan.instanceID)
+        guard instance.status == .stopped else {
+            throw StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "instance \(instance.id) is \(instance.status)",
+                advice: "stop it and ask for the image again"
+            )
+        }
+        for planned in plan.disks {
+            guard let disk = instance.disk(planned.device), disk.kind == planned.kind else {
+                throw StepFailure(
+                    .permanent,
+                    .failedPrecondition,
+                    "\(planned.device) of instance \(instance.id) is not the disk it was when the request was accepted",
+                    advice: "leave the instance's disks alone until its image is made"
+                )
+            }
+            try await driver.checkDisk(planned.device, of: instance.id)
+        }
+        return findings(plan, instance)
+    }
+
+    private func findings(_ plan: Plan, _ instance: Instance) -> [Finding] {
+        var findings: [Finding] = []
+        let names = instance.dataDisks.map(\.device)
+        if let last = names.last, last.position != names.count {
+            findings.append(
+                Finding(
+                    .warning,
+                    "the data disks' device names have a gap (\(names.map(\.description).joined(separator: ", "))); guests number disks without gaps"
+                )
+            )
+        }
+        if plan.guestChecks != .off {
+            findings.append(Finding(.notChecked, "the guest's files (fstab, network rules) were not looked at"))
+        }
+        return findings
+    }
+}

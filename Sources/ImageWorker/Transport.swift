@@ -1,0 +1,56 @@
+public import ImageCore
+
+/// A message as it came in, free of the broker's types, so that handlers run the same under test.
+public struct IncomingMessage: Sendable, Equatable {
+    public var routingKey: String
+    public var contentType: String?
+    public var messageID: String?
+    public var correlationID: String?
+    public var replyTo: String?
+    public var body: [UInt8]
+    /// Whether the broker has handed it out before.
+    public var isRedelivered: Bool
+
+    public init(
+        routingKey: String,
+        contentType: String? = "application/json",
+        messageID: String? = nil,
+        correlationID: String? = nil,
+        replyTo: String? = nil,
+        body: [UInt8],
+        isRedelivered: Bool = false
+    ) {
+        self.routingKey = routingKey
+        self.contentType = contentType
+        self.messageID = messageID
+        self.correlationID = correlationID
+        self.replyTo = replyTo
+        self.body = body
+        self.isRedelivered = isRedelivered
+    }
+
+    var replyAddress: ReplyAddress? {
+        replyTo.map { ReplyAddress(queue: $0, correlationID: correlationID) }
+    }
+}
+
+/// A message in our hands until it is settled. Settling is once: the first call counts.
+public protocol IncomingDelivery: Sendable {
+    var message: IncomingMessage { get }
+    func ack()
+    /// Gives it back to its queue. On older brokers that counts towards the delivery limit, so it is only for a worker
+    /// that can do nothing else: its store is gone, or it stops before it has begun.
+    func giveBack()
+}
+
+/// Sends messages and waits until the broker has them.
+public protocol MessagePublisher: Sendable {
+    /// - Returns: those that were confirmed.
+    func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage]
+}
+
+/// Tells whether a queue holds messages, so that a job that merely waits its turn is not taken for lost.
+public protocol QueueGauge: Sendable {
+    /// Messages ready in the queue of a step, or `nil` when it cannot be told.
+    func backlog(of step: Step) async -> Int?
+}

@@ -1,0 +1,135 @@
+public import AMQPClient
+public import ImageCore
+public import Logging
+public import ServiceLifecycle
+
+/// One worker process: serves its lanes until it is told to stop, then drains.
+///
+/// Holds no state that matters. Killed at any moment, another worker goes on from what the store says.
+public struct Worker: Service {
+    private let context: WorkerContext
+    private let consumer: AMQPConsumer
+    private let publisher: AMQPPublisher
+    private let inspection: AMQPConnection
+    private let topology: Topology
+    private let random: @Sendable () -> Double
+
+    public init(
+        endpoint: AMQPEndpoint,
+        topology: Topology,
+        store: any ImageStore,
+        driver: any ImageDriver,
+        options: WorkerOptions,
+        time: any Timekeeper,
+        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
+        logger: Logger
+    ) {
+        let name = "goldsmith worker \(options.id)"
+        // Two connections: under a memory alarm the broker stops reading from one that publishes, and acknowledgements
+        // on it would not be read either.
+        publisher = AMQPPublisher(endpoint: endpoint, name: name + " (publish)", logger: logger)
+        consumer = AMQPConsumer(endpoint: endpoint, name: name + " (consume)", logger: logger)
+        inspection = AMQPConnection(endpoint: endpoint, name: name + " (inspect)", logger: logger)
+        self.topology = topology
+        self.random = random
+        context = WorkerContext(
+            options: options,
+            store: store,
+            driver: driver,
+            publisher: BrokerPublisher(publisher: publisher, topology: topology, time: time, logger: logger),
+            time: time,
+            random: random,
+            logger: logger
+        )
+    }
+
+    public func run() async throws {
+        let lanes = context.options.lanes
+        context.logger.info(
+            "worker started",
+            metadata: [
+                "worker": "\(context.options.id)", "lanes": "\(lanes.map(\.description).joined(separator: ","))",
+                "concurrency": "\(context.options.concurrency)",
+            ]
+        )
+        var sources: [(Lane, AMQPDeliveries)] = []
+        for lane in lanes {
+            let prefetch = UInt16(clamping: max(1, context.options.concurrency))
+            sources.append((lane, try await consumer.deliveries(from: topology.queue(of: lane), prefetch: prefetch)))
+        }
+        await withTaskGroup(of: Ended.self) { group in
+            for (lane, deliveries) in sources {
+                group.addTask {
+                    await serve(lane, deliveries)
+                    return .lane
+                }
+            }
+            group.addTask {
+                let gauge = BrokerGauge(connection: inspection, topology: topology)
+                await Sweeper(context: context, gauge: gauge).run()
+                return .sweeper
+            }
+            group.addTask {
+                try? await gracefulShutdown()
+                context.logger.info("worker stops: no new jobs, finishing what runs")
+                // What was delivered but not begun goes back to its queue.
+                await consumer.cancel()
+                try? await context.time.sleep(for: context.options.drain)
+                return .drain
+            }
+            // Until every lane has run dry after the shutdown, or the time for that is over. What still runs then is
+            // cancelled, which hands it to another worker without using an attempt.
+            var lanesLeft = sources.count
+            while lanesLeft > 0, let ended = await group.next() {
+                if ended == .drain { break }
+                if ended == .lane { lanesLeft -= 1 }
+            }
+            group.cancelAll()
+        }
+        await publisher.close()
+        await consumer.close()
+        await inspection.close()
+        context.logger.info("worker stopped", metadata: ["worker": "\(context.options.id)"])
+    }
+
+    private enum Ended {
+        case lane
+        case sweeper
+        case drain
+    }
+
+    private func serve(_ lane: Lane, _ deliveries: AMQPDeliveries) async {
+        let slots = Slots(context.options.concurrency)
+        await withDiscardingTaskGroup { group in
+            for await delivery in deliveries {
+                let incoming = BrokerDelivery(delivery: delivery)
+                let hasSlot = await slots.acquire { try? await context.time.sleep(for: context.options.hold) }
+                guard hasSlot else {
+                    group.addTask { await putOff(incoming, lane) }
+                    continue
+                }
+                group.addTask {
+                    await handle(incoming, lane)
+                    await slots.release()
+                }
+            }
+        }
+    }
+
+    private func handle(_ delivery: BrokerDelivery, _ lane: Lane) async {
+        switch lane {
+        case .intake: await Intake(context: context).handle(delivery)
+        case .job: await StepRunner(context: context).handle(delivery)
+        case .deadLetters: await DeadLetters(context: context).handle(delivery)
+        }
+    }
+
+    /// All slots are taken by long work: the job goes round the ladder instead of being held.
+    private func putOff(_ delivery: BrokerDelivery, _ lane: Lane) async {
+        guard case .job = lane, let message = JobMessage(parsing: delivery.message.body) else {
+            return delivery.giveBack()
+        }
+        let sent = await context.publisher.publish([message.outgoing(to: .retry(.seconds30))])
+        if sent.isEmpty { delivery.giveBack() } else { delivery.ack() }
+    }
+}

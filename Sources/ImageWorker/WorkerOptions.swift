@@ -1,0 +1,47 @@
+public import ImageCore
+
+/// The queues a worker process can serve. One lane each, so that people can scale them apart.
+public enum Lane: Hashable, Sendable, CaseIterable, CustomStringConvertible {
+    case intake
+    case job(Step)
+    case deadLetters
+
+    public static let allCases: [Lane] = [.intake] + Step.allCases.map { .job($0) } + [.deadLetters]
+
+    public var description: String {
+        switch self {
+        case .intake: "intake"
+        case .job(let step): step.rawValue
+        case .deadLetters: "dead-letters"
+        }
+    }
+
+    public init?(_ text: String) {
+        guard let lane = Lane.allCases.first(where: { $0.description == text }) else { return nil }
+        self = lane
+    }
+}
+
+public struct WorkerOptions: Sendable {
+    public var id: WorkerID
+    public var lanes: [Lane] = Lane.allCases
+    /// Jobs at once in each lane. At least 1; default 4.
+    public var concurrency = 4
+    /// How long a delivery waits for its work before a watch job takes its place in the queue. Default 60 s; brokers
+    /// close the channel of a delivery that is held for 30 minutes.
+    public var hold: Duration = .seconds(60)
+    /// How long a lease lives without being renewed. Default 15 s: a dead worker's job is taken over after it.
+    public var lease: Duration = .seconds(15)
+    /// How often a lease is renewed and the progress noted. Default 1 s.
+    public var renewEvery: Duration = .seconds(1)
+    /// How long running work may go on after a request to stop. Default 20 s; then it is handed to another worker.
+    public var drain: Duration = .seconds(20)
+    /// How often lost messages and unsent ones are looked for. Default 5 s.
+    public var sweepEvery: Duration = .seconds(5)
+    /// The age at which a message in the outbox is taken for left behind by a dead process. Default 10 s.
+    public var unsentAfter: Duration = .seconds(10)
+    public var policy = RetryPolicy()
+    public var limits = RequestLimits()
+
+    public init(id: WorkerID) { self.id = id }
+}
