@@ -1,0 +1,197 @@
+public import Logging
+
+/// One plain connection, for topology and inspection. It does not reconnect by itself; after the broker closed the
+/// channel or the connection broke, the next call opens a new one.
+///
+/// Every call blocks this connection's own thread, never a thread of the cooperative pool, and ends after
+/// ``AMQPOptions/callTimeout`` at the latest.
+public actor AMQPConnection: ThreadResident {
+    private let endpoint: AMQPEndpoint
+    private let name: String
+    private let options: AMQPOptions
+    private let logger: Logger
+    private let thread: ConnectionThread
+    private let outbox: Mailbox<Settlement>
+    private var link: BrokerLink?
+    private var generation: UInt64 = 0
+    private var isClosed = false
+
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    /// - Parameter name: shown by the broker's tools as the connection's name.
+    public init(endpoint: AMQPEndpoint, name: String, options: AMQPOptions = .init(), logger: Logger) {
+        self.endpoint = endpoint
+        self.name = name
+        self.options = options
+        self.logger = logger
+        thread = ConnectionThread()
+        outbox = Mailbox(thread: thread)
+        thread.start(self)
+    }
+
+    deinit { thread.stop() }
+
+    /// Connects now, rather than at the first call. Does nothing when connected.
+    public func open() throws(AMQPError) {
+        _ = try opened()
+    }
+
+    /// Says goodbye to the broker. Every later call throws ``AMQPError/Kind/closed``.
+    public func close() {
+        isClosed = true
+        flush()
+        link?.close()
+        link = nil
+    }
+
+    /// What the broker tells about itself: `product`, `version`, `capabilities`, `cluster_name` …
+    public var serverProperties: AMQPTable {
+        get throws(AMQPError) { try opened().serverProperties }
+    }
+
+    // MARK: Topology
+
+    /// Declares a durable exchange.
+    /// - Throws: ``AMQPError/Kind/channelClosed`` with code 406 when it exists and is different.
+    public func declareExchange(_ name: String, type: String, arguments: AMQPTable = [:]) throws(AMQPError) {
+        try call { link throws(AMQPError) in
+            try link.declareExchange(name, type: type, isPassive: false, arguments: arguments)
+        }
+    }
+
+    /// Declares a durable queue.
+    /// - Throws: ``AMQPError/Kind/channelClosed`` with code 406 when it exists and is different.
+    @discardableResult
+    public func declareQueue(_ name: String, arguments: AMQPTable = [:]) throws(AMQPError) -> AMQPQueueInfo {
+        try call { link throws(AMQPError) in try link.declareQueue(name, isPassive: false, arguments: arguments) }
+    }
+
+    /// Nil when there is no such queue.
+    public func inspectQueue(_ name: String) throws(AMQPError) -> AMQPQueueInfo? {
+        try nilWhenMissing { link throws(AMQPError) in
+            try link.declareQueue(name, isPassive: true, arguments: [:])
+        }
+    }
+
+    public func exchangeExists(_ name: String) throws(AMQPError) -> Bool {
+        try nilWhenMissing { link throws(AMQPError) in
+            // The type is not compared when the declaration is passive, but must be one the broker knows.
+            try link.declareExchange(name, type: "direct", isPassive: true, arguments: [:])
+        } != nil
+    }
+
+    public func bindQueue(
+        _ queue: String,
+        to exchange: String,
+        routingKey: String,
+        arguments: AMQPTable = [:]
+    ) throws(AMQPError) {
+        try call { link throws(AMQPError) in
+            try link.bindQueue(queue, to: exchange, routingKey: routingKey, arguments: arguments)
+        }
+    }
+
+    public func unbindQueue(
+        _ queue: String,
+        from exchange: String,
+        routingKey: String,
+        arguments: AMQPTable = [:]
+    ) throws(AMQPError) {
+        try call { link throws(AMQPError) in
+            try link.unbindQueue(queue, from: exchange, routingKey: routingKey, arguments: arguments)
+        }
+    }
+
+    /// Deletes the queue and what is in it; returns the number of messages lost. Without effect when there is none.
+    @discardableResult
+    public func deleteQueue(_ name: String) throws(AMQPError) -> Int {
+        try call { link throws(AMQPError) in try link.deleteQueue(name) }
+    }
+
+    /// Without effect when there is none.
+    public func deleteExchange(_ name: String) throws(AMQPError) {
+        try call { link throws(AMQPError) in try link.deleteExchange(name) }
+    }
+
+    /// Drops the messages ready for delivery; returns their number.
+    @discardableResult
+    public func purgeQueue(_ name: String) throws(AMQPError) -> Int {
+        try call { link throws(AMQPError) in try link.purgeQueue(name) }
+    }
+
+    /// Takes one message, to be settled as any other delivery; nil when none is ready.
+    public func get(_ queue: String) throws(AMQPError) -> AMQPDelivery? {
+        let event = try call { link throws(AMQPError) in try link.get(from: queue) }
+        guard case .got(let deliveryTag, let isRedelivered, let received) = event else { return nil }
+        let settler = Settler(deliveryTag: deliveryTag, generation: generation, outbox: outbox)
+        return AMQPDelivery(received, isRedelivered: isRedelivered, settler: settler)
+    }
+
+    // MARK: The link
+
+    private func opened() throws(AMQPError) -> BrokerLink {
+        guard !isClosed else { throw AMQPError(.closed, "the connection was closed") }
+        if let link { return link }
+        let link = try BrokerLink(endpoint, name: name, options: options)
+        generation += 1
+        self.link = link
+        return link
+    }
+
+    private func call<R>(_ body: (BrokerLink) throws(AMQPError) -> R) throws(AMQPError) -> R {
+        flush()
+        let link = try opened()
+        do throws(AMQPError) {
+            return try body(link)
+        } catch {
+            if !link.isUsable { drop(link, after: error) }
+            throw error
+        }
+    }
+
+    private func nilWhenMissing<R>(_ body: (BrokerLink) throws(AMQPError) -> R) throws(AMQPError) -> R? {
+        do throws(AMQPError) {
+            return try call(body)
+        } catch {
+            if error.kind == .channelClosed, error.code == 404 { return nil }
+            throw error
+        }
+    }
+
+    private func drop(_ link: BrokerLink, after error: AMQPError) {
+        if error.kind == .channelClosed { link.close() }
+        self.link = nil
+    }
+
+    private func flush() {
+        let settlements = outbox.takeAll().filter { $0.generation == generation }
+        guard let link, !settlements.isEmpty else { return }
+        do throws(AMQPError) {
+            try link.settle(settlements, until: .now + options.callTimeout)
+        } catch {
+            drop(link, after: error)
+        }
+    }
+
+    nonisolated func turn() -> PollInterest {
+        assumeIsolated { $0.serve() }
+    }
+
+    /// Keeps heartbeats going between calls, and notices when the broker is gone.
+    private func serve() -> PollInterest {
+        flush()
+        guard let link else { return PollInterest() }
+        do throws(AMQPError) {
+            var events: [BrokerEvent] = []
+            try link.receive(into: &events)
+        } catch {
+            logger.debug("AMQP connection ended", metadata: ["amqp.error": "\(error)"])
+            drop(link, after: error)
+            return PollInterest()
+        }
+        return PollInterest(
+            descriptor: link.descriptor,
+            deadline: link.hasBufferedInput ? .now : link.heartbeatInterest
+        )
+    }
+}

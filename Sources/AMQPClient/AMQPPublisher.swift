@@ -1,0 +1,35 @@
+public import Logging
+
+/// Publishes with confirms over one connection, which it opens with the first message and reopens when it breaks.
+///
+/// Calls may overlap freely: up to ``AMQPOptions/publishWindow`` messages are on their way at once, in order of the
+/// calls. A message whose confirm was lost with its connection is sent again, so it may arrive twice: give it a
+/// message ID. A publish cannot be cancelled, but always ends by ``AMQPOptions/publishTimeout``.
+public final class AMQPPublisher: Sendable {
+    private let core: PublisherCore
+
+    /// - Parameter name: shown by the broker's tools as the connection's name.
+    public init(endpoint: AMQPEndpoint, name: String, options: AMQPOptions = .init(), logger: Logger) {
+        core = PublisherCore(endpoint: endpoint, name: name, options: options, logger: logger)
+    }
+
+    /// Returns when the broker has taken the message over.
+    public func publish(_ publication: AMQPPublication) async throws(AMQPError) {
+        guard let result = await publish([publication]).first else { return }
+        try result.get()
+    }
+
+    /// Sends all and waits for all; one result per publication, in order.
+    public func publish(_ publications: [AMQPPublication]) async -> [Result<Void, AMQPError>] {
+        let batch = PublishBatch(count: publications.count)
+        guard !publications.isEmpty else { return [] }
+        core.post(publications, batch)
+        return await batch.results()
+    }
+
+    /// Whether the broker has blocked this connection (memory or disk alarm). Messages wait meanwhile.
+    public var isBlocked: Bool { core.isBlocked }
+
+    /// Fails what is not confirmed yet with ``AMQPError/Kind/closed``, and every later publish.
+    public func close() async { await core.close() }
+}

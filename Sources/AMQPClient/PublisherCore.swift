@@ -1,0 +1,248 @@
+import Logging
+import Synchronization
+
+/// The actor behind ``AMQPPublisher``: one turn takes what came in, both from callers and from the broker.
+actor PublisherCore: ThreadResident {
+    private let endpoint: AMQPEndpoint
+    private let name: String
+    private let options: AMQPOptions
+    private let logger: Logger
+    private let thread: ConnectionThread
+    private let inbox: Mailbox<PendingPublish>
+    private let blocked = Atomic(false)
+
+    private var link: BrokerLink?
+    private var ledger = ConfirmLedger<PendingPublish>()
+    private var waiting = FIFO<PendingPublish>()
+    private var backoff: Backoff
+    private var nextAttempt: ContinuousClock.Instant?
+    private var lastError: AMQPError?
+    private var isClosed = false
+    /// Messages which were unconfirmed when the broker closed the channel. One of them is at fault and the broker
+    /// does not say which, so they go one at a time until it is found.
+    private var suspects = 0
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    init(endpoint: AMQPEndpoint, name: String, options: AMQPOptions, logger: Logger) {
+        self.endpoint = endpoint
+        self.name = name
+        self.options = options
+        self.logger = logger
+        backoff = Backoff(options)
+        thread = ConnectionThread()
+        inbox = Mailbox(thread: thread)
+        thread.start(self)
+    }
+
+    deinit { thread.stop() }
+
+    nonisolated var isBlocked: Bool { blocked.load(ordering: .relaxed) }
+
+    nonisolated func post(_ publications: [AMQPPublication], _ batch: PublishBatch) {
+        let deadline = ContinuousClock.now + options.publishTimeout
+        inbox.post(
+            contentsOf: publications.enumerated().map { index, publication in
+                PendingPublish(publication: publication, deadline: deadline, batch: batch, index: index)
+            }
+        )
+    }
+
+    func close() {
+        isClosed = true
+        let error = AMQPError(.closed, "the publisher was closed")
+        for pending in ledger.reset() + waiting.removeAll() + inbox.takeAll() { pending.finish(.failure(error)) }
+        link?.close()
+        disconnect()
+    }
+
+    // MARK: The turn
+
+    nonisolated func turn() -> PollInterest {
+        assumeIsolated { $0.serve() }
+    }
+
+    private func serve() -> PollInterest {
+        accept(inbox.takeAll())
+        var interest = PollInterest()
+        do throws(AMQPError) {
+            try connectIfDue()
+            if let link {
+                try receive(from: link)
+                let hasRoom = try send(over: link)
+                interest.descriptor = link.descriptor
+                interest.wantsToWrite = !hasRoom
+                interest.deadline = link.hasBufferedInput ? .now : link.heartbeatInterest
+            }
+        } catch {
+            lost(error)
+        }
+        if link == nil { interest = PollInterest(deadline: isClosed ? nil : nextAttempt) }
+        interest.wake(by: expire())
+        return interest
+    }
+
+    private func accept(_ new: [PendingPublish]) {
+        guard !isClosed else {
+            for pending in new { pending.finish(.failure(AMQPError(.closed, "the publisher was closed"))) }
+            return
+        }
+        waiting.append(contentsOf: new)
+        if link == nil, nextAttempt == nil, !waiting.isEmpty { nextAttempt = .now }
+    }
+
+    private func connectIfDue() throws(AMQPError) {
+        guard link == nil, !isClosed, let attempt = nextAttempt, attempt <= .now else { return }
+        // The thread cannot look at deadlines while it connects, so no attempt may outlast a message's patience.
+        var options = options
+        options.connectTimeout = min(options.connectTimeout, options.publishTimeout)
+        let link = try BrokerLink(endpoint, name: name, options: options)
+        try link.selectConfirms()
+        self.link = link
+        nextAttempt = nil
+        lastError = nil
+        logger.debug("AMQP publisher connected", metadata: ["amqp.connection": "\(name)"])
+    }
+
+    private func receive(from link: BrokerLink) throws(AMQPError) {
+        var events: [BrokerEvent] = []
+        var failure: AMQPError?
+        do throws(AMQPError) {
+            try link.receive(into: &events)
+        } catch {
+            failure = error
+        }
+        for event in events { handle(event) }
+        if let failure { throw failure }
+    }
+
+    private func handle(_ event: BrokerEvent) {
+        switch event {
+        case .confirmed(let deliveryTag, let isMultiple, let isAccepted):
+            backoff.reset()
+            let settled = ledger.confirm(deliveryTag, isMultiple: isMultiple, isAccepted: isAccepted)
+            suspects = max(0, suspects - settled.count)
+            for (pending, outcome) in settled { pending.finish(Self.result(outcome, pending.publication)) }
+        case .returned(let code, let text, let message):
+            ledger.returned(message, code: code, text: text)
+        case .blocked(let reason):
+            blocked.store(true, ordering: .relaxed)
+            logger.warning("The broker blocks publishing", metadata: ["amqp.reason": "\(reason)"])
+        case .unblocked:
+            blocked.store(false, ordering: .relaxed)
+            logger.info("The broker allows publishing again")
+        case .delivered, .got, .consumerCancelled, .channelClosed, .connectionClosed, .reply, .ignored:
+            break
+        }
+    }
+
+    private static func result(
+        _ outcome: ConfirmLedger<PendingPublish>.Outcome,
+        _ publication: AMQPPublication
+    ) -> Result<Void, AMQPError> {
+        let target = "exchange '\(publication.exchange)', routing key '\(publication.routingKey)'"
+        switch outcome {
+        case .accepted: return .success(())
+        case .rejected: return .failure(AMQPError(.rejectedByBroker, "the broker refused the message (\(target))"))
+        case .unroutable(let code, let text):
+            return .failure(AMQPError(.unroutable, code: code, "\(text) (\(target))"))
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends as much as the window and the socket take; false when the socket is full.
+    private func send(over link: BrokerLink) throws(AMQPError) -> Bool {
+        guard !isBlocked else { return true }
+        let window = suspects > 0 ? 1 : max(1, options.publishWindow)
+        while !waiting.isEmpty, ledger.count < window {
+            guard link.isWritable else { return false }
+            // The read comes before the write on purpose, see BrokerLink.receive.
+            try receive(from: link)
+            guard !isBlocked else { return true }
+            var burst: [AMQPPublication] = []
+            var bytes = 0
+            var deadline = ContinuousClock.now + options.publishTimeout
+            while bytes < 65_536, ledger.count < window, let pending = waiting.popFirst() {
+                guard !pending.isFinished, isSendable(pending, over: link) else { continue }
+                burst.append(pending.publication)
+                bytes += pending.publication.message.body.count + 256
+                deadline = min(deadline, pending.deadline)
+                ledger.sent(pending.publication, pending)
+            }
+            if !burst.isEmpty { try link.publish(burst, until: deadline) }
+        }
+        return true
+    }
+
+    private func isSendable(_ pending: PendingPublish, over link: BrokerLink) -> Bool {
+        do throws(AMQPError) {
+            try pending.publication.validate(frameMax: link.frameMax, maximumBodyBytes: options.maximumBodyBytes)
+            return true
+        } catch {
+            pending.finish(.failure(error))
+            return false
+        }
+    }
+
+    /// Fails what is past its deadline; returns the next deadline. All deadlines are the same time after their call,
+    /// so the oldest message has the earliest.
+    private func expire() -> ContinuousClock.Instant? {
+        let now = ContinuousClock.now
+        while let pending = waiting.first, pending.isFinished || pending.deadline <= now {
+            pending.finish(.failure(timeout()))
+            _ = waiting.popFirst()
+        }
+        // A timed-out message keeps its slot: its confirm may still come and numbers must match.
+        let sent = ledger.expire { pending in
+            guard pending.deadline <= now else { return false }
+            pending.finish(.failure(timeout()))
+            return true
+        }
+        return [waiting.first?.deadline, sent?.deadline].compactMap { $0 }.min()
+    }
+
+    private func timeout() -> AMQPError {
+        if isBlocked { return AMQPError(.timedOut, "the broker blocks publishing") }
+        if link == nil, let lastError {
+            return AMQPError(
+                lastError.kind == .connectionLost ? .connectionFailed : lastError.kind,
+                code: lastError.code,
+                "not published within \(options.publishTimeout): \(lastError.text)"
+            )
+        }
+        return AMQPError(.timedOut, "not confirmed within \(options.publishTimeout)")
+    }
+
+    // MARK: Losing the link
+
+    private func lost(_ error: AMQPError) {
+        logger.warning("AMQP publisher lost its connection", metadata: ["amqp.error": "\(error)"])
+        lastError = error
+        // What a closed channel leaves is one bad message; all else is the connection's trouble.
+        if error.kind == .channelClosed { link?.close() }
+        let unconfirmed = ledger.reset().filter { !$0.isFinished }
+        var retried = unconfirmed
+        if error.kind == .channelClosed {
+            let exchanges = Set(unconfirmed.map(\.publication.exchange))
+            // 404 and 403 speak of the exchange, so all messages for the same one share the fault.
+            if unconfirmed.count == 1 || (exchanges.count == 1 && (error.code == 404 || error.code == 403)) {
+                for pending in unconfirmed { pending.finish(.failure(error)) }
+                retried = []
+            }
+            suspects = retried.count
+            backoff.reset()
+        }
+        waiting.prepend(contentsOf: retried)
+        if error.kind == .authenticationFailed {
+            for pending in waiting.removeAll() { pending.finish(.failure(error)) }
+        }
+        disconnect()
+        nextAttempt = error.kind == .channelClosed ? .now : .now + backoff.next()
+    }
+
+    private func disconnect() {
+        link = nil
+        blocked.store(false, ordering: .relaxed)
+    }
+}

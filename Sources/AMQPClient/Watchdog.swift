@@ -1,0 +1,81 @@
+import Glibc
+import Synchronization
+
+/// Ends blocking socket writes which take too long.
+///
+/// librabbitmq writes with an infinite deadline: a broker which stops reading (memory alarm, frozen host) would hold
+/// the connection's thread for ever. One thread for the whole process watches the armed sockets and calls
+/// `shutdown` on those past their time, which makes the blocked call fail. It never closes them: the number could
+/// be reused by then. The owner disarms before it closes, under the same lock, so no foreign socket is ever hit.
+final class Watchdog: Sendable {
+    static let shared = Watchdog()
+
+    private struct Armed {
+        let descriptor: CInt
+        let deadline: ContinuousClock.Instant
+    }
+    private struct State {
+        var armed: [UInt64: Armed] = [:]
+        var nextID: UInt64 = 0
+        var isRunning = false
+        /// When the thread wakes by itself; nil for never.
+        var nextWake: ContinuousClock.Instant?
+    }
+    private let state = Mutex(State())
+    private let signal = WakeSignal()
+
+    /// Runs `body`, and shuts `descriptor` down should it take until `deadline`.
+    func guarding<R>(_ descriptor: CInt, until deadline: ContinuousClock.Instant, _ body: () -> R) -> R {
+        let id = arm(descriptor, until: deadline)
+        defer { _ = state.withLock { $0.armed.removeValue(forKey: id) } }
+        return body()
+    }
+
+    private func arm(_ descriptor: CInt, until deadline: ContinuousClock.Instant) -> UInt64 {
+        let (id, mustStart, mustWake) = state.withLock { state in
+            defer { state.isRunning = true }
+            state.nextID += 1
+            state.armed[state.nextID] = Armed(descriptor: descriptor, deadline: deadline)
+            // While the thread is going to look soon enough anyway, arming costs no system call.
+            let mustWake = state.nextWake.map { deadline < $0 } ?? true
+            if mustWake { state.nextWake = deadline }
+            return (state.nextID, !state.isRunning, mustWake)
+        }
+        if mustStart { start() }
+        if mustWake { signal.wake() }
+        return id
+    }
+
+    private func start() {
+        var thread = pthread_t()
+        let context = Unmanaged.passRetained(self).toOpaque()
+        let status = pthread_create(
+            &thread,
+            nil,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<Watchdog>.fromOpaque(context).takeRetainedValue().run()
+                return nil
+            },
+            context
+        )
+        precondition(status == 0, "no thread left for the watchdog")
+        pthread_detach(thread)
+    }
+
+    private func run() {
+        nameThisThread("amqp-watchdog")
+        while true {
+            let wake = state.withLock { state in
+                let now = ContinuousClock.now
+                for (id, entry) in state.armed where entry.deadline <= now {
+                    shutdown(entry.descriptor, CInt(SHUT_RDWR))
+                    state.armed[id] = nil
+                }
+                state.nextWake = state.armed.values.map(\.deadline).min()
+                return state.nextWake
+            }
+            signal.wait(for: PollInterest(deadline: wake))
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import Glibc
+import Synchronization
+import SystemPackage
+
+/// A process started by path with an argument array, in a session of its own so that a terminal's Ctrl-C does not
+/// reach it. Its standard streams are /dev/null unless given; no other descriptor of ours is inherited on purpose.
+final class ChildProcess: Sendable {
+    let pid: pid_t
+    private let isReaped = Mutex(false)
+
+    struct StartFailure: Error, CustomStringConvertible {
+        let program: String
+        let code: CInt
+        var description: String { "cannot start \(program): \(String(cString: strerror(code)))" }
+    }
+
+    /// - Parameters:
+    ///   - environment: the whole environment; nothing is inherited.
+    ///   - input: becomes standard input.
+    ///   - output: a file standard output and error are appended to.
+    init(
+        _ program: String,
+        _ arguments: [String],
+        environment: [String: String] = [:],
+        input: CInt? = nil,
+        output: FilePath? = nil
+    ) throws {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        if let input {
+            posix_spawn_file_actions_adddup2(&actions, input, 0)
+        } else {
+            posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        }
+        let sink = output?.string ?? "/dev/null"
+        posix_spawn_file_actions_addopen(&actions, 1, sink, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        posix_spawn_file_actions_adddup2(&actions, 1, 2)
+
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // Threads of a Swift program may block or ignore signals; a server must not inherit that.
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        var all = sigset_t()
+        sigfillset(&all)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        let newSession: CInt = 0x80  // POSIX_SPAWN_SETSID, hidden by glibc's feature macros.
+        let flags = CInt(POSIX_SPAWN_SETSIGMASK) | CInt(POSIX_SPAWN_SETSIGDEF) | newSession
+        posix_spawnattr_setflags(&attributes, Int16(flags))
+
+        var argv = ([program] + arguments).map { strdup($0) } + [nil]
+        var envp = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { for pointer in argv + envp { free(pointer) } }
+        var pid: pid_t = 0
+        let status = posix_spawn(&pid, program, &actions, &attributes, &argv, &envp)
+        guard status == 0 else { throw StartFailure(program: program, code: status) }
+        self.pid = pid
+    }
+
+    /// Whether it still runs; takes its exit status when it has ended, so that no zombie stays.
+    var isRunning: Bool {
+        isReaped.withLock { isReaped in
+            guard !isReaped else { return false }
+            var status: CInt = 0
+            isReaped = waitpid(pid, &status, WNOHANG) != 0
+            return !isReaped
+        }
+    }
+
+    /// Under the lock, so that the number cannot belong to another process by then.
+    func send(_ signal: CInt) {
+        isReaped.withLock { isReaped in
+            if !isReaped { kill(pid, signal) }
+        }
+    }
+
+    /// SIGKILL, and waits for the end.
+    func killNow() {
+        isReaped.withLock { isReaped in
+            guard !isReaped else { return }
+            kill(pid, SIGKILL)
+            var status: CInt = 0
+            while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+            isReaped = true
+        }
+    }
+
+    /// Waits for the end; false when `patience` is over before.
+    func hasEnded(within patience: Duration) async -> Bool {
+        let deadline = ContinuousClock.now + patience
+        while isRunning {
+            guard ContinuousClock.now < deadline else { return false }
+            // Cancelled: the caller's deadline is now.
+            guard (try? await Task.sleep(for: .milliseconds(20))) != nil else { return !isRunning }
+        }
+        return true
+    }
+}

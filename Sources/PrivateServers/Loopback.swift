@@ -1,0 +1,50 @@
+import Glibc
+
+/// TCP ports on 127.0.0.1.
+enum Loopback {
+    struct NoFreePort: Error {}
+
+    /// Different ports nobody listens on. They lie below the range outgoing connections are numbered from, so none
+    /// can be taken by a client, not even by one which tries to reach a server that is just being restarted.
+    static func freePorts(_ count: Int) throws -> [Int] {
+        var ports: Set<Int> = []
+        for _ in 0..<1000 where ports.count < count {
+            let port = Int.random(in: 20_000..<32_000)
+            if withSocket(port, { bind($0, $1, $2) }) == 0 { ports.insert(port) }
+        }
+        guard ports.count == count else { throw NoFreePort() }
+        return Array(ports)
+    }
+
+    /// Whether a server at `port` answers an AMQP protocol header.
+    static func answersAMQP(_ port: Int) -> Bool {
+        withSocket(port) { descriptor, address, length in
+            var patience = timeval(tv_sec: 2, tv_usec: 0)
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+            guard connect(descriptor, address, length) == 0 else { return -1 }
+            let greeting: [UInt8] = Array("AMQP".utf8) + [0, 0, 9, 1]
+            var answer: UInt8 = 0
+            // A method frame begins with 1; a server which is not ready closes instead.
+            let isReady = send(descriptor, greeting, 8, CInt(MSG_NOSIGNAL)) == 8 && recv(descriptor, &answer, 1, 0) == 1
+            return isReady && answer == 1 ? 0 : -1
+        } == 0
+    }
+
+    private static func withSocket(
+        _ port: Int,
+        _ body: (CInt, UnsafePointer<sockaddr>, socklen_t) -> CInt
+    ) -> CInt {
+        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return -1 }
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+import Glibc
+import Synchronization
+public import SystemPackage
+
+/// A RabbitMQ server of our own: on 127.0.0.1 only, with its own ports, data, user and Erlang port mapper (epmd).
+///
+/// Neither the server nor its helpers outlive ``stop()`` or this process, be it killed with SIGKILL.
+public final class RabbitMQNode: Sendable {
+    public struct Options: Sendable {
+        public var program: FilePath = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+        public var portMapper: FilePath = "/usr/bin/epmd"
+        /// Plugins to enable, for example `rabbitmq_management`. Default none: each costs start-up time.
+        public var plugins: [String] = []
+        /// Port of the management plugin when it is enabled. Default: any free one.
+        public var managementPort: Int?
+        /// Bytes of memory above which publishers are blocked. Default 1 GiB.
+        public var memoryLimit = 1 << 30
+        /// Bytes of free disk below which publishers are blocked. Default 64 MiB.
+        public var diskFreeLimit = 64 << 20
+        /// How long start and restart wait for the server. Default 60 s.
+        public var startTimeout: Duration = .seconds(60)
+        /// How long stop waits before it kills. Default 20 s.
+        public var stopTimeout: Duration = .seconds(20)
+        /// Further lines for rabbitmq.conf.
+        public var configuration: [String] = []
+
+        public init() {}
+    }
+
+    /// Why the server is not there; the description ends with what it logged last.
+    public struct Failure: Error, CustomStringConvertible {
+        public let description: String
+    }
+
+    private struct Processes {
+        var portMapper: ChildProcess
+        var server: ChildProcess
+    }
+
+    public let folder: FilePath
+    public let port: Int
+    /// Nil unless the management plugin is enabled.
+    public let managementPort: Int?
+    public let user = "goldsmith"
+    public let password: String
+    private let options: Options
+    private let portMapperPort: Int
+    private let distributionPort: Int
+    private let watch: ParentWatch
+    private let processes = Mutex<Processes?>(nil)
+
+    /// Starts a server and returns when it takes connections.
+    ///
+    /// - Parameter folder: for its data, configuration and log; made when missing. What an earlier server left there
+    ///   is in the way: its user has another password.
+    public static func start(in folder: FilePath, options: Options = .init()) async throws -> RabbitMQNode {
+        let node = try RabbitMQNode(folder, options)
+        try await node.run()
+        return node
+    }
+
+    private init(_ folder: FilePath, _ options: Options) throws {
+        self.folder = folder
+        self.options = options
+        password = Secrets.random()
+        let ports = try Loopback.freePorts(4)
+        (port, portMapperPort, distributionPort) = (ports[0], ports[1], ports[2])
+        managementPort = options.plugins.contains("rabbitmq_management") ? options.managementPort ?? ports[3] : nil
+        watch = try ParentWatch()
+        try writeFiles()
+    }
+
+    deinit { kill() }
+
+    /// `amqp://user:password@127.0.0.1:port/`. Contains the password.
+    public var url: String { "amqp://\(user):\(password)@127.0.0.1:\(port)/" }
+
+    /// The server's process (`beam.smp`); 0 when it is stopped.
+    public var pid: Int32 { processes.withLock { $0?.server.pid ?? 0 } }
+
+    /// Stops the server in order, then by force; returns when all its processes are gone.
+    public func stop() async {
+        guard let running = processes.withLock({ $0 }) else { return }
+        running.server.send(SIGCONT)
+        running.server.send(SIGTERM)
+        _ = await running.server.hasEnded(within: options.stopTimeout)
+        kill()
+    }
+
+    /// Kills everything at once, as a power failure would do to the server; data stays.
+    public func kill() {
+        processes.withLock { running in
+            running?.server.killNow()
+            running?.portMapper.killNow()
+            running = nil
+        }
+        watch.watch([])
+    }
+
+    /// Stops the server if it runs and starts it again: same ports, same data.
+    public func restart() async throws {
+        await stop()
+        try await run()
+    }
+
+    /// Halts the server's process where it is. Its sockets stay open and nobody answers.
+    public func freeze() { processes.withLock { $0?.server.send(SIGSTOP) } }
+
+    public func thaw() { processes.withLock { $0?.server.send(SIGCONT) } }
+
+    // MARK: Starting
+
+    private func run() async throws {
+        try processes.withLock { processes in
+            let portMapper = try ChildProcess(
+                options.portMapper.string,
+                ["-address", "127.0.0.1", "-port", "\(portMapperPort)"]
+            )
+            // Told at once, one by one: we may be killed between any two lines.
+            watch.watch([portMapper.pid])
+            do {
+                let server = try ChildProcess(
+                    options.program.string,
+                    [],
+                    environment: environment,
+                    output: folder.appending("output.log")
+                )
+                watch.watch([portMapper.pid, server.pid])
+                processes = Processes(portMapper: portMapper, server: server)
+            } catch {
+                portMapper.killNow()
+                throw error
+            }
+        }
+        do {
+            try await waitUntilReady()
+        } catch {
+            kill()
+            throw error
+        }
+    }
+
+    private func waitUntilReady() async throws {
+        let deadline = ContinuousClock.now + options.startTimeout
+        while !Loopback.answersAMQP(port) {
+            guard processes.withLock({ $0?.server.isRunning }) == true else {
+                throw Failure(description: "RabbitMQ ended while starting.\n\(logTail)")
+            }
+            guard ContinuousClock.now < deadline else {
+                throw Failure(description: "RabbitMQ did not start within \(options.startTimeout).\n\(logTail)")
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
+    /// The ends of what the server printed and logged, for error texts.
+    public var logTail: String {
+        ["output.log", "log/rabbit.log"].map { name in
+            let lines = (try? Files.read(folder.appending(name)))?.split(separator: "\n").suffix(15) ?? []
+            return "--- \(folder.appending(name))\n" + lines.joined(separator: "\n")
+        }.joined(separator: "\n")
+    }
+
+    private var environment: [String: String] {
+        [
+            "HOME": folder.string,
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": "\(portMapperPort)",
+            "ERL_CRASH_DUMP_SECONDS": "0",
+            "RABBITMQ_NODENAME": "goldsmith-\(port)@localhost",
+            "RABBITMQ_DIST_PORT": "\(distributionPort)",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_CONF_ENV_FILE": folder.appending("none").string,
+            "RABBITMQ_CONFIG_FILE": folder.appending("rabbitmq.conf").string,
+            "RABBITMQ_GENERATED_CONFIG_DIR": folder.appending("generated").string,
+            "RABBITMQ_ENABLED_PLUGINS_FILE": folder.appending("enabled_plugins").string,
+            "RABBITMQ_MNESIA_BASE": folder.appending("data").string,
+            "RABBITMQ_LOG_BASE": folder.appending("log").string,
+            "RABBITMQ_LOGS": folder.appending("log/rabbit.log").string,
+            // The script replaces itself by the server then, so the process we start is the one we signal.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        ]
+    }
+
+    private func writeFiles() throws {
+        for name in ["", "data", "log", "generated"] { try Files.makeFolder(folder.appending(name)) }
+        var lines = [
+            "listeners.tcp.local = 127.0.0.1:\(port)",
+            "default_user = \(user)",
+            "default_pass = \(password)",
+            "default_permissions.configure = .*",
+            "default_permissions.read = .*",
+            "default_permissions.write = .*",
+            "vm_memory_high_watermark.absolute = \(options.memoryLimit)",
+            "disk_free_limit.absolute = \(options.diskFreeLimit)",
+            "log.file.level = info",
+        ]
+        if let managementPort {
+            lines += ["management.tcp.ip = 127.0.0.1", "management.tcp.port = \(managementPort)"]
+        }
+        try Files.write(
+            (lines + options.configuration).joined(separator: "\n") + "\n",
+            to: folder.appending("rabbitmq.conf")
+        )
+        try Files.write("[\(options.plugins.joined(separator: ","))].\n", to: folder.appending("enabled_plugins"))
+        try Files.write(Secrets.random(), to: folder.appending(".erlang.cookie"), mode: 0o400)
+    }
+}
