@@ -1,0 +1,40 @@
+/// Names a disk to QEMU with nothing left to guess: driver, file and backing are spelled out, so no format is probed,
+/// no file name can be an option, a protocol or a URL, and no header can add a file that has not been looked at.
+indirect enum BlockNode: Equatable, Sendable {
+    case raw(path: String)
+    case qcow2(path: String, dataFile: String?, backing: BlockNode?)
+
+    /// The `json:{…}` form, which `qemu-img` takes wherever it takes a file name.
+    var argument: String {
+        "json:" + json
+    }
+
+    private var json: String {
+        switch self {
+        case .raw(let path):
+            return #"{"driver":"raw","file":\#(Self.file(path))}"#
+        case .qcow2(let path, let dataFile, let backing):
+            let data = dataFile.map { #","data-file":\#(Self.file($0))"# } ?? ""
+            return #"{"driver":"qcow2","file":\#(Self.file(path))\#(data),"backing":\#(backing?.json ?? "null")}"#
+        }
+    }
+
+    private static func file(_ path: String) -> String {
+        #"{"driver":"file","filename":\#(quoted(path))}"#
+    }
+
+    /// A JSON string by RFC 8259: the quotation mark, the backslash and control characters are escaped.
+    static func quoted(_ text: String) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": quoted += "\\" + String(scalar)
+            case _ where scalar.value < 0x20:
+                let digits = String(scalar.value, radix: 16)
+                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}

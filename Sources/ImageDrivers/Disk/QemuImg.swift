@@ -1,0 +1,147 @@
+import FoundationEssentials
+import Synchronization
+
+/// The only thing that touches disk formats: QEMU's own `qemu-img`.
+struct QemuImg: Sendable {
+    var program: String
+
+    /// What `qemu-img info` says of one file, without opening its backing file.
+    struct Info: Decodable, Equatable, Sendable {
+        var virtualSize: Int64
+        var format: String
+        var backingFile: String?
+        var backingFormat: String?
+        var isEncrypted: Bool?
+        var specific: Specific?
+
+        struct Specific: Decodable, Equatable, Sendable {
+            var data: Details?
+            struct Details: Decodable, Equatable, Sendable {
+                var dataFile: String?
+                var corrupt: Bool?
+                enum CodingKeys: String, CodingKey {
+                    case dataFile = "data-file"
+                    case corrupt
+                }
+            }
+        }
+
+        enum CodingKeys: String, CodingKey {
+            case virtualSize = "virtual-size"
+            case format
+            case backingFile = "backing-filename"
+            case backingFormat = "backing-filename-format"
+            case isEncrypted = "encrypted"
+            case specific = "format-specific"
+        }
+    }
+
+    enum Soundness: Equatable, Sendable {
+        case sound
+        /// Clusters that nothing refers to: they waste space and harm nobody.
+        case leaks
+        case corrupt(String)
+    }
+
+    /// What a few kilobytes of hostile header may cost: `info` reads headers only.
+    private static let lookLimits = ChildProcess.Limits(memoryBytes: 2 << 30, processorSeconds: 30)
+    private static let lookTime = Duration.seconds(60)
+    /// `check` reads all of a qcow2's tables: 64 MiB for every TiB or so.
+    private static let checkTime = Duration.seconds(900)
+
+    /// - Parameter isShared: looks also at a disk that a running instance writes to. Good for its size, not for a copy.
+    func info(_ node: BlockNode, isShared: Bool = false) async throws(ChildFailure) -> Info {
+        let output = try await look(["info"] + (isShared ? ["-U"] : []) + ["--output=json", node.argument])
+        return try decode(output)
+    }
+
+    /// How many bytes a copy of all that `node` holds will take.
+    func requiredBytes(_ node: BlockNode) async throws(ChildFailure) -> Int64 {
+        struct Measure: Decodable { var required: Int64 }
+        let measure: Measure = try decode(try await look(["measure", "-O", "qcow2", "--output=json", node.argument]))
+        return measure.required
+    }
+
+    func check(_ node: BlockNode) async throws(ChildFailure) -> Soundness {
+        let child = ChildProcess(
+            program: program,
+            arguments: ["check", "-q", node.argument],
+            timeLimit: Self.checkTime
+        )
+        let output = try await child.run()
+        switch output.exitCode {
+        case 0: return .sound
+        case 3: return .leaks
+        case 2: return .corrupt(output.errorText)
+        default: throw ChildFailure(kind: .exited(output.exitCode), text: output.errorText)
+        }
+    }
+
+    /// Copies all that `node` and its backing files hold into a new qcow2 file, which stands alone. Holes and zeros
+    /// take no room in it.
+    ///
+    /// QEMU writes the copy through the page cache without flushing (`-t unsafe`, its default for targets): the caller
+    /// syncs once at the end and then hashes pages that are still in memory.
+    /// - Parameter onBasisPoints: called with how far it is, also without an advance, while bytes flow.
+    func convert(
+        _ node: BlockNode,
+        to target: String,
+        bytesPerSecond: Int64?,
+        onBasisPoints: @escaping @Sendable (Int) -> Void
+    ) async throws(ChildFailure) {
+        var arguments = ["convert", "-p", "-O", "qcow2"]
+        if let bytesPerSecond { arguments += ["-r", String(max(1, bytesPerSecond))] }
+        // Absolute, so that it is neither an option nor a protocol.
+        arguments += [node.argument, target]
+        let parser = ProgressReader(onBasisPoints)
+        let output = try await ChildProcess(program: program, arguments: arguments)
+            .run(onOutput: { parser.read($0) }, onActivity: { parser.repeatLast() })
+        guard output.exitCode == 0 else {
+            throw ChildFailure(kind: .exited(output.exitCode), text: output.errorText)
+        }
+    }
+
+    private func look(_ arguments: [String]) async throws(ChildFailure) -> [UInt8] {
+        let child = ChildProcess(
+            program: program,
+            arguments: arguments,
+            timeLimit: Self.lookTime,
+            limits: Self.lookLimits
+        )
+        let output = try await child.run()
+        guard output.exitCode == 0 else {
+            throw ChildFailure(kind: .exited(output.exitCode), text: output.errorText)
+        }
+        return output.standardOutput
+    }
+
+    private func decode<Value: Decodable>(_ bytes: [UInt8]) throws(ChildFailure) -> Value {
+        do {
+            guard bytes.count <= ChildProcess.outputLimit else {
+                throw ChildFailure(kind: .exited(0), text: "qemu-img said more than anybody wants to know")
+            }
+            return try JSONDecoder().decode(Value.self, from: Data(bytes))
+        } catch {
+            throw ChildFailure(kind: .exited(0), text: "qemu-img gave an answer that cannot be read")
+        }
+    }
+}
+
+/// Shared between the stream of output and the timer that watches the child.
+private final class ProgressReader: Sendable {
+    private let parser = Mutex(QemuProgress())
+    private let onBasisPoints: @Sendable (Int) -> Void
+
+    init(_ onBasisPoints: @escaping @Sendable (Int) -> Void) { self.onBasisPoints = onBasisPoints }
+
+    func read(_ bytes: borrowing RawSpan) {
+        let span = copy bytes
+        let now = parser.withLock { parser in
+            for index in 0..<span.byteCount { parser.feed(span.unsafeLoad(fromByteOffset: index, as: UInt8.self)) }
+            return parser.basisPoints
+        }
+        onBasisPoints(now)
+    }
+
+    func repeatLast() { onBasisPoints(parser.withLock { $0.basisPoints }) }
+}

@@ -1,0 +1,167 @@
+import Glibc
+public import ImageCore
+
+extension LocalDriver {
+    public func capture(
+        _ device: DeviceName,
+        of instance: InstanceID,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture {
+        let place = Place.disk(device, instance)
+        let disk = try requireStopped(instance, "before").disk(device)
+        try Self.requireFit(disk, resource.kind, place)
+        let source = try await openSound(disk, of: instance)
+        let folder = try await emptyFolder(for: resource)
+        try await requireSpace(for: source, place)
+
+        let target = folder + "/" + LocalFolders.fileName(device)
+        let partial = target + LocalFolders.partialSuffix
+        let held = source.files.values.reduce(0) { $0 + min($1.allocatedBytes, $1.size) }
+        let gauge = ProgressGauge(totalBytes: held, progress)
+        try await running(on: place) { () async throws(ChildFailure) in
+            try await qemuImg.convert(source.node, to: partial, bytesPerSecond: copyRate) { basisPoints in
+                gauge.reach(Self.share(of: held, basisPoints * Self.copyShare / 100))
+            }
+        }
+
+        // The instance may have been started, or started and stopped again, while its disk was read.
+        _ = try requireStopped(instance, "during")
+        let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
+        guard reader.isUnchanged(source) else {
+            throw StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "\(place) was written while it was captured.",
+                advice: "Keep the instance stopped until its disks are captured, then retry the image."
+            )
+        }
+        let size = try await checkResult(partial, place)
+        let sum = try await hash(partial, place, gauge, held: held)
+        try filing(at: .storage) { () throws(FileFailure) in
+            try FileCalls.rename(partial, to: target)
+            try FileCalls.sync(folder)
+        }
+        gauge.finish()
+        return Capture(
+            resource: resource,
+            device: device,
+            virtualSizeBytes: size,
+            fileSizeBytes: sum.sizeBytes,
+            sha256: sum.sha256
+        )
+    }
+
+    /// How much of a capture's progress is the copying, in percent. The rest is the hashing.
+    private static let copyShare = 75
+
+    private static func share(of total: Int64, _ basisPoints: Int) -> Int64 {
+        Int64(Double(total) * Double(basisPoints) / 10_000)
+    }
+
+    private func requireStopped(_ id: InstanceID, _ when: String) throws(StepFailure) -> InstanceFile {
+        let file = try readInstance(id)
+        guard file.status == .stopped else {
+            throw StepFailure(
+                .permanent,
+                .failedPrecondition,
+                when == "before"
+                    ? "Instance \(id) is \(file.status), not Stopped."
+                    : "Instance \(id) became \(file.status) while its disk was captured.",
+                advice: "Stop the instance, keep it stopped until its disks are captured, then retry the image."
+            )
+        }
+        return file
+    }
+
+    private static func requireFit(
+        _ disk: InstanceFile.Attached,
+        _ kind: Resource.Kind,
+        _ place: Place
+    ) throws(StepFailure) {
+        switch (disk.kind, kind) {
+        case (.local, _) where !disk.device.isSystem:
+            throw StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "\(place) is a local disk: local data disks cannot be snapshotted.",
+                advice: "Leave it out of the image, or move its data to a cloud disk."
+            )
+        case (.local, .imageFile), (.cloud, .snapshot):
+            return
+        case (.local, _), (.cloud, _):
+            throw StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "\(place) is a \(disk.kind.rawValue) disk: it cannot become a \(kind.rawValue)."
+            )
+        }
+    }
+
+    /// Deletes what a dead worker left, and makes the resource's folder.
+    func emptyFolder(for resource: Resource) async throws(StepFailure) -> String {
+        try await delete(resource)
+        let folder = try folders.folder(of: resource)
+        let shelf = try folders.shelf(of: resource)
+        try filing(at: Place(resource)) { () throws(FileFailure) in
+            try FileCalls.makeFolder(folder)
+            try FileCalls.sync(shelf)
+        }
+        return folder
+    }
+
+    /// A full disk is said before hours of copying, not after. (It can still fill up meanwhile.)
+    private func requireSpace(for source: SourceDisk, _ place: Place) async throws(StepFailure) {
+        let needed = try await running(on: place) { () async throws(ChildFailure) in
+            try await qemuImg.requiredBytes(source.node)
+        }
+        try Self.requireSpace(needed, in: folders.root, .storage)
+    }
+
+    static func requireSpace(_ needed: Int64, in folder: String, _ place: Place) throws(StepFailure) {
+        let free = try filing(at: place) { () throws(FileFailure) in try FileCalls.freeBytes(at: folder) }
+        guard free >= needed else { throw .full(place, freeBytes: free, neededBytes: needed) }
+    }
+
+    /// - Returns: the size the guest will see.
+    private func checkResult(_ path: String, _ place: Place) async throws(StepFailure) -> Int64 {
+        let node = BlockNode.qcow2(path: path, dataFile: nil, backing: nil)
+        if case .corrupt(let said) = try await running(
+            on: place,
+            { () async throws(ChildFailure) in try await qemuImg.check(node) }
+        ) {
+            throw StepFailure(.transient, .unavailable, "The copy of \(place) is not sound (\(said)).")
+        }
+        return try await running(on: place) { () async throws(ChildFailure) in try await qemuImg.info(node).virtualSize
+        }
+    }
+
+    /// Hashes the finished file while its pages are still in memory.
+    ///
+    /// It cannot be hashed *while* it is written: QEMU goes back to its header and tables until the very end, so what a
+    /// reader sees early is not what the file will hold, and SHA-256 does not run backwards.
+    private func hash(
+        _ path: String,
+        _ place: Place,
+        _ gauge: ProgressGauge,
+        held: Int64
+    ) async throws(StepFailure) -> FileSum {
+        try await OwnThread.run { flag in
+            do throws(CopyStop) {
+                do throws(FileFailure) { try FileCalls.sync(path) } catch { throw CopyStop.file(error) }
+                let size = (try? FileCalls.status(path))??.size ?? 1
+                var hashed: Int64 = 0
+                let copied = Self.share(of: held, Self.copyShare * 100)
+                let pass = VerifiedCopy(flag: flag) { bytes in
+                    hashed += bytes
+                    gauge.reach(copied + Int64(Double(held - copied) * Double(hashed) / Double(max(1, size))))
+                }
+                return .success(try pass.sum(of: path))
+            } catch {
+                return .failure(
+                    error == .cancelled ? .interrupted("The capture of \(place)") : .copy(error, at: .storage)
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+public import ImageCore
+public import Logging
+
+/// The embedded driver: instances, images, snapshots and locations are folders, disks are real qcow2 and raw files.
+public struct LocalDriver: ImageDriver {
+    let folders: LocalFolders
+    let qemuImg: QemuImg
+    let copyRate: Int64?
+    let logger: Logger
+
+    /// - Parameters:
+    ///   - root: an absolute path; `instances`, `images` and `snapshots` are folders in it.
+    ///   - locations: for each location the absolute path of its folder, which must exist when it is replicated to: a
+    ///     location that is not mounted must not become a folder on the system disk.
+    ///   - qemuImg: the absolute path of `qemu-img`.
+    ///   - copyRate: bytes per second that one capture or replication may copy; `nil` for no limit.
+    public init(
+        root: String,
+        locations: [LocationName: String],
+        qemuImg: String = "/usr/bin/qemu-img",
+        copyRate: Int64? = nil,
+        logger: Logger
+    ) {
+        folders = LocalFolders(
+            root: Self.plain(root),
+            locations: locations.mapValues(Self.plain)
+        )
+        self.qemuImg = QemuImg(program: qemuImg)
+        self.copyRate = copyRate
+        self.logger = logger
+    }
+
+    private static func plain(_ path: String) -> String {
+        path.count > 1 && path.hasSuffix("/") ? plain(String(path.dropLast())) : path
+    }
+
+    /// Makes the root's folders and every location's, for a first start.
+    public func makeFolders() throws(StepFailure) {
+        let wanted =
+            [(folders.instances, Place.storage), (folders.images, .storage), (folders.snapshots, .storage)]
+            + folders.locations.map { ($0.value, .location($0.key)) }
+        for (folder, place) in wanted {
+            try filing(at: place) { () throws(FileFailure) in try FileCalls.makeFolder(folder) }
+        }
+    }
+
+    public func describe(_ instance: InstanceID) async throws(StepFailure) -> Instance {
+        let file = try readInstance(instance)
+        let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
+        var disks: [Disk] = []
+        for disk in file.disks {
+            let size = try await reader.virtualSize(disk)
+            disks.append(Disk(device: disk.device, kind: disk.kind, sizeBytes: size, autoDelete: disk.autoDelete))
+        }
+        return Instance(id: file.id, owner: file.owner, status: file.status, disks: disks)
+    }
+
+    public func instances() async throws(StepFailure) -> [Instance] {
+        let names = try filing(at: .storage) { () throws(FileFailure) in try FileCalls.names(in: folders.instances) }
+        var found: [Instance] = []
+        for id in names.compactMap({ InstanceID($0) }).sorted() {
+            do throws(StepFailure) {
+                found.append(try await describe(id))
+            } catch  where error.code == .cancelled {
+                throw error
+            } catch {
+                // One broken description must not hide all the others.
+                logger.warning(
+                    "an instance is left out of the list",
+                    metadata: ["instance.id": "\(id)", "reason": "\(error.message)"]
+                )
+            }
+        }
+        return found
+    }
+
+    public func locations() async throws(StepFailure) -> [LocationName] {
+        folders.locations.keys.sorted()
+    }
+
+    public func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {
+        let file = try readInstance(instance)
+        _ = try await openSound(try file.disk(device), of: instance)
+    }
+
+    public func delete(_ resource: Resource) async throws(StepFailure) {
+        let folder = try folders.folder(of: resource)
+        let shelf = try folders.shelf(of: resource)
+        let place = Place(resource)
+        try await OwnThread.run { _ -> Result<Void, StepFailure> in
+            do throws(FileFailure) {
+                // Where a whole location is missing, "already gone" would be a guess.
+                if case .location = place, try FileCalls.status(shelf) == nil {
+                    return .failure(.notThere(place))
+                }
+                // The manifest goes first: what is left of a copy must not look like a whole one.
+                try FileCalls.deleteTree(folder + "/" + LocalFolders.manifestName)
+                if try FileCalls.deleteTree(folder) { try FileCalls.sync(shelf) }
+                return .success(())
+            } catch {
+                return .failure(.file(error, at: place))
+            }
+        }
+    }
+
+    public func inventory() async throws(StepFailure) -> [Resource] {
+        let folders = folders
+        return try await OwnThread.run { _ in
+            var found: [Resource] = []
+            do throws(StepFailure) {
+                found += try Self.list(folders.images, .imageFile, nil)
+                found += try Self.list(folders.snapshots, .snapshot, nil)
+                for (name, folder) in folders.locations.sorted(by: { $0.key < $1.key }) {
+                    found += try Self.list(folder, .replica, name)
+                }
+                return .success(found)
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    /// Names that are no resource ids are somebody else's files.
+    private static func list(
+        _ folder: String,
+        _ kind: Resource.Kind,
+        _ location: LocationName?
+    ) throws(StepFailure) -> [Resource] {
+        let place = location.map { Place.location($0) } ?? .storage
+        let names = try filing(at: place) { () throws(FileFailure) in try FileCalls.names(in: folder) }
+        return names.compactMap { name in
+            guard let id = ResourceID(name), let image = id.imageID else { return nil }
+            return Resource(id: id, kind: kind, imageID: image, location: location)
+        }
+    }
+
+    func readInstance(_ id: InstanceID) throws(StepFailure) -> InstanceFile {
+        let path = folders.instanceFile(id)
+        let place = Place.instance(id)
+        guard let status = try filing(at: place, { () throws(FileFailure) in try FileCalls.status(path) }) else {
+            throw StepFailure(.permanent, .notFound, "There is no instance \(id).")
+        }
+        guard status.kind == .regular, status.size <= Int64(InstanceFile.sizeLimit) else {
+            throw StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "The description of instance \(id) is not a regular file of a sane size."
+            )
+        }
+        return try InstanceFile(
+            try filing(at: place) { () throws(FileFailure) in try FileCalls.read(path, limit: InstanceFile.sizeLimit) },
+            folder: id
+        )
+    }
+
+    /// Opens a disk and checks every layer of it: corruption is found in its tables before any byte is copied.
+    func openSound(_ disk: InstanceFile.Attached, of instance: InstanceID) async throws(StepFailure) -> SourceDisk {
+        let place = Place.disk(disk.device, instance)
+        let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
+        let source = try await reader.open(disk)
+        for layer in source.layers {
+            if case .corrupt(let said) = try await running(
+                on: place,
+                { () async throws(ChildFailure) in try await qemuImg.check(layer) }
+            ) {
+                throw .corrupt(place, said)
+            }
+        }
+        return source
+    }
+}
+
+extension StepFailure {
+    static func notThere(_ place: Place) -> StepFailure {
+        StepFailure(
+            .transient,
+            .unavailable,
+            "\(place) is not there.",
+            advice: "Mount or create its folder; it is tried again by itself."
+        )
+    }
+}

@@ -1,0 +1,142 @@
+import Glibc
+import ImageCore
+
+/// What a failure is about, in the words of the image's owner.
+enum Place: Sendable, CustomStringConvertible {
+    case disk(DeviceName, InstanceID)
+    case instance(InstanceID)
+    case storage
+    case location(LocationName)
+
+    var description: String {
+        switch self {
+        case .disk(let device, let instance): "\(device) of instance \(instance)"
+        case .instance(let instance): "Instance \(instance)"
+        case .storage: "The image storage"
+        case .location(let name): "Location \(name)"
+        }
+    }
+
+    init(_ resource: Resource) {
+        self = resource.location.map { .location($0) } ?? .storage
+    }
+}
+
+extension StepFailure {
+    /// The task was cancelled: nobody's fault, so no attempt is used.
+    static func interrupted(_ what: String) -> StepFailure {
+        StepFailure(.throttled, .cancelled, "\(what) was interrupted.")
+    }
+
+    static func full(_ place: Place, freeBytes: Int64?, neededBytes: Int64?) -> StepFailure {
+        let parts = [
+            freeBytes.map { "\(ByteText.of($0)) free" }, neededBytes.map { "\(ByteText.of($0)) needed" },
+        ]
+        let known = parts.compactMap { $0 }.joined(separator: ", ")
+        return StepFailure(
+            .transient,
+            .unavailable,
+            "\(place) is full\(known.isEmpty ? "" : " (\(known))").",
+            advice: "Free or add space there; it is tried again by itself."
+        )
+    }
+
+    static func file(_ failure: FileFailure, at place: Place) -> StepFailure {
+        switch failure.code {
+        case ENOSPC, EDQUOT:
+            let free = try? FileCalls.freeBytes(at: FileCalls.folder(of: failure.path))
+            return .full(place, freeBytes: free, neededBytes: nil)
+        case EROFS, EACCES, EPERM:
+            return StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "\(place) does not let the worker \(failure.call): \(failure.reason).",
+                advice: "Give the worker the right to read and write there, then retry the image."
+            )
+        default:
+            return StepFailure(
+                .transient,
+                .unavailable,
+                "\(place): could not \(failure.call) a file: \(failure.reason)."
+            )
+        }
+    }
+
+    static func copy(_ stop: CopyStop, at place: Place) -> StepFailure {
+        switch stop {
+        case .cancelled: .interrupted("The copy to \(place)")
+        case .file(let failure): .file(failure, at: place)
+        }
+    }
+
+    /// What a failed `qemu-img` means for the disk it was run on.
+    static func child(_ failure: ChildFailure, disk: Place, target: Place = .storage) -> StepFailure {
+        let said = failure.text.isEmpty ? "" : " (\(failure.text))"
+        switch failure.kind {
+        case .cancelled:
+            return .interrupted("The work on \(disk)")
+        case .timedOut:
+            return StepFailure(.transient, .unavailable, "\(disk) could not be looked at in time\(said).")
+        case .signalled(let number):
+            return StepFailure(.transient, .unavailable, "qemu-img was killed (signal \(number)) on \(disk)\(said).")
+        case .notStarted, .exited(126), .exited(127):
+            return StepFailure(
+                .transient,
+                .unavailable,
+                "qemu-img could not be started\(said).",
+                advice: "Install qemu-utils on the worker's host."
+            )
+        case .exited where failure.text.contains(String(cString: strerror(ENOSPC))):
+            return .full(target, freeBytes: nil, neededBytes: nil)
+        case .exited where failure.text.contains("Failed to get") && failure.text.contains("lock"):
+            return .beingWritten(disk)
+        case .exited where failure.text.contains(String(cString: strerror(EIO))):
+            return StepFailure(.transient, .unavailable, "\(disk) could not be read\(said).")
+        case .exited:
+            return StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "\(disk) could not be read\(said).",
+                advice: "Look at the disk with qemu-img check, and repair or restore it."
+            )
+        }
+    }
+
+    static func beingWritten(_ disk: Place) -> StepFailure {
+        StepFailure(
+            .permanent,
+            .failedPrecondition,
+            "\(disk) is being written by another program.",
+            advice: "Stop the instance and whatever else has the disk open, then retry the image."
+        )
+    }
+}
+
+/// Runs file calls, and says what their failure means at `place`.
+func filing<Value>(at place: Place, _ body: () throws(FileFailure) -> Value) throws(StepFailure) -> Value {
+    do throws(FileFailure) { return try body() } catch { throw .file(error, at: place) }
+}
+
+/// Runs `qemu-img`, and says what its failure means for `disk`.
+func running<Value: Sendable>(
+    on disk: Place,
+    _ body: () async throws(ChildFailure) -> Value
+) async throws(StepFailure) -> Value {
+    do throws(ChildFailure) { return try await body() } catch { throw .child(error, disk: disk) }
+}
+
+/// Sizes as people say them.
+enum ByteText {
+    static func of(_ bytes: Int64) -> String {
+        let units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
+        var value = Double(max(0, bytes))
+        var unit = 0
+        while value >= 1024, unit < units.count - 1 {
+            value /= 1024
+            unit += 1
+        }
+        let tenths = Int64((value * 10).rounded())
+        return tenths % 10 == 0 || unit == 0
+            ? "\(tenths / 10) \(units[unit])" : "\(tenths / 10).\(tenths % 10) \(units[unit])"
+    }
+}

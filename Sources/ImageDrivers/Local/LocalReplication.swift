@@ -1,0 +1,96 @@
+public import ImageCore
+
+extension LocalDriver {
+    public func replicate(
+        _ captures: [Capture],
+        manifest: [UInt8],
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Replica {
+        let shelf = try folders.location(resource.location)
+        guard resource.kind == .replica, let location = resource.location else {
+            throw StepFailure(.permanent, .invalidArgument, "\(resource.id) is not a replica.")
+        }
+        let place = Place.location(location)
+        guard Set(captures.map(\.device)).count == captures.count else {
+            throw StepFailure(.permanent, .invalidArgument, "A replica cannot hold two copies of one device.")
+        }
+        let standing = try filing(at: place) { () throws(FileFailure) in try FileCalls.status(shelf, followLinks: true)
+        }
+        guard standing?.kind == .folder else { throw .notThere(place) }
+        var jobs: [(capture: Capture, source: String)] = []
+        var neededBytes = Int64(manifest.count)
+        for capture in captures {
+            let source = try folders.file(of: capture)
+            neededBytes += try Self.allocatedBytes(source, capture)
+            jobs.append((capture, source))
+        }
+        let folder = try await emptyFolder(for: resource)
+        try Self.requireSpace(neededBytes, in: shelf, place)
+
+        let gauge = ProgressGauge(totalBytes: captures.reduce(0) { $0 + $1.fileSizeBytes }, progress)
+        var files: [Replica.File] = []
+        for (capture, source) in jobs {
+            try await copy(capture, from: source, to: folder, place, gauge)
+            files.append(
+                Replica.File(
+                    device: capture.device,
+                    name: LocalFolders.fileName(capture.device),
+                    sizeBytes: capture.fileSizeBytes,
+                    sha256: capture.sha256
+                )
+            )
+        }
+        // Last: a copy with a manifest is a whole copy.
+        try filing(at: place) { () throws(FileFailure) in
+            try FileCalls.writeAtomically(manifest, to: folder + "/" + LocalFolders.manifestName)
+        }
+        gauge.finish()
+        return Replica(resource: resource, location: location, files: files)
+    }
+
+    private func copy(
+        _ capture: Capture,
+        from source: String,
+        to folder: String,
+        _ place: Place,
+        _ gauge: ProgressGauge
+    ) async throws(StepFailure) {
+        let target = folder + "/" + LocalFolders.fileName(capture.device)
+        let partial = target + LocalFolders.partialSuffix
+        let rate = copyRate
+        let sum = try await OwnThread.run { flag in
+            do throws(CopyStop) {
+                let pass = VerifiedCopy(flag: flag) { gauge.add($0) }
+                return .success(try pass.copy(source, to: partial, bytesPerSecond: rate))
+            } catch {
+                return .failure(.copy(error, at: place))
+            }
+        }
+        guard sum.sha256 == capture.sha256 else {
+            throw StepFailure(
+                .transient,
+                .unavailable,
+                "The copy of \(capture.device) at \(place) differs from its capture: its SHA-256 is \(sum.sha256), "
+                    + "the capture's was \(capture.sha256).",
+                advice: "If it happens again, the capture or the disk under it is damaged: make the image anew."
+            )
+        }
+        try filing(at: place) { () throws(FileFailure) in
+            try FileCalls.rename(partial, to: target)
+            try FileCalls.sync(folder)
+        }
+    }
+
+    private static func allocatedBytes(_ path: String, _ capture: Capture) throws(StepFailure) -> Int64 {
+        let status = try filing(at: .storage) { () throws(FileFailure) in try FileCalls.status(path) }
+        guard let status, status.kind == .regular else {
+            throw StepFailure(
+                .permanent,
+                .notFound,
+                "The capture of \(capture.device), \(capture.resource.id), is gone."
+            )
+        }
+        return min(status.allocatedBytes, status.size)
+    }
+}

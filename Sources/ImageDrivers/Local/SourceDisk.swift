@@ -1,0 +1,163 @@
+import Glibc
+import ImageCore
+
+/// A disk that has been looked at with all the files it is made of, each inside its instance's folder.
+struct SourceDisk: Equatable, Sendable {
+    /// Files as they were when they were looked at: any difference later means that somebody wrote to the disk.
+    var files: [String: FileCalls.Status]
+    /// The whole chain, spelled out.
+    var node: BlockNode
+    var virtualSizeBytes: Int64
+    /// Every qcow2 file of the chain by itself, for `qemu-img check`.
+    var layers: [BlockNode]
+}
+
+/// Opens disks of instances whose files nobody vouches for.
+struct SourceDiskReader: Sendable {
+    var qemuImg: QemuImg
+    var folder: String
+    var instance: InstanceID
+
+    /// Long chains are slow but legal; a loop would never end.
+    static let longestChain = 64
+
+    /// Looks at one layer after the other and at each file name *before* QEMU opens it. (`qemu-img info
+    /// --backing-chain` would have opened a backing file `nbd:…` or `/etc/shadow` by the time it could be refused.)
+    func open(_ disk: InstanceFile.Attached) async throws(StepFailure) -> SourceDisk {
+        let place = Place.disk(disk.device, instance)
+        var files: [String: FileCalls.Status] = [:]
+        var chain: [(path: String, format: DiskFormat, dataFile: String?)] = []
+        var virtualSize: Int64 = 0
+        var next: (name: String, format: DiskFormat)? = (disk.file, disk.format)
+        while let (name, format) = next {
+            let isTop = chain.isEmpty
+            let path = try member(name, of: isTop ? folder : FileCalls.folder(of: chain[chain.count - 1].path), place)
+            guard files[path] == nil, chain.count < Self.longestChain else {
+                throw refused(place, "has a backing chain that is a loop or longer than \(Self.longestChain) files")
+            }
+            files[path] = try idleStatus(path, place)
+            let look: BlockNode = format == .raw ? .raw(path: path) : .qcow2(path: path, dataFile: nil, backing: nil)
+            let info = try await running(on: place) { () async throws(ChildFailure) in try await qemuImg.info(look) }
+            if isTop { virtualSize = info.virtualSize }
+            guard format == .qcow2 else {
+                chain.append((path, format, nil))
+                break
+            }
+            guard info.isEncrypted != true else { throw refused(place, "is encrypted") }
+            guard info.specific?.data?.corrupt != true else { throw .corrupt(place, "it is marked as corrupt") }
+            var dataFile: String?
+            if let name = info.specific?.data?.dataFile {
+                let path = try member(name, of: FileCalls.folder(of: path), place)
+                files[path] = try idleStatus(path, place)
+                dataFile = path
+            }
+            chain.append((path, format, dataFile))
+            next = try backing(of: info, place)
+        }
+        let qcow2 = chain.filter { $0.format == .qcow2 }
+        let whole = chain.reversed().reduce(nil as BlockNode?) { below, layer in
+            layer.format == .raw
+                ? .raw(path: layer.path) : .qcow2(path: layer.path, dataFile: layer.dataFile, backing: below)
+        }
+        guard let whole else { throw refused(place, "is made of no file") }
+        return SourceDisk(
+            files: files,
+            node: whole,
+            virtualSizeBytes: virtualSize,
+            layers: qcow2.map { .qcow2(path: $0.path, dataFile: $0.dataFile, backing: nil) }
+        )
+    }
+
+    /// The size the guest sees, also of a disk that is in use.
+    func virtualSize(_ disk: InstanceFile.Attached) async throws(StepFailure) -> Int64 {
+        let place = Place.disk(disk.device, instance)
+        let path = try member(disk.file, of: folder, place)
+        let node: BlockNode = disk.format == .raw ? .raw(path: path) : .qcow2(path: path, dataFile: nil, backing: nil)
+        return try await running(on: place) { () async throws(ChildFailure) in
+            try await qemuImg.info(node, isShared: true).virtualSize
+        }
+    }
+
+    /// Whether a guest, or anybody else, wrote to the disk since it was opened.
+    func isUnchanged(_ disk: SourceDisk) -> Bool {
+        disk.files.allSatisfy { path, status in
+            (try? FileCalls.status(path)) == status && (try? OpenFile(path, flags: O_RDONLY).isBeingWritten()) == false
+        }
+    }
+
+    private func backing(
+        of info: QemuImg.Info,
+        _ place: Place
+    ) throws(StepFailure) -> (name: String, format: DiskFormat)? {
+        guard let name = info.backingFile else { return nil }
+        guard let format = info.backingFormat.flatMap(DiskFormat.init(rawValue:)) else {
+            throw refused(
+                place,
+                "has a backing file whose format is not given as qcow2 or raw",
+                advice: "Name the format with qemu-img rebase -u -F."
+            )
+        }
+        return (name, format)
+    }
+
+    /// The file behind a name in an instance's description or in a qcow2 header, with all links followed.
+    private func member(_ name: String, of base: String, _ place: Place) throws(StepFailure) -> String {
+        // QEMU takes what stands before a colon for a protocol, and the driver does not.
+        let isProtocol = name.prefix { $0 != "/" }.contains(":") && base != folder
+        let path = name.hasPrefix("/") ? name : base + "/" + name
+        let resolved: String
+        let home: String
+        do throws(FileFailure) {
+            home = try FileCalls.resolved(folder)
+            guard !isProtocol, !name.utf8.contains(0) else { throw FileFailure("resolve", name, code: EINVAL) }
+            resolved = try FileCalls.resolved(path)
+        } catch  where error.code == ENOENT || error.code == ENOTDIR {
+            throw StepFailure(
+                .permanent,
+                .notFound,
+                "\(place) has no file \(PlainText.sentence(name)).",
+                advice: "Restore the file, or correct the instance's description."
+            )
+        } catch  where error.code == ELOOP || error.code == EINVAL || error.code == ENAMETOOLONG {
+            throw refused(place, "names a file that cannot be followed, \(PlainText.sentence(name))")
+        } catch {
+            throw .file(error, at: place)
+        }
+        guard resolved.hasPrefix(home + "/") else {
+            throw refused(
+                place,
+                "uses a file outside its instance's folder, \(PlainText.sentence(name))",
+                advice: "Bring the whole disk into the folder, for example with qemu-img rebase or convert."
+            )
+        }
+        return resolved
+    }
+
+    private func idleStatus(_ path: String, _ place: Place) throws(StepFailure) -> FileCalls.Status {
+        guard let status = try filing(at: place, { () throws(FileFailure) in try FileCalls.status(path) }),
+            status.kind == .regular
+        else {
+            throw refused(place, "is not a regular file")
+        }
+        let isBeingWritten = try filing(at: place) { () throws(FileFailure) in
+            try OpenFile(path, flags: O_RDONLY | O_NONBLOCK).isBeingWritten()
+        }
+        guard !isBeingWritten else { throw .beingWritten(place) }
+        return status
+    }
+
+    private func refused(_ place: Place, _ problem: String, advice: String? = nil) -> StepFailure {
+        StepFailure(.permanent, .failedPrecondition, "\(place) \(problem).", advice: advice)
+    }
+}
+
+extension StepFailure {
+    static func corrupt(_ disk: Place, _ said: String) -> StepFailure {
+        StepFailure(
+            .permanent,
+            .failedPrecondition,
+            "\(disk) is corrupt\(said.isEmpty ? "" : " (\(said))").",
+            advice: "Repair it with qemu-img check -r, or restore it, then retry the image."
+        )
+    }
+}

@@ -1,0 +1,154 @@
+import Glibc
+
+/// A system call on a file that failed.
+struct FileFailure: Error, Equatable {
+    var code: CInt
+    /// For example `write`.
+    var call: String
+    var path: String
+
+    init(_ call: String, _ path: String, code: CInt = errno) {
+        self.code = code
+        self.call = call
+        self.path = path
+    }
+
+    var reason: String { String(cString: strerror(code)) }
+}
+
+/// The file calls that the drivers need, each with its path in the error. They block: long loops belong on their own
+/// thread.
+enum FileCalls {
+    struct Status: Equatable, Sendable {
+        enum Kind: Equatable, Sendable {
+            case regular, folder, symlink, other
+        }
+        var kind: Kind
+        var size: Int64
+        /// What the file takes on disk.
+        var allocatedBytes: Int64
+        var device: UInt64
+        var inode: UInt64
+        var modifiedNanoseconds: Int64
+    }
+
+    /// - Returns: `nil` when there is nothing at `path`.
+    static func status(_ path: String, followLinks: Bool = false) throws(FileFailure) -> Status? {
+        var value = stat()
+        let result = followLinks ? stat(path, &value) : lstat(path, &value)
+        guard result == 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw FileFailure("stat", path)
+        }
+        let kind: Status.Kind =
+            switch value.st_mode & S_IFMT {
+            case S_IFREG: .regular
+            case S_IFDIR: .folder
+            case S_IFLNK: .symlink
+            default: .other
+            }
+        return Status(
+            kind: kind,
+            size: Int64(value.st_size),
+            allocatedBytes: Int64(value.st_blocks) * 512,
+            device: UInt64(value.st_dev),
+            inode: UInt64(value.st_ino),
+            modifiedNanoseconds: Int64(value.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(value.st_mtim.tv_nsec)
+        )
+    }
+
+    /// The path with every symbolic link followed.
+    static func resolved(_ path: String) throws(FileFailure) -> String {
+        guard let found = realpath(path, nil) else { throw FileFailure("resolve", path) }
+        defer { free(found) }
+        return String(cString: found)
+    }
+
+    /// The names in a folder, sorted; none when it does not exist.
+    static func names(in folder: String) throws(FileFailure) -> [String] {
+        guard let stream = opendir(folder) else {
+            if errno == ENOENT { return [] }
+            throw FileFailure("list", folder)
+        }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    static func makeFolder(_ path: String) throws(FileFailure) {
+        guard mkdir(path, 0o755) != 0, errno != EEXIST else { return }
+        guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
+            throw FileFailure("create folder", path)
+        }
+        try makeFolder(String(path[..<slash]))
+        guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw FileFailure("create folder", path) }
+    }
+
+    /// Deletes a file or a folder with all that is in it. Symbolic links are deleted, never followed.
+    /// - Returns: whether there was anything to delete.
+    @discardableResult
+    static func deleteTree(_ path: String) throws(FileFailure) -> Bool {
+        guard let status = try status(path) else { return false }
+        if status.kind == .folder {
+            for name in try names(in: path) { try deleteTree(path + "/" + name) }
+            guard rmdir(path) == 0 || errno == ENOENT else { throw FileFailure("delete", path) }
+        } else {
+            guard unlink(path) == 0 || errno == ENOENT else { throw FileFailure("delete", path) }
+        }
+        return true
+    }
+
+    static func rename(_ old: String, to new: String) throws(FileFailure) {
+        guard Glibc.rename(old, new) == 0 else { throw FileFailure("rename", old) }
+    }
+
+    /// Makes a file's bytes, or a folder's names, outlast a power cut.
+    static func sync(_ path: String) throws(FileFailure) {
+        let file = try OpenFile(path, flags: O_RDONLY)
+        try file.sync()
+    }
+
+    /// - Throws: `EFBIG` when the file is larger than `limit`.
+    static func read(_ path: String, limit: Int) throws(FileFailure) -> [UInt8] {
+        let file = try OpenFile(path, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16384)
+        while true {
+            let count = chunk.withUnsafeMutableBytes { Glibc.read(file.descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw FileFailure("read", path) }
+            guard count > 0 else { return bytes }
+            bytes.append(contentsOf: chunk.prefix(count))
+            guard bytes.count <= limit else { throw FileFailure("read", path, code: EFBIG) }
+        }
+    }
+
+    /// Writes a whole file or none: to a temporary name, synced, renamed, its folder synced.
+    static func writeAtomically(_ bytes: [UInt8], to path: String) throws(FileFailure) {
+        let temporary = path + ".partial"
+        let file = try OpenFile(temporary, flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW)
+        try file.write(bytes[...], at: 0)
+        try file.sync()
+        try rename(temporary, to: path)
+        try sync(folder(of: path))
+    }
+
+    static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
+        return String(path[..<slash])
+    }
+
+    /// What an unprivileged writer could still store on the file system that holds `path`.
+    static func freeBytes(at path: String) throws(FileFailure) -> Int64 {
+        var value = statvfs()
+        guard statvfs(path, &value) == 0 else { throw FileFailure("look at the free space of", path) }
+        let product = Int64(clamping: value.f_bavail).multipliedReportingOverflow(by: Int64(clamping: value.f_frsize))
+        return product.overflow ? .max : product.partialValue
+    }
+}
