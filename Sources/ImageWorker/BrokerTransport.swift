@@ -82,6 +82,6 @@ struct BrokerGauge: QueueGauge {
     func backlog(of step: Step) async -> Int? {
         // A queue that cannot be looked at counts as unknown, and then nothing is sent again.
         guard let info = try? await connection.inspectQueue(topology.queue(of: .job(step))) else { return nil }
-        return info?.messageCount
+        return info.messageCount
     }
 }

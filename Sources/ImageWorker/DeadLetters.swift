@@ -1,4 +1,5 @@
 import ImageCore
+import Logging
 
 /// Makes an image Error when one of its jobs cannot be done, and starts the clean-up.
 ///

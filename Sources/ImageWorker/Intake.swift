@@ -1,4 +1,5 @@
 import ImageCore
+import Logging
 
 /// Turns a request into an image with a plan, or into a refusal. Either is recorded, so that a repetition is answered
 /// the same.

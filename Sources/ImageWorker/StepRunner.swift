@@ -62,18 +62,18 @@ struct StepRunner {
     private func work(_ grant: Grant, _ message: JobMessage, _ delivery: any IncomingDelivery) async throws(StoreError) {
         log(message, .info, "job begun", ["fence": "\(grant.fence)"])
         let began = context.time.now()
-        let progress = Mutex<CopyProgress?>(nil)
+        let progress = LatestProgress()
         let (result, isLost) = await withTaskGroup(of: Signal.self) { group in
             group.addTask {
                 let steps = Steps(driver: context.driver)
                 do throws(StepFailure) {
-                    let output = try await steps.perform(grant) { latest in progress.withLock { $0 = latest } }
+                    let output = try await steps.perform(grant) { progress.set($0) }
                     return .finished(.success(output))
                 } catch {
                     return .finished(.failure(error))
                 }
             }
-            group.addTask { await keepLease(grant) { progress.withLock { $0 } } }
+            group.addTask { await keepLease(grant, progress) }
             group.addTask {
                 guard (try? await context.time.sleep(for: context.options.hold)) != nil else { return .quiet }
                 await watch(message, lease: nil, delivery)
@@ -107,10 +107,10 @@ struct StepRunner {
         delivery.ack()
     }
 
-    private func keepLease(_ grant: Grant, _ progress: @Sendable () -> CopyProgress?) async -> Signal {
+    private func keepLease(_ grant: Grant, _ progress: LatestProgress) async -> Signal {
         var announced: CopyProgress?
         while (try? await context.time.sleep(for: context.options.renewEvery)) != nil {
-            let latest = progress()
+            let latest = progress.value
             do {
                 let isKept = try await context.store.renew(
                     grant,
@@ -192,4 +192,12 @@ struct StepRunner {
         metadata["attempt"] = "\(message.attempt)"
         context.logger.log(level: level, text, metadata: metadata)
     }
+}
+
+/// The last progress a driver told of, from whichever thread it works on.
+private final class LatestProgress: Sendable {
+    private let latest = Mutex<CopyProgress?>(nil)
+
+    var value: CopyProgress? { latest.withLock { $0 } }
+    func set(_ progress: CopyProgress) { latest.withLock { $0 = progress } }
 }

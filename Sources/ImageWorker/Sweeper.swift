@@ -1,4 +1,5 @@
 import ImageCore
+import Logging
 
 /// Sends what a dead process left in the outbox, and once more what a broker lost or somebody purged.
 struct Sweeper {

@@ -1,5 +1,5 @@
 import ImageCore
-public import Logging
+import Logging
 
 /// What every handler of a worker has at hand.
 struct WorkerContext: Sendable {
