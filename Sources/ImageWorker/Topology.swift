@@ -105,6 +105,10 @@ public struct Topology: Sendable, Equatable {
 
     /// The exchange upstream systems publish requests to.
     public var requests: String { "\(prefix).requests" }
+    /// The queues workers must serve.
+    public var consumedQueues: [String] { Lane.allCases.map { queue(of: $0) } }
+    /// The queues that only people empty.
+    public var queuesForHumans: [String] { ["\(prefix).parked", "\(prefix).unrouted"] }
 
     func exchange(for destination: OutgoingMessage.Destination) -> String {
         switch destination {

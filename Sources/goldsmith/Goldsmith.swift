@@ -1,4 +1,47 @@
+import ArgumentParser
+import ImageCore
+
 @main
-struct Goldsmith {
-    static func main() { print("goldsmith") }
+struct Goldsmith: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "goldsmith",
+        abstract: "Turns stopped instances into private images.",
+        discussion: """
+            Try it:
+              goldsmith dev --data ./try                          a broker, a store and workers, in one place
+              goldsmith instance sample --data ./try --id i-web1  a stopped instance with real disks
+              goldsmith image create --data ./try --instance i-web1 --name web-golden --wait
+
+            Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict or precondition, 5 unavailable.
+            """,
+        version: "0.1.0",
+        subcommands: [
+            DevCommand.self, WorkerCommand.self, TopologyCommand.self, ImageCommand.self, InstanceCommand.self,
+            QueueCommand.self, QuotaCommand.self, DoctorCommand.self,
+        ]
+    )
+
+    /// ArgumentParser's own exit code for wrong usage is 64; the contract of this program says 2.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as CommandFailure {
+            Terminal.complain(failure.description)
+            exit(withCode: failure.exitCode)
+        } catch let code as ExitCode {
+            exit(withCode: code.rawValue)
+        } catch {
+            let isUsage = exitCode(for: error) == .validationFailure
+            if isUsage {
+                Terminal.complain(fullMessage(for: error))
+                exit(withCode: CommandFailure.Kind.usage.rawValue)
+            }
+            exit(withError: error)
+        }
+    }
 }

@@ -1,0 +1,76 @@
+import AMQPClient
+import Glibc
+import ImageCore
+import ImageDrivers
+import ImageStore
+import ImageWorker
+import Logging
+import SQLAccess
+
+/// Where concrete stores, drivers and brokers are put together; nothing else knows them.
+extension Settings {
+    func logger(_ label: String) async throws(CommandFailure) -> Logger {
+        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = try await logLevel()
+        return logger
+    }
+
+    func openStore() async throws(CommandFailure) -> any ImageStore {
+        let path = try await storePath()
+        do throws(SQLError) {
+            let database = try SQLiteDatabase(path: path)
+            do throws(StoreError) {
+                return try await SQLImageStore(on: database)
+            } catch {
+                throw SQLError(error.kind == .corrupt ? .corrupt : .unavailable, error.message)
+            }
+        } catch {
+            throw CommandFailure(
+                error.kind == .unavailable ? .unavailable : .failed,
+                error.message,
+                advice: "is \(path) there, and may this user write it?"
+            )
+        }
+    }
+
+    func driver(_ logger: Logger) async throws(CommandFailure) -> LocalDriver {
+        LocalDriver(root: data, locations: try await locations(), copyRate: try await copyRate(), logger: logger)
+    }
+
+    /// Connects for one command.
+    func connect(_ name: String) async throws(CommandFailure) -> AMQPConnection {
+        let connection = AMQPConnection(
+            endpoint: try await endpoint(),
+            name: "goldsmith \(name)",
+            logger: try await logger("goldsmith")
+        )
+        do {
+            try await connection.open()
+        } catch {
+            throw CommandFailure(error)
+        }
+        return connection
+    }
+}
+
+extension WorkerID {
+    /// `<host>-<process id>`: what an operator needs to find the process.
+    static var ofThisProcess: WorkerID {
+        var name = [CChar](repeating: 0, count: 256)
+        gethostname(&name, name.count - 1)
+        let host = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        let plain = String(decoding: host, as: UTF8.self).filter { $0.isASCII && ($0.isLetter || $0.isNumber) }
+        return WorkerID(known: "\(plain.isEmpty ? "host" : plain.prefix(40))-\(getpid())")
+    }
+}
+
+/// Turns a store's error into a command's.
+func stored<Value>(
+    _ operation: () async throws(StoreError) -> Value
+) async throws(CommandFailure) -> Value {
+    do {
+        return try await operation()
+    } catch {
+        throw CommandFailure(error)
+    }
+}

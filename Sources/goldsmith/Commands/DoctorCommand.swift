@@ -1,0 +1,173 @@
+import AMQPClient
+import ArgumentParser
+import Foundation
+import ImageCore
+import ImageWorker
+
+struct DoctorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Look for what would lose or stop work, and say what to do.",
+        discussion: "Ends with 1 when something must be mended."
+    )
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var output: OutputOptions
+
+    private struct Finding: Encodable {
+        enum Grade: String, Encodable {
+            case good
+            case warning
+            case bad
+        }
+
+        var what: String
+        var grade: Grade
+        var message: String
+        var advice: String?
+    }
+
+    func run() async throws {
+        let settings = try await shared.settings()
+        var findings = [qemuImg()]
+        findings += await store(settings)
+        findings += await broker(settings)
+        findings += await places(settings)
+        if output.json {
+            try Terminal.say(json: findings)
+        } else {
+            for finding in findings {
+                let tone: Terminal.Tone =
+                    switch finding.grade {
+                    case .good: .good
+                    case .warning: .busy
+                    case .bad: .bad
+                    }
+                let advice = finding.advice.map { "\n          → \($0)" } ?? ""
+                Terminal.say("\(Terminal.paint(mark(finding), tone))  \(finding.what): \(finding.message)\(advice)")
+            }
+        }
+        if findings.contains(where: { $0.grade == .bad }) { throw ExitCode(CommandFailure.Kind.failed.rawValue) }
+    }
+
+    private func mark(_ finding: Finding) -> String {
+        switch finding.grade {
+        case .good: "ok     "
+        case .warning: "warning"
+        case .bad: "bad    "
+        }
+    }
+
+    private func qemuImg() -> Finding {
+        let path = "/usr/bin/qemu-img"
+        return FileManager.default.isExecutableFile(atPath: path)
+            ? Finding(what: "qemu-img", grade: .good, message: "at \(path)")
+            : Finding(
+                what: "qemu-img",
+                grade: .bad,
+                message: "not at \(path): no disk can be captured",
+                advice: "install qemu-utils (scripts/setup does)"
+            )
+    }
+
+    private func store(_ settings: Settings) async -> [Finding] {
+        do {
+            let store = try await settings.openStore()
+            let stuck = try await stored { () async throws(StoreError) in
+                try await store.unsent(before: Timestamp(microseconds: .max), limit: 1000)
+            }
+            let old = stuck.count
+            return [
+                Finding(
+                    what: "store",
+                    grade: .good,
+                    message: "reachable, its schema is current; \(old) message\(old == 1 ? "" : "s") in the outbox"
+                )
+            ]
+        } catch {
+            return [bad("store", error)]
+        }
+    }
+
+    private func broker(_ settings: Settings) async -> [Finding] {
+        do {
+            let connection = try await settings.connect("doctor")
+            let topology = try await settings.topology()
+            var findings: [Finding] = []
+            do {
+                let version = await connection.serverProperties["version"]
+                if case .string(let text)? = version {
+                    findings.append(Finding(what: "broker", grade: .good, message: "RabbitMQ \(text)"))
+                }
+                let differences = try await topology.verify(on: connection)
+                findings.append(
+                    differences.isEmpty
+                        ? Finding(what: "topology", grade: .good, message: "complete")
+                        : Finding(
+                            what: "topology",
+                            grade: .bad,
+                            message: differences.map(\.description).joined(separator: "; "),
+                            advice: "run `goldsmith topology apply`"
+                        )
+                )
+                for queue in topology.consumedQueues {
+                    guard let info = try await connection.inspectQueue(queue), info.consumerCount == 0 else { continue }
+                    findings.append(
+                        Finding(
+                            what: queue,
+                            grade: info.messageCount > 0 ? .bad : .warning,
+                            message: "nobody consumes it; \(info.messageCount) ready",
+                            advice: "start `goldsmith worker`"
+                        )
+                    )
+                }
+                for queue in topology.queuesForHumans {
+                    guard let info = try await connection.inspectQueue(queue), info.messageCount > 0 else { continue }
+                    findings.append(
+                        Finding(
+                            what: queue,
+                            grade: .warning,
+                            message: "\(info.messageCount) message\(info.messageCount == 1 ? "" : "s") for a human to judge",
+                            advice: "see docs/operations.md, 'A message is parked'"
+                        )
+                    )
+                }
+            } catch {
+                findings.append(bad("broker", CommandFailure(error)))
+            }
+            await connection.close()
+            return findings
+        } catch {
+            return [bad("broker", error)]
+        }
+    }
+
+    private func places(_ settings: Settings) async -> [Finding] {
+        do {
+            return try await settings.locations().sorted { $0.key < $1.key }.map { name, path in
+                guard FileManager.default.isWritableFile(atPath: path),
+                    let facts = try? FileManager.default.attributesOfFileSystem(forPath: path),
+                    let free = (facts[.systemFreeSize] as? NSNumber)?.int64Value
+                else {
+                    return Finding(
+                        what: "location \(name)",
+                        grade: .bad,
+                        message: "\(path) is missing or cannot be written",
+                        advice: "mount it, or take it out of the setting 'locations'"
+                    )
+                }
+                return Finding(
+                    what: "location \(name)",
+                    grade: free < 1 << 30 ? .warning : .good,
+                    message: "\(Format.bytes(free)) free at \(path)"
+                )
+            }
+        } catch {
+            return [bad("locations", error)]
+        }
+    }
+
+    private func bad(_ what: String, _ failure: CommandFailure) -> Finding {
+        Finding(what: what, grade: .bad, message: failure.message, advice: failure.advice)
+    }
+}

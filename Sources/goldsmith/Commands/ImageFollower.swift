@@ -1,0 +1,100 @@
+import Foundation
+import ImageCore
+
+/// Shows an image's making until it ends: on a terminal a picture that is redrawn, elsewhere a line for each change.
+struct ImageFollower {
+    let store: any ImageStore
+    let id: ImageID
+    /// Says nothing before the end, which is JSON.
+    var isQuiet = false
+
+    /// - Throws: exit code 1 when the image ends in Error.
+    func follow() async throws {
+        var drawn = 0
+        var told: [String: String] = [:]
+        while true {
+            guard let image = try await stored({ () async throws(StoreError) in try await store.image(id) }) else {
+                throw CommandFailure(.notFound, "there is no image \(id)")
+            }
+            let leases = try await stored { () async throws(StoreError) in try await store.leases(of: id) }
+            let lines = ProgressLines(image, leases).lines
+            if !isQuiet {
+                if Terminal.isInteractive {
+                    let clear = drawn > 0 ? "\u{1B}[\(drawn)A\u{1B}[J" : ""
+                    Terminal.write(clear + lines.map { $0.bar + "\n" }.joined())
+                    drawn = lines.count
+                } else {
+                    for line in lines where told[line.name] != line.milestone {
+                        told[line.name] = line.milestone
+                        Terminal.say(line.bar)
+                    }
+                }
+            }
+            if isOver(image) {
+                let view = ImageView(image, leases: leases)
+                if isQuiet { try Terminal.say(json: view) } else { Terminal.say("\n" + view.text) }
+                if image.status == .error { Foundation.exit(CommandFailure.Kind.failed.rawValue) }
+                return
+            }
+            try await Task.sleep(for: .milliseconds(250))
+        }
+    }
+
+    private func isOver(_ image: Image) -> Bool {
+        switch image.status {
+        case .pending, .replicating: false
+        case .available: true
+        case .error: image.cleanUp != .running
+        }
+    }
+}
+
+/// One line for the image, each disk and each replica.
+struct ProgressLines {
+    struct Line {
+        var name: String
+        var bar: String
+        /// Changes when something worth a line in a log has happened.
+        var milestone: String
+    }
+
+    let lines: [Line]
+
+    init(_ image: Image, _ leases: [Lease]) {
+        let status = Terminal.paint(image.status.rawValue, image.status.tone)
+        var lines = [Line(name: "image", bar: "\(image.id)  \(status)", milestone: image.status.rawValue)]
+        for job in image.plan.captureJobs + image.plan.replicateJobs {
+            let lease = leases.first { $0.job == job }
+            lines.append(Self.line(job, image.jobs[job], lease, isStopped: image.status == .error))
+        }
+        self.lines = lines
+    }
+
+    private static func line(_ job: Job, _ state: JobState?, _ lease: Lease?, isStopped: Bool) -> Line {
+        let what = job.location.map { "→ \($0)" } ?? job.device?.description ?? job.description
+        let name = what.padding(toLength: 14, withPad: " ", startingAt: 0)
+        switch state?.phase {
+        case .done?:
+            return Line(name: what, bar: "  \(name) \(bar(1)) done", milestone: "done")
+        case .failed?, .abandoned?:
+            let note = Terminal.paint(state?.phase == .failed ? "failed" : "stopped", .bad)
+            return Line(name: what, bar: "  \(name) \(bar(0)) \(note)", milestone: "failed")
+        case .waiting?:
+            let progress = lease?.progress
+            let total = progress?.totalBytes ?? 0
+            let part = total > 0 ? Double(progress?.doneBytes ?? 0) / Double(total) : 0
+            var note = lease.map { "\(Int(part * 100)) %  \($0.worker)" } ?? state?.waiting?.reason ?? "queued"
+            if let attempt = state?.attempt, attempt > 1 { note += "  attempt \(attempt)" }
+            let milestone = "\(lease?.worker.text ?? "") \(Int(part * 5)) \(state?.attempt ?? 1)"
+            return Line(name: what, bar: "  \(name) \(bar(part)) \(note)", milestone: milestone)
+        case nil:
+            return Line(name: what, bar: "  \(name) \(bar(0))", milestone: "")
+        }
+    }
+
+    private static func bar(_ part: Double) -> String {
+        let width = 24
+        let full = Int((min(max(part, 0), 1) * Double(width)).rounded())
+        return String(repeating: "█", count: full) + String(repeating: "░", count: width - full)
+    }
+}

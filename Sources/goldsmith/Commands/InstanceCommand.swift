@@ -1,0 +1,107 @@
+import ArgumentParser
+import ImageCore
+import ImageDrivers
+
+struct InstanceCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "instance",
+        abstract: "Look at instances, or make a sample one.",
+        subcommands: [InstanceList.self, InstanceShow.self, InstanceSample.self]
+    )
+}
+
+/// An instance as `--json` prints it.
+struct InstanceView: Encodable {
+    var id: InstanceID
+    var owner: Owner
+    var status: InstanceStatus
+    var disks: [Disk]
+    var lockedBy: ImageID?
+
+    init(_ instance: Instance, locks: [Lock]) {
+        id = instance.id
+        owner = instance.owner
+        status = instance.status
+        disks = instance.disks
+        lockedBy = locks.first { $0.key == "instance/\(instance.id)" }?.image
+    }
+}
+
+struct InstanceList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "list", abstract: "List instances and their locks.")
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let settings = try await shared.settings()
+        let views = try await InstanceLook(settings).all()
+        if output.json { return try Terminal.say(json: views) }
+        var table = Table("INSTANCE", "OWNER", "STATUS", "DISKS", "LOCKED BY")
+        for view in views {
+            table.add(
+                view.id.text,
+                view.owner.text,
+                view.status.description,
+                view.disks.map { "\($0.device.shortName) (\($0.kind.rawValue))" }.joined(separator: ", "),
+                view.lockedBy?.text ?? "–"
+            )
+        }
+        Terminal.say(views.isEmpty ? "no instances" : table.text)
+    }
+}
+
+struct InstanceShow: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "show", abstract: "Show one instance and its disks.")
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var output: OutputOptions
+    @Argument(help: "The instance's id.") var id: String
+
+    func run() async throws {
+        let id: InstanceID = try parse(id, "the instance id")
+        let view = try await InstanceLook(try await shared.settings()).one(id)
+        if output.json { return try Terminal.say(json: view) }
+        Terminal.say("\(Terminal.paint(view.id.text, .strong))  \(view.status)  owner \(view.owner)")
+        var table = Table("DEVICE", "KIND", "SIZE", "AUTO-DELETE")
+        for disk in view.disks {
+            table.add(
+                disk.device.description,
+                disk.kind.rawValue,
+                Format.bytes(disk.sizeBytes),
+                disk.autoDelete ? "yes" : "no"
+            )
+        }
+        Terminal.say(table.text)
+        Terminal.say(view.lockedBy.map { "locked by the making of image \($0)" } ?? "not locked")
+    }
+}
+
+/// Instances as the driver describes them, with the locks the store knows.
+private struct InstanceLook {
+    let driver: LocalDriver
+    let store: any ImageStore
+
+    init(_ settings: Settings) async throws(CommandFailure) {
+        driver = try await settings.driver(try await settings.logger("goldsmith"))
+        store = try await settings.openStore()
+    }
+
+    func all() async throws(CommandFailure) -> [InstanceView] {
+        let locks = try await stored { () async throws(StoreError) in try await store.locks() }
+        do {
+            return try await driver.instances().map { InstanceView($0, locks: locks) }
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+
+    func one(_ id: InstanceID) async throws(CommandFailure) -> InstanceView {
+        let locks = try await stored { () async throws(StoreError) in try await store.locks() }
+        do {
+            return InstanceView(try await driver.describe(id), locks: locks)
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+}

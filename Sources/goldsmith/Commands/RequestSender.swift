@@ -1,0 +1,77 @@
+import AMQPClient
+import Foundation
+import ImageCore
+import ImageWorker
+
+/// Puts a request on the broker as an upstream would, and reads the recorded answer from the store.
+struct RequestSender {
+    private let settings: Settings
+    private let store: any ImageStore
+    private let publisher: AMQPPublisher
+    private let exchange: String
+
+    /// How long an answer may take before a human is told that no worker seems to be there.
+    private static let patience = Duration.seconds(60)
+
+    init(_ settings: Settings) async throws(CommandFailure) {
+        self.settings = settings
+        store = try await settings.openStore()
+        var options = AMQPOptions()
+        options.publishTimeout = .seconds(15)
+        publisher = AMQPPublisher(
+            endpoint: try await settings.endpoint(),
+            name: "goldsmith request",
+            options: options,
+            logger: try await settings.logger("goldsmith")
+        )
+        exchange = try await settings.topology().requests
+    }
+
+    static func newRequestID() -> String { UUID().uuidString.lowercased() }
+
+    /// - Returns: the answer, when it was not a rejection.
+    func send(
+        _ operation: Operation,
+        _ body: some Encodable,
+        id: String,
+        owner: String
+    ) async throws(CommandFailure) -> Answer {
+        guard let owner = Owner(owner) else { throw CommandFailure(.usage, "--owner is not valid: \(Owner.sentence)") }
+        guard let requestID = RequestID(id) else {
+            throw CommandFailure(.usage, "--request-id is not valid: \(RequestID.sentence)")
+        }
+        let message = AMQPMessage(
+            body: CanonicalJSON.bytes(body),
+            contentType: "application/json",
+            messageID: id,
+            appID: "goldsmith"
+        )
+        do {
+            try await publisher.publish(
+                AMQPPublication(exchange: exchange, routingKey: operation.rawValue, message: message)
+            )
+        } catch {
+            await publisher.close()
+            throw CommandFailure(error)
+        }
+        await publisher.close()
+        return try await answer(to: RequestIdentity(owner: owner, requestID: requestID))
+    }
+
+    private func answer(to identity: RequestIdentity) async throws(CommandFailure) -> Answer {
+        let deadline = ContinuousClock.now + Self.patience
+        while ContinuousClock.now < deadline {
+            let recorded = try await stored { () async throws(StoreError) in try await store.answer(to: identity) }
+            if let recorded {
+                if let rejection = recorded.answer.rejection { throw CommandFailure(rejection) }
+                return recorded.answer
+            }
+            do { try await Task.sleep(for: .milliseconds(50)) } catch { break }
+        }
+        throw CommandFailure(
+            .unavailable,
+            "the broker has the request, but no worker has answered it yet",
+            advice: "is a worker running that serves 'intake'? `goldsmith queue list` shows its consumers"
+        )
+    }
+}

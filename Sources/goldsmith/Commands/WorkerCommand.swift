@@ -1,0 +1,57 @@
+import ArgumentParser
+import ImageWorker
+import ServiceLifecycle
+
+struct WorkerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker",
+        abstract: "Serve queues until told to stop.",
+        discussion: """
+            Start as many as you like, on steps of their choice. SIGTERM or Ctrl-C drains: what runs is finished or handed
+            over, and no attempt is used.
+
+            Examples:
+              goldsmith worker
+              goldsmith worker --steps system-disk,data-disk --concurrency 2
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+    @Option(
+        help: ArgumentHelp(
+            "What to serve: intake, stop-check, system-disk, data-disk, replicate, clean-up, dead-letters. Default: all.",
+            valueName: "list"
+        )
+    )
+    var steps: String?
+    @Option(help: "Jobs at once of each kind, 1 to 1000. Default 4.") var concurrency: String?
+    @Option(help: "Seconds a delivery is held before a watch job takes its place. Default 60.") var hold: String?
+    @Option(help: "Seconds a dead worker keeps its job. Default 15.") var lease: String?
+    @Option(help: "Seconds running work may go on after a stop. Default 20.") var drain: String?
+    @Option(help: "MiB a second each copy may take. Default 0: no limit.") var copyRate: String?
+
+    func run() async throws {
+        let settings = try await shared.settings([
+            .steps: steps, .concurrency: concurrency, .hold: hold, .lease: lease, .drain: drain, .copyRate: copyRate,
+        ])
+        let logger = try await settings.logger("goldsmith.worker")
+        let driver = try await settings.driver(logger)
+        do { try driver.makeFolders() } catch { throw CommandFailure(error) }
+        let worker = Worker(
+            endpoint: try await settings.endpoint(),
+            topology: try await settings.topology(),
+            store: try await settings.openStore(),
+            driver: driver,
+            options: try await settings.workerOptions(),
+            time: SystemTime(),
+            logger: logger
+        )
+        var group = ServiceGroupConfiguration(
+            services: [.init(service: worker, successTerminationBehavior: .gracefullyShutdownGroup)],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        group.maximumGracefulShutdownDuration = nil
+        try await ServiceGroup(configuration: group).run()
+    }
+}

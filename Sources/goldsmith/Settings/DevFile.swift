@@ -1,0 +1,41 @@
+import Foundation
+
+/// What a running `goldsmith dev` tells other commands: written once everything is ready, removed when it ends.
+/// Readable by its owner only, since the broker's URL holds a password.
+struct DevFile: Codable, Equatable {
+    struct Processes: Codable, Equatable {
+        var dev: Int32
+        var broker: Int32?
+        var workers: [Int32]
+    }
+
+    var data: String
+    var amqpUrl: String
+    var storeUrl: String
+    var prefix: String
+    var locations: String
+    var pids: Processes
+    var logs: String
+
+    static func path(in data: String) -> String { data + "/dev.json" }
+
+    func write() throws(CommandFailure) {
+        let path = Self.path(in: data)
+        do {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            let bytes = try encoder.encode(self)
+            let draft = path + ".new"
+            try? FileManager.default.removeItem(atPath: draft)
+            let attributes: [FileAttributeKey: Any] = [.posixPermissions: 0o600]
+            guard FileManager.default.createFile(atPath: draft, contents: bytes, attributes: attributes) else {
+                throw CocoaError(.fileWriteUnknown)
+            }
+            guard rename(draft, path) == 0 else { throw CocoaError(.fileWriteUnknown) }
+        } catch {
+            throw CommandFailure(.failed, "cannot write \(path): \(error.localizedDescription)")
+        }
+    }
+
+    static func remove(in data: String) { try? FileManager.default.removeItem(atPath: path(in: data)) }
+}

@@ -1,0 +1,217 @@
+import AMQPClient
+import Configuration
+import Foundation
+import ImageCore
+import ImageWorker
+import Logging
+import SystemPackage
+
+/// The settings of one command, read from their sources.
+struct Settings: Sendable {
+    /// Where a value may come from, in the order of precedence.
+    private struct Source: Sendable {
+        let name: String
+        let reader: ConfigReader
+    }
+
+    private let sources: [Source]
+    /// The data folder, absolute.
+    let data: String
+
+    /// - Parameters:
+    ///   - flags: values given on the command line.
+    ///   - file: the file given with `--config`.
+    init(flags: [SettingKey: String], file: String?) async throws(CommandFailure) {
+        let given = InMemoryProvider(
+            values: Dictionary(
+                uniqueKeysWithValues: flags.map {
+                    (AbsoluteConfigKey([$0.key.rawValue]), ConfigValue(.string($0.value), isSecret: $0.key.isSecret))
+                }
+            )
+        )
+        let environment = EnvironmentVariablesProvider().prefixKeys(with: "goldsmith")
+        var sources = [
+            Source(name: "the command line", reader: ConfigReader(provider: given)),
+            Source(name: "the environment", reader: ConfigReader(provider: environment)),
+        ]
+        if let file {
+            sources.append(Source(name: file, reader: try await Self.reader(of: file, allowMissing: false)))
+        }
+        self.sources = sources
+        let folder = try await Self.text(.data, in: sources) ?? "goldsmith-data"
+        data = URL(fileURLWithPath: folder).standardizedFileURL.path
+        let dev = DevFile.path(in: data)
+        self.sources.append(Source(name: dev, reader: try await Self.reader(of: dev, allowMissing: true)))
+    }
+
+    private static func reader(of file: String, allowMissing: Bool) async throws(CommandFailure) -> ConfigReader {
+        do {
+            return ConfigReader(
+                provider: try await FileProvider<JSONSnapshot>(filePath: FilePath(file), allowMissing: allowMissing)
+            )
+        } catch {
+            throw CommandFailure(.usage, "cannot read \(file): \(error)", advice: "it must be a JSON object of settings")
+        }
+    }
+
+    // MARK: Typed values
+
+    private static func text(_ key: SettingKey, in sources: [Source]) async throws(CommandFailure) -> String? {
+        for source in sources {
+            do {
+                let name = ConfigKey([key.rawValue])
+                if let value = try await source.reader.fetchString(forKey: name, isSecret: key.isSecret) { return value }
+            } catch {
+                throw malformed(key, source.name, "a text")
+            }
+        }
+        return nil
+    }
+
+    private static func malformed(_ key: SettingKey, _ source: String, _ wanted: String) -> CommandFailure {
+        CommandFailure(
+            .usage,
+            "setting \(key.rawValue) (\(key.environmentName)) from \(source) is not \(wanted)",
+            advice: "see docs/configuration.md"
+        )
+    }
+
+    private func text(_ key: SettingKey) async throws(CommandFailure) -> String? {
+        try await Self.text(key, in: sources)
+    }
+
+    /// - Returns: the value and the name of the source it came from.
+    private func number(
+        _ key: SettingKey,
+        in range: ClosedRange<Double>,
+        default standard: Double
+    ) async throws(CommandFailure) -> Double {
+        for source in sources {
+            let wanted = "a number from \(range.lowerBound.formatted()) to \(range.upperBound.formatted())"
+            let value: Double?
+            do {
+                value = try await source.reader.fetchDouble(forKey: ConfigKey([key.rawValue]))
+            } catch {
+                // JSON's 5 is an integer, not a double.
+                guard let whole = try? await source.reader.fetchInt(forKey: ConfigKey([key.rawValue])) else {
+                    throw Self.malformed(key, source.name, wanted)
+                }
+                value = Double(whole)
+            }
+            guard let value else { continue }
+            guard range.contains(value) else { throw Self.malformed(key, source.name, wanted) }
+            return value
+        }
+        return standard
+    }
+
+    private func parsed<Value>(
+        _ key: SettingKey,
+        default standard: Value,
+        wanted: String,
+        _ parse: (String) -> Value?
+    ) async throws(CommandFailure) -> Value {
+        for source in sources {
+            guard let text = try await Self.text(key, in: [source]) else { continue }
+            guard let value = parse(text) else { throw Self.malformed(key, source.name, wanted) }
+            return value
+        }
+        return standard
+    }
+
+    // MARK: The settings
+
+    func endpoint() async throws(CommandFailure) -> AMQPEndpoint {
+        guard let url = try await text(.amqpUrl) else { throw nothingRuns("broker", .amqpUrl) }
+        do {
+            return try AMQPEndpoint(parsing: url)
+        } catch {
+            throw CommandFailure(.usage, "setting amqpUrl (\(SettingKey.amqpUrl.environmentName)): \(error.text)")
+        }
+    }
+
+    var amqpURL: String? {
+        get async throws(CommandFailure) { try await text(.amqpUrl) }
+    }
+
+    /// The path of the SQLite database.
+    func storePath() async throws(CommandFailure) -> String {
+        guard let url = try await text(.storeUrl) else { throw nothingRuns("store", .storeUrl) }
+        guard url.hasPrefix("sqlite://"), url.dropFirst(9).hasPrefix("/") else {
+            throw CommandFailure(
+                .usage,
+                "setting storeUrl (\(SettingKey.storeUrl.environmentName)) must be sqlite:///an/absolute/path"
+            )
+        }
+        return String(url.dropFirst(9))
+    }
+
+    private func nothingRuns(_ what: String, _ key: SettingKey) -> CommandFailure {
+        CommandFailure(
+            .unavailable,
+            "no \(what): nothing runs in \(data), and \(key.environmentName) is not set",
+            advice: "start `goldsmith dev --data \(data)`, or set \(key.environmentName)"
+        )
+    }
+
+    func topology() async throws(CommandFailure) -> Topology {
+        let prefix = try await parsed(
+            .prefix,
+            default: Topology.standardPrefix,
+            wanted: "a name (\(IdentifierRule.sentence))"
+        ) { IdentifierRule.allows($0) ? $0 : nil }
+        return Topology(prefix: prefix)
+    }
+
+    /// `east=/srv/east,west=/srv/west`; a name without a path is a folder below the data folder.
+    func locations() async throws(CommandFailure) -> [LocationName: String] {
+        let standard = ["east", "west"].map { "\($0)=\(data)/locations/\($0)" }.joined(separator: ",")
+        let text = try await text(.locations) ?? standard
+        var locations: [LocationName: String] = [:]
+        for part in text.split(separator: ",") {
+            let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
+            guard let name = LocationName(pair[0].trimmingCharacters(in: .whitespaces)) else {
+                throw CommandFailure(.usage, "setting locations: '\(pair[0])' is no name; \(IdentifierRule.sentence)")
+            }
+            guard locations[name] == nil else { throw CommandFailure(.usage, "setting locations: \(name) stands twice") }
+            let path = pair.count == 2 ? pair[1] : "\(data)/locations/\(name)"
+            guard path.hasPrefix("/") else {
+                throw CommandFailure(.usage, "setting locations: the path of \(name) must be absolute")
+            }
+            locations[name] = path
+        }
+        guard !locations.isEmpty else { throw CommandFailure(.usage, "setting locations names no location") }
+        return locations
+    }
+
+    /// In bytes per second; `nil` is as fast as it goes.
+    func copyRate() async throws(CommandFailure) -> Int64? {
+        let mebibytes = try await number(.copyRate, in: 0...1_000_000, default: 0)
+        return mebibytes > 0 ? Int64(mebibytes * 1_048_576) : nil
+    }
+
+    func owner() async throws(CommandFailure) -> Owner {
+        try await parsed(.owner, default: Owner(known: "local"), wanted: "an owner (\(Owner.sentence))") { Owner($0) }
+    }
+
+    func logLevel() async throws(CommandFailure) -> Logger.Level {
+        let known = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+        return try await parsed(.logLevel, default: .info, wanted: "one of \(known)") { Logger.Level(rawValue: $0) }
+    }
+
+    func workerOptions() async throws(CommandFailure) -> WorkerOptions {
+        var options = WorkerOptions(id: WorkerID.ofThisProcess)
+        let known = Lane.allCases.map(\.description).joined(separator: ", ")
+        options.lanes = try await parsed(.steps, default: Lane.allCases, wanted: "a list out of \(known)") { text in
+            let lanes = text.split(separator: ",").map { Lane($0.trimmingCharacters(in: .whitespaces)) }
+            return lanes.isEmpty || lanes.contains(nil) ? nil : lanes.compactMap { $0 }
+        }
+        options.concurrency = Int(try await number(.concurrency, in: 1...1000, default: 4))
+        options.hold = .milliseconds(Int64(try await number(.hold, in: 0.1...1500, default: 60) * 1000))
+        options.lease = .milliseconds(Int64(try await number(.lease, in: 2...3600, default: 15) * 1000))
+        options.renewEvery = min(options.lease / 4, .seconds(1))
+        options.drain = .milliseconds(Int64(try await number(.drain, in: 0...3600, default: 20) * 1000))
+        options.policy.attempts = Int(try await number(.attempts, in: 1...100, default: 6))
+        return options
+    }
+}

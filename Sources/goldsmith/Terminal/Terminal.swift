@@ -1,0 +1,75 @@
+import Foundation
+import Glibc
+import SystemPackage
+
+/// What a command says to people. Colour and redrawing only where a person looks: on a terminal, without `NO_COLOR`.
+enum Terminal {
+    static let isInteractive = isatty(STDOUT_FILENO) == 1
+    static let isColoured = isInteractive && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
+
+    static func say(_ text: String) { write(text + "\n", to: .standardOutput) }
+    static func complain(_ text: String) { write(text + "\n", to: .standardError) }
+
+    /// Nothing can be done about a closed pipe.
+    static func write(_ text: String, to file: FileDescriptor = .standardOutput) {
+        _ = try? file.writeAll(text.utf8)
+    }
+
+    enum Tone: String {
+        case good = "32"
+        case bad = "31"
+        case busy = "33"
+        case faint = "2"
+        case strong = "1"
+    }
+
+    static func paint(_ text: String, _ tone: Tone) -> String {
+        isColoured ? "\u{1B}[\(tone.rawValue)m\(text)\u{1B}[0m" : text
+    }
+
+    static func say(json value: some Encodable) throws(CommandFailure) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        guard let bytes = try? encoder.encode(value) else { throw CommandFailure(.failed, "cannot encode the answer") }
+        say(String(decoding: bytes, as: UTF8.self))
+    }
+}
+
+/// Columns under headings, as wide as their widest cell.
+struct Table {
+    let headings: [String]
+    private(set) var rows: [[String]] = []
+
+    init(_ headings: String...) { self.headings = headings }
+
+    mutating func add(_ cells: String...) { rows.append(cells) }
+
+    var text: String {
+        let all = [headings] + rows
+        let widths = headings.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+        return all.enumerated().map { index, row in
+            let cells = row.enumerated().map { column, cell in
+                column == row.count - 1 ? cell : cell.padding(toLength: widths[column], withPad: " ", startingAt: 0)
+            }
+            let line = cells.joined(separator: "  ")
+            return index == 0 ? Terminal.paint(line, .faint) : line
+        }.joined(separator: "\n")
+    }
+}
+
+enum Format {
+    /// 1536 → `1.5 KiB`.
+    static func bytes(_ count: Int64) -> String {
+        var value = Double(count)
+        for unit in ["B", "KiB", "MiB", "GiB"] {
+            if value < 1024 { return unit == "B" ? "\(count) B" : "\(oneDigit(value)) \(unit)" }
+            value /= 1024
+        }
+        return "\(oneDigit(value)) TiB"
+    }
+
+    private static func oneDigit(_ value: Double) -> String {
+        let tenths = Int((value * 10).rounded())
+        return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
+    }
+}
