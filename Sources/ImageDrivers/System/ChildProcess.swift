@@ -103,7 +103,7 @@ struct ChildProcess: Sendable {
                 .path("/usr/bin/setpriv"),
                 arguments: Arguments(commandLine),
                 environment: .custom(["LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]),
-                input: .none,
+                input: .string(input),
                 output: .sequence,
                 error: .sequence
             ) { execution in
