@@ -2,6 +2,7 @@ import Foundation
 import GoldsmithTestSupport
 import ImageCore
 import ImageDrivers
+import Synchronization
 import Testing
 
 /// What a test needs to exist.
@@ -59,4 +60,26 @@ func refusal(
     }
     Issue.record("was not refused", sourceLocation: sourceLocation)
     throw ConformanceFailure("was not refused")
+}
+
+extension DriverScratch {
+    /// Changes one byte in the middle of a capture's file: what a failing disk does.
+    func flipByte(of capture: Capture) throws {
+        let handle = try known(FileHandle(forUpdatingAtPath: file(of: capture)))
+        let middle = UInt64(capture.fileSizeBytes / 2)
+        try handle.seek(toOffset: middle)
+        let byte = try known(try handle.read(upToCount: 1)?.first)
+        try handle.seek(toOffset: middle)
+        try handle.write(contentsOf: [byte ^ 0xff])
+        try handle.close()
+    }
+}
+
+/// Progress as it came.
+final class ProgressLog: Sendable {
+    private let reports = Mutex<[CopyProgress]>([])
+    func add(_ report: CopyProgress) { reports.withLock { $0.append(report) } }
+    var all: [CopyProgress] { reports.withLock { $0 } }
+    var isGrowing: Bool { all.map(\.doneBytes) == all.map(\.doneBytes).sorted() }
+    var isWhole: Bool { all.last.map { $0.doneBytes == $0.totalBytes } ?? false }
 }

@@ -9,8 +9,8 @@ extension LocalDriver {
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         let place = Place.disk(device, instance)
-        let disk = try requireStopped(instance, "before").disk(device)
-        try Self.requireFit(disk, resource.kind, place)
+        let disk = try requireStopped(instance).disk(device)
+        try DiskRules.requireFit(disk.kind, device, resource.kind, place)
         let source = try await openSound(disk, of: instance)
         let folder = try await emptyFolder(for: resource)
         try await requireSpace(for: source, place)
@@ -26,7 +26,7 @@ extension LocalDriver {
         }
 
         // The instance may have been started, or started and stopped again, while its disk was read.
-        _ = try requireStopped(instance, "during")
+        _ = try requireStopped(instance)
         let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
         guard reader.isUnchanged(source) else {
             throw StepFailure(
@@ -59,43 +59,10 @@ extension LocalDriver {
         Int64(Double(total) * Double(basisPoints) / 10_000)
     }
 
-    private func requireStopped(_ id: InstanceID, _ when: String) throws(StepFailure) -> InstanceFile {
+    private func requireStopped(_ id: InstanceID) throws(StepFailure) -> InstanceFile {
         let file = try readInstance(id)
-        guard file.status == .stopped else {
-            throw StepFailure(
-                .permanent,
-                .failedPrecondition,
-                when == "before"
-                    ? "Instance \(id) is \(file.status), not Stopped."
-                    : "Instance \(id) became \(file.status) while its disk was captured.",
-                advice: "Stop the instance, keep it stopped until its disks are captured, then retry the image."
-            )
-        }
+        guard file.status == .stopped else { throw .notStopped(id, file.status) }
         return file
-    }
-
-    private static func requireFit(
-        _ disk: InstanceFile.Attached,
-        _ kind: Resource.Kind,
-        _ place: Place
-    ) throws(StepFailure) {
-        switch (disk.kind, kind) {
-        case (.local, _) where !disk.device.isSystem:
-            throw StepFailure(
-                .permanent,
-                .failedPrecondition,
-                "\(place) is a local disk: local data disks cannot be snapshotted.",
-                advice: "Leave it out of the image, or move its data to a cloud disk."
-            )
-        case (.local, .imageFile), (.cloud, .snapshot):
-            return
-        case (.local, _), (.cloud, _):
-            throw StepFailure(
-                .permanent,
-                .failedPrecondition,
-                "\(place) is a \(disk.kind.rawValue) disk: it cannot become a \(kind.rawValue)."
-            )
-        }
     }
 
     /// Deletes what a dead worker left, and makes the resource's folder.

@@ -31,7 +31,7 @@ extension LocalDriver {
         let gauge = ProgressGauge(totalBytes: captures.reduce(0) { $0 + $1.fileSizeBytes }, progress)
         var files: [Replica.File] = []
         for (capture, source) in jobs {
-            try await copy(capture, from: source, to: folder, place, gauge)
+            try await copy(capture, from: source, to: folder, location, gauge)
             files.append(
                 Replica.File(
                     device: capture.device,
@@ -53,9 +53,10 @@ extension LocalDriver {
         _ capture: Capture,
         from source: String,
         to folder: String,
-        _ place: Place,
+        _ location: LocationName,
         _ gauge: ProgressGauge
     ) async throws(StepFailure) {
+        let place = Place.location(location)
         let target = folder + "/" + LocalFolders.fileName(capture.device)
         let partial = target + LocalFolders.partialSuffix
         let rate = copyRate

@@ -35,6 +35,8 @@ struct ChildProcess: Sendable {
     /// An absolute path: nothing is looked up in `PATH`, and no shell is involved.
     var program: String
     var arguments: [String]
+    /// What it reads from its standard input; most read nothing.
+    var input = ""
     /// `nil` lets it run as long as it needs.
     var timeLimit: Duration?
     /// The address space and processor seconds it may use; for programs that only look at what others have written.
@@ -101,7 +103,7 @@ struct ChildProcess: Sendable {
                 .path("/usr/bin/setpriv"),
                 arguments: Arguments(commandLine),
                 environment: .custom(["LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]),
-                input: .none,
+                input: .string(input),
                 output: .sequence,
                 error: .sequence
             ) { execution in

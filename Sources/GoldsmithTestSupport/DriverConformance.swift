@@ -1,0 +1,200 @@
+public import ImageCore
+import Synchronization
+
+/// A driver with what its checks need from the system behind it.
+public struct DriverFixture: Sendable {
+    public var driver: any ImageDriver
+    /// Makes an instance that has real disks if the driver handles real disks.
+    public var addInstance: @Sendable (Instance) async throws -> Void
+    public var setStatus: @Sendable (InstanceID, InstanceStatus) throws -> Void
+    /// Makes a capture rot.
+    public var damage: @Sendable (Capture) throws -> Void
+    /// A replica's manifest, `nil` while there is none.
+    public var manifest: @Sendable (Resource) throws -> [UInt8]?
+    /// Held as long as the fixture: folders that vanish with it.
+    public var anchor: (any Sendable)?
+
+    public init(
+        driver: any ImageDriver, addInstance: @escaping @Sendable (Instance) async throws -> Void,
+        setStatus: @escaping @Sendable (InstanceID, InstanceStatus) throws -> Void,
+        damage: @escaping @Sendable (Capture) throws -> Void,
+        manifest: @escaping @Sendable (Resource) throws -> [UInt8]?, anchor: (any Sendable)? = nil
+    ) {
+        self.driver = driver
+        self.addInstance = addInstance
+        self.setStatus = setStatus
+        self.damage = damage
+        self.manifest = manifest
+        self.anchor = anchor
+    }
+}
+
+/// One rule of the driver port, as a check that throws a ``ConformanceFailure`` where a driver breaks it.
+public struct DriverCheck: Sendable, CustomStringConvertible {
+    /// A sentence.
+    public let description: String
+    /// Whether the fixture's operations must take minutes, so that they can be stopped in the middle.
+    public let isSlow: Bool
+    public let run: @Sendable (DriverFixture) async throws -> Void
+
+    init(_ description: String, isSlow: Bool = false, _ run: @escaping @Sendable (DriverFixture) async throws -> Void) {
+        self.description = description
+        self.isSlow = isSlow
+        self.run = run
+    }
+}
+
+/// What the port asks of every driver. Each check begins with an empty system that has the locations east and west.
+public enum DriverConformance {
+    public static let checks = describing + capturing + replicating + stopping
+
+    private static let describing = [
+        DriverCheck("an instance is described as it is") { fixture in
+            let instance = try await fixture.add()
+            try expect(try await fixture.driver.describe(instance.id) == instance, "the description differs")
+            try expect(try await fixture.driver.instances() == [instance], "the list differs")
+            try expect(try await fixture.driver.locations().map(\.text) == ["east", "west"], "the locations differ")
+        },
+        DriverCheck("an unknown instance is not found, for good") { fixture in
+            let nobody = try value(InstanceID("i-nobody"))
+            try await expect(.notFound, .permanent) { _ = try await fixture.driver.describe(nobody) }
+            try await expect(.notFound, .permanent) { try await fixture.driver.checkDisk(.system, of: nobody) }
+            try await expect(.notFound, .permanent) { _ = try await fixture.captureSystem(nobody) }
+        },
+        DriverCheck("an unknown disk is not found, for good") { fixture in
+            let instance = try await fixture.add()
+            let device = try value(DeviceName("/dev/vdz"))
+            try await expect(.notFound, .permanent) { try await fixture.driver.checkDisk(device, of: instance.id) }
+        },
+        DriverCheck("a sound disk passes the check") { fixture in
+            let instance = try await fixture.add()
+            for disk in instance.disks { try await fixture.driver.checkDisk(disk.device, of: instance.id) }
+        },
+    ]
+
+    private static let capturing = [
+        DriverCheck("a capture is deleted without a trace, and deleting it again is success") { fixture in
+            let instance = try await fixture.add()
+            let capture = try await fixture.captureSystem(instance.id)
+            try expect(capture.virtualSizeBytes == instance.disks[0].sizeBytes, "the virtual size differs")
+            try expect(capture.sha256.count == 64, "the checksum has not 64 digits")
+            try expect(try await fixture.driver.inventory() == [capture.resource], "the inventory differs")
+            for _ in 0..<2 {
+                try await fixture.driver.delete(capture.resource)
+                try expect(try await fixture.driver.inventory().isEmpty, "something is left")
+            }
+        },
+        DriverCheck("a second capture into the same resource replaces the first") { fixture in
+            let instance = try await fixture.add()
+            let first = try await fixture.captureSystem(instance.id)
+            try fixture.damage(first)
+            let second = try await fixture.captureSystem(instance.id)
+            let replica = try resource(.replica, "east", at: "east")
+            _ = try await fixture.driver.replicate([second], manifest: [], into: replica, progress: { _ in })
+        },
+        DriverCheck("a cloud disk is captured as a snapshot, a local data disk not at all") { fixture in
+            let instance = try await fixture.add()
+            let snapshot = try resource(.snapshot, "vdb")
+            let capture = try await fixture.capture("/dev/vdb", of: instance.id, into: snapshot)
+            try expect(capture.resource == snapshot, "the capture names another resource")
+            try await expect(.failedPrecondition, .permanent) {
+                _ = try await fixture.capture("/dev/vdc", of: instance.id, into: try resource(.snapshot, "vdc"))
+            }
+            try await expect(.failedPrecondition, .permanent) {
+                _ = try await fixture.capture("/dev/vda", of: instance.id, into: try resource(.snapshot, "vda"))
+            }
+            try expect(try await fixture.driver.inventory() == [snapshot], "a refused capture left something")
+        },
+        DriverCheck("a running instance is refused before anything is made") { fixture in
+            let instance = try await fixture.add(status: .running)
+            try await expect(.failedPrecondition, .permanent) { _ = try await fixture.captureSystem(instance.id) }
+            try expect(try await fixture.driver.inventory().isEmpty, "a refused capture left something")
+        },
+        DriverCheck("an instance that is started during the copy is refused") { fixture in
+            let instance = try await fixture.add()
+            let start = fixture.setStatus
+            try await expect(.failedPrecondition, .permanent) {
+                _ = try await fixture.captureSystem(instance.id) { _ in try? start(instance.id, .running) }
+            }
+        },
+        DriverCheck("progress only grows, and reaches its total") { fixture in
+            let instance = try await fixture.add()
+            let seen = Reports()
+            let capture = try await fixture.captureSystem(instance.id) { seen.add($0) }
+            try seen.expectWhole()
+            let copied = Reports()
+            let replica = try resource(.replica, "east", at: "east")
+            _ = try await fixture.driver.replicate([capture], manifest: [], into: replica, progress: { copied.add($0) })
+            try copied.expectWhole()
+        },
+    ]
+
+    private static let replicating = [
+        DriverCheck("a replica holds each capture's file by its checksum, and its manifest") { fixture in
+            let instance = try await fixture.add()
+            let system = try await fixture.captureSystem(instance.id)
+            let data = try await fixture.capture("/dev/vdb", of: instance.id, into: try resource(.snapshot, "vdb"))
+            let replica = try resource(.replica, "east", at: "east")
+            let manifest = Array("{\"name\":\"web\"}".utf8)
+            let made = try await fixture.driver.replicate(
+                [system, data], manifest: manifest, into: replica, progress: { _ in }
+            )
+            try expect(made.files.map(\.sha256) == [system.sha256, data.sha256], "the checksums differ")
+            try expect(made.files.map(\.sizeBytes) == [system.fileSizeBytes, data.fileSizeBytes], "the sizes differ")
+            try expect(made.location == replica.location, "the location differs")
+            try expect(try fixture.manifest(replica) == manifest, "the manifest differs")
+            let wanted = Set([system.resource, data.resource, replica])
+            try expect(Set(try await fixture.driver.inventory()) == wanted, "the inventory differs")
+            for resource in wanted { try await fixture.driver.delete(resource) }
+            try expect(try await fixture.driver.inventory().isEmpty, "something is left")
+        },
+        DriverCheck("a capture that rotted is not replicated, and its replica has no manifest") { fixture in
+            let instance = try await fixture.add()
+            let capture = try await fixture.captureSystem(instance.id)
+            try fixture.damage(capture)
+            let replica = try resource(.replica, "west", at: "west")
+            try await expect(.unavailable, .transient) {
+                _ = try await fixture.driver.replicate([capture], manifest: [1], into: replica, progress: { _ in })
+            }
+            try expect(try fixture.manifest(replica) == nil, "a broken replica has a manifest")
+            try await fixture.driver.delete(replica)
+            try expect(try await fixture.driver.inventory() == [capture.resource], "a partial replica is left")
+        },
+        DriverCheck("a replica has no manifest while it is being made") { fixture in
+            let instance = try await fixture.add()
+            let capture = try await fixture.captureSystem(instance.id)
+            let replica = try resource(.replica, "east", at: "east")
+            let early = Reports()
+            _ = try await fixture.driver.replicate([capture], manifest: [1], into: replica) { report in
+                // The last report may come when all is done.
+                guard report.doneBytes < report.totalBytes else { return }
+                if let found = try? fixture.manifest(replica), !found.isEmpty { early.add(report) }
+            }
+            try expect(early.isEmpty, "the manifest was there before the copy was whole")
+        },
+        DriverCheck("an unknown location and a capture that is gone are not found, for good") { fixture in
+            let instance = try await fixture.add()
+            let capture = try await fixture.captureSystem(instance.id)
+            try await expect(.notFound, .permanent) {
+                let nowhere = try resource(.replica, "moon", at: "moon")
+                _ = try await fixture.driver.replicate([capture], manifest: [], into: nowhere, progress: { _ in })
+            }
+            try await fixture.driver.delete(capture.resource)
+            try await expect(.notFound, .permanent) {
+                let replica = try resource(.replica, "east", at: "east")
+                _ = try await fixture.driver.replicate([capture], manifest: [], into: replica, progress: { _ in })
+            }
+        },
+    ]
+
+    private static let stopping = [
+        DriverCheck("a cancelled capture stops promptly and is deleted without a trace", isSlow: true) { fixture in
+            let instance = try await fixture.add()
+            try await expectPromptStop { begun in
+                _ = try await fixture.captureSystem(instance.id) { _ in begun() }
+            }
+            for resource in try await fixture.driver.inventory() { try await fixture.driver.delete(resource) }
+            try expect(try await fixture.driver.inventory().isEmpty, "something is left")
+        }
+    ]
+}

@@ -1,0 +1,215 @@
+import Crypto
+import FoundationEssentials
+public import ImageCore
+
+/// A compute system without bytes, for tests and benchmarks: it keeps the port's rules and moves nothing.
+public final class SimulatedDriver: ImageDriver {
+    private let shelf: any SimulatedShelf
+    private let places: [LocationName]
+    private let faults: SimulatedFaults
+    private let dice: FaultDice
+
+    /// - Parameter folder: an absolute path that several processes share; `nil` keeps everything in memory.
+    public init(locations: [LocationName], folder: String? = nil, faults: SimulatedFaults = SimulatedFaults()) {
+        shelf = folder.map { FolderShelf(root: $0) } ?? MemoryShelf()
+        places = locations.sorted()
+        self.faults = faults
+        dice = FaultDice(faults)
+    }
+
+    /// Adds an instance, or replaces the one of that id.
+    public func add(_ instance: Instance) throws(StepFailure) {
+        try write(instance, to: Self.name(instance.id))
+    }
+
+    /// Starts or stops an instance, as its owner would.
+    public func setStatus(_ status: InstanceStatus, of id: InstanceID) throws(StepFailure) {
+        guard var instance: Instance = try read(Self.name(id)) else { throw Self.unknown(id) }
+        instance.status = status
+        try add(instance)
+    }
+
+    /// Makes a capture rot: what is read from it no longer has its checksum.
+    public func damage(_ capture: Capture) throws(StepFailure) {
+        guard var marker: Marker = try read(try name(of: capture.resource)) else { return }
+        marker.sums[capture.device.shortName] = Self.sum("rot")
+        try write(marker, to: try name(of: capture.resource))
+    }
+
+    /// The manifest of a replica; `nil` while it is not whole.
+    public func manifest(of replica: Resource) throws(StepFailure) -> [UInt8]? {
+        let marker: Marker? = try read(try name(of: replica))
+        return marker?.manifest
+    }
+
+    public func describe(_ instance: InstanceID) async throws(StepFailure) -> Instance {
+        guard let found: Instance = try read(Self.name(instance)) else { throw Self.unknown(instance) }
+        return found
+    }
+
+    public func instances() async throws(StepFailure) -> [Instance] {
+        var found: [Instance] = []
+        for id in try shelf.names(in: "instances").compactMap({ InstanceID($0) }) {
+            if let instance: Instance = try read(Self.name(id)) { found.append(instance) }
+        }
+        return found
+    }
+
+    public func locations() async throws(StepFailure) -> [LocationName] { places }
+
+    public func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {
+        try dice.throwOrPass("the check of \(device) of \(instance)")
+        _ = try await disk(device, of: instance)
+    }
+
+    public func capture(
+        _ device: DeviceName, of instance: InstanceID, into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture {
+        try await requireStopped(instance)
+        let disk = try await disk(device, of: instance)
+        try DiskRules.requireFit(disk.kind, device, resource.kind, .disk(device, instance))
+        let name = try name(of: resource)
+        try write(Marker(resource: resource), to: name)
+        // A capture is between an eighth and five eighths of its disk.
+        var share = SampleBytes("\(resource.id)")
+        let size = disk.sizeBytes / 8 + Int64(share.next() % 5) * (disk.sizeBytes / 10)
+        try await pass(bytes: size, "The capture of \(device) of instance \(instance)", progress)
+        try dice.throwOrPass("the capture \(resource.id)")
+        try await requireStopped(instance)
+        let sum = Self.sum("\(resource.id)/\(device)")
+        try write(Marker(resource: resource, sums: [device.shortName: sum]), to: name)
+        return Capture(
+            resource: resource, device: device, virtualSizeBytes: disk.sizeBytes, fileSizeBytes: size, sha256: sum
+        )
+    }
+
+    public func replicate(
+        _ captures: [Capture], manifest: [UInt8], into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Replica {
+        let name = try name(of: resource)
+        guard resource.kind == .replica, let location = resource.location else {
+            throw StepFailure(.permanent, .invalidArgument, "\(resource.id) is not a replica.")
+        }
+        guard !faults.brokenLocations.contains(location) else {
+            throw StepFailure(.permanent, .failedPrecondition, "Location \(location) is broken in this simulation.")
+        }
+        try write(Marker(resource: resource), to: name)
+        try await pass(bytes: captures.reduce(0) { $0 + $1.fileSizeBytes }, "The copy to location \(location)", progress)
+        try dice.throwOrPass("the copy \(resource.id)")
+        var whole = Marker(resource: resource, manifest: manifest)
+        var files: [Replica.File] = []
+        for capture in captures {
+            guard let marker: Marker = try read(try self.name(of: capture.resource)),
+                let sum = marker.sums[capture.device.shortName]
+            else {
+                throw StepFailure(.permanent, .notFound, "The capture of \(capture.device), \(capture.resource.id), is gone.")
+            }
+            guard sum == capture.sha256 else {
+                throw .differs(capture, at: location, sha256: sum)
+            }
+            whole.sums[capture.device.shortName] = sum
+            files.append(
+                Replica.File(
+                    device: capture.device, name: LocalFolders.fileName(capture.device),
+                    sizeBytes: capture.fileSizeBytes, sha256: sum
+                )
+            )
+        }
+        try write(whole, to: name)
+        return Replica(resource: resource, location: location, files: files)
+    }
+
+    public func delete(_ resource: Resource) async throws(StepFailure) {
+        try dice.throwOrPass("the deletion of \(resource.id)")
+        try shelf.delete(try name(of: resource))
+    }
+
+    public func inventory() async throws(StepFailure) -> [Resource] {
+        var found: [Resource] = []
+        for folder in ["images", "snapshots"] + places.map({ "locations/" + $0.text }) {
+            for name in try shelf.names(in: folder) {
+                if let marker: Marker = try read(folder + "/" + name) { found.append(marker.resource) }
+            }
+        }
+        return found
+    }
+}
+
+extension SimulatedDriver {
+    /// What stands for a resource. Without sums it is only begun.
+    private struct Marker: Codable {
+        var resource: Resource
+        var sums: [String: String] = [:]
+        var manifest: [UInt8]?
+    }
+
+    private static func name(_ id: InstanceID) -> String { "instances/" + id.text }
+
+    private func name(of resource: Resource) throws(StepFailure) -> String {
+        switch resource.kind {
+        case .imageFile: return "images/" + resource.id.text
+        case .snapshot: return "snapshots/" + resource.id.text
+        case .replica:
+            guard let location = resource.location, places.contains(location) else {
+                throw StepFailure(
+                    .permanent, .notFound, "There is no location \(resource.location?.text ?? "without a name").",
+                    advice: "Choose one of: \(places.map(\.text).joined(separator: ", "))."
+                )
+            }
+            return "locations/\(location)/" + resource.id.text
+        }
+    }
+
+    private func disk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Disk {
+        guard let disk = try await describe(instance).disk(device) else {
+            throw StepFailure(.permanent, .notFound, "Instance \(instance) has no disk \(device).")
+        }
+        guard !faults.brokenDevices.contains(device) else {
+            throw StepFailure(
+                .permanent, .failedPrecondition, "\(device) of instance \(instance) is broken in this simulation."
+            )
+        }
+        return disk
+    }
+
+    private func requireStopped(_ id: InstanceID) async throws(StepFailure) {
+        let status = try await describe(id).status
+        guard status == .stopped else { throw .notStopped(id, status) }
+    }
+
+    /// Lets the time of an operation pass in ten parts, and reports each.
+    private func pass(
+        bytes: Int64, _ what: String, _ progress: @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) {
+        let parts = max(10, Int(faults.delay.components.seconds) * 2)
+        for part in 0...parts {
+            progress(CopyProgress(doneBytes: Int64(Double(bytes) * Double(part) / Double(parts)), totalBytes: bytes))
+            guard part < parts else { break }
+            do { try await Task.sleep(for: faults.delay / parts) } catch { throw .interrupted(what) }
+        }
+    }
+
+    private static func sum(_ text: String) -> String { Hexadecimal.text(SHA256.hash(data: Array(text.utf8))) }
+
+    private static func unknown(_ id: InstanceID) -> StepFailure {
+        StepFailure(.permanent, .notFound, "There is no instance \(id).")
+    }
+
+    private func read<Value: Decodable>(_ name: String) throws(StepFailure) -> Value? {
+        guard let bytes = try shelf.read(name) else { return nil }
+        do {
+            return try JSONDecoder().decode(Value.self, from: Data(bytes))
+        } catch {
+            throw StepFailure(.permanent, .internal, "The simulated system's file \(name) cannot be read.")
+        }
+    }
+
+    private func write(_ value: some Encodable, to name: String) throws(StepFailure) {
+        guard let data = try? JSONEncoder().encode(value) else {
+            throw StepFailure(.permanent, .internal, "The simulated system's file \(name) cannot be written.")
+        }
+        try shelf.write(Array(data), to: name)
+    }
+}
