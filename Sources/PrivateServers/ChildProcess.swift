@@ -6,7 +6,8 @@ import SystemPackage
 /// reach it. Its standard streams are /dev/null unless given; no other descriptor of ours is inherited on purpose.
 final class ChildProcess: Sendable {
     let pid: pid_t
-    private let isReaped = Mutex(false)
+    /// Nil while it runs.
+    private let ended = Mutex<CInt?>(nil)
 
     struct StartFailure: Error, CustomStringConvertible {
         let program: String
@@ -62,29 +63,43 @@ final class ChildProcess: Sendable {
 
     /// Whether it still runs; takes its exit status when it has ended, so that no zombie stays.
     var isRunning: Bool {
-        isReaped.withLock { isReaped in
-            guard !isReaped else { return false }
-            var status: CInt = 0
-            isReaped = waitpid(pid, &status, WNOHANG) != 0
-            return !isReaped
+        ended.withLock { ended in
+            if ended == nil { ended = reap(WNOHANG) }
+            return ended == nil
         }
+    }
+
+    /// The status of an ended process in the shell's manner: 128 and more for a signal. Nil while it runs.
+    var exitStatus: CInt? {
+        guard !isRunning, let status = ended.withLock({ $0 }) else { return nil }
+        return status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + status & 0x7f
     }
 
     /// Under the lock, so that the number cannot belong to another process by then.
     func send(_ signal: CInt) {
-        isReaped.withLock { isReaped in
-            if !isReaped { kill(pid, signal) }
+        ended.withLock { ended in
+            if ended == nil { kill(pid, signal) }
         }
     }
 
     /// SIGKILL, and waits for the end.
     func killNow() {
-        isReaped.withLock { isReaped in
-            guard !isReaped else { return }
+        ended.withLock { ended in
+            guard ended == nil else { return }
             kill(pid, SIGKILL)
-            var status: CInt = 0
-            while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-            isReaped = true
+            ended = reap(0)
+        }
+    }
+
+    private func reap(_ flags: CInt) -> CInt? {
+        var status: CInt = 0
+        while true {
+            switch waitpid(pid, &status, flags) {
+            case pid: return status
+            case 0: return nil
+            // Somebody else has taken the status: it has ended all the same.
+            default: if errno != EINTR { return 0 }
+            }
         }
     }
 

@@ -42,11 +42,16 @@ final class ParentWatch: Sendable {
     /// Ends the shell without it killing anything.
     func dismiss() {
         watch([])
+        hangUp()
+        shell.killNow()
+    }
+
+    /// What the kernel does when we die.
+    func hangUp() {
         end.withLock { end in
             guard end >= 0 else { return }
             close(end)
             end = -1
         }
-        shell.killNow()
     }
 }

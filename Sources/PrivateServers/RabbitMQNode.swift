@@ -8,6 +8,7 @@ public import SystemPackage
 public final class RabbitMQNode: Sendable {
     public struct Options: Sendable {
         public var program: FilePath = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+        public var controlProgram: FilePath = "/usr/lib/rabbitmq/bin/rabbitmqctl"
         public var portMapper: FilePath = "/usr/bin/epmd"
         /// Plugins to enable, for example `rabbitmq_management`. Default none: each costs start-up time.
         public var plugins: [String] = []
@@ -107,6 +108,18 @@ public final class RabbitMQNode: Sendable {
     public func freeze() { processes.withLock { $0?.server.send(SIGSTOP) } }
 
     public func thaw() { processes.withLock { $0?.server.send(SIGCONT) } }
+
+    /// Runs `rabbitmqctl` for this node; takes about two seconds.
+    public func control(_ arguments: [String]) async throws {
+        let log = folder.appending("control.log")
+        let tool = try ChildProcess(options.controlProgram.string, arguments, environment: environment, output: log)
+        guard await tool.hasEnded(within: options.startTimeout), tool.exitStatus == 0 else {
+            tool.killNow()
+            // The text of a missing log is empty.
+            let text = (try? Files.read(log)) ?? ""
+            throw Failure(description: "rabbitmqctl \(arguments.joined(separator: " ")) failed.\n\(text)")
+        }
+    }
 
     // MARK: Starting
 

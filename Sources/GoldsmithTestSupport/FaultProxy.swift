@@ -1,0 +1,218 @@
+import Glibc
+import Synchronization
+
+/// A TCP forwarder on 127.0.0.1 which can break connections at a chosen byte.
+public final class FaultProxy: Sendable {
+    public enum Direction: Sendable {
+        case toServer, toClient
+    }
+
+    private struct Pair {
+        let client: CInt
+        let server: CInt
+        var openEnds = 2
+    }
+    private struct State {
+        var pairs: [Int: Pair] = [:]
+        var nextID = 0
+        /// Bytes still let through before the connection they run on is cut.
+        var remaining: [Direction: Int] = [:]
+        var cuts = 0
+    }
+
+    public let port: Int
+    private let target: Int
+    private let listener: CInt
+    private let state = Mutex(State())
+
+    public init(to target: Int) throws {
+        self.target = target
+        (listener, port) = try Sockets.listen()
+        detach { [weak self, listener] in
+            while true {
+                let client = accept(listener, nil, nil)
+                guard client >= 0, let self else { return }
+                self.forward(client)
+            }
+        }
+    }
+
+    deinit { stop() }
+
+    /// How many connections a byte limit has cut so far.
+    public var cuts: Int { state.withLock { $0.cuts } }
+
+    /// Cuts the connection over which `bytes` more have gone in `direction`. Once.
+    public func cut(after bytes: Int, _ direction: Direction) {
+        state.withLock { $0.remaining[direction] = bytes }
+    }
+
+    /// Cuts all connections now.
+    public func cut() {
+        state.withLock { state in
+            for pair in state.pairs.values { Self.reset(pair) }
+        }
+    }
+
+    /// Takes no more connections and cuts those there are.
+    public func stop() {
+        shutdown(listener, CInt(SHUT_RDWR))
+        cut()
+    }
+
+    private static func reset(_ pair: Pair) {
+        for end in [pair.client, pair.server] { shutdown(end, CInt(SHUT_RDWR)) }
+    }
+
+    private func forward(_ client: CInt) {
+        guard let server = Sockets.connect(target) else {
+            close(client)
+            return
+        }
+        let id = state.withLock { state in
+            state.nextID += 1
+            state.pairs[state.nextID] = Pair(client: client, server: server)
+            return state.nextID
+        }
+        detach { self.pump(from: client, to: server, .toServer, id) }
+        detach { self.pump(from: server, to: client, .toClient, id) }
+    }
+
+    private func pump(from source: CInt, to sink: CInt, _ direction: Direction, _ id: Int) {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = recv(source, &buffer, buffer.count, 0)
+            guard count > 0 else { break }
+            let (allowed, isCut) = allowance(count, direction)
+            guard Sockets.sendAll(sink, buffer[..<allowed]), !isCut else { break }
+        }
+        state.withLock { state in
+            guard var pair = state.pairs[id] else { return }
+            Self.reset(pair)
+            pair.openEnds -= 1
+            state.pairs[id] = pair
+            guard pair.openEnds == 0 else { return }
+            close(pair.client)
+            close(pair.server)
+            state.pairs[id] = nil
+        }
+    }
+
+    private func allowance(_ count: Int, _ direction: Direction) -> (Int, isCut: Bool) {
+        state.withLock { state in
+            guard let left = state.remaining[direction] else { return (count, false) }
+            guard count > left else {
+                state.remaining[direction] = left - count
+                return (count, false)
+            }
+            state.remaining[direction] = nil
+            state.cuts += 1
+            return (left, true)
+        }
+    }
+}
+
+/// A server which greets every client with the same bytes and then says no more.
+public final class MuteServer: Sendable {
+    public let port: Int
+    private let listener: CInt
+
+    /// - Parameter hangsUp: whether it closes the connection after the greeting.
+    public init(greeting: [UInt8] = [], hangsUp: Bool = false) throws {
+        (listener, port) = try Sockets.listen()
+        detach { [listener] in
+            var held: [CInt] = []
+            while true {
+                let client = accept(listener, nil, nil)
+                guard client >= 0 else { break }
+                _ = Sockets.sendAll(client, greeting[...])
+                if hangsUp { close(client) } else { held.append(client) }
+            }
+            for client in held { close(client) }
+        }
+    }
+
+    deinit { shutdown(listener, CInt(SHUT_RDWR)) }
+}
+
+private enum Sockets {
+    struct Failure: Error {
+        let code = errno
+    }
+
+    static func listen() throws -> (descriptor: CInt, port: Int) {
+        let descriptor = try open()
+        var address = loopback(0)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                guard bind(descriptor, address, length) == 0, Glibc.listen(descriptor, 64) == 0 else { return CInt(-1) }
+                return getsockname(descriptor, address, &length)
+            }
+        }
+        guard status == 0 else { throw Failure() }
+        return (descriptor, Int(address.sin_port.bigEndian))
+    }
+
+    static func connect(_ port: Int) -> CInt? {
+        // Nil is what the caller needs to know; why does not matter to a proxy.
+        guard let descriptor = try? open() else { return nil }
+        var address = loopback(port)
+        let status = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        if status == 0 { return descriptor }
+        close(descriptor)
+        return nil
+    }
+
+    static func sendAll(_ descriptor: CInt, _ bytes: ArraySlice<UInt8>) -> Bool {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
+            guard count > 0 else { return false }
+            rest = rest.dropFirst(count)
+        }
+        return true
+    }
+
+    private static func open() throws -> CInt {
+        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { throw Failure() }
+        var one: CInt = 1
+        setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, &one, 4)
+        return descriptor
+    }
+
+    private static func loopback(_ port: Int) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        return address
+    }
+}
+
+/// Runs `body` on a thread of its own: it blocks, so it must not take one of the cooperative pool.
+private func detach(_ body: @escaping @Sendable () -> Void) {
+    final class Box: Sendable {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var thread = pthread_t()
+    let context = Unmanaged.passRetained(Box(body)).toOpaque()
+    let status = pthread_create(
+        &thread,
+        nil,
+        { context in
+            guard let context else { return nil }
+            Unmanaged<Box>.fromOpaque(context).takeRetainedValue().body()
+            return nil
+        },
+        context
+    )
+    precondition(status == 0)
+    pthread_detach(thread)
+}
