@@ -66,6 +66,7 @@ let package = Package(
             dependencies: [
                 "AMQPClient", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker", "PrivateServers", "SQLAccess",
                 lifecycle, log, subprocess, systemPackage,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ],

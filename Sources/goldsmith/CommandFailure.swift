@@ -67,4 +67,4 @@ extension CommandFailure.Kind {
 }
 
 /// Ends the process without ArgumentParser's own words.
-func exit(withCode code: Int32) -> Never { Glibc.exit(code) }
+func endProcess(with code: Int32) -> Never { Glibc.exit(code) }

@@ -32,14 +32,14 @@ struct Goldsmith: AsyncParsableCommand {
             }
         } catch let failure as CommandFailure {
             Terminal.complain(failure.description)
-            exit(withCode: failure.exitCode)
+            endProcess(with: failure.exitCode)
         } catch let code as ExitCode {
-            exit(withCode: code.rawValue)
+            endProcess(with: code.rawValue)
         } catch {
             let isUsage = exitCode(for: error) == .validationFailure
             if isUsage {
                 Terminal.complain(fullMessage(for: error))
-                exit(withCode: CommandFailure.Kind.usage.rawValue)
+                endProcess(with: CommandFailure.Kind.usage.rawValue)
             }
             exit(withError: error)
         }

@@ -95,7 +95,7 @@ struct DoctorCommand: AsyncParsableCommand {
             let topology = try await settings.topology()
             var findings: [Finding] = []
             do {
-                let version = await connection.serverProperties["version"]
+                let version = try await connection.serverProperties["version"]
                 if case .string(let text)? = version {
                     findings.append(Finding(what: "broker", grade: .good, message: "RabbitMQ \(text)"))
                 }

@@ -26,7 +26,7 @@ struct ImageList: AsyncParsableCommand {
 
     func run() async throws {
         var query = ImageQuery(limit: limit)
-        if let owner { query.owner = try parse(owner, "--owner") }
+        if let owner { query.owner = try identifier(owner, "--owner") }
         if let status {
             guard let known = ImageStatus(rawValue: status) else {
                 let all = ImageStatus.allCases.map(\.rawValue).joined(separator: ", ")
@@ -66,7 +66,7 @@ struct ImageShow: AsyncParsableCommand {
     @Argument(help: "The image's id.") var id: String
 
     func run() async throws {
-        let id: ImageID = try parse(id, "the image id")
+        let id: ImageID = try identifier(id, "the image id")
         let store = try await shared.settings().openStore()
         guard let image = try await stored({ () async throws(StoreError) in try await store.image(id) }) else {
             throw CommandFailure(.notFound, "there is no image \(id)", advice: "`goldsmith image list` shows all of them")
@@ -101,7 +101,7 @@ struct ImageWatch: AsyncParsableCommand {
     @Argument(help: "The image's id.") var id: String
 
     func run() async throws {
-        let id: ImageID = try parse(id, "the image id")
+        let id: ImageID = try identifier(id, "the image id")
         let store = try await shared.settings().openStore()
         try await ImageFollower(store: store, id: id).follow()
     }
@@ -120,7 +120,7 @@ struct ImageCancel: AsyncParsableCommand {
     @Argument(help: "The image's id.") var id: String
 
     func run() async throws {
-        let image: ImageID = try parse(id, "the image id")
+        let image: ImageID = try identifier(id, "the image id")
         let settings = try await shared.settings([.owner: owner])
         let request = CancelBody(
             requestId: RequestSender.newRequestID(),
@@ -141,7 +141,7 @@ struct ImageCancel: AsyncParsableCommand {
 }
 
 /// Parses an identifier from the command line.
-func parse<ID: Identifier>(_ text: String, _ what: String) throws(CommandFailure) -> ID {
+func identifier<ID: Identifier>(_ text: String, _ what: String) throws(CommandFailure) -> ID {
     guard let id = ID(text) else { throw CommandFailure(.usage, "\(what) is not valid: \(IdentifierRule.sentence)") }
     return id
 }

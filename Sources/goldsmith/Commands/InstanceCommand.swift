@@ -59,7 +59,7 @@ struct InstanceShow: AsyncParsableCommand {
     @Argument(help: "The instance's id.") var id: String
 
     func run() async throws {
-        let id: InstanceID = try parse(id, "the instance id")
+        let id: InstanceID = try identifier(id, "the instance id")
         let view = try await InstanceLook(try await shared.settings()).one(id)
         if output.json { return try Terminal.say(json: view) }
         Terminal.say("\(Terminal.paint(view.id.text, .strong))  \(view.status)  owner \(view.owner)")

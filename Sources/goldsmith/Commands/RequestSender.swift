@@ -1,5 +1,5 @@
 import AMQPClient
-import Foundation
+import FoundationEssentials
 import ImageCore
 import ImageWorker
 

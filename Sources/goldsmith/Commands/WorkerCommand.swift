@@ -1,6 +1,8 @@
 import ArgumentParser
+import ImageDrivers
 import ImageWorker
 import ServiceLifecycle
+import UnixSignals
 
 struct WorkerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

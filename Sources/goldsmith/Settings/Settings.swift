@@ -21,7 +21,13 @@ struct Settings: Sendable {
     /// - Parameters:
     ///   - flags: values given on the command line.
     ///   - file: the file given with `--config`.
-    init(flags: [SettingKey: String], file: String?) async throws(CommandFailure) {
+    ///   - asksRunningDev: whether what a running `goldsmith dev` wrote counts. Not for `dev` itself, which may find
+    ///     what a killed one has left.
+    init(
+        flags: [SettingKey: String],
+        file: String?,
+        asksRunningDev: Bool = true
+    ) async throws(CommandFailure) {
         let given = InMemoryProvider(
             values: Dictionary(
                 uniqueKeysWithValues: flags.map {
@@ -37,11 +43,13 @@ struct Settings: Sendable {
         if let file {
             sources.append(Source(name: file, reader: try await Self.reader(of: file, allowMissing: false)))
         }
-        self.sources = sources
         let folder = try await Self.text(.data, in: sources) ?? "goldsmith-data"
         data = URL(fileURLWithPath: folder).standardizedFileURL.path
-        let dev = DevFile.path(in: data)
-        self.sources.append(Source(name: dev, reader: try await Self.reader(of: dev, allowMissing: true)))
+        if asksRunningDev {
+            let dev = DevFile.path(in: data)
+            sources.append(Source(name: dev, reader: try await Self.reader(of: dev, allowMissing: true)))
+        }
+        self.sources = sources
     }
 
     private static func reader(of file: String, allowMissing: Bool) async throws(CommandFailure) -> ConfigReader {

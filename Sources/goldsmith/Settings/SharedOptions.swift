@@ -18,11 +18,14 @@ struct SharedOptions: ParsableArguments {
     var logLevel: String?
 
     /// - Parameter more: the flags of the command itself, those that were given.
-    func settings(_ more: [SettingKey: String?] = [:]) async throws(CommandFailure) -> Settings {
+    func settings(
+        _ more: [SettingKey: String?] = [:],
+        asksRunningDev: Bool = true
+    ) async throws(CommandFailure) -> Settings {
         var flags = more.compactMapValues { $0 }
         flags[.data] = data
         flags[.logLevel] = logLevel
-        return try await Settings(flags: flags, file: config)
+        return try await Settings(flags: flags, file: config, asksRunningDev: asksRunningDev)
     }
 }
 

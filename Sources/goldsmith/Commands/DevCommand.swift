@@ -1,0 +1,166 @@
+import AMQPClient
+import ArgumentParser
+import Foundation
+import ImageCore
+import ImageDrivers
+import ImageWorker
+import Logging
+import PrivateServers
+import ServiceLifecycle
+import SystemPackage
+import UnixSignals
+
+struct DevCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dev",
+        abstract: "Run everything in one place: a private broker, a store, workers.",
+        discussion: """
+            Starts a RabbitMQ node of its own on loopback under the data folder, unless GOLDSMITH_AMQP_URL names one. Other
+            commands with the same --data find it through <dir>/dev.json. Ctrl-C ends everything it started.
+
+            Example: goldsmith dev --data ./try --workers 2
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+    @Option(help: "Worker processes, 1 to 64.") var workers = 2
+    @Option(
+        help: ArgumentHelp(
+            "Where images are replicated to: names, or name=/path. Default: east,west below the data folder.",
+            valueName: "list"
+        )
+    )
+    var locations: String?
+    @Option(help: "MiB a second each copy may take. Default 0: no limit.") var copyRate: String?
+
+    func run() async throws {
+        guard (1...64).contains(workers) else { throw CommandFailure(.usage, "--workers must be 1 to 64") }
+        let settings = try await shared.settings(
+            [.locations: locations, .copyRate: copyRate],
+            asksRunningDev: false
+        )
+        let services = DevServices(settings: settings, workers: workers, copyRate: copyRate)
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [.init(service: services, successTerminationBehavior: .gracefullyShutdownGroup)],
+                gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: try await settings.logger("goldsmith.dev")
+            )
+        )
+        try await group.run()
+    }
+}
+
+/// Everything `goldsmith dev` starts, in order, and ends in the opposite order.
+private struct DevServices: Service {
+    let settings: Settings
+    let workers: Int
+    let copyRate: String?
+
+    func run() async throws {
+        let data = settings.data
+        try makeFolder(data)
+        let hold = try FolderHold(data)
+        defer { hold.release() }
+        DevFile.remove(in: data)
+        defer { DevFile.remove(in: data) }
+
+        Terminal.say("starting in \(data)")
+        let given = try await settings.amqpURL
+        let node = given == nil ? try await startBroker(in: data) : nil
+        do {
+            try await serve(data, url: given ?? node?.url ?? "", broker: node?.pid)
+        } catch {
+            await node?.stop()
+            throw error
+        }
+        await node?.stop()
+        Terminal.say("stopped")
+    }
+
+    private func startBroker(in data: String) async throws -> RabbitMQNode {
+        do {
+            return try await RabbitMQNode.start(in: .init(data + "/rabbitmq"))
+        } catch {
+            throw CommandFailure(
+                .unavailable,
+                "the private RabbitMQ did not start: \(error)",
+                advice: "scripts/setup installs it; \(data)/rabbitmq holds its log"
+            )
+        }
+    }
+
+    private func serve(_ data: String, url: String, broker: Int32?) async throws {
+        let environment = [
+            SettingKey.amqpUrl.environmentName: url,
+            SettingKey.storeUrl.environmentName: "sqlite://\(data)/goldsmith.sqlite",
+            SettingKey.data.environmentName: data,
+        ]
+        let running = try await Settings(
+            flags: [.data: data, .amqpUrl: url, .storeUrl: "sqlite://\(data)/goldsmith.sqlite"],
+            file: nil,
+            asksRunningDev: false
+        )
+        try await prepare(running)
+        let locations = try await settings.locations().map { "\($0.key)=\($0.value)" }.sorted().joined(separator: ",")
+        var arguments = ["worker", "--data", data, "--log-level", try await settings.logLevel().rawValue]
+        if let copyRate { arguments += ["--copy-rate", copyRate] }
+        let crew = WorkerCrew(
+            count: workers,
+            arguments: arguments,
+            environment: environment.merging([SettingKey.locations.environmentName: locations]) { first, _ in first },
+            logs: data + "/logs"
+        )
+        let file = DevFile(
+            data: data,
+            amqpUrl: url,
+            storeUrl: "sqlite://\(data)/goldsmith.sqlite",
+            prefix: try await settings.topology().prefix,
+            locations: locations,
+            pids: .init(dev: getpid(), broker: broker, workers: []),
+            logs: data + "/logs"
+        )
+        try await crew.run { pids in
+            var file = file
+            file.pids.workers = pids
+            do {
+                try file.write()
+            } catch {
+                Terminal.complain("\(error)")
+            }
+        }
+    }
+
+    /// The broker's queues, the store's schema and the folders, before the first worker wants them.
+    private func prepare(_ settings: Settings) async throws {
+        let topology = try await self.settings.topology()
+        let connection = try await settings.connect("dev")
+        let differences = try await topology.apply(on: connection)
+        await connection.close()
+        guard differences.isEmpty else {
+            throw CommandFailure(
+                .conflict,
+                "the broker differs from what is needed: \(differences.map(\.description).joined(separator: "; "))"
+            )
+        }
+        _ = try await settings.openStore()
+        try makeFolder(settings.data + "/logs")
+        do {
+            try await self.settings.driver(try await self.settings.logger("goldsmith.dev")).makeFolders()
+        } catch let failure as StepFailure {
+            throw CommandFailure(failure)
+        }
+    }
+
+    private func makeFolder(_ path: String) throws(CommandFailure) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path,
+                withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700]
+            )
+        } catch {
+            throw CommandFailure(.failed, "cannot make \(path): \(error.localizedDescription)")
+        }
+    }
+}

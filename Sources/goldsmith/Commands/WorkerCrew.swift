@@ -1,0 +1,101 @@
+import Glibc
+import ServiceLifecycle
+import Subprocess
+import Synchronization
+import SystemPackage
+
+/// Worker processes on this machine: each in a session of its own, with a log file, started again when it dies.
+struct WorkerCrew {
+    let count: Int
+    let arguments: [String]
+    let environment: [String: String]
+    let logs: String
+
+    /// How long a worker may take to drain before it is killed.
+    private static let patience = Duration.seconds(40)
+
+    /// Runs until a graceful shutdown, then ends every worker.
+    /// - Parameter changed: gets the process ids whenever they change and all are there.
+    func run(_ changed: @escaping @Sendable ([Int32]) -> Void) async throws {
+        let roster = Roster(size: count, changed: changed)
+        await withTaskGroup(of: Void.self) { group in
+            for index in 0..<count {
+                group.addTask { await keepRunning(index, roster) }
+            }
+            group.addTask {
+                try? await gracefulShutdown()
+                Terminal.say("stopping: workers finish what runs")
+            }
+            // The shutdown is the first to return: workers are kept running until they are cancelled.
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func keepRunning(_ index: Int, _ roster: Roster) async {
+        while !Task.isCancelled {
+            do {
+                let status = try await runOnce(index, roster)
+                guard !Task.isCancelled else { return }
+                Terminal.say("worker \(index + 1) ended (\(status)), starting it again")
+            } catch {
+                guard !Task.isCancelled else { return }
+                Terminal.complain("worker \(index + 1) could not be started: \(error)")
+            }
+            roster.remove(index)
+            // A worker that cannot start must not keep a core busy.
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    private func runOnce(_ index: Int, _ roster: Roster) async throws -> String {
+        let log = try FileDescriptor.open(
+            FilePath("\(logs)/worker-\(index + 1).log"),
+            .writeOnly,
+            options: [.create, .append, .closeOnExec],
+            permissions: [.ownerReadWrite]
+        )
+        var options = PlatformOptions()
+        // Ctrl-C on the terminal is for `dev`, which then drains the workers itself.
+        options.createSession = true
+        options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: Self.patience)]
+        var variables: [Environment.Key: String] = [:]
+        for (key, value) in environment {
+            if let key = Environment.Key(rawValue: key) { variables[key] = value }
+        }
+        // No worker outlives `dev`, even if that is killed.
+        let result = try await Subprocess.run(
+            .path("/usr/bin/setpriv"),
+            arguments: Arguments(["--pdeathsig", "KILL", "--", "/proc/\(getpid())/exe"] + arguments),
+            environment: .inherit.updating(variables.mapValues { $0 }),
+            platformOptions: options,
+            input: .none,
+            output: .fileDescriptor(log, closeAfterSpawningProcess: false),
+            error: .fileDescriptor(log, closeAfterSpawningProcess: true)
+        ) { execution in
+            roster.add(index, execution.processIdentifier.value)
+        }
+        return "\(result.terminationStatus)"
+    }
+}
+
+/// Who is running. Tells of a change only once all are there, so that nobody reads a half-filled list.
+private final class Roster: Sendable {
+    private let size: Int
+    private let changed: @Sendable ([Int32]) -> Void
+    private let pids: Mutex<[Int: Int32]> = Mutex([:])
+
+    init(size: Int, changed: @escaping @Sendable ([Int32]) -> Void) {
+        self.size = size
+        self.changed = changed
+    }
+
+    func add(_ index: Int, _ pid: Int32) {
+        pids.withLock { pids in
+            pids[index] = pid
+            if pids.count == size { changed(pids.sorted { $0.key < $1.key }.map(\.value)) }
+        }
+    }
+
+    func remove(_ index: Int) { pids.withLock { _ = $0.removeValue(forKey: index) } }
+}
