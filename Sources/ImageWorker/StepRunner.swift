@@ -59,7 +59,8 @@ struct StepRunner {
         case quiet
     }
 
-    private func work(_ grant: Grant, _ message: JobMessage, _ delivery: any IncomingDelivery) async throws(StoreError) {
+    private func work(_ grant: Grant, _ message: JobMessage, _ delivery: any IncomingDelivery) async throws(StoreError)
+    {
         log(message, .info, "job begun", ["fence": "\(grant.fence)"])
         let began = context.time.now()
         let progress = LatestProgress()

@@ -26,7 +26,9 @@ struct Steps {
             return .replicated(replica)
         case .cleanUp(let id):
             // Already struck from the ledger means already gone.
-            if let entry = image.ledger.first(where: { $0.resource.id == id }) { try await driver.delete(entry.resource) }
+            if let entry = image.ledger.first(where: { $0.resource.id == id }) {
+                try await driver.delete(entry.resource)
+            }
             return .cleaned
         }
     }
@@ -46,7 +48,11 @@ struct Steps {
 
     private func resource(of grant: Grant) throws(StepFailure) -> Resource {
         guard let resource = grant.resource else {
-            throw StepFailure(.permanent, .internal, "the plan of image \(grant.image.id) has no output for \(grant.job)")
+            throw StepFailure(
+                .permanent,
+                .internal,
+                "the plan of image \(grant.image.id) has no output for \(grant.job)"
+            )
         }
         return resource
     }

@@ -31,7 +31,9 @@ struct Sweeper {
         // A job whose queue is not empty may just be waiting its turn: sending it again would only make the queue longer.
         var backlogs: [Step: Int?] = [:]
         for image in overdue {
-            let steps = Set(image.jobs.filter { $0.value.expectedAt <= now && $0.value.phase == .waiting }.keys.map(\.step))
+            let steps = Set(
+                image.jobs.filter { $0.value.expectedAt <= now && $0.value.phase == .waiting }.keys.map(\.step)
+            )
             for step in steps where backlogs[step] == nil { backlogs[step] = await gauge.backlog(of: step) }
             guard steps.allSatisfy({ backlogs[$0] == 0 }) else { continue }
             let alive = try await context.store.leases(of: image.id).filter { $0.expiresAt > now }

@@ -1,7 +1,8 @@
+public import ImageCore
+
 #if canImport(Glibc)
     import Glibc
 #endif
-public import ImageCore
 
 /// The machine's own clocks.
 public struct SystemTime: Timekeeper {

@@ -75,9 +75,15 @@ public final class SQLiteDatabase: SQLDatabase {
 private struct SQLiteConnection: SQLConnection {
     let database: Database
 
+    /// To SQLite `$2` is a *name*, numbered by where it first stands in the text; only `?2` is the second argument.
+    /// Without this, a statement that mentions `$2` before `$1` would bind the wrong values and say nothing.
+    private func statement(_ sql: String) throws -> Statement {
+        try database.cachedStatement(sql: String(decoding: sql.utf8.map { $0 == 0x24 ? 0x3F : $0 }, as: UTF8.self))
+    }
+
     func execute(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int {
         do {
-            try database.cachedStatement(sql: sql).execute(
+            try statement(sql).execute(
                 arguments: StatementArguments(arguments.map(\.databaseValue))
             )
             return database.changesCount
@@ -88,7 +94,7 @@ private struct SQLiteConnection: SQLConnection {
 
     func query(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow] {
         do {
-            let statement = try database.cachedStatement(sql: sql)
+            let statement = try statement(sql)
             let rows = try Row.fetchAll(statement, arguments: StatementArguments(arguments.map(\.databaseValue)))
             return rows.map { row in
                 SQLRow(

@@ -127,7 +127,8 @@ struct DoctorCommand: AsyncParsableCommand {
                         Finding(
                             what: queue,
                             grade: .warning,
-                            message: "\(info.messageCount) message\(info.messageCount == 1 ? "" : "s") for a human to judge",
+                            message:
+                                "\(info.messageCount) message\(info.messageCount == 1 ? "" : "s") for a human to judge",
                             advice: "see docs/operations.md, 'A message is parked'"
                         )
                     )

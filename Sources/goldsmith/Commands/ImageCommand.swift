@@ -69,7 +69,11 @@ struct ImageShow: AsyncParsableCommand {
         let id: ImageID = try identifier(id, "the image id")
         let store = try await shared.settings().openStore()
         guard let image = try await stored({ () async throws(StoreError) in try await store.image(id) }) else {
-            throw CommandFailure(.notFound, "there is no image \(id)", advice: "`goldsmith image list` shows all of them")
+            throw CommandFailure(
+                .notFound,
+                "there is no image \(id)",
+                advice: "`goldsmith image list` shows all of them"
+            )
         }
         let leases = try await stored { () async throws(StoreError) in try await store.leases(of: id) }
         let view = ImageView(image, leases: leases)

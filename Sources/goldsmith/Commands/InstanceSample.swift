@@ -25,7 +25,9 @@ struct InstanceSample: AsyncParsableCommand {
 
     func run() async throws {
         let id: InstanceID = try identifier(id, "--id")
-        guard let kind = DiskKind(rawValue: system) else { throw CommandFailure(.usage, "--system must be local or cloud") }
+        guard let kind = DiskKind(rawValue: system) else {
+            throw CommandFailure(.usage, "--system must be local or cloud")
+        }
         let status = InstanceStatus(self.status)
         guard status == .stopped || status == .running else {
             throw CommandFailure(.usage, "--status must be Stopped or Running")

@@ -10,7 +10,10 @@ struct QuotaCommand: AsyncParsableCommand {
 }
 
 struct QuotaShow: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "show", abstract: "Show what an owner holds and may hold.")
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show what an owner holds and may hold."
+    )
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
@@ -36,7 +39,8 @@ struct QuotaSet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set",
         abstract: "Set how much an owner may hold.",
-        discussion: "What is held already stays, even above a lower limit.\nExample: goldsmith quota set --owner acct-42 --images 20"
+        discussion:
+            "What is held already stays, even above a lower limit.\nExample: goldsmith quota set --owner acct-42 --images 20"
     )
 
     @OptionGroup var shared: SharedOptions

@@ -144,6 +144,7 @@ private func report(_ differences: [TopologyDifference]) throws(CommandFailure) 
         .conflict,
         "the broker differs from what is needed:\n"
             + differences.map { "    \($0)" }.joined(separator: "\n"),
-        advice: "run `goldsmith topology apply` for what is missing; what differs must be deleted first, when it is empty"
+        advice:
+            "run `goldsmith topology apply` for what is missing; what differs must be deleted first, when it is empty"
     )
 }

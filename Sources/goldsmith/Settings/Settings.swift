@@ -58,7 +58,11 @@ struct Settings: Sendable {
                 provider: try await FileProvider<JSONSnapshot>(filePath: FilePath(file), allowMissing: allowMissing)
             )
         } catch {
-            throw CommandFailure(.usage, "cannot read \(file): \(error)", advice: "it must be a JSON object of settings")
+            throw CommandFailure(
+                .usage,
+                "cannot read \(file): \(error)",
+                advice: "it must be a JSON object of settings"
+            )
         }
     }
 
@@ -68,7 +72,9 @@ struct Settings: Sendable {
         for source in sources {
             do {
                 let name = ConfigKey([key.rawValue])
-                if let value = try await source.reader.fetchString(forKey: name, isSecret: key.isSecret) { return value }
+                if let value = try await source.reader.fetchString(forKey: name, isSecret: key.isSecret) {
+                    return value
+                }
             } catch {
                 throw malformed(key, source.name, "a text")
             }
@@ -181,7 +187,9 @@ struct Settings: Sendable {
             guard let name = LocationName(pair[0].trimmingCharacters(in: .whitespaces)) else {
                 throw CommandFailure(.usage, "setting locations: '\(pair[0])' is no name; \(IdentifierRule.sentence)")
             }
-            guard locations[name] == nil else { throw CommandFailure(.usage, "setting locations: \(name) stands twice") }
+            guard locations[name] == nil else {
+                throw CommandFailure(.usage, "setting locations: \(name) stands twice")
+            }
             let path = pair.count == 2 ? pair[1] : "\(data)/locations/\(name)"
             guard path.hasPrefix("/") else {
                 throw CommandFailure(.usage, "setting locations: the path of \(name) must be absolute")
