@@ -121,13 +121,15 @@ struct LocalCaptureTests {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             try Data([1]).write(to: URL(fileURLWithPath: folder + "/vda.qcow2.partial"))
         }
-        try Data().write(to: URL(fileURLWithPath: scratch.path("images", "not a resource")))
+        // What others keep there is none of our business.
+        let foreign = ["images/not a resource", "images/backup", "locations/east/lost+found", "locations/west/a.b.c"]
+        for name in foreign { try Data().write(to: URL(fileURLWithPath: scratch.path(name))) }
         #expect(try await scratch.driver.inventory() == [image, snapshot, replica])
         for (resource, folder) in partials {
             try await scratch.driver.delete(resource)
             #expect(!FileManager.default.fileExists(atPath: folder))
         }
         #expect(try await scratch.driver.inventory().isEmpty)
-        #expect(FileManager.default.fileExists(atPath: scratch.path("images", "not a resource")))
+        for name in foreign { #expect(FileManager.default.fileExists(atPath: scratch.path(name))) }
     }
 }

@@ -73,6 +73,7 @@ struct SourceDiskReader: Sendable {
     func virtualSize(_ disk: InstanceFile.Attached) async throws(StepFailure) -> Int64 {
         let place = Place.disk(disk.device, instance)
         let path = try member(disk.file, of: folder, isFromHeader: false, place)
+        _ = try regularStatus(path, place)
         let node: BlockNode = disk.format == .raw ? .raw(path: path) : .qcow2(path: path, dataFile: nil, backing: nil)
         return try await running(on: place) { () async throws(ChildFailure) in
             try await qemuImg.info(node, isShared: true).virtualSize
@@ -82,7 +83,8 @@ struct SourceDiskReader: Sendable {
     /// Whether a guest, or anybody else, wrote to the disk since it was opened.
     func isUnchanged(_ disk: SourceDisk) -> Bool {
         disk.files.allSatisfy { path, status in
-            (try? FileCalls.status(path)) == status && (try? OpenFile(path, flags: O_RDONLY).isBeingWritten()) == false
+            ((try? FileCalls.status(path)) ?? nil)?.isSameContent(as: status) == true
+                && (try? OpenFile(path, flags: O_RDONLY).isBeingWritten()) == false
         }
     }
 
@@ -145,12 +147,17 @@ struct SourceDiskReader: Sendable {
         return resolved
     }
 
-    private func idleStatus(_ path: String, _ place: Place) throws(StepFailure) -> FileCalls.Status {
+    private func regularStatus(_ path: String, _ place: Place) throws(StepFailure) -> FileCalls.Status {
         guard let status = try filing(at: place, { () throws(FileFailure) in try FileCalls.status(path) }),
             status.kind == .regular
         else {
             throw refused(place, "is not a regular file")
         }
+        return status
+    }
+
+    private func idleStatus(_ path: String, _ place: Place) throws(StepFailure) -> FileCalls.Status {
+        let status = try regularStatus(path, place)
         let isBeingWritten = try filing(at: place) { () throws(FileFailure) in
             try OpenFile(path, flags: O_RDONLY | O_NONBLOCK).isBeingWritten()
         }
