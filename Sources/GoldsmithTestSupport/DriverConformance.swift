@@ -15,10 +15,12 @@ public struct DriverFixture: Sendable {
     public var anchor: (any Sendable)?
 
     public init(
-        driver: any ImageDriver, addInstance: @escaping @Sendable (Instance) async throws -> Void,
+        driver: any ImageDriver,
+        addInstance: @escaping @Sendable (Instance) async throws -> Void,
         setStatus: @escaping @Sendable (InstanceID, InstanceStatus) throws -> Void,
         damage: @escaping @Sendable (Capture) throws -> Void,
-        manifest: @escaping @Sendable (Resource) throws -> [UInt8]?, anchor: (any Sendable)? = nil
+        manifest: @escaping @Sendable (Resource) throws -> [UInt8]?,
+        anchor: (any Sendable)? = nil
     ) {
         self.driver = driver
         self.addInstance = addInstance
@@ -137,7 +139,10 @@ public enum DriverConformance {
             let replica = try resource(.replica, "east", at: "east")
             let manifest = Array("{\"name\":\"web\"}".utf8)
             let made = try await fixture.driver.replicate(
-                [system, data], manifest: manifest, into: replica, progress: { _ in }
+                [system, data],
+                manifest: manifest,
+                into: replica,
+                progress: { _ in }
             )
             try expect(made.files.map(\.sha256) == [system.sha256, data.sha256], "the checksums differ")
             try expect(made.files.map(\.sizeBytes) == [system.fileSizeBytes, data.fileSizeBytes], "the sizes differ")

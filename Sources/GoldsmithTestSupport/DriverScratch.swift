@@ -13,11 +13,25 @@ public final class DriverScratch: Sendable {
 
     public init(copyRate: Int64? = nil) throws {
         root = FileManager.default.temporaryDirectory.path + "/goldsmith-driver-" + UUID().uuidString
-        let folder = root
-        var places: [LocationName: String] = [:]
-        for name in Self.locations { places[name] = folder + "/locations/" + name.text }
-        driver = LocalDriver(root: folder, locations: places, copyRate: copyRate, logger: Logger(label: "test"))
+        driver = Self.driver(at: root, copyRate: copyRate)
         try driver.makeFolders()
+    }
+
+    /// Another driver on the same folders, as another worker has it.
+    public static func driver(
+        at root: String,
+        qemuImg: String = "/usr/bin/qemu-img",
+        copyRate: Int64? = nil
+    ) -> LocalDriver {
+        var places: [LocationName: String] = [:]
+        for name in locations { places[name] = root + "/locations/" + name.text }
+        return LocalDriver(
+            root: root,
+            locations: places,
+            qemuImg: qemuImg,
+            copyRate: copyRate,
+            logger: Logger(label: "test")
+        )
     }
 
     deinit { try? FileManager.default.removeItem(atPath: root) }

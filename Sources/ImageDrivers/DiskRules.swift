@@ -4,19 +4,25 @@ import ImageCore
 enum DiskRules {
     /// A local system disk becomes an image file, a cloud disk a snapshot, and a local data disk nothing.
     static func requireFit(
-        _ disk: DiskKind, _ device: DeviceName, _ kind: Resource.Kind, _ place: Place
+        _ disk: DiskKind,
+        _ device: DeviceName,
+        _ kind: Resource.Kind,
+        _ place: Place
     ) throws(StepFailure) {
         switch (disk, kind) {
         case (.local, _) where !device.isSystem:
             throw StepFailure(
-                .permanent, .failedPrecondition, "\(place) is a local disk: local data disks cannot be snapshotted.",
+                .permanent,
+                .failedPrecondition,
+                "\(place) is a local disk: local data disks cannot be snapshotted.",
                 advice: "Leave it out of the image, or move its data to a cloud disk."
             )
         case (.local, .imageFile), (.cloud, .snapshot):
             return
         case (.local, _), (.cloud, _):
             throw StepFailure(
-                .permanent, .failedPrecondition,
+                .permanent,
+                .failedPrecondition,
                 "\(place) is a \(disk.rawValue) disk: it cannot become a \(kind.rawValue)."
             )
         }
@@ -26,14 +32,17 @@ enum DiskRules {
 extension StepFailure {
     static func notStopped(_ id: InstanceID, _ status: InstanceStatus) -> StepFailure {
         StepFailure(
-            .permanent, .failedPrecondition, "Instance \(id) is \(status), not Stopped.",
+            .permanent,
+            .failedPrecondition,
+            "Instance \(id) is \(status), not Stopped.",
             advice: "Stop the instance, keep it stopped until its disks are captured, then retry the image."
         )
     }
 
     static func differs(_ capture: Capture, at location: LocationName, sha256: String) -> StepFailure {
         StepFailure(
-            .transient, .unavailable,
+            .transient,
+            .unavailable,
             "The copy of \(capture.device) at location \(location) differs from its capture: its SHA-256 is \(sha256), "
                 + "the capture's was \(capture.sha256).",
             advice: "If it happens again, the capture or the disk under it is damaged: make the image anew."

@@ -30,12 +30,15 @@ struct ConformanceTests {
             addInstance: { instance in
                 for disk in instance.disks {
                     try await scratch.makeDisk(
-                        instance.id.text, disk.device.shortName + ".qcow2",
-                        virtualMebibytes: Int(disk.sizeBytes >> 20), pattern: disk.device.position + 1
+                        instance.id.text,
+                        disk.device.shortName + ".qcow2",
+                        virtualMebibytes: Int(disk.sizeBytes >> 20),
+                        pattern: disk.device.position + 1
                     )
                 }
                 try scratch.describe(
-                    instance.id.text, status: instance.status.description,
+                    instance.id.text,
+                    status: instance.status.description,
                     disks: instance.disks.map {
                         .init("\($0.device)", kind: $0.kind.rawValue, file: $0.device.shortName + ".qcow2")
                     }
@@ -53,12 +56,17 @@ struct ConformanceTests {
 
     private static func simulated(folder scratch: DriverScratch?, isSlow: Bool) -> DriverFixture {
         let driver = SimulatedDriver(
-            locations: DriverScratch.locations, folder: scratch?.path("simulated"),
+            locations: DriverScratch.locations,
+            folder: scratch?.path("simulated"),
             faults: SimulatedFaults(delay: isSlow ? .seconds(300) : .zero)
         )
         return DriverFixture(
-            driver: driver, addInstance: { try driver.add($0) }, setStatus: { try driver.setStatus($1, of: $0) },
-            damage: { try driver.damage($0) }, manifest: { try driver.manifest(of: $0) }, anchor: scratch
+            driver: driver,
+            addInstance: { try driver.add($0) },
+            setStatus: { try driver.setStatus($1, of: $0) },
+            damage: { try driver.damage($0) },
+            manifest: { try driver.manifest(of: $0) },
+            anchor: scratch
         )
     }
 }

@@ -11,10 +11,16 @@ struct SampleTests {
         let scratch = try DriverScratch()
         let seen = ProgressLog()
         let instance = try await scratch.driver.makeSample(
-            id: try known(InstanceID("i-sample")), owner: try known(Owner("acct-1")), systemKind: .cloud, dataDisks: 2,
-            mebibytes: 16, progress: { seen.add($0) }
+            id: try known(InstanceID("i-sample")),
+            owner: try known(Owner("acct-1")),
+            systemKind: .cloud,
+            dataDisks: 2,
+            mebibytes: 16,
+            progress: { seen.add($0) }
         )
-        #expect(instance.disks.map { "\($0.device) \($0.kind)" } == ["/dev/vda cloud", "/dev/vdb cloud", "/dev/vdc cloud"])
+        #expect(
+            instance.disks.map { "\($0.device) \($0.kind)" } == ["/dev/vda cloud", "/dev/vdb cloud", "/dev/vdc cloud"]
+        )
         #expect(instance.status == .stopped)
         #expect(seen.isGrowing && seen.isWhole)
         let names = try FileManager.default.contentsOfDirectory(atPath: scratch.path("instances", "i-sample"))
@@ -32,7 +38,8 @@ struct SampleTests {
         let fstab = try await DriverScratch.run("/usr/sbin/debugfs", ["-R", "cat /etc/fstab", raw + "?offset=1048576"])
         #expect(fstab.contains(" / ext4 ") && fstab.contains("/srv/vdb ext4 defaults,nofail"))
         let files = try await DriverScratch.run(
-            "/usr/sbin/debugfs", ["-R", "ls -p /var/lib/sample", raw + "?offset=1048576"]
+            "/usr/sbin/debugfs",
+            ["-R", "ls -p /var/lib/sample", raw + "?offset=1048576"]
         )
         #expect(files.contains("/data-0.bin/16777216/"))
     }
@@ -55,14 +62,17 @@ struct SampleTests {
             _ = root
             let scratch = try DriverScratch()
             _ = try await scratch.driver.makeSample(
-                id: try known(InstanceID(id)), owner: try known(Owner("acct-1")), mebibytes: 1
+                id: try known(InstanceID(id)),
+                owner: try known(Owner("acct-1")),
+                mebibytes: 1
             )
             let raw = scratch.path("vda.raw")
             let disk = scratch.path("instances", id, "vda.qcow2")
             try await DriverScratch.run("/usr/bin/qemu-img", ["convert", "-O", "raw", disk, raw])
             let file = scratch.path("data-0.bin")
             try await DriverScratch.run(
-                "/usr/sbin/debugfs", ["-R", "dump /var/lib/sample/data-0.bin \(file)", raw + "?offset=1048576"]
+                "/usr/sbin/debugfs",
+                ["-R", "dump /var/lib/sample/data-0.bin \(file)", raw + "?offset=1048576"]
             )
             sums.append(String((try await DriverScratch.run("/usr/bin/sha256sum", [file])).prefix(64)))
         }

@@ -62,13 +62,13 @@ struct QemuImg: Sendable {
         return measure.required
     }
 
-    func check(_ node: BlockNode) async throws(ChildFailure) -> Soundness {
+    func check(_ node: BlockNode, onActivity: (@Sendable () -> Void)? = nil) async throws(ChildFailure) -> Soundness {
         let child = ChildProcess(
             program: program,
             arguments: ["check", "-q", node.argument],
             timeLimit: Self.checkTime
         )
-        let output = try await child.run()
+        let output = try await child.run(onActivity: onActivity)
         switch output.exitCode {
         case 0: return .sound
         case 3: return .leaks

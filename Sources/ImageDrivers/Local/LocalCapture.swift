@@ -11,7 +11,9 @@ extension LocalDriver {
         let place = Place.disk(device, instance)
         let disk = try requireStopped(instance).disk(device)
         try DiskRules.requireFit(disk.kind, device, resource.kind, place)
-        let source = try await openSound(disk, of: instance)
+        let source = try await openSound(disk, of: instance) {
+            progress(CopyProgress(doneBytes: 0, totalBytes: 0))
+        }
         let folder = try await emptyFolder(for: resource)
         try await requireSpace(for: source, place)
 
@@ -36,7 +38,7 @@ extension LocalDriver {
                 advice: "Keep the instance stopped until its disks are captured, then retry the image."
             )
         }
-        let size = try await checkResult(partial, place)
+        let size = try await checkResult(partial, place, gauge)
         let sum = try await hash(partial, place, gauge, held: held)
         try filing(at: .storage) { () throws(FileFailure) in
             try FileCalls.rename(partial, to: target)
@@ -91,11 +93,12 @@ extension LocalDriver {
     }
 
     /// - Returns: the size the guest will see.
-    private func checkResult(_ path: String, _ place: Place) async throws(StepFailure) -> Int64 {
+    private func checkResult(_ path: String, _ place: Place, _ gauge: ProgressGauge) async throws(StepFailure) -> Int64
+    {
         let node = BlockNode.qcow2(path: path, dataFile: nil, backing: nil)
         if case .corrupt(let said) = try await running(
             on: place,
-            { () async throws(ChildFailure) in try await qemuImg.check(node) }
+            { () async throws(ChildFailure) in try await qemuImg.check(node, onActivity: { gauge.add(0) }) }
         ) {
             throw StepFailure(.transient, .unavailable, "The copy of \(place) is not sound (\(said)).")
         }

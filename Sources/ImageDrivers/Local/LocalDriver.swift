@@ -9,8 +9,8 @@ public struct LocalDriver: ImageDriver {
     let logger: Logger
 
     /// - Parameters:
-    ///   - root: an absolute path; `instances`, `images` and `snapshots` are folders in it.
-    ///   - locations: for each location the absolute path of its folder, which must exist when it is replicated to: a
+    ///   - root: a path; `instances`, `images` and `snapshots` are folders in it.
+    ///   - locations: for each location the path of its folder, which must exist when it is replicated to: a
     ///     location that is not mounted must not become a folder on the system disk.
     ///   - qemuImg: the absolute path of `qemu-img`.
     ///   - copyRate: bytes per second that one capture or replication may copy; `nil` for no limit.
@@ -31,7 +31,8 @@ public struct LocalDriver: ImageDriver {
     }
 
     private static func plain(_ path: String) -> String {
-        path.count > 1 && path.hasSuffix("/") ? plain(String(path.dropLast())) : path
+        guard path.hasPrefix("/") else { return plain(FileCalls.workingFolder + "/" + path) }
+        return path.count > 1 && path.hasSuffix("/") ? plain(String(path.dropLast())) : path
     }
 
     /// Makes the root's folders and every location's, for a first start.
@@ -120,6 +121,13 @@ public struct LocalDriver: ImageDriver {
         }
     }
 
+    /// Image, part and fencing number, as `ResourceID(image:part:fence:)` puts them together. A folder `backup` that
+    /// somebody keeps at a location is none of our business, least of all to be cleaned up.
+    private static func isOurs(_ name: String) -> Bool {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count >= 3 && Int64(parts[parts.count - 1]) != nil
+    }
+
     /// Names that are no resource ids are somebody else's files.
     private static func list(
         _ folder: String,
@@ -129,7 +137,7 @@ public struct LocalDriver: ImageDriver {
         let place = location.map { Place.location($0) } ?? .storage
         let names = try filing(at: place) { () throws(FileFailure) in try FileCalls.names(in: folder) }
         return names.compactMap { name in
-            guard let id = ResourceID(name), let image = id.imageID else { return nil }
+            guard let id = ResourceID(name), let image = id.imageID, Self.isOurs(name) else { return nil }
             return Resource(id: id, kind: kind, imageID: image, location: location)
         }
     }
@@ -154,14 +162,19 @@ public struct LocalDriver: ImageDriver {
     }
 
     /// Opens a disk and checks every layer of it: corruption is found in its tables before any byte is copied.
-    func openSound(_ disk: InstanceFile.Attached, of instance: InstanceID) async throws(StepFailure) -> SourceDisk {
+    /// - Parameter onActivity: called while a long check reads.
+    func openSound(
+        _ disk: InstanceFile.Attached,
+        of instance: InstanceID,
+        onActivity: (@Sendable () -> Void)? = nil
+    ) async throws(StepFailure) -> SourceDisk {
         let place = Place.disk(disk.device, instance)
         let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
         let source = try await reader.open(disk)
         for layer in source.layers {
             if case .corrupt(let said) = try await running(
                 on: place,
-                { () async throws(ChildFailure) in try await qemuImg.check(layer) }
+                { () async throws(ChildFailure) in try await qemuImg.check(layer, onActivity: onActivity) }
             ) {
                 throw .corrupt(place, said)
             }

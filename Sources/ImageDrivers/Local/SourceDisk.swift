@@ -31,7 +31,8 @@ struct SourceDiskReader: Sendable {
         var next: (name: String, format: DiskFormat)? = (disk.file, disk.format)
         while let (name, format) = next {
             let isTop = chain.isEmpty
-            let path = try member(name, of: isTop ? folder : FileCalls.folder(of: chain[chain.count - 1].path), place)
+            let base = chain.last.map { FileCalls.folder(of: $0.path) } ?? folder
+            let path = try member(name, of: base, isFromHeader: !isTop, place)
             guard files[path] == nil, chain.count < Self.longestChain else {
                 throw refused(place, "has a backing chain that is a loop or longer than \(Self.longestChain) files")
             }
@@ -47,7 +48,7 @@ struct SourceDiskReader: Sendable {
             guard info.specific?.data?.corrupt != true else { throw .corrupt(place, "it is marked as corrupt") }
             var dataFile: String?
             if let name = info.specific?.data?.dataFile {
-                let path = try member(name, of: FileCalls.folder(of: path), place)
+                let path = try member(name, of: FileCalls.folder(of: path), isFromHeader: true, place)
                 files[path] = try idleStatus(path, place)
                 dataFile = path
             }
@@ -71,7 +72,8 @@ struct SourceDiskReader: Sendable {
     /// The size the guest sees, also of a disk that is in use.
     func virtualSize(_ disk: InstanceFile.Attached) async throws(StepFailure) -> Int64 {
         let place = Place.disk(disk.device, instance)
-        let path = try member(disk.file, of: folder, place)
+        let path = try member(disk.file, of: folder, isFromHeader: false, place)
+        _ = try regularStatus(path, place)
         let node: BlockNode = disk.format == .raw ? .raw(path: path) : .qcow2(path: path, dataFile: nil, backing: nil)
         return try await running(on: place) { () async throws(ChildFailure) in
             try await qemuImg.info(node, isShared: true).virtualSize
@@ -81,7 +83,8 @@ struct SourceDiskReader: Sendable {
     /// Whether a guest, or anybody else, wrote to the disk since it was opened.
     func isUnchanged(_ disk: SourceDisk) -> Bool {
         disk.files.allSatisfy { path, status in
-            (try? FileCalls.status(path)) == status && (try? OpenFile(path, flags: O_RDONLY).isBeingWritten()) == false
+            ((try? FileCalls.status(path)) ?? nil)?.isSameContent(as: status) == true
+                && (try? OpenFile(path, flags: O_RDONLY).isBeingWritten()) == false
         }
     }
 
@@ -101,15 +104,26 @@ struct SourceDiskReader: Sendable {
     }
 
     /// The file behind a name in an instance's description or in a qcow2 header, with all links followed.
-    private func member(_ name: String, of base: String, _ place: Place) throws(StepFailure) -> String {
-        // QEMU takes what stands before a colon for a protocol, and the driver does not.
-        let isProtocol = name.prefix { $0 != "/" }.contains(":") && base != folder
+    private func member(
+        _ name: String,
+        of base: String,
+        isFromHeader: Bool,
+        _ place: Place
+    ) throws(StepFailure) -> String {
+        // In a header QEMU takes what stands before a colon for a protocol: `nbd:…`, `json:…`, `https:…`.
+        if isFromHeader, name.prefix(while: { $0 != "/" }).contains(":") {
+            throw refused(
+                place,
+                "is backed by something that is no file, \(PlainText.sentence(name))",
+                advice: "Bring the whole disk into its instance's folder, for example with qemu-img convert."
+            )
+        }
         let path = name.hasPrefix("/") ? name : base + "/" + name
         let resolved: String
         let home: String
         do throws(FileFailure) {
             home = try FileCalls.resolved(folder)
-            guard !isProtocol, !name.utf8.contains(0) else { throw FileFailure("resolve", name, code: EINVAL) }
+            guard !name.utf8.contains(0) else { throw FileFailure("resolve", name, code: EINVAL) }
             resolved = try FileCalls.resolved(path)
         } catch  where error.code == ENOENT || error.code == ENOTDIR {
             throw StepFailure(
@@ -133,12 +147,17 @@ struct SourceDiskReader: Sendable {
         return resolved
     }
 
-    private func idleStatus(_ path: String, _ place: Place) throws(StepFailure) -> FileCalls.Status {
+    private func regularStatus(_ path: String, _ place: Place) throws(StepFailure) -> FileCalls.Status {
         guard let status = try filing(at: place, { () throws(FileFailure) in try FileCalls.status(path) }),
             status.kind == .regular
         else {
             throw refused(place, "is not a regular file")
         }
+        return status
+    }
+
+    private func idleStatus(_ path: String, _ place: Place) throws(StepFailure) -> FileCalls.Status {
+        let status = try regularStatus(path, place)
         let isBeingWritten = try filing(at: place) { () throws(FileFailure) in
             try OpenFile(path, flags: O_RDONLY | O_NONBLOCK).isBeingWritten()
         }

@@ -11,8 +11,13 @@ extension LocalDriver {
     ///   - mebibytes: how much the system disk's files hold, 0 … 1 048 576; each data disk holds an eighth of it.
     /// - Throws: `DUPLICATE` when there is such an instance.
     public func makeSample(
-        id: InstanceID, owner: Owner, systemKind: DiskKind = .local, dataDisks: Int = 0, mebibytes: Int = 64,
-        status: InstanceStatus = .stopped, progress: @escaping @Sendable (CopyProgress) -> Void = { _ in }
+        id: InstanceID,
+        owner: Owner,
+        systemKind: DiskKind = .local,
+        dataDisks: Int = 0,
+        mebibytes: Int = 64,
+        status: InstanceStatus = .stopped,
+        progress: @escaping @Sendable (CopyProgress) -> Void = { _ in }
     ) async throws(StepFailure) -> Instance {
         guard (0...DeviceName.lastPosition).contains(dataDisks), (0...1_048_576).contains(mebibytes) else {
             throw StepFailure(.permanent, .outOfRange, "A sample has 0 to 64 data disks and 0 to 1048576 MiB of files.")
@@ -30,8 +35,14 @@ extension LocalDriver {
         }
         do throws(StepFailure) {
             try await fill(
-                making, id: id, owner: owner, systemKind: systemKind, dataDisks: dataDisks, mebibytes: mebibytes,
-                status: status, progress: progress
+                making,
+                id: id,
+                owner: owner,
+                systemKind: systemKind,
+                dataDisks: dataDisks,
+                mebibytes: mebibytes,
+                status: status,
+                progress: progress
             )
             try filing(at: place) { () throws(FileFailure) in
                 try FileCalls.rename(making, to: final)
@@ -47,8 +58,14 @@ extension LocalDriver {
     }
 
     private func fill(
-        _ folder: String, id: InstanceID, owner: Owner, systemKind: DiskKind, dataDisks: Int, mebibytes: Int,
-        status: InstanceStatus, progress: @escaping @Sendable (CopyProgress) -> Void
+        _ folder: String,
+        id: InstanceID,
+        owner: Owner,
+        systemKind: DiskKind,
+        dataDisks: Int,
+        mebibytes: Int,
+        status: InstanceStatus,
+        progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) {
         let devices = (1..<(dataDisks + 1)).compactMap { DeviceName(position: $0) }
         let perDisk = dataDisks == 0 ? 0 : max(1, mebibytes / 8)
@@ -66,7 +83,9 @@ extension LocalDriver {
             try await disks.makeDataDisk(device, uuid: mounts[device], mebibytes: perDisk)
         }
         let description = Description(
-            id: id, owner: owner, status: status,
+            id: id,
+            owner: owner,
+            status: status,
             disks: ([(DeviceName.system, systemKind)] + devices.map { ($0, .cloud) }).map { device, kind in
                 Description.Line(device: device, kind: kind, file: LocalFolders.fileName(device), format: .qcow2)
             }

@@ -64,19 +64,22 @@ struct SampleContent: Sendable {
             "etc/fstab": "UUID=\(rootUUID) / ext4 errors=remount-ro 0 1\n" + data.joined(),
             "etc/hostname": id.text + "\n",
             "etc/os-release": """
-                PRETTY_NAME="Goldsmith sample 1 (\(id))"
-                NAME="Goldsmith sample"
-                ID=debian
-                VERSION_ID="12"
+            PRETTY_NAME="Goldsmith sample 1 (\(id))"
+            NAME="Goldsmith sample"
+            ID=debian
+            VERSION_ID="12"
 
-                """,
+            """,
             "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
         ]
     }
 
     /// Writes the tree under `folder`, with `mebibytes` MiB in files of 16 MiB at most.
     func write(
-        to folder: String, mebibytes: Int, flag: CancellationFlag, onBytes: (Int64) -> Void
+        to folder: String,
+        mebibytes: Int,
+        flag: CancellationFlag,
+        onBytes: (Int64) -> Void
     ) throws(CopyStop) {
         do throws(FileFailure) {
             for name in Self.folders { try FileCalls.makeFolder(folder + "/" + name) }
@@ -90,15 +93,22 @@ struct SampleContent: Sendable {
         let perFile = 16
         for (number, first) in stride(from: 0, to: mebibytes, by: perFile).enumerated() {
             try Self.writeBytes(
-                to: folder + "/var/lib/sample/data-\(number).bin", mebibytes: min(perFile, mebibytes - first),
-                name: "\(id)/\(number)", flag: flag, onBytes: onBytes
+                to: folder + "/var/lib/sample/data-\(number).bin",
+                mebibytes: min(perFile, mebibytes - first),
+                name: "\(id)/\(number)",
+                flag: flag,
+                onBytes: onBytes
             )
         }
     }
 
     /// Writes `mebibytes` MiB of sample bytes to a new file, from `offset` on.
     static func writeBytes(
-        to path: String, offset: Int64 = 0, mebibytes: Int, name: String, flag: CancellationFlag,
+        to path: String,
+        offset: Int64 = 0,
+        mebibytes: Int,
+        name: String,
+        flag: CancellationFlag,
         onBytes: (Int64) -> Void
     ) throws(CopyStop) {
         let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)

@@ -33,7 +33,11 @@ struct SampleDisks: Sendable {
             """
         try await run("/usr/sbin/sfdisk", ["-q", "--no-reread", "--no-tell-kernel", raw], input: table)
         try await makeFileSystem(
-            raw, uuid: content.rootUUID, from: tree, offset: Self.partitionOffset, bytes: partitionBytes
+            raw,
+            uuid: content.rootUUID,
+            from: tree,
+            offset: Self.partitionOffset,
+            bytes: partitionBytes
         )
         gauge.add(Int64(mebibytes) << 20)
         try await finish(raw, .system, mebibytes: mebibytes)
@@ -53,8 +57,11 @@ struct SampleDisks: Sendable {
                 do throws(FileFailure) { try FileCalls.makeFolder(tree) } catch { throw .file(error) }
             }
             try SampleContent.writeBytes(
-                to: uuid == nil ? raw : tree + "/table.bin", offset: uuid == nil ? 4 << 20 : 0, mebibytes: mebibytes,
-                name: name, flag: flag
+                to: uuid == nil ? raw : tree + "/table.bin",
+                offset: uuid == nil ? 4 << 20 : 0,
+                mebibytes: mebibytes,
+                name: name,
+                flag: flag
             ) { gauge.add($0) }
         }
         if let uuid {
@@ -74,7 +81,11 @@ struct SampleDisks: Sendable {
     }
 
     private func makeFileSystem(
-        _ raw: String, uuid: String, from tree: String, offset: Int64, bytes: Int64
+        _ raw: String,
+        uuid: String,
+        from tree: String,
+        offset: Int64,
+        bytes: Int64
     ) async throws(StepFailure) {
         try await run(
             "/usr/sbin/mkfs.ext4",
@@ -105,7 +116,9 @@ struct SampleDisks: Sendable {
         }
         guard output.exitCode == 0 else {
             throw StepFailure(
-                .permanent, .unavailable, "\(program) failed on the sample's disk (\(output.errorText)).",
+                .permanent,
+                .unavailable,
+                "\(program) failed on the sample's disk (\(output.errorText)).",
                 advice: "Install fdisk and e2fsprogs, and look whether the disk is full."
             )
         }

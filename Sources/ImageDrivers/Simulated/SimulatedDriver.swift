@@ -63,7 +63,9 @@ public final class SimulatedDriver: ImageDriver {
     }
 
     public func capture(
-        _ device: DeviceName, of instance: InstanceID, into resource: Resource,
+        _ device: DeviceName,
+        of instance: InstanceID,
+        into resource: Resource,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         try await requireStopped(instance)
@@ -80,12 +82,18 @@ public final class SimulatedDriver: ImageDriver {
         let sum = Self.sum("\(resource.id)/\(device)")
         try write(Marker(resource: resource, sums: [device.shortName: sum]), to: name)
         return Capture(
-            resource: resource, device: device, virtualSizeBytes: disk.sizeBytes, fileSizeBytes: size, sha256: sum
+            resource: resource,
+            device: device,
+            virtualSizeBytes: disk.sizeBytes,
+            fileSizeBytes: size,
+            sha256: sum
         )
     }
 
     public func replicate(
-        _ captures: [Capture], manifest: [UInt8], into resource: Resource,
+        _ captures: [Capture],
+        manifest: [UInt8],
+        into resource: Resource,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Replica {
         let name = try name(of: resource)
@@ -96,7 +104,11 @@ public final class SimulatedDriver: ImageDriver {
             throw StepFailure(.permanent, .failedPrecondition, "Location \(location) is broken in this simulation.")
         }
         try write(Marker(resource: resource), to: name)
-        try await pass(bytes: captures.reduce(0) { $0 + $1.fileSizeBytes }, "The copy to location \(location)", progress)
+        try await pass(
+            bytes: captures.reduce(0) { $0 + $1.fileSizeBytes },
+            "The copy to location \(location)",
+            progress
+        )
         try dice.throwOrPass("the copy \(resource.id)")
         var whole = Marker(resource: resource, manifest: manifest)
         var files: [Replica.File] = []
@@ -104,7 +116,11 @@ public final class SimulatedDriver: ImageDriver {
             guard let marker: Marker = try read(try self.name(of: capture.resource)),
                 let sum = marker.sums[capture.device.shortName]
             else {
-                throw StepFailure(.permanent, .notFound, "The capture of \(capture.device), \(capture.resource.id), is gone.")
+                throw StepFailure(
+                    .permanent,
+                    .notFound,
+                    "The capture of \(capture.device), \(capture.resource.id), is gone."
+                )
             }
             guard sum == capture.sha256 else {
                 throw .differs(capture, at: location, sha256: sum)
@@ -112,8 +128,10 @@ public final class SimulatedDriver: ImageDriver {
             whole.sums[capture.device.shortName] = sum
             files.append(
                 Replica.File(
-                    device: capture.device, name: LocalFolders.fileName(capture.device),
-                    sizeBytes: capture.fileSizeBytes, sha256: sum
+                    device: capture.device,
+                    name: LocalFolders.fileName(capture.device),
+                    sizeBytes: capture.fileSizeBytes,
+                    sha256: sum
                 )
             )
         }
@@ -154,7 +172,9 @@ extension SimulatedDriver {
         case .replica:
             guard let location = resource.location, places.contains(location) else {
                 throw StepFailure(
-                    .permanent, .notFound, "There is no location \(resource.location?.text ?? "without a name").",
+                    .permanent,
+                    .notFound,
+                    "There is no location \(resource.location?.text ?? "without a name").",
                     advice: "Choose one of: \(places.map(\.text).joined(separator: ", "))."
                 )
             }
@@ -168,7 +188,9 @@ extension SimulatedDriver {
         }
         guard !faults.brokenDevices.contains(device) else {
             throw StepFailure(
-                .permanent, .failedPrecondition, "\(device) of instance \(instance) is broken in this simulation."
+                .permanent,
+                .failedPrecondition,
+                "\(device) of instance \(instance) is broken in this simulation."
             )
         }
         return disk
@@ -181,7 +203,9 @@ extension SimulatedDriver {
 
     /// Lets the time of an operation pass in ten parts, and reports each.
     private func pass(
-        bytes: Int64, _ what: String, _ progress: @Sendable (CopyProgress) -> Void
+        bytes: Int64,
+        _ what: String,
+        _ progress: @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) {
         let parts = max(10, Int(faults.delay.components.seconds) * 2)
         for part in 0...parts {

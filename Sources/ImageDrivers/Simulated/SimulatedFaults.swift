@@ -14,8 +14,11 @@ public struct SimulatedFaults: Sendable {
     public var delay: Duration
 
     public init(
-        seed: UInt64 = 1, transientRate: Double = 0, brokenDevices: Set<DeviceName> = [],
-        brokenLocations: Set<LocationName> = [], delay: Duration = .zero
+        seed: UInt64 = 1,
+        transientRate: Double = 0,
+        brokenDevices: Set<DeviceName> = [],
+        brokenLocations: Set<LocationName> = [],
+        delay: Duration = .zero
     ) {
         self.seed = seed
         self.transientRate = transientRate

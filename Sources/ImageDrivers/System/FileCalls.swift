@@ -30,6 +30,13 @@ enum FileCalls {
         var device: UInt64
         var inode: UInt64
         var modifiedNanoseconds: Int64
+
+        /// Nobody wrote to the file in between. (What it takes on disk is left out: the kernel changes that by itself
+        /// when it writes back what it holds.)
+        func isSameContent(as other: Status) -> Bool {
+            device == other.device && inode == other.inode && size == other.size
+                && modifiedNanoseconds == other.modifiedNanoseconds
+        }
     }
 
     /// - Returns: `nil` when there is nothing at `path`.
@@ -137,6 +144,12 @@ enum FileCalls {
         try file.sync()
         try rename(temporary, to: path)
         try sync(folder(of: path))
+    }
+
+    static var workingFolder: String {
+        guard let found = getcwd(nil, 0) else { return "" }
+        defer { free(found) }
+        return String(cString: found)
     }
 
     static func folder(of path: String) -> String {

@@ -1,0 +1,62 @@
+import Foundation
+import Subprocess
+import SystemPackage
+
+/// What a file takes on disk, whatever its length.
+public func allocatedBytes(_ path: String) throws -> Int64 {
+    var value = stat()
+    guard stat(path, &value) == 0 else { throw ConformanceFailure("no file \(path)") }
+    return Int64(value.st_blocks) * 512
+}
+
+/// The processes that have `text` in their command line; ended ones have none.
+public func processes(mentioning text: String) -> [String] {
+    let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return all.filter { Int($0) != nil }.filter { process in
+        let line = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") ?? Data()
+        return String(decoding: line, as: UTF8.self).contains(text)
+    }
+}
+
+/// Looks again and again, for ten seconds at most, instead of hoping that one pause is long enough.
+public func eventually(_ holds: () async throws -> Bool) async throws {
+    let deadline = ContinuousClock.now + .seconds(10)
+    while try await !holds() {
+        guard ContinuousClock.now < deadline else { throw ConformanceFailure("did not happen within 10 seconds") }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+}
+
+/// Holds a disk open for writing, as a running instance does, while `body` runs.
+public func withWriter(of disk: String, format: String, _ body: () async throws -> Void) async throws {
+    _ = try await Subprocess.run(
+        .path("/usr/bin/qemu-io"),
+        arguments: ["-f", format, disk],
+        input: .inputWriter,
+        output: .sequence,
+        error: .discarded
+    ) { execution in
+        // When it answers, it has opened the disk.
+        _ = try await execution.standardInputWriter.write("length\n")
+        for try await line in execution.standardOutput.strings() where line.contains("MiB") { break }
+        try await body()
+        try await execution.standardInputWriter.finish()
+    }
+}
+
+/// Whether this process may mount a file system.
+public let canMount = geteuid() == 0 && access("/usr/bin/mount", X_OK) == 0
+
+/// A small file system at `path` while `body` runs.
+public func withMount<Value>(_ options: String, at path: String, _ body: () async throws -> Value) async throws -> Value
+{
+    try await DriverScratch.run("/usr/bin/mount", ["-t", "tmpfs", "-o", options, "tmpfs", path])
+    do {
+        let value = try await body()
+        try await DriverScratch.run("/usr/bin/umount", [path])
+        return value
+    } catch {
+        _ = try? await DriverScratch.run("/usr/bin/umount", ["-l", path])
+        throw error
+    }
+}
