@@ -155,9 +155,10 @@ struct CutTests {
         wrongHost.virtualHost = "nowhere"
         for endpoint in [wrongPassword, wrongHost] {
             let start = ContinuousClock.now
-            let connection = AMQPConnection(endpoint: endpoint, name: "x", logger: testLogger)
-            let publisher = AMQPPublisher(endpoint: endpoint, name: "x", logger: testLogger)
-            let consumer = AMQPConsumer(endpoint: endpoint, name: "x", logger: testLogger)
+            let log = RecordingLog()
+            let connection = AMQPConnection(endpoint: endpoint, name: "x", logger: log.logger)
+            let publisher = AMQPPublisher(endpoint: endpoint, name: "x", logger: log.logger)
+            let consumer = AMQPConsumer(endpoint: endpoint, name: "x", logger: log.logger)
             let errors = await [
                 failure { () async throws(AMQPError) in try await connection.open() },
                 failure { () async throws(AMQPError) in try await publisher.publish(publication(to: "q")) },
@@ -168,6 +169,8 @@ struct CutTests {
                 #expect(error?.description.contains(endpoint.password) == false)
             }
             #expect(ContinuousClock.now - start < .seconds(10))
+            #expect(log.text.contains("lost its connection"))
+            #expect(!log.text.contains(endpoint.password))
             await consumer.close()
             await publisher.close()
             await connection.close()
