@@ -3,8 +3,8 @@ public import Logging
 /// One plain connection, for topology and inspection. It does not reconnect by itself; after the broker closed the
 /// channel or the connection broke, the next call opens a new one.
 ///
-/// Every call blocks this connection's own thread, never a thread of the cooperative pool, and ends after
-/// ``AMQPOptions/callTimeout`` at the latest.
+/// Every call blocks this connection's own thread, never one of the cooperative pool, and ends after
+/// ``AMQPOptions/callTimeout`` at the latest; the time to connect comes on top when there is no connection.
 public actor AMQPConnection: ThreadResident {
     private let endpoint: AMQPEndpoint
     private let name: String

@@ -21,12 +21,16 @@ final class BrokerLink {
     /// Events which came while a reply was awaited.
     private var backlog: [BrokerEvent] = []
     private var framesSinceRelease = 0
+    /// The last read ended before the socket was empty, or OpenSSL may hold bytes it has read already.
+    private var mayHoldMore = false
+    private let isEncrypted: Bool
 
     /// Connects, logs in and opens the channel. Blocks the calling thread, by ``AMQPOptions/connectTimeout`` per phase.
     init(_ endpoint: AMQPEndpoint, name: String, options: AMQPOptions) throws(AMQPError) {
         guard let state = amqp_new_connection() else { throw AMQPError(.connectionFailed, "out of memory") }
         self.state = state
         self.options = options
+        isEncrypted = endpoint.tls != nil
         // From here on a throw runs deinit, which frees the state.
         do throws(AMQPError) {
             try openSocket(to: endpoint)
@@ -37,11 +41,12 @@ final class BrokerLink {
                 reply: AMQP_CHANNEL_OPEN_OK_METHOD
             )
         } catch {
-            throw AMQPError(
-                error.kind == .channelClosed ? .connectionFailed : error.kind,
-                code: error.code,
-                "\(endpoint.redacted): \(error.text)"
-            )
+            let kind: AMQPError.Kind =
+                switch error.kind {
+                case .authenticationFailed, .invalidEndpoint: error.kind
+                default: .connectionFailed
+                }
+            throw AMQPError(kind, code: error.code, "\(endpoint.redacted): \(error.text)")
         }
     }
 
@@ -52,7 +57,7 @@ final class BrokerLink {
 
     /// Whether frames wait in user space, where `poll` does not see them.
     var hasBufferedInput: Bool {
-        !backlog.isEmpty || amqp_frames_enqueued(state) != 0 || amqp_data_in_buffer(state) != 0
+        mayHoldMore || !backlog.isEmpty || amqp_frames_enqueued(state) != 0 || amqp_data_in_buffer(state) != 0
     }
 
     /// Whether the kernel takes bytes now. Asked before every batch, so that a broker which does not read blocks
@@ -167,9 +172,11 @@ final class BrokerLink {
     func receive(into events: inout [BrokerEvent], limit: Int = 1024) throws(AMQPError) {
         events.append(contentsOf: backlog)
         backlog.removeAll(keepingCapacity: true)
+        mayHoldMore = false
         for _ in 0..<limit {
             guard try receiveFrame(into: &events) else { return }
         }
+        mayHoldMore = true
     }
 
     /// False when nothing has arrived.
@@ -224,19 +231,20 @@ final class BrokerLink {
         var events: [BrokerEvent] = []
         defer { backlog.append(contentsOf: events) }
         while true {
-            if try receiveFrame(into: &events), let last = events.last {
-                switch last {
+            if try receiveFrame(into: &events) {
+                switch events.last {
                 case .reply(let method, _) where reply.contains(method): return events.removeLast()
                 case .got where reply.contains(AMQP_BASIC_GET_OK_METHOD): return events.removeLast()
                 default: continue
                 }
-            } else if ContinuousClock.now >= deadline {
+            }
+            guard ContinuousClock.now < deadline else {
                 // The reply may still come and would be taken for the next one's.
                 isUsable = false
                 throw AMQPError(.timedOut, "the broker did not answer within \(options.callTimeout)")
-            } else if !hasBufferedInput {
-                _ = waitReady(descriptor, POLLIN, until: heartbeatInterest.map { min($0, deadline) } ?? deadline)
             }
+            // Nothing is left in user space here, so poll will see what comes.
+            _ = waitReady(descriptor, POLLIN, until: heartbeatInterest.map { min($0, deadline) } ?? deadline)
         }
     }
 
@@ -252,6 +260,7 @@ final class BrokerLink {
         let status = Watchdog.shared.guarding(descriptor, until: deadline) {
             withUnsafeMutableBytes(of: &fields) { amqp_send_method(state, channel, method, $0.baseAddress) }
         }
+        mayHoldMore = isEncrypted
         // Methods are encoded before a byte is sent, so this leaves the link as it was.
         if status == CInt(AMQP_STATUS_TABLE_TOO_BIG.rawValue) {
             throw AMQPError(.tableTooBig, code: Int(status), "the arguments do not fit in a frame")
@@ -279,6 +288,7 @@ final class BrokerLink {
             }
             return 0
         }
+        mayHoldMore = isEncrypted
         guard status == 0 else { throw failure(status, .connectionLost) }
     }
 

@@ -104,6 +104,9 @@ final class Mailbox<Element: Sendable>: Sendable {
         if wasEmpty { thread.wake() }
     }
 
+    /// What has been posted and not taken yet.
+    var contents: [Element] { elements.withLock { $0 } }
+
     func takeAll() -> [Element] {
         elements.withLock { elements in
             defer { elements = [] }

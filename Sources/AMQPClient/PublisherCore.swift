@@ -93,11 +93,22 @@ actor PublisherCore: ThreadResident {
 
     private func connectIfDue() throws(AMQPError) {
         guard link == nil, !isClosed, let attempt = nextAttempt, attempt <= .now else { return }
-        // The thread cannot look at deadlines while it connects, so no attempt may outlast a message's patience.
-        var options = options
-        options.connectTimeout = min(options.connectTimeout, options.publishTimeout)
-        let link = try BrokerLink(endpoint, name: name, options: options)
-        try link.selectConfirms()
+        // The thread cannot look at deadlines while it connects (a name server may keep it for long), so the watchdog
+        // does. New messages come in meanwhile, too.
+        let link = try Watchdog.shared.guarding(
+            until: waiting.first?.deadline ?? .now + options.publishTimeout,
+            alarm: { [inbox, waiting = waiting.contents, lastError, options] now in
+                let pending = waiting + inbox.contents
+                for pending in pending where pending.deadline <= now {
+                    pending.finish(.failure(Self.unconnected(lastError, options)))
+                }
+                return pending.first { $0.deadline > now }?.deadline ?? now + options.publishTimeout
+            }
+        ) { () throws(AMQPError) in
+            let link = try BrokerLink(endpoint, name: name, options: options)
+            try link.selectConfirms()
+            return link
+        }
         self.link = link
         nextAttempt = nil
         lastError = nil
@@ -204,14 +215,14 @@ actor PublisherCore: ThreadResident {
 
     private func timeout() -> AMQPError {
         if isBlocked { return AMQPError(.timedOut, "the broker blocks publishing") }
-        if link == nil, let lastError {
-            return AMQPError(
-                lastError.kind == .connectionLost ? .connectionFailed : lastError.kind,
-                code: lastError.code,
-                "not published within \(options.publishTimeout): \(lastError.text)"
-            )
-        }
+        if link == nil { return Self.unconnected(lastError, options) }
         return AMQPError(.timedOut, "not confirmed within \(options.publishTimeout)")
+    }
+
+    private static func unconnected(_ lastError: AMQPError?, _ options: AMQPOptions) -> AMQPError {
+        AMQPError(
+            .connectionFailed, code: lastError?.code ?? 0,
+            "not published within \(options.publishTimeout): \(lastError?.text ?? "the broker did not answer")")
     }
 
     // MARK: Losing the link
@@ -234,7 +245,8 @@ actor PublisherCore: ThreadResident {
             backoff.reset()
         }
         waiting.prepend(contentsOf: retried)
-        if error.kind == .authenticationFailed {
+        // Waiting does not help against these.
+        if error.kind == .authenticationFailed || error.kind == .invalidEndpoint {
             for pending in waiting.removeAll() { pending.finish(.failure(error)) }
         }
         disconnect()

@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// Ends blocking socket writes which take too long.
+/// Watches over calls which block a connection's thread.
 ///
 /// librabbitmq writes with an infinite deadline: a broker which stops reading (memory alarm, frozen host) would hold
 /// the connection's thread for ever. One thread for the whole process watches the armed sockets and calls
@@ -10,9 +10,12 @@ import Synchronization
 final class Watchdog: Sendable {
     static let shared = Watchdog()
 
+    /// Gets the time, returns when it wants to be called again. Runs under the watchdog's lock: short, and no guarding.
+    typealias Alarm = @Sendable (ContinuousClock.Instant) -> ContinuousClock.Instant?
+
     private struct Armed {
-        let descriptor: CInt
         let deadline: ContinuousClock.Instant
+        let alarm: Alarm
     }
     private struct State {
         var armed: [UInt64: Armed] = [:]
@@ -26,16 +29,32 @@ final class Watchdog: Sendable {
 
     /// Runs `body`, and shuts `descriptor` down should it take until `deadline`.
     func guarding<R>(_ descriptor: CInt, until deadline: ContinuousClock.Instant, _ body: () -> R) -> R {
-        let id = arm(descriptor, until: deadline)
-        defer { _ = state.withLock { $0.armed.removeValue(forKey: id) } }
+        let id = arm(until: deadline) { _ in
+            shutdown(descriptor, CInt(SHUT_RDWR))
+            return nil
+        }
+        defer { disarm(id) }
         return body()
     }
 
-    private func arm(_ descriptor: CInt, until deadline: ContinuousClock.Instant) -> UInt64 {
+    /// Runs `body`, and calls `alarm` should it take until `deadline`.
+    func guarding<R>(
+        until deadline: ContinuousClock.Instant, alarm: @escaping Alarm, _ body: () throws(AMQPError) -> R
+    ) throws(AMQPError) -> R {
+        let id = arm(until: deadline, alarm: alarm)
+        defer { disarm(id) }
+        return try body()
+    }
+
+    private func disarm(_ id: UInt64) {
+        _ = state.withLock { $0.armed.removeValue(forKey: id) }
+    }
+
+    private func arm(until deadline: ContinuousClock.Instant, alarm: @escaping Alarm) -> UInt64 {
         let (id, mustStart, mustWake) = state.withLock { state in
             defer { state.isRunning = true }
             state.nextID += 1
-            state.armed[state.nextID] = Armed(descriptor: descriptor, deadline: deadline)
+            state.armed[state.nextID] = Armed(deadline: deadline, alarm: alarm)
             // While the thread is going to look soon enough anyway, arming costs no system call.
             let mustWake = state.nextWake.map { deadline < $0 } ?? true
             if mustWake { state.nextWake = deadline }
@@ -69,8 +88,7 @@ final class Watchdog: Sendable {
             let wake = state.withLock { state in
                 let now = ContinuousClock.now
                 for (id, entry) in state.armed where entry.deadline <= now {
-                    shutdown(entry.descriptor, CInt(SHUT_RDWR))
-                    state.armed[id] = nil
+                    state.armed[id] = entry.alarm(now).map { Armed(deadline: $0, alarm: entry.alarm) }
                 }
                 state.nextWake = state.armed.values.map(\.deadline).min()
                 return state.nextWake

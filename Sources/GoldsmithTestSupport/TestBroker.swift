@@ -15,7 +15,13 @@ public enum TestBroker {
     /// A server for one test, which may do anything to it and stops it at its end.
     public static func start(options: RabbitMQNode.Options = .init()) async throws -> RabbitMQNode {
         let folder = FilePath("/tmp/goldsmith-broker-\(getpid())-\(UInt32.random(in: 0 ... .max))")
-        let node = try await RabbitMQNode.start(in: folder, options: options)
+        let node: RabbitMQNode
+        do {
+            node = try await RabbitMQNode.start(in: folder, options: options)
+        } catch {
+            try? FileManager.default.removeItem(atPath: folder.string)
+            throw error
+        }
         nodes.withLock { nodes in
             // Should the process be killed instead, the node's own watch ends it; only the folder stays.
             if nodes.isEmpty { atexit { TestBroker.killAll() } }
@@ -24,10 +30,10 @@ public enum TestBroker {
         return node
     }
 
+    // A folder left behind in /tmp is no reason to fail, hence the try? here and above.
     private static func killAll() {
         for node in nodes.withLock({ $0 }) {
             node.kill()
-            // A folder left behind in /tmp is no reason to fail.
             try? FileManager.default.removeItem(atPath: node.folder.string)
         }
     }

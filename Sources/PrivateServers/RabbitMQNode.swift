@@ -209,6 +209,8 @@ public final class RabbitMQNode: Sendable {
             "vm_memory_high_watermark.absolute = \(options.memoryLimit)",
             "disk_free_limit.absolute = \(options.diskFreeLimit)",
             "log.file.level = info",
+            // The default of 512 MiB is made anew at each start, which takes a second and more.
+            "raft.wal_max_size_bytes = 16777216",
         ]
         if let managementPort {
             lines += ["management.tcp.ip = 127.0.0.1", "management.tcp.port = \(managementPort)"]

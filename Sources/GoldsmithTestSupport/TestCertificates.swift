@@ -1,0 +1,35 @@
+import Foundation
+public import SystemPackage
+
+/// A certificate authority made for one test run, and a certificate for `localhost` signed by it.
+public struct TestCertificates: Sendable {
+    public let authority: FilePath
+    public let certificate: FilePath
+    public let key: FilePath
+
+    /// Written to `folder`, which must exist. Takes a few tenths of a second.
+    public init(in folder: FilePath) throws {
+        authority = folder.appending("ca.pem")
+        certificate = folder.appending("cert.pem")
+        key = folder.appending("key.pem")
+        let authorityKey = folder.appending("ca-key.pem").string
+        let newKey = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+        try Self.openssl(newKey + ["-subj", "/CN=Test authority", "-keyout", authorityKey, "-out", authority.string])
+        try Self.openssl(
+            newKey + [
+                "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:FALSE",
+                "-CA", authority.string, "-CAkey", authorityKey, "-keyout", key.string, "-out", certificate.string,
+            ])
+    }
+
+    private static func openssl(_ arguments: [String]) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
+        process.arguments = arguments
+        process.standardError = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw Errno.invalidArgument }
+    }
+}
