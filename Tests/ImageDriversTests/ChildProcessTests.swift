@@ -24,7 +24,7 @@ struct ChildProcessTests {
             }
         }
         #expect(FileManager.default.fileExists(atPath: root + "/seen"))
-        try await eventually { processes(mentioning: root + "/images").isEmpty }
+        try await becomesTrue { processes(mentioning: root + "/images").isEmpty }
     }
 
     @Test("a cancelled capture has ended its qemu-img by the time it returns")
