@@ -41,7 +41,10 @@ struct StepRunner {
     /// is done or its lease has lapsed.
     private func watch(_ message: JobMessage, lease: Lease?, _ delivery: any IncomingDelivery) async {
         let rung: Rung
-        if let lease {
+        if message.job.step == .cleanUp {
+            // Whoever still writes what is to be deleted stops at its next renewal, or its lease lapses.
+            rung = .second1
+        } else if let lease {
             let untouched = context.options.lease - (lease.expiresAt - context.time.now())
             // A redelivery, or a lease that missed renewals, means that its worker may be dead: look again soon.
             let isSuspect = delivery.message.isRedelivered || untouched > context.options.renewEvery * 4

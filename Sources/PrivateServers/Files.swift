@@ -40,6 +40,17 @@ enum Files {
 }
 
 enum Secrets {
+    /// The secret in a file, which is made when it is missing. A folder's users keep the password they were made with.
+    static func kept(in file: FilePath) throws -> String {
+        do {
+            return try Files.read(file)
+        } catch Errno.noSuchFileOrDirectory {
+            let secret = random()
+            try Files.write(secret, to: file)
+            return secret
+        }
+    }
+
     /// 128 random bits in hexadecimal.
     static func random() -> String {
         var generator = SystemRandomNumberGenerator()

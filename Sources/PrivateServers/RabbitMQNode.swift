@@ -52,8 +52,8 @@ public final class RabbitMQNode: Sendable {
 
     /// Starts a server and returns when it takes connections.
     ///
-    /// - Parameter folder: for its data, configuration and log; made when missing. What an earlier server left there
-    ///   is in the way: its user has another password.
+    /// - Parameter folder: for its data, configuration and log; made when missing. With what an earlier server left
+    ///   there it goes on: same user, same queues, same messages.
     public static func start(in folder: FilePath, options: Options = .init()) async throws -> RabbitMQNode {
         let node = try RabbitMQNode(folder, options)
         try await node.run()
@@ -63,7 +63,8 @@ public final class RabbitMQNode: Sendable {
     private init(_ folder: FilePath, _ options: Options) throws {
         self.folder = folder
         self.options = options
-        password = Secrets.random()
+        try Files.makeFolder(folder)
+        password = try Secrets.kept(in: folder.appending("password"))
         let ports = try Loopback.freePorts(4)
         (port, portMapperPort, distributionPort) = (ports[0], ports[1], ports[2])
         managementPort = options.plugins.contains("rabbitmq_management") ? options.managementPort ?? ports[3] : nil
@@ -184,7 +185,8 @@ public final class RabbitMQNode: Sendable {
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": "\(portMapperPort)",
             "ERL_CRASH_DUMP_SECONDS": "0",
-            "RABBITMQ_NODENAME": "goldsmith-\(port)@localhost",
+            // The data belongs to this name. It is free to be the same for all: each node has a port mapper of its own.
+            "RABBITMQ_NODENAME": "goldsmith@localhost",
             "RABBITMQ_DIST_PORT": "\(distributionPort)",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
             "RABBITMQ_CONF_ENV_FILE": folder.appending("none").string,
@@ -200,7 +202,7 @@ public final class RabbitMQNode: Sendable {
     }
 
     private func writeFiles() throws {
-        for name in ["", "data", "log", "generated"] { try Files.makeFolder(folder.appending(name)) }
+        for name in ["data", "log", "generated"] { try Files.makeFolder(folder.appending(name)) }
         var lines = [
             "listeners.tcp.local = 127.0.0.1:\(port)",
             "default_user = \(user)",

@@ -2,6 +2,7 @@ import AMQPClient
 import FoundationEssentials
 import Glibc
 import GoldsmithTestSupport
+import Synchronization
 import Testing
 
 @Suite("The built program's commands", .serialized, .timeLimit(.minutes(10)))
@@ -32,7 +33,15 @@ struct CommandTests {
 
             _ = try await dev.run("instance", "sample", "--id", "i-one", "--data-disks", "1", "--mib", "4")
             let made = try await dev.run(
-                "image", "create", "--instance", "i-one", "--name", "one", "--all-data-disks", "--wait", "--json"
+                "image",
+                "create",
+                "--instance",
+                "i-one",
+                "--name",
+                "one",
+                "--all-data-disks",
+                "--wait",
+                "--json"
             )
             #expect(made.code == 0, "\(made.complaint)")
             let image = try JSONDecoder().decode(ShownImage.self, from: Data(made.output.utf8))
@@ -70,6 +79,32 @@ struct CommandTests {
             #expect(try await dev.json(ShownQuota.self, "quota", "show").used == .init(images: 0, snapshots: 0))
             #expect(try await dev.json(ShownInstance.self, "instance", "show", "i-slow").lockedBy == nil)
             #expect(try await dev.run("image", "cancel", id).code == 4, "only an image being made can be cancelled")
+        }
+    }
+
+    @Test("a development system stopped in the middle of a copy and started again in its folder goes on")
+    func devStartedAgain() async throws {
+        let data = Dev.newFolder()
+        defer { try? FileManager.default.removeItem(atPath: data) }
+        let id = Mutex("")
+        try await Dev.run(in: data, copyRate: 4, environment: ["GOLDSMITH_DRAIN": "0"]) { dev in
+            _ = try await dev.run("instance", "sample", "--id", "i-slow", "--mib", "64")
+            _ = try await dev.run("image", "create", "--instance", "i-slow", "--name", "slow")
+            let image = try #require(try await dev.json([ShownImage].self, "image", "list").first)
+            id.withLock { $0 = image.id }
+            let isCopying = await eventually {
+                let image = try? await dev.json(ShownImage.self, "image", "show", image.id)
+                return image?.jobs.contains { ($0.doneBytes ?? 0) > 0 } == true
+            }
+            #expect(isCopying)
+        }
+        try await Dev.run(in: data) { dev in
+            let image = id.withLock { $0 }
+            #expect(try await dev.run("image", "watch", image).code == 0)
+            let shown = try await dev.json(ShownImage.self, "image", "show", image)
+            #expect(shown.status == "Available")
+            #expect(shown.jobs.allSatisfy { $0.attempt == 1 }, "a stop uses no attempt")
+            #expect(await eventually { dev.leftovers == shown.owned })
         }
     }
 

@@ -74,7 +74,9 @@ struct Dev: Sendable {
     /// Everything captured or copied, as the folders hold it.
     var leftovers: [String] {
         ["images", "snapshots", "locations/east", "locations/west"].flatMap { folder in
-            ((try? FileManager.default.contentsOfDirectory(atPath: "\(data)/\(folder)")) ?? []).map { "\(folder)/\($0)" }
+            ((try? FileManager.default.contentsOfDirectory(atPath: "\(data)/\(folder)")) ?? []).map {
+                "\(folder)/\($0)"
+            }
         }.sorted()
     }
 
@@ -84,8 +86,21 @@ struct Dev: Sendable {
         environment: [String: String] = [:],
         _ body: @Sendable (Dev) async throws -> Void
     ) async throws {
-        let data = "/tmp/goldsmith-e2e-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        let data = newFolder()
         defer { try? FileManager.default.removeItem(atPath: data) }
+        try await run(in: data, workers: workers, copyRate: copyRate, environment: environment, body)
+    }
+
+    static func newFolder() -> String { "/tmp/goldsmith-e2e-\(getpid())-\(UInt32.random(in: 0 ... .max))" }
+
+    /// The same in a folder that the caller removes, to start a second time where the first has ended.
+    static func run(
+        in data: String,
+        workers: Int = 1,
+        copyRate: Int? = nil,
+        environment: [String: String] = [:],
+        _ body: @Sendable (Dev) async throws -> Void
+    ) async throws {
         var arguments = ["dev", "--data", data, "--workers", String(workers)]
         if let copyRate { arguments += ["--copy-rate", String(copyRate)] }
         let settings = ["GOLDSMITH_LEASE": "2", "GOLDSMITH_DRAIN": "2", "GOLDSMITH_ATTEMPTS": "2"]

@@ -42,8 +42,17 @@ struct KillTests {
             for boundary in Self.boundaries {
                 let before = try #require(dev.facts?.pids.workers.first)
                 let answer = try await dev.run(
-                    "image", "create", "--instance", "i-kill", "--name", "killed", "--data-disk", "/dev/vdb",
-                    "--replicate-to", "east", "--json"
+                    "image",
+                    "create",
+                    "--instance",
+                    "i-kill",
+                    "--name",
+                    "killed",
+                    "--data-disk",
+                    "/dev/vdb",
+                    "--replicate-to",
+                    "east",
+                    "--json"
                 )
                 // The first boundary passes while the request is still being answered.
                 let accepted = try JSONDecoder().decode(Accepted.self, from: Data(answer.output.utf8))
@@ -56,6 +65,18 @@ struct KillTests {
                 #expect(ended, "killed at \(boundary)")
                 let image = try await dev.json(ShownImage.self, "image", "show", accepted.imageId)
                 #expect(image.status == "Available", "killed at \(boundary): \(String(describing: image.failure))")
+                for disk in image.deviceMapping {
+                    let resource = try #require(disk.resource)
+                    let name = disk.device.dropFirst("/dev/".count) + ".qcow2"
+                    let shelf = disk.device == "/dev/vda" ? "images" : "snapshots"
+                    _ = try await DriverScratch.run(
+                        "/usr/bin/qemu-img",
+                        [
+                            "compare", "-q", "\(dev.data)/instances/i-kill/\(name)",
+                            "\(dev.data)/\(shelf)/\(resource)/\(name)",
+                        ]
+                    )
+                }
                 owned = (owned + image.owned).sorted()
                 #expect(
                     await eventually { dev.leftovers == owned },
@@ -68,7 +89,11 @@ struct KillTests {
             let quota = try await dev.json(ShownQuota.self, "quota", "show")
             #expect(quota.used == .init(images: Self.boundaries.count, snapshots: Self.boundaries.count))
             let queues = try await dev.json([ShownQueue].self, "queue", "list")
-            #expect(queues.filter { $0.name.hasSuffix("parked") || $0.name.hasSuffix("unrouted") }.allSatisfy { $0.ready == 0 })
+            #expect(
+                queues.filter { $0.name.hasSuffix("parked") || $0.name.hasSuffix("unrouted") }.allSatisfy {
+                    $0.ready == 0
+                }
+            )
         }
     }
 

@@ -1,0 +1,78 @@
+import AMQPClient
+import FoundationEssentials
+import GoldsmithTestSupport
+
+/// An upstream system: publishes requests with a confirm and gets its answers by `reply_to`.
+actor Upstream {
+    struct Answer: Decodable, Equatable, Sendable {
+        var status: String
+        var imageId: String?
+        var imageStatus: String?
+        var code: String?
+        var message: String?
+        var field: String?
+    }
+
+    private let publisher: AMQPPublisher
+    private let consumer: AMQPConsumer
+    private var answers: [String: [Answer]] = [:]
+    private var reading: Task<Void, Never>?
+    private var lastNumber = 0
+
+    static let replies = "test.replies"
+
+    init(_ url: String) async throws {
+        let endpoint = try AMQPEndpoint(parsing: url)
+        let connection = AMQPConnection(endpoint: endpoint, name: "upstream", logger: testLogger)
+        _ = try await connection.declareQueue(Self.replies, arguments: ["x-queue-type": "quorum"])
+        await connection.close()
+        publisher = AMQPPublisher(endpoint: endpoint, name: "upstream", logger: testLogger)
+        consumer = AMQPConsumer(endpoint: endpoint, name: "upstream", logger: testLogger)
+        let deliveries = try await consumer.deliveries(from: Self.replies, prefetch: 100)
+        reading = Task { [weak self] in
+            for await delivery in deliveries {
+                await self?.take(delivery)
+                delivery.ack()
+            }
+        }
+    }
+
+    private func take(_ delivery: AMQPDelivery) {
+        guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(delivery.message.body)) else { return }
+        answers[delivery.message.correlationID ?? "", default: []].append(answer)
+    }
+
+    /// Sends one request and waits for its answer.
+    func ask(
+        _ body: [UInt8],
+        operation: String = "image.create",
+        contentType: String? = "application/json",
+        messageID: String? = nil
+    ) async throws -> Answer? {
+        lastNumber += 1
+        let correlation = "c-\(lastNumber)"
+        try await publisher.publish(
+            AMQPPublication(
+                exchange: "goldsmith.requests",
+                routingKey: operation,
+                message: AMQPMessage(
+                    body: body,
+                    contentType: contentType,
+                    messageID: messageID,
+                    correlationID: correlation,
+                    replyTo: Self.replies
+                )
+            )
+        )
+        _ = await eventually(within: .seconds(30)) { self.answers[correlation] != nil }
+        return answers[correlation]?.first
+    }
+
+    func ask(_ json: String) async throws -> Answer? { try await ask(Array(json.utf8)) }
+
+    func close() async {
+        await publisher.close()
+        await consumer.close()
+        await reading?.value
+    }
+}
