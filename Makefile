@@ -1,7 +1,7 @@
 # `make help` lists the targets.
 SHELL := /bin/sh
 SWIFT ?= swift
-# Two frames of one binary on two cores are enough; a release build is for production.
+# The demo and the tests use the development build; `make release` is for production.
 BUILD := .build/debug
 
 .PHONY: help setup build release test demo lint format check sanitize clean
@@ -33,7 +33,7 @@ format: ## Format the sources
 	$(SWIFT) format -i -r -p Package.swift Sources Tests
 
 check: lint ## Lint, and build with warnings as errors
-	$(SWIFT) build --build-tests -Xswiftc -warnings-as-errors
+	GOLDSMITH_WARNINGS=error $(SWIFT) build --build-tests
 
 sanitize: ## Run the AMQP client's tests under a sanitizer
 	@scripts/setup sanitize

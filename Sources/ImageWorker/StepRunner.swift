@@ -152,13 +152,16 @@ struct StepRunner {
         let event: Event
         switch result {
         case .success(let output):
+            context.breakers.succeeded(grant.job.step)
             event = .succeeded(grant.job, fence: grant.fence, output)
         case .failure(let failure):
             let discarded = await discard(grant)
-            event =
-                Task.isCancelled && !isLost
-                ? .interrupted(grant.job, fence: grant.fence, discarded: discarded)
-                : .failed(grant.job, fence: grant.fence, failure, discarded: discarded)
+            if Task.isCancelled || isLost {
+                event = .interrupted(grant.job, fence: grant.fence, discarded: discarded)
+            } else {
+                let judged = context.breakers.failed(grant.job.step, grant.image.id, failure)
+                event = .failed(grant.job, fence: grant.fence, judged, discarded: discarded)
+            }
         }
         let applied = try await context.persist { () async throws(StoreError) in
             try await context.store.apply(event, to: grant.image.id, in: context.circumstances())

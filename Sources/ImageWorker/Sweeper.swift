@@ -1,7 +1,8 @@
 import ImageCore
 import Logging
 
-/// Sends what a dead process left in the outbox, and once more what a broker lost or somebody purged.
+/// Sends what a dead process left in the outbox, and once more what a broker lost or somebody purged; deletes what
+/// nobody owns any more.
 struct Sweeper {
     let context: WorkerContext
     let gauge: any QueueGauge
@@ -9,11 +10,44 @@ struct Sweeper {
     private static let batch = 500
 
     func run() async {
+        var orphansDue = context.time.now() + context.options.orphansEvery
         while (try? await context.time.sleep(for: context.options.sweepEvery)) != nil {
             do throws(StoreError) {
                 try await sweep()
+                if context.time.now() >= orphansDue {
+                    orphansDue = context.time.now() + context.options.orphansEvery
+                    try await sweepOrphans()
+                }
             } catch {
                 context.logger.warning("sweep failed", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// A worker that was paused past its lease and killed right after it woke may have made a resource that clean-up
+    /// had already found gone. What carries an image's name and is not in its ledger is nobody's.
+    ///
+    /// The inventory is taken first: a resource is written in the ledger before it is made, so one that exists and is
+    /// not in the ledger has been struck from it for good. What belongs to an image this store does not know is left
+    /// alone: it may be another store's.
+    func sweepOrphans() async throws(StoreError) {
+        let resources: [Resource]
+        do throws(StepFailure) {
+            resources = try await context.driver.inventory()
+        } catch {
+            context.logger.warning("inventory not taken", metadata: ["error": "\(error.message)"])
+            return
+        }
+        for (id, found) in Dictionary(grouping: resources, by: \.imageID) {
+            guard let image = try await context.store.image(id) else { continue }
+            let owned = Set(image.ledger.map(\.resource.id))
+            for orphan in found where !owned.contains(orphan.id) {
+                context.logger.warning("nobody's resource deleted", metadata: ["resource": "\(orphan.id)"])
+                do throws(StepFailure) {
+                    try await context.driver.delete(orphan)
+                } catch {
+                    context.logger.warning("nobody's resource stays", metadata: ["error": "\(error.message)"])
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 import ImageCore
 import Logging
+import Synchronization
 
 /// What every handler of a worker has at hand.
 struct WorkerContext: Sendable {
@@ -11,6 +12,7 @@ struct WorkerContext: Sendable {
     /// 0 ..< 1.
     let random: @Sendable () -> Double
     let logger: Logger
+    let breakers = OutageBreakers()
 
     func circumstances() -> Circumstances {
         Circumstances(now: time.now(), policy: options.policy, jitter: random())
@@ -68,5 +70,16 @@ struct WorkerContext: Sendable {
             body: String(decoding: message.body, as: UTF8.self)
         )
         if await publisher.publish([parked]).isEmpty { delivery.giveBack() } else { delivery.ack() }
+    }
+}
+
+/// One breaker for each step, shared by all jobs of this process.
+final class OutageBreakers: Sendable {
+    private let breakers = Mutex<[Step: OutageBreaker]>([:])
+
+    func succeeded(_ step: Step) { breakers.withLock { $0[step]?.succeeded() } }
+
+    func failed(_ step: Step, _ image: ImageID, _ failure: StepFailure) -> StepFailure {
+        breakers.withLock { $0[step, default: OutageBreaker()].failed(image, failure) }
     }
 }

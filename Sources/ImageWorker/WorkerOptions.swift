@@ -38,6 +38,8 @@ public struct WorkerOptions: Sendable {
     public var drain: Duration = .seconds(20)
     /// How often lost messages and unsent ones are looked for. Default 5 s.
     public var sweepEvery: Duration = .seconds(5)
+    /// How often resources that nobody owns are looked for. Default 10 minutes.
+    public var orphansEvery: Duration = .seconds(600)
     /// The age at which a message in the outbox is taken for left behind by a dead process. Default 10 s.
     public var unsentAfter: Duration = .seconds(10)
     public var policy = RetryPolicy()

@@ -1,3 +1,4 @@
+import AMQPClient
 import ArgumentParser
 import ImageDrivers
 import ImageWorker
@@ -54,6 +55,12 @@ struct WorkerCommand: AsyncParsableCommand {
             logger: logger
         )
         group.maximumGracefulShutdownDuration = nil
-        try await ServiceGroup(configuration: group).run()
+        do {
+            try await ServiceGroup(configuration: group).run()
+        } catch let error as AMQPError where error.code == 404 {
+            throw CommandFailure(.unavailable, "\(error)", advice: "run `goldsmith topology apply` first")
+        } catch let error as AMQPError {
+            throw CommandFailure(error)
+        }
     }
 }
