@@ -25,21 +25,8 @@ final class ConnectionThread: SerialExecutor {
     /// Starts the thread; called once, when the actor is complete.
     func start(_ resident: some ThreadResident) {
         state.withLock { $0.resident = resident }
-        var thread = pthread_t()
         // The thread owns the executor until it ends.
-        let context = Unmanaged.passRetained(self).toOpaque()
-        let status = pthread_create(
-            &thread,
-            nil,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<ConnectionThread>.fromOpaque(context).takeRetainedValue().run()
-                return nil
-            },
-            context
-        )
-        precondition(status == 0, "no thread left for a connection")
-        pthread_detach(thread)
+        NamedThread.start("amqp-connection") { self.run() }
     }
 
     func stop() {
@@ -66,7 +53,6 @@ final class ConnectionThread: SerialExecutor {
 
     private func run() {
         identity.store(UInt(pthread_self()), ordering: .relaxed)
-        nameThisThread("amqp-connection")
         let executor = asUnownedSerialExecutor()
         while true {
             let (jobs, isStopping) = state.withLock { state in

@@ -64,9 +64,3 @@ func milliseconds(until deadline: ContinuousClock.Instant?) -> CInt {
     guard seconds >= 0, attoseconds >= 0 else { return 0 }
     return CInt(min(seconds, 100_000)) * 1000 + CInt(attoseconds / 1_000_000_000_000_000) + 1
 }
-
-func nameThisThread(_ name: StaticString) {
-    name.withUTF8Buffer { bytes in
-        bytes.withMemoryRebound(to: CChar.self) { goldsmith_name_thread($0.baseAddress) }
-    }
-}

@@ -62,30 +62,12 @@ final class Watchdog: Sendable {
             if mustWake { state.nextWake = deadline }
             return (state.nextID, !state.isRunning, mustWake)
         }
-        if mustStart { start() }
+        if mustStart { NamedThread.start("amqp-watchdog") { self.run() } }
         if mustWake { signal.wake() }
         return id
     }
 
-    private func start() {
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(self).toOpaque()
-        let status = pthread_create(
-            &thread,
-            nil,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<Watchdog>.fromOpaque(context).takeRetainedValue().run()
-                return nil
-            },
-            context
-        )
-        precondition(status == 0, "no thread left for the watchdog")
-        pthread_detach(thread)
-    }
-
     private func run() {
-        nameThisThread("amqp-watchdog")
         while true {
             let wake = state.withLock { state in
                 let now = ContinuousClock.now
