@@ -178,12 +178,13 @@ extension Image {
     }
 
     private mutating func failWhole(_ reason: ImageFailure, in turn: inout Turn) {
+        // From Replicating on they are already released, and may be another image's by now.
+        if status == .pending { turn.effects.append(.releaseLocks) }
         status = .error
         failure = reason
         for job in jobs.keys where job.step != .cleanUp && jobs[job]?.phase == .waiting {
             jobs[job]?.phase = .abandoned
         }
-        turn.effects.append(.releaseLocks)
         announce(.imageError, reason.job, failure: reason.cause, in: &turn)
         for entry in ledger { open(.cleanUp(entry.resource.id), in: &turn) }
         finishCleanUp(in: &turn)
