@@ -71,6 +71,10 @@ extension Image {
 
     private mutating func succeed(_ job: Job, fence: Int64, _ output: JobOutput, in turn: inout Turn) -> Ignored? {
         if let ignored = reasonToIgnore(job, fence: fence, in: &turn) { return ignored }
+        guard expects(output, of: job, fence: fence) else {
+            let failure = StepFailure(.permanent, .internal, "the worker reported what this job does not make")
+            return fail(job, fence: fence, failure, discarded: false, in: &turn)
+        }
         jobs[job]?.phase = .done
         jobs[job]?.output = output
         jobs[job]?.lastFailure = nil

@@ -13,20 +13,24 @@ struct ExplorationTests {
 
     static let cases: [Case] = [
         // With all kinds of faults together where the image is small, and one at a time where it is large.
-        Case(disks: 1, locations: 1, budget: .init(duplicates: 1, failures: 1, crashes: 1, cancels: 1)),
-        Case(disks: 1, locations: 1, budget: .init(failures: 2, crashes: 1, losses: 1)),
-        Case(disks: 1, locations: 2, budget: .init(failures: 1, crashes: 1)),
-        Case(disks: 2, locations: 1, budget: .init(failures: 1, cancels: 1)),
-        Case(disks: 2, locations: 1, budget: .init(crashes: 1, cancels: 1)),
+        Case(disks: 1, locations: 1, budget: .init(duplicates: 1, failures: 1)),
+        Case(disks: 1, locations: 1, budget: .init(failures: 2, losses: 1)),
+        Case(disks: 1, locations: 1, budget: .init(failures: 1, crashes: 1)),
+        Case(disks: 1, locations: 1, budget: .init(crashes: 1, cancels: 1)),
+        Case(disks: 1, locations: 2, budget: .init(duplicates: 1)),
+        Case(disks: 1, locations: 2, budget: .init(crashes: 1)),
+        Case(disks: 2, locations: 1, budget: .init(duplicates: 1)),
+        Case(disks: 2, locations: 1, budget: .init(crashes: 1)),
         Case(disks: 2, locations: 2, budget: .init(duplicates: 1)),
-        Case(disks: 2, locations: 2, budget: .init(failures: 1)),
-        Case(disks: 3, locations: 1, budget: .init(cancels: 1)),
+        Case(disks: 2, locations: 2, budget: .init(crashes: 1)),
+        Case(disks: 2, locations: 2, budget: .init(failures: 1, cancels: 1)),
+        Case(disks: 3, locations: 1, budget: .init(failures: 1, cancels: 1)),
+        Case(disks: 3, locations: 1, budget: .init(crashes: 1)),
         Case(disks: 3, locations: 2, budget: .init()),
-        Case(disks: 3, locations: 2, budget: .init(duplicates: 1)),
-        Case(disks: 3, locations: 2, budget: .init(losses: 1)),
-        Case(disks: 3, locations: 2, budget: .init(crashes: 1)),
+        Case(disks: 3, locations: 2, budget: .init(losses: 2)),
         Case(disks: 3, locations: 2, budget: .init(failures: 1)),
         Case(disks: 3, locations: 2, budget: .init(cancels: 1)),
+        Case(disks: 3, locations: 2, budget: .init(crashes: 1)),
     ]
 
     @Test("In every order of messages and faults, the rules hold and exactly one end is reached", arguments: cases)
@@ -63,7 +67,7 @@ struct Exploration {
     }
 
     mutating func run() -> Outcome {
-        while let (world, path) = pending.popLast(), outcome.problem == nil, seen.count < 8000 {
+        while let (world, path) = pending.popLast(), outcome.problem == nil, seen.count < 20000 {
             explore(world, path)
         }
         outcome.states = seen.count

@@ -21,6 +21,14 @@ extension World {
         case sweep
     }
 
+    fileprivate static func isCleanUp(_ action: Action) -> Bool {
+        switch action {
+        case .deliver(let message): message.job.step == .cleanUp
+        case .report(let attempt, _): attempt.job.step == .cleanUp
+        default: false
+        }
+    }
+
     enum Outcome: Hashable, CaseIterable {
         case success, permanent, transient, transientDiscarded, throttled, interrupted
     }
@@ -30,7 +38,14 @@ extension World {
         let deliveries = messages.map(Action.deliver)
         let reports = running.map { Action.report($0, .success) }
         if deliveries.isEmpty, reports.isEmpty, image.wakeAt != nil { return [.sweep] }
-        return deliveries + reports
+        let actions = deliveries + reports
+        // Deleting one thing has no bearing on anything else, so with no fault left to come its order is no matter.
+        if budget == Budget(), silent.allSatisfy({ $0.job.step != .cleanUp }),
+            let cleanUp = actions.first(where: Self.isCleanUp)
+        {
+            return [cleanUp]
+        }
+        return actions
     }
 
     /// What can go wrong next, as far as the budget allows.

@@ -33,8 +33,6 @@ struct World {
     private(set) var silent: Set<Attempt> = []
     /// What has been created and not been deleted.
     private(set) var existing: Set<ResourceID> = []
-    /// Fencing numbers given to each job. Numbered by job, so that orders which differ in numbers only are one state.
-    private(set) var given: [Job: Int] = [:]
     var budget: Budget
     private(set) var problems: [String] = []
     private var sent: Set<Message> = []
@@ -89,7 +87,6 @@ struct World {
         switch event {
         case .began(let job, let number):
             guard transition.isMoved else { return }
-            given[job, default: 0] += 1
             running.insert(Attempt(job: job, number: number, fence: image.fence))
             if let entry = image.ledger.last, entry.fence == image.fence { existing.insert(entry.resource.id) }
         case .succeeded(.cleanUp(let resource), _, _): existing.remove(resource)
@@ -117,11 +114,21 @@ struct World {
         }
     }
 
+    /// Each job has numbers of its own, of which the first one without a trace is given: so orders of events that
+    /// differ in nothing but numbers are one state.
     private func nextFence(for job: Job) -> Int64 {
-        let kinds: [Job] = [.stopCheck] + image.plan.captureJobs + image.plan.replicateJobs
-        let position = kinds.firstIndex(of: job).map(Int64.init)
-        let entry = image.ledger.first { .cleanUp($0.resource.id) == job }
-        return (position ?? 100 + (entry?.fence ?? 0)) * 16 + Int64(given[job] ?? 0)
+        let jobs: [Job] = [.stopCheck] + image.plan.captureJobs + image.plan.replicateJobs
+        let cleaned = image.ledger.first { .cleanUp($0.resource.id) == job }
+        let first = 16 * (jobs.firstIndex(of: job).map { Int64($0 + 1) } ?? 100 + (cleaned?.fence ?? 0))
+        var taken = Set(running.union(silent).filter { $0.job == job }.map(\.fence))
+        taken.formUnion(image.ledger.filter { $0.job == job }.map(\.fence))
+        taken.insert(image.jobs[job]?.fence ?? 0)
+        let isTaken = { (fence: Int64) in
+            if taken.contains(fence) { return true }
+            guard let resource = image.plan.resource(for: job, of: image.id, fence: fence) else { return false }
+            return image.jobs[.cleanUp(resource.id)] != nil
+        }
+        return (first...).first { !isTaken($0) }.map { $0 - 1 } ?? first
     }
 
     mutating func report(_ problem: String) { problems.append(problem) }
@@ -160,14 +167,16 @@ struct World {
         var messages: Set<Message>
         var running: Set<Attempt>
         var silent: Set<Attempt>
-        var given: [Job: Int]
         var budget: Budget
     }
 
     var key: Key {
         Key(
             status: image.status,
-            jobs: image.jobs.mapValues { .init(phase: $0.phase, attempt: $0.attempt, fence: $0.fence) },
+            jobs: image.jobs.mapValues { state in
+                let isOpen = state.phase == .waiting
+                return .init(phase: state.phase, attempt: isOpen ? state.attempt : 0, fence: isOpen ? state.fence : 0)
+            },
             ledger: Set(
                 image.ledger.map {
                     .init(fence: $0.fence, isAdopted: $0.isAdopted, exists: existing.contains($0.resource.id))
@@ -176,7 +185,6 @@ struct World {
             messages: messages,
             running: running,
             silent: silent,
-            given: given,
             budget: budget
         )
     }
