@@ -71,6 +71,10 @@ extension Image {
 
     private mutating func succeed(_ job: Job, fence: Int64, _ output: JobOutput, in turn: inout Turn) -> Ignored? {
         if let ignored = reasonToIgnore(job, fence: fence, in: &turn) { return ignored }
+        guard expects(output, of: job, fence: fence) else {
+            let failure = StepFailure(.permanent, .internal, "the worker reported what this job does not make")
+            return fail(job, fence: fence, failure, discarded: false, in: &turn)
+        }
         jobs[job]?.phase = .done
         jobs[job]?.output = output
         jobs[job]?.lastFailure = nil
@@ -178,12 +182,13 @@ extension Image {
     }
 
     private mutating func failWhole(_ reason: ImageFailure, in turn: inout Turn) {
+        // From Replicating on they are already released, and may be another image's by now.
+        if status == .pending { turn.effects.append(.releaseLocks) }
         status = .error
         failure = reason
         for job in jobs.keys where job.step != .cleanUp && jobs[job]?.phase == .waiting {
             jobs[job]?.phase = .abandoned
         }
-        turn.effects.append(.releaseLocks)
         announce(.imageError, reason.job, failure: reason.cause, in: &turn)
         for entry in ledger { open(.cleanUp(entry.resource.id), in: &turn) }
         finishCleanUp(in: &turn)

@@ -64,8 +64,22 @@ extension Image {
             return .notWanted
         case .abandoned: return .notWanted
         case .waiting:
-            guard let fence, fence != state.fence else { return nil }
-            return .superseded
+            guard let fence else { return nil }
+            // 0 is nobody's number: no attempt holds the job.
+            return fence == state.fence && fence != 0 ? nil : .superseded
+        }
+    }
+
+    /// Whether an output is what this attempt of this job was to make.
+    func expects(_ output: JobOutput, of job: Job, fence: Int64) -> Bool {
+        let resource = plan.resource(for: job, of: id, fence: fence)
+        return switch (job, output) {
+        case (.stopCheck, .checked), (.cleanUp, .cleaned): true
+        case (.systemDisk, .captured(let capture)), (.dataDisk, .captured(let capture)):
+            capture.device == job.device && capture.resource == resource
+        case (.replicate, .replicated(let replica)):
+            replica.location == job.location && replica.resource == resource
+        case (_, .checked), (_, .captured), (_, .replicated), (_, .cleaned): false
         }
     }
 

@@ -20,7 +20,7 @@ extension Request {
         func unusable(_ message: String, field: String) -> UnusableRequest {
             UnusableRequest(rejection: Rejection(.invalidArgument, message, field: field))
         }
-        let type = contentType?.split(separator: ";").first?.lowercased()
+        let type = contentType?.prefix { $0 != ";" && $0 != " " }.lowercased()
         guard type == "application/json" else {
             throw unusable("content_type must be application/json", field: "content_type")
         }
@@ -84,13 +84,15 @@ extension CreateRequest {
         let instanceID = try reader.required("instanceId", as: InstanceID.self)
         let name = try Self.readName(&reader)
         let details = try reader.string("description") ?? ""
-        guard details.count <= Self.maximumDetails, details.unicodeScalars.allSatisfy({ !$0.isControl || $0 == "\n" })
-        else {
+        guard details.fits(Self.maximumDetails) else {
             throw Rejection(
-                .invalidArgument,
-                "description must be at most \(Self.maximumDetails) characters, without control characters",
+                .outOfRange,
+                "description must have at most \(Self.maximumDetails) characters",
                 field: "description"
             )
+        }
+        guard details.unicodeScalars.allSatisfy({ !$0.isControl || $0 == "\n" }) else {
+            throw Rejection(.invalidArgument, "description may not hold control characters", field: "description")
         }
         let dataDisks = try Self.readDataDisks(&reader)
         let locations = try Self.readLocations(&reader)
@@ -114,20 +116,14 @@ extension CreateRequest {
         guard let name = try reader.string("name") else {
             throw Rejection(.invalidArgument, "name is missing", field: "name")
         }
-        guard nameLength.contains(name.count), name.utf8.count <= 4 * nameLength.upperBound else {
+        guard name.count >= nameLength.lowerBound, name.fits(nameLength.upperBound) else {
             throw Rejection(
                 .outOfRange,
                 "name must have \(nameLength.lowerBound) to \(nameLength.upperBound) characters; it has \(name.count)",
                 field: "name"
             )
         }
-        let isAllowed = { (scalar: Unicode.Scalar) in
-            scalar.properties.isAlphabetic || scalar.properties.numericType == .decimal
-                || "_-.".unicodeScalars.contains(scalar)
-                || scalar.properties.generalCategory == .nonspacingMark
-                || scalar.properties.generalCategory == .spacingMark
-        }
-        guard name.unicodeScalars.allSatisfy(isAllowed) else {
+        guard name.unicodeScalars.allSatisfy(\.isPartOfName) else {
             throw Rejection(.invalidArgument, "name may hold letters, digits, '_', '-' and '.'", field: "name")
         }
         return name
@@ -246,7 +242,7 @@ extension CreateRequest {
                     field: "labels"
                 )
             }
-            guard case .string(let text) = value, text.count <= maximumLabelLength,
+            guard case .string(let text) = value, text.fits(maximumLabelLength),
                 text.unicodeScalars.allSatisfy({ !$0.isControl })
             else {
                 throw Rejection(
@@ -261,6 +257,22 @@ extension CreateRequest {
     }
 }
 
+extension String {
+    /// Whether it has at most `limit` characters, and not many times the bytes: one character may hold any number of
+    /// combining marks.
+    fileprivate func fits(_ limit: Int) -> Bool { utf8.count <= 4 * limit && count <= limit }
+}
+
 extension Unicode.Scalar {
     fileprivate var isControl: Bool { properties.generalCategory == .control }
+
+    /// Visible letters of any script with their marks, digits, `_`, `-` and `.`
+    fileprivate var isPartOfName: Bool {
+        switch properties.generalCategory {
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter, .nonspacingMark,
+            .spacingMark, .decimalNumber:
+            !properties.isDefaultIgnorableCodePoint
+        default: self == "_" || self == "-" || self == "."
+        }
+    }
 }

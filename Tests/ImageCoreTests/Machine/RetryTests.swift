@@ -1,0 +1,147 @@
+import Testing
+
+@testable import ImageCore
+
+/// How often, how long apart, and what uses up an attempt.
+struct RetryTests {
+    @Test(
+        "The attempt chooses the rung; the outer quarters of the jitter its neighbours",
+        arguments: [
+            // attempt, then the rung for a jitter of 0, 0.2499, 0.25, 0.75 and 0.9999
+            (1, [.second1, .second1, .second1, .seconds5, .seconds5]),
+            (2, [.second1, .second1, .seconds5, .seconds30, .seconds30]),
+            (3, [.seconds5, .seconds5, .seconds30, .minutes2, .minutes2]),
+            (4, [.seconds30, .seconds30, .minutes2, .minutes10, .minutes10]),
+            (5, [.minutes2, .minutes2, .minutes10, .hour1, .hour1]),
+            (6, [.minutes10, .minutes10, .hour1, .hour1, .hour1]),
+            (7, [.hour1, .hour1, .hour1, .hour1, .hour1]),
+            (Int.max, [.hour1, .hour1, .hour1, .hour1, .hour1]),
+            (0, [.second1, .second1, .second1, .seconds5, .seconds5]),
+            (Int.min + 1, [.second1, .second1, .second1, .seconds5, .seconds5]),
+        ] as [(Int, [Rung])]
+    )
+    func ladder(attempt: Int, rungs: [Rung]) {
+        let policy = RetryPolicy()
+        #expect([0, 0.2499, 0.25, 0.75, 0.9999].map { policy.rung(after: attempt, jitter: $0) } == rungs)
+    }
+
+    @Test("A step is tried at least once, and a clean-up by its own number", arguments: Step.allCases)
+    func attemptsOfStep(_ step: Step) {
+        var policy = RetryPolicy()
+        #expect(policy.attempts(for: step) == (step == .cleanUp ? 30 : 6))
+        (policy.attempts, policy.cleanUpAttempts) = (0, -3)
+        #expect(policy.attempts(for: step) == 1)
+    }
+
+    @Test("A transient failure uses an attempt, until none is left and a dead letter is sent")
+    func exhaustion() {
+        var play = Play()
+        for attempt in 1...5 {
+            let effects = play.run(.stopCheck, failing: .transient)
+            #expect(effects.messages == [.enqueue(.stopCheck, attempt: attempt + 1, after: RetryPolicy().rung(after: attempt, jitter: 0.5))])
+            #expect(effects.compactMap(\.line?.kind) == [.stepRetrying])
+        }
+        let effects = play.run(.stopCheck, failing: .transient)
+        #expect(effects.messages == [.deadLetter(.stopCheck, attempt: 6, Sample.failure(.transient))])
+        #expect(effects.compactMap(\.line?.kind) == [.stepFailed])
+        #expect(play.image.status == .pending, "the dead letter's handler makes the image fail")
+        play.apply(.deadLettered(.stopCheck, Sample.failure(.transient)))
+        #expect(play.image.status == .error)
+        #expect(play.image.failure?.job == .stopCheck)
+        #expect(play.image.failure?.attempts == 6)
+    }
+
+    @Test("A permanent failure is a dead letter at once")
+    func permanent() {
+        var play = Play()
+        #expect(play.run(.stopCheck, failing: .permanent).messages == [.deadLetter(.stopCheck, attempt: 1, Sample.failure(.permanent))])
+    }
+
+    @Test("Throttling uses no attempt and waits half a minute, however often")
+    func throttled() {
+        var play = Play()
+        for _ in 0..<50 {
+            #expect(play.run(.stopCheck, failing: .throttled).messages == [.enqueue(.stopCheck, attempt: 1, after: .seconds30)])
+        }
+    }
+
+    @Test("A worker's shutdown uses no attempt, and the job is queued at once")
+    func interrupted() {
+        var play = Play()
+        for _ in 0..<50 {
+            let fence = play.begin(.stopCheck)
+            #expect(play.apply(.interrupted(.stopCheck, fence: fence, discarded: true)).messages == [.enqueue(.stopCheck, attempt: 1, after: nil)])
+        }
+    }
+
+    @Test("A copy of an earlier attempt's message begins nothing")
+    func staleMessage() {
+        var play = Play()
+        play.run(.stopCheck, failing: .transient)
+        let before = play.image
+        #expect(play.image.apply(.began(.stopCheck, attempt: 1), in: play.circumstances) == .ignored(.superseded, []))
+        #expect(play.image == before)
+        #expect(play.image.apply(.began(.stopCheck, attempt: 2), in: play.circumstances).isMoved)
+    }
+
+    @Test("A number that was never given out reports nothing", arguments: [Int64.min, -1, 0, 2, .max])
+    func neverGiven(_ fence: Int64) {
+        var play = Play()
+        let output = JobOutput.checked([])
+        #expect(play.image.apply(.succeeded(.stopCheck, fence: fence, output), in: play.circumstances) == .ignored(.superseded, []))
+        play.begin(.stopCheck)
+        #expect(play.image.apply(.succeeded(.stopCheck, fence: fence, output), in: play.circumstances) == .ignored(.superseded, []))
+    }
+
+    @Test("A second report of an attempt that failed counts for nothing")
+    func reportedTwice() {
+        var play = Play()
+        let fence = play.begin(.stopCheck)
+        play.apply(.failed(.stopCheck, fence: fence, Sample.failure(.transient), discarded: true))
+        for disposition in [StepFailure.Disposition.transient, .permanent, .throttled] {
+            let again = Event.failed(.stopCheck, fence: fence, Sample.failure(disposition), discarded: true)
+            #expect(play.image.apply(again, in: play.circumstances) == .ignored(.superseded, []))
+        }
+    }
+}
+
+/// Plays events against one image, at a time of the test's choosing.
+struct Play {
+    var image: Image
+    var circumstances = Circumstances(now: Sample.now)
+
+    init(disks: Int = 1, locations: Int = 1) {
+        image = Sample.accepted(disks: disks, locations: locations).image
+    }
+
+    @discardableResult
+    mutating func apply(_ event: Event) -> [Effect] { image.apply(event, in: circumstances).effects }
+
+    /// Begins the attempt a job is at.
+    @discardableResult
+    mutating func begin(_ job: Job) -> Int64 {
+        apply(.began(job, attempt: image.jobs[job]?.attempt ?? 1))
+        return image.fence
+    }
+
+    @discardableResult
+    mutating func run(_ job: Job, failing disposition: StepFailure.Disposition? = nil) -> [Effect] {
+        let fence = begin(job)
+        guard let disposition else {
+            return apply(.succeeded(job, fence: fence, Sample.output(of: job, fence: fence, image: image)))
+        }
+        return apply(.failed(job, fence: fence, Sample.failure(disposition), discarded: false))
+    }
+}
+
+extension [Effect] {
+    /// The messages among them.
+    var messages: [Effect] {
+        filter {
+            switch $0 {
+            case .enqueue, .deadLetter, .park: true
+            case .announce, .note, .releaseLocks, .releaseQuota: false
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import Testing
+
+@testable import ImageCore
+
+/// Bodies nobody wrote by hand. Whatever the bytes are, the answer is a request or a refusal.
+struct MutationTests {
+    static let seedsPerTest: UInt64 = 2_500
+
+    @Test("A damaged body is understood or refused, and never brings the process down", arguments: 0..<8)
+    func damaged(_ part: UInt64) throws {
+        let valid = Array(RefusalCase.valid(with: "name", #""web-golden""#).utf8)
+        var understood = 0
+        for seed in part * Self.seedsPerTest..<(part + 1) * Self.seedsPerTest {
+            var random = SeededRandom(seed: seed)
+            let body = Self.damage(valid, &random)
+            if let refused = refusal(of: body) {
+                try #require(refused.rejection.field != nil, "seed \(seed)")
+            } else {
+                understood += 1
+            }
+        }
+        #expect(understood < Int(Self.seedsPerTest) / 2, "most damage is noticed")
+    }
+
+    @Test("Damaged job messages are ours or nobody's", arguments: 0..<2)
+    func damagedJobs(_ part: UInt64) {
+        let message = JobMessage(imageId: Sample.imageID, job: .dataDisk(Sample.device(1)), attempt: 3)
+        let valid = CanonicalJSON.bytes(message)
+        for seed in part * 1_000..<(part + 1) * 1_000 {
+            var random = SeededRandom(seed: seed)
+            if let parsed = JobMessage(parsing: Self.damage(valid, &random)) { #expect(parsed.attempt >= 1, "seed \(seed)") }
+        }
+    }
+
+    @Test("A body of nothing but small values is refused in reasonable time")
+    func manySmallValues() {
+        let body = "[" + String(repeating: "0,", count: Request.maximumBodyBytes / 2 - 2) + "0]"
+        let clock = ContinuousClock()
+        var refused: UnusableRequest?
+        let taken = clock.measure { refused = refusal(of: body) }
+        #expect(refused?.rejection.field == "body")
+        #expect(taken < .seconds(20), "\(taken)")
+    }
+
+    private static func damage(_ valid: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
+        var body = valid
+        for _ in 0..<Int.random(in: 1...4, using: &random) where !body.isEmpty {
+            let position = body.indices.randomElement(using: &random) ?? 0
+            switch Int.random(in: 0..<6, using: &random) {
+            case 0: body[position] = .random(in: .min ... .max, using: &random)
+            case 1: body.remove(at: position)
+            case 2: body.insert(.random(in: 0x20...0x7E, using: &random), at: position)
+            case 3: body.removeSubrange(position..<min(position + 12, body.count))
+            case 4: body.insert(contentsOf: body[position..<min(position + 12, body.count)], at: position)
+            default: body.insert(contentsOf: Array([#"""#, "{", "[", "\\u", "null", "-1e9999", "\\ud800"].randomElement(using: &random)?.utf8 ?? "".utf8), at: position)
+            }
+        }
+        return body
+    }
+}

@@ -1,0 +1,161 @@
+@testable import ImageCore
+
+/// What must hold in every state, and of every transition, whatever came in whatever order.
+///
+/// Broken rules come back as sentences; asking the test library hundreds of thousands of times would take minutes.
+enum MachineRules {
+    static func broken(by transition: Transition, of event: Event, from before: Image, to after: Image) -> [String] {
+        var broken = brokenRules(in: after)
+        let require = { (rule: String, holds: Bool) in if !holds { broken.append(rule) } }
+
+        require("status \(before.status) never becomes \(after.status)", isStep(from: before.status, to: after.status))
+        let lines = transition.effects.compactMap(\.line)
+        require(
+            "every line of the history has the next number",
+            lines.map(\.sequence) == Array((before.sequence + 1)..<(after.sequence + 1))
+        )
+        require(
+            "a new status is announced once, an old one never",
+            lines.compactMap(\.kind.announcedStatus) == (before.status == after.status ? [] : [after.status])
+        )
+        require(
+            "locks are released exactly when capturing ends",
+            transition.effects.count { $0 == .releaseLocks } == (before.status == .pending && after.status != .pending ? 1 : 0)
+        )
+        require(
+            "quota is released once, whole, when nothing is left",
+            transition.effects.compactMap(\.releasedQuota) == (before.quota == after.quota ? [] : [before.plan.quota])
+        )
+        require("what was cleaned stays cleaned", after.cleaned.starts(with: before.cleaned))
+        if case .began(let job, _) = event, transition.isMoved {
+            require("a fencing number is given once", !before.ledger.contains { $0.fence == after.fence })
+            require("an attempt holds the fencing number it was given", after.jobs[job]?.fence == after.fence)
+            require(
+                "what an attempt may create is in the ledger before it begins",
+                !job.creates || after.ledger.contains { $0.job == job && $0.fence == after.fence }
+            )
+        }
+        if case .ignored = transition {
+            require("an ignored event changes nothing", before.ignoringExpectations == after.ignoringExpectations)
+            require("an ignored event only repeats messages", transition.effects.allSatisfy(\.isMessage))
+        }
+        return broken
+    }
+
+    static func brokenRules(in image: Image) -> [String] {
+        var broken: [String] = []
+        let require = { (rule: String, holds: Bool) in if !holds { broken.append(rule) } }
+
+        if image.status != .pending && image.status != .error || image.isDone(image.plan.captureJobs) {
+            require("a captured disk is adopted, once", holdsOutputs(of: image.plan.captureJobs, in: image))
+        }
+        if image.status == .replicating || image.status == .available {
+            require("nothing is replicated before all is captured", image.isDone(image.plan.captureJobs))
+        }
+        if image.status == .available {
+            require("Available means every replica is verified", holdsOutputs(of: image.plan.replicateJobs, in: image))
+            require("an available image lists every disk", image.captures.count == image.plan.disks.count)
+            require("an available image lists every replica", image.replicas.count == image.plan.locations.count)
+        }
+
+        var openCleanUps: Set<ResourceID> = []
+        for case (.cleanUp(let resource), let state) in image.jobs where state.phase != .done {
+            openCleanUps.insert(resource)
+        }
+        let ledger = Set(image.ledger.map(\.resource.id))
+        require("no two attempts share a resource", ledger.count == image.ledger.count)
+        if image.status == .error {
+            require("in Error, what is being deleted is exactly the ledger", openCleanUps == ledger)
+        } else {
+            let spare = image.ledger.filter { !$0.isAdopted && image.jobs[$0.job]?.phase == .done }
+            require("until Error, only superseded output is deleted", openCleanUps == Set(spare.map(\.resource.id)))
+            require("until Error, nothing adopted was deleted", image.cleaned.allSatisfy { !image.uses($0) })
+        }
+        require("Error, and only Error, has a reason", (image.failure != nil) == (image.status == .error))
+        require(
+            "quota is held until nothing is left",
+            image.quota == (image.status == .error && image.ledger.isEmpty ? .none : image.plan.quota)
+        )
+        let open = image.jobs.filter { job, state in
+            state.phase == .waiting || state.phase == .failed && !image.status.isEnd && job.step != .cleanUp
+        }
+        require("somebody wakes up while anything is open", (image.wakeAt != nil) == !open.isEmpty)
+        require(
+            "at its end, an image only cleans up",
+            !image.status.isEnd || open.keys.allSatisfy { $0.step == .cleanUp }
+        )
+        return broken
+    }
+
+    private static func isStep(from old: ImageStatus, to new: ImageStatus) -> Bool {
+        switch (old, new) {
+        case (.pending, .replicating), (.replicating, .available), (.pending, .error), (.replicating, .error): true
+        default: old == new
+        }
+    }
+
+    private static func holdsOutputs(of jobs: [Job], in image: Image) -> Bool {
+        guard image.status != .error else { return true }
+        return jobs.allSatisfy { job in
+            let adopted = image.ledger.filter { $0.job == job && $0.isAdopted }
+            return adopted.count == 1 && image.jobs[job]?.output?.resource == adopted[0].resource
+        }
+    }
+}
+
+extension Image {
+    /// Waking times move when a message is repeated; nothing else may.
+    fileprivate var ignoringExpectations: Image {
+        var copy = self
+        for job in copy.jobs.keys { copy.jobs[job]?.expectedAt = createdAt }
+        return copy
+    }
+
+    fileprivate func uses(_ resource: ResourceID) -> Bool {
+        jobs.values.contains { $0.output?.resource?.id == resource }
+    }
+}
+
+extension Job {
+    var creates: Bool { step != .stopCheck && step != .cleanUp }
+}
+
+extension JobOutput {
+    var resource: Resource? {
+        switch self {
+        case .captured(let capture): capture.resource
+        case .replicated(let replica): replica.resource
+        case .checked, .cleaned: nil
+        }
+    }
+}
+
+extension Effect {
+    var line: Announcement? {
+        switch self {
+        case .announce(let line), .note(let line): line
+        default: nil
+        }
+    }
+
+    fileprivate var releasedQuota: QuotaUse? { if case .releaseQuota(let quota) = self { quota } else { nil } }
+
+    fileprivate var isMessage: Bool {
+        switch self {
+        case .enqueue, .deadLetter: true
+        case .park, .announce, .note, .releaseLocks, .releaseQuota: false
+        }
+    }
+}
+
+extension Announcement.Kind {
+    fileprivate var announcedStatus: ImageStatus? {
+        switch self {
+        case .imagePending: .pending
+        case .imageReplicating: .replicating
+        case .imageAvailable: .available
+        case .imageError: .error
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,74 @@
+@testable import ImageCore
+
+/// Small, fixed values that tests are about nothing of.
+enum Sample {
+    static let imageID = ImageID(known: "img-0123456789abcdef")
+    static let instanceID = InstanceID(known: "i-web1")
+    static let owner = Owner(known: "acct-42")
+    static let requestID = RequestID(known: "req-1")
+    /// 2026-01-31T12:00:00.250Z
+    static let now = Timestamp(microseconds: 1_769_860_800_250_000)
+    static let gibibyte: Int64 = 1 << 30
+    static let locations = ["east", "west", "north", "south"].map(LocationName.init(known:))
+
+    static func device(_ position: Int) -> DeviceName { DeviceName(position: position) ?? .system }
+
+    static let request = CreateRequest(
+        requestID: requestID,
+        owner: owner,
+        instanceID: instanceID,
+        name: "web-golden",
+        details: "nginx 1.27",
+        labels: ["team": "web"]
+    )
+
+    static func plan(disks: Int = 1, locations count: Int = 1, systemDisk: DiskKind = .local) -> Plan {
+        let planned = { (position: Int, kind: DiskKind) in
+            PlannedDisk(device: device(position), kind: kind, sizeBytes: 8 * gibibyte, autoDelete: position == 0)
+        }
+        return Plan(
+            instanceID: instanceID,
+            systemDisk: planned(0, systemDisk),
+            dataDisks: (1..<max(disks, 1)).map { planned($0, .cloud) },
+            locations: Array(locations.prefix(count)),
+            guestChecks: .warn
+        )
+    }
+
+    static func accepted(disks: Int = 1, locations: Int = 1) -> (image: Image, effects: [Effect]) {
+        Image.accepted(
+            request,
+            as: imageID,
+            plan: plan(disks: disks, locations: locations),
+            in: Circumstances(now: now)
+        )
+    }
+
+    /// What a faithful worker reports for an attempt.
+    static func output(of job: Job, fence: Int64, image: Image) -> JobOutput {
+        let resource =
+            image.plan.resource(for: job, of: image.id, fence: fence)
+            ?? Resource(id: ResourceID(image: image.id, part: "none", fence: fence), kind: .replica, imageID: image.id)
+        switch job {
+        case .stopCheck: return .checked([])
+        case .systemDisk, .dataDisk: return .captured(capture(of: job.device ?? .system, into: resource))
+        case .replicate(let location):
+            return .replicated(Replica(resource: resource, location: location, files: []))
+        case .cleanUp: return .cleaned
+        }
+    }
+
+    static func capture(of device: DeviceName, into resource: Resource) -> Capture {
+        Capture(
+            resource: resource,
+            device: device,
+            virtualSizeBytes: 8 * gibibyte,
+            fileSizeBytes: 1_048_576,
+            sha256: String(repeating: "ab", count: 32)
+        )
+    }
+
+    static func failure(_ disposition: StepFailure.Disposition) -> StepFailure {
+        StepFailure(disposition, .unavailable, "the store of disks does not answer", advice: "try again")
+    }
+}
