@@ -221,8 +221,10 @@ actor PublisherCore: ThreadResident {
 
     private static func unconnected(_ lastError: AMQPError?, _ options: AMQPOptions) -> AMQPError {
         AMQPError(
-            .connectionFailed, code: lastError?.code ?? 0,
-            "not published within \(options.publishTimeout): \(lastError?.text ?? "the broker did not answer")")
+            .connectionFailed,
+            code: lastError?.code ?? 0,
+            "not published within \(options.publishTimeout): \(lastError?.text ?? "the broker did not answer")"
+        )
     }
 
     // MARK: Losing the link

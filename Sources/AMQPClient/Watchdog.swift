@@ -39,7 +39,9 @@ final class Watchdog: Sendable {
 
     /// Runs `body`, and calls `alarm` should it take until `deadline`.
     func guarding<R>(
-        until deadline: ContinuousClock.Instant, alarm: @escaping Alarm, _ body: () throws(AMQPError) -> R
+        until deadline: ContinuousClock.Instant,
+        alarm: @escaping Alarm,
+        _ body: () throws(AMQPError) -> R
     ) throws(AMQPError) -> R {
         let id = arm(until: deadline, alarm: alarm)
         defer { disarm(id) }

@@ -18,12 +18,10 @@ public func processes(mentioning text: String) -> [String] {
     }
 }
 
-/// Looks again and again, for ten seconds at most, instead of hoping that one pause is long enough.
-public func eventually(_ holds: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(10)
-    while try await !holds() {
-        guard ContinuousClock.now < deadline else { throw ConformanceFailure("did not happen within 10 seconds") }
-        try await Task.sleep(for: .milliseconds(10))
+/// Fails unless `holds` becomes true within ten seconds.
+public func becomesTrue(_ holds: () async throws -> Bool) async throws {
+    guard try await eventually(within: .seconds(10), holds) else {
+        throw ConformanceFailure("did not happen within 10 seconds")
     }
 }
 

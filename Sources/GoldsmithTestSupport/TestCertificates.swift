@@ -13,13 +13,17 @@ public struct TestCertificates: Sendable {
         certificate = folder.appending("cert.pem")
         key = folder.appending("key.pem")
         let authorityKey = folder.appending("ca-key.pem").string
-        let newKey = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+        let newKey = [
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+        ]
         try Self.openssl(newKey + ["-subj", "/CN=Test authority", "-keyout", authorityKey, "-out", authority.string])
         try Self.openssl(
             newKey + [
-                "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:FALSE",
+                "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext",
+                "basicConstraints=CA:FALSE",
                 "-CA", authority.string, "-CAkey", authorityKey, "-keyout", key.string, "-out", certificate.string,
-            ])
+            ]
+        )
     }
 
     private static func openssl(_ arguments: [String]) throws {

@@ -166,11 +166,13 @@ public final class RabbitMQNode: Sendable {
         }
     }
 
-    /// The ends of what the server printed and logged, for error texts.
+    /// The first errors the server printed or logged and the last lines, for error texts: the cause comes first.
     public var logTail: String {
         ["output.log", "log/rabbit.log"].map { name in
-            let lines = (try? Files.read(folder.appending(name)))?.split(separator: "\n").suffix(15) ?? []
-            return "--- \(folder.appending(name))\n" + lines.joined(separator: "\n")
+            // A file which is not there has no lines.
+            let lines = (try? Files.read(folder.appending(name)))?.split(separator: "\n") ?? []
+            let errors = lines.filter { $0.contains("[error]") }.prefix(10)
+            return (["--- \(folder.appending(name))"] + errors + ["..."] + lines.suffix(10)).joined(separator: "\n")
         }.joined(separator: "\n")
     }
 

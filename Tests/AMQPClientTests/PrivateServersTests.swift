@@ -1,8 +1,9 @@
 import AMQPClient
 import GoldsmithTestSupport
-@testable import PrivateServers
 import SystemPackage
 import Testing
+
+@testable import PrivateServers
 
 @Suite("Private servers", .timeLimit(.minutes(2)))
 struct PrivateServersTests {

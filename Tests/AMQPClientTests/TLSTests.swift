@@ -1,9 +1,10 @@
 import AMQPClient
 import Foundation
 import GoldsmithTestSupport
-@testable import PrivateServers
 import SystemPackage
 import Testing
+
+@testable import PrivateServers
 
 @Suite("TLS", .timeLimit(.minutes(2)))
 struct TLSTests {
@@ -37,7 +38,8 @@ struct TLSTests {
                     let size = number == 1000 ? 3_000_000 : number % 300
                     let message = AMQPMessage(body: [UInt8](repeating: 1, count: size), messageID: "\(number)")
                     return AMQPPublication(exchange: "", routingKey: queue, message: message)
-                })
+                }
+            )
             for number in 0..<2000 {
                 let delivery = try #require(await sequence.first(1).first)
                 #expect(delivery.message.messageID == "\(number)")

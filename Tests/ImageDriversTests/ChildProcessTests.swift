@@ -24,7 +24,7 @@ struct ChildProcessTests {
             }
         }
         #expect(FileManager.default.fileExists(atPath: root + "/seen"))
-        try await eventually { processes(mentioning: root + "/images").isEmpty }
+        try await becomesTrue { processes(mentioning: root + "/images").isEmpty }
     }
 
     @Test("a cancelled capture has ended its qemu-img by the time it returns")
@@ -40,6 +40,30 @@ struct ChildProcessTests {
         let failure = try await refusal { _ = try await capture.value }
         #expect(failure.code == .cancelled)
         #expect(processes(mentioning: scratch.path("images")).isEmpty)
+    }
+
+    @Test("a cancelled replication stops between two chunks, and leaves no manifest")
+    func cancelledReplication() async throws {
+        let scratch = try DriverScratch()
+        try await scratch.makeDisk("i-1", "vda.qcow2", mebibytes: 16)
+        try scratch.describe("i-1", disks: [.init("/dev/vda", kind: "local", file: "vda.qcow2")])
+        let capture = try await scratch.captureSystem("i-1")
+        let slow = DriverScratch.driver(at: scratch.root, copyRate: 1024)
+        let replica = try known(resource("img-1", .replica, "east", location: "east"))
+        let (signals, begun) = AsyncStream<Void>.makeStream()
+        let copy = Task {
+            try await slow.replicate([capture], manifest: [1], into: replica) { _ in begun.yield() }
+        }
+        for await _ in signals { break }
+        let cancelledAt = ContinuousClock.now
+        copy.cancel()
+        let failure = try await refusal { _ = try await copy.value }
+        #expect(failure.code == .cancelled && failure.disposition == .throttled)
+        #expect(ContinuousClock.now - cancelledAt < .seconds(5))
+        let folder = scratch.path("locations", "east", replica.id.text)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["vda.qcow2.partial"])
+        try await slow.delete(replica)
+        #expect(try await slow.inventory() == [capture.resource])
     }
 
     @Test("a child that takes too long is killed")

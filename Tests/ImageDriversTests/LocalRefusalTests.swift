@@ -70,7 +70,7 @@ struct LocalRefusalTests {
                     "/usr/bin/qemu-img",
                     [
                         "create", "-q", "-f", "qcow2", "--object", "secret,id=s,data=abc", "-o",
-                        "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10", folder + "/vda", "1M",
+                        "encrypt.format=aes,encrypt.key-secret=s", folder + "/vda", "1M",
                     ]
                 )
             },

@@ -55,6 +55,23 @@ struct LocationTests {
             try await refusal { _ = try await scratch.captureSystem("i-1") }
         }
         #expect(failure.disposition == .transient && failure.code == .unavailable)
+        #expect(failure.message.contains("The image storage is full (8 MiB free"), "\(failure.message)")
+    }
+
+    @Test("an image storage that fills up during the capture is said to be full")
+    func storageFillsUp() async throws {
+        let scratch = try DriverScratch(copyRate: 16 << 20)
+        try await scratch.makeDisk("i-1", "vda", mebibytes: 16)
+        try scratch.describe("i-1", disks: [.init("/dev/vda", kind: "local", file: "vda")])
+        let images = scratch.path("images")
+        let failure = try await withMount("size=24m", at: images) {
+            try await refusal {
+                _ = try await scratch.captureSystem("i-1") { _ in
+                    _ = FileManager.default.createFile(atPath: images + "/ballast", contents: Data(count: 17 << 20))
+                }
+            }
+        }
+        #expect(failure.disposition == .transient && failure.code == .unavailable)
         #expect(failure.message.contains("The image storage is full"), "\(failure.message)")
     }
 

@@ -23,7 +23,7 @@ struct VerifiedCopy {
     static let syncBytes: Int64 = 256 << 20
 
     var flag: CancellationFlag
-    /// Called after each chunk with its length.
+    /// Called with 0 at the beginning, then after each chunk with its length.
     var onBytes: (Int64) -> Void
 
     /// SHA-256 of the file as it is read now.
@@ -31,7 +31,7 @@ struct VerifiedCopy {
         let source = try open(path, O_RDONLY)
         var hasher = ChunkHasher(Self.chunkBytes)
         let size = try size(of: source)
-        try walk(source, size: size) { chunk, isHole throws(CopyStop) in
+        try walk(source, size: size, chunkBytes: Self.chunkBytes) { chunk, isHole throws(CopyStop) in
             if isHole { hasher.addZeros(chunk.count) } else { try hasher.add(chunk, of: source) }
         }
         return FileSum(sha256: hasher.finish(), sizeBytes: size)
@@ -50,7 +50,9 @@ struct VerifiedCopy {
         var unsynced: Int64 = 0
         let isShared = copy.cloneBlocks(of: source)
         if !isShared { try file { () throws(FileFailure) in try copy.setSize(size) } }
-        try walk(source, size: size) { chunk, isHole throws(CopyStop) in
+        try walk(source, size: size, chunkBytes: Self.chunkBytes(at: bytesPerSecond)) {
+            chunk,
+            isHole throws(CopyStop) in
             if isHole {
                 // Nothing was written here and the target began empty: a hole there too.
                 hasher.addZeros(chunk.count)
@@ -78,8 +80,10 @@ struct VerifiedCopy {
     private func walk(
         _ source: borrowing OpenFile,
         size: Int64,
+        chunkBytes: Int,
         _ visit: (Range<Int64>, Bool) throws(CopyStop) -> Void
     ) throws(CopyStop) {
+        onBytes(0)
         var offset: Int64 = 0
         while offset < size {
             let data: Range<Int64>
@@ -92,7 +96,7 @@ struct VerifiedCopy {
                 var start = extent.lowerBound
                 while start < extent.upperBound {
                     guard !flag.isRaised else { throw .cancelled }
-                    let end = min(start + Int64(Self.chunkBytes), extent.upperBound)
+                    let end = min(start + Int64(chunkBytes), extent.upperBound)
                     try visit(start..<end, isHole)
                     onBytes(end - start)
                     start = end
@@ -100,6 +104,12 @@ struct VerifiedCopy {
             }
             offset = data.upperBound
         }
+    }
+
+    /// At a low rate a chunk is a quarter of a second's worth, so that progress still comes while bytes trickle.
+    private static func chunkBytes(at bytesPerSecond: Int64?) -> Int {
+        guard let bytesPerSecond else { return chunkBytes }
+        return Int(min(Int64(chunkBytes), max(4096, bytesPerSecond / 4 / 4096 * 4096)))
     }
 
     private func open(_ path: String, _ flags: CInt) throws(CopyStop) -> OpenFile {

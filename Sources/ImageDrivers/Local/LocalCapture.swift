@@ -15,7 +15,7 @@ extension LocalDriver {
             progress(CopyProgress(doneBytes: 0, totalBytes: 0))
         }
         let folder = try await emptyFolder(for: resource)
-        try await requireSpace(for: source, place)
+        try await requireSpace(for: source, in: folder, place)
 
         let target = folder + "/" + LocalFolders.fileName(device)
         let partial = target + LocalFolders.partialSuffix
@@ -80,11 +80,11 @@ extension LocalDriver {
     }
 
     /// A full disk is said before hours of copying, not after. (It can still fill up meanwhile.)
-    private func requireSpace(for source: SourceDisk, _ place: Place) async throws(StepFailure) {
+    private func requireSpace(for source: SourceDisk, in folder: String, _ place: Place) async throws(StepFailure) {
         let needed = try await running(on: place) { () async throws(ChildFailure) in
             try await qemuImg.requiredBytes(source.node)
         }
-        try Self.requireSpace(needed, in: folders.root, .storage)
+        try Self.requireSpace(needed, in: folder, .storage)
     }
 
     static func requireSpace(_ needed: Int64, in folder: String, _ place: Place) throws(StepFailure) {

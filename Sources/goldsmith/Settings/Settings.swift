@@ -94,7 +94,6 @@ struct Settings: Sendable {
         try await Self.text(key, in: sources)
     }
 
-    /// - Returns: the value and the name of the source it came from.
     private func number(
         _ key: SettingKey,
         in range: ClosedRange<Double>,
@@ -102,21 +101,31 @@ struct Settings: Sendable {
     ) async throws(CommandFailure) -> Double {
         for source in sources {
             let wanted = "a number from \(range.lowerBound.formatted()) to \(range.upperBound.formatted())"
-            let value: Double?
-            do {
-                value = try await source.reader.fetchDouble(forKey: ConfigKey([key.rawValue]))
-            } catch {
-                // JSON's 5 is an integer, not a double.
-                guard let whole = try? await source.reader.fetchInt(forKey: ConfigKey([key.rawValue])) else {
-                    throw Self.malformed(key, source.name, wanted)
-                }
-                value = Double(whole)
-            }
-            guard let value else { continue }
+            guard let value = try await Self.number(key, in: source, wanted: wanted) else { continue }
             guard range.contains(value) else { throw Self.malformed(key, source.name, wanted) }
             return value
         }
         return standard
+    }
+
+    /// A flag and an environment variable are text; in a file 5 is an integer and 0.5 is not.
+    private static func number(
+        _ key: SettingKey,
+        in source: Source,
+        wanted: String
+    ) async throws(CommandFailure) -> Double? {
+        let name = ConfigKey([key.rawValue])
+        if let value = try? await source.reader.fetchDouble(forKey: name) { return value }
+        if let value = try? await source.reader.fetchInt(forKey: name) { return Double(value) }
+        let text: String?
+        do {
+            text = try await source.reader.fetchString(forKey: name)
+        } catch {
+            throw malformed(key, source.name, wanted)
+        }
+        guard let text else { return nil }
+        guard let value = Double(text) else { throw malformed(key, source.name, wanted) }
+        return value
     }
 
     private func parsed<Value>(

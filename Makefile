@@ -1,0 +1,43 @@
+# `make help` lists the targets.
+SHELL := /bin/sh
+SWIFT ?= swift
+# Two frames of one binary on two cores are enough; a release build is for production.
+BUILD := .build/debug
+
+.PHONY: help setup build release test demo lint format check sanitize clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing on this machine (Debian packages only)
+	@scripts/setup
+
+build: setup ## Build everything, for development
+	$(SWIFT) build
+
+release: setup ## Build the program for production: .build/release/goldsmith
+	$(SWIFT) build -c release --product goldsmith
+
+test: setup ## Run every test, against a real RabbitMQ and real disks
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+demo: setup ## Build, then show an image being made, a worker killed, and a failure cleaned up
+	$(SWIFT) build --product goldsmith
+	@scripts/demo $(BUILD)/goldsmith
+
+lint: ## Check the formatting
+	$(SWIFT) format lint --strict -r -p Package.swift Sources Tests
+
+format: ## Format the sources
+	$(SWIFT) format -i -r -p Package.swift Sources Tests
+
+check: lint ## Lint, and build with warnings as errors
+	$(SWIFT) build --build-tests -Xswiftc -warnings-as-errors
+
+sanitize: ## Run the AMQP client's tests under a sanitizer
+	@scripts/setup sanitize
+	@scripts/sanitize
+
+clean: ## Remove what was built
+	rm -rf .build .build-*
