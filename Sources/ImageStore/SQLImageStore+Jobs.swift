@@ -11,11 +11,15 @@ extension SQLImageStore {
         try await write { (transaction) throws(SQLError) in
             guard let image = try transaction.image(message.imageId) else { return .unknownImage }
             let now = circumstances.now
-            let alive = try transaction.leases(of: image.id).filter { $0.expiresAt > now }
+            let leases = try transaction.leases(of: image.id)
             if image.jobs[message.job]?.phase == .waiting,
-                let lease = alive.first(where: { $0.blocks(message.job, of: image) })
+                let lease = leases.first(where: { $0.expiresAt > now && $0.blocks(message.job, of: image) })
             {
                 return .busy(lease)
+            }
+            // Its worker is dead, and nobody takes an abandoned job over.
+            for lease in leases where lease.expiresAt <= now && image.jobs[lease.job]?.phase == .abandoned {
+                try transaction.endLease(lease.job, of: image.id, fence: lease.fence)
             }
             var event = Event.began(message.job, attempt: message.attempt)
             if message.job == .stopCheck, image.jobs[.stopCheck]?.phase == .waiting,

@@ -1,0 +1,81 @@
+public import ImageCore
+public import ImageWorker
+import Synchronization
+
+/// Kills a worker at one of its calls: from then on nothing it does has any effect.
+///
+/// Every call across a port counts, before and after its effect. So a run with `at: 1`, one with `at: 2`, … until one
+/// is not reached any more, is a crash at every effect boundary.
+public final class CrashPlan: Sendable {
+    private struct State {
+        var calls: [String] = []
+        var isDead = false
+    }
+
+    private let crashAt: Int
+    private let state = Mutex(State())
+
+    /// - Parameter at: the number of the call to die at, from 1; `nil` never dies.
+    public init(at number: Int? = nil) { crashAt = number ?? .max }
+
+    public var isDead: Bool { state.withLock { $0.isDead } }
+    /// Where it died, or how far it came.
+    public var story: String { state.withLock { "call \($0.calls.count): \($0.calls.last ?? "none")" } }
+
+    public func judge(_ call: PortCall) -> Verdict {
+        state.withLock { state in
+            if state.isDead { return .dead }
+            state.calls.append("\(call)")
+            state.isDead = state.calls.count >= crashAt
+            return state.isDead ? .dead : .pass
+        }
+    }
+
+    public func store(_ store: any ImageStore) -> any ImageStore { InterceptedStore(store) { self.judge($0) } }
+    public func driver(_ driver: any ImageDriver) -> any ImageDriver { InterceptedDriver(driver) { self.judge($0) } }
+
+    public func publisher(_ publisher: any MessagePublisher) -> any MessagePublisher {
+        MortalPublisher(publisher: publisher, plan: self)
+    }
+
+    public func delivery(_ delivery: any IncomingDelivery) -> any IncomingDelivery {
+        MortalDelivery(delivery: delivery, plan: self)
+    }
+}
+
+private struct MortalPublisher: MessagePublisher {
+    let publisher: any MessagePublisher
+    let plan: CrashPlan
+
+    /// Message by message: a process can die when the broker has some of them.
+    func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage] {
+        var confirmed: [OutgoingMessage] = []
+        for message in messages {
+            let name = "publish \(message.destination) \(message.id)"
+            guard case .pass = plan.judge(PortCall(name: name, moment: .before)) else { return confirmed }
+            let taken = await publisher.publish([message])
+            guard case .pass = plan.judge(PortCall(name: name, moment: .after)) else { return confirmed }
+            confirmed += taken
+        }
+        return confirmed
+    }
+}
+
+private struct MortalDelivery: IncomingDelivery {
+    let delivery: any IncomingDelivery
+    let plan: CrashPlan
+
+    var message: IncomingMessage { delivery.message }
+
+    func ack() {
+        guard case .pass = plan.judge(PortCall(name: "ack", moment: .before)) else { return }
+        delivery.ack()
+        _ = plan.judge(PortCall(name: "ack", moment: .after))
+    }
+
+    func giveBack() {
+        guard case .pass = plan.judge(PortCall(name: "give back", moment: .before)) else { return }
+        delivery.giveBack()
+        _ = plan.judge(PortCall(name: "give back", moment: .after))
+    }
+}

@@ -1,0 +1,177 @@
+public import ImageCore
+public import ImageWorker
+import Synchronization
+
+/// What RabbitMQ does for a worker, in memory and in manual time: queues with redelivery and a delivery limit, the
+/// ladder, dead-lettering, confirms. It may hand out a message twice, and never loses one unless told to.
+public final class FakeBroker: Sendable {
+    public struct Letter: Sendable {
+        public var message: IncomingMessage
+        public var attempt: Int?
+        public var reason: String?
+        public var deliveries = 0
+    }
+
+    /// A message on the ladder.
+    public struct Waiting: Sendable {
+        public var letter: Letter
+        public var rung: Rung
+        public var dueAt: Timestamp
+    }
+
+    struct State {
+        var ready: [Lane: [Letter]] = [:]
+        var unacked: [Int: (lane: Lane, letter: Letter, worker: String)] = [:]
+        var ladder: [Waiting] = []
+        var events: [OutgoingMessage] = []
+        var replies: [OutgoingMessage] = []
+        var parked: [Letter] = []
+        var refusals = 0
+        var lastTag = 0
+    }
+
+    public let deliveryLimit: Int
+    private let time: any Timekeeper
+    private let state = Mutex(State())
+
+    public init(time: any Timekeeper, deliveryLimit: Int = 20) {
+        self.time = time
+        self.deliveryLimit = deliveryLimit
+    }
+
+    public var events: [OutgoingMessage] { state.withLock { $0.events } }
+    public var replies: [OutgoingMessage] { state.withLock { $0.replies } }
+    public var parked: [Letter] { state.withLock { $0.parked } }
+    public var ladder: [Waiting] { state.withLock { $0.ladder } }
+    public var unacked: Int { state.withLock { $0.unacked.count } }
+    public func ready(_ lane: Lane) -> [Letter] { state.withLock { $0.ready[lane] ?? [] } }
+    public var busyLanes: [Lane] { state.withLock { state in Lane.allCases.filter { state.ready[$0]?.isEmpty == false } } }
+    /// When the next message leaves the ladder.
+    public var nextDue: Timestamp? { state.withLock { $0.ladder.map(\.dueAt).min() } }
+
+    /// From now on this many messages are not confirmed, and not taken.
+    public func refuse(_ count: Int) { state.withLock { $0.refusals = count } }
+
+    public func send(_ message: IncomingMessage, to lane: Lane = .intake) {
+        state.withLock { $0.ready[lane, default: []].append(Letter(message: message)) }
+    }
+
+    /// Moves what is due from the ladder to the job queues.
+    public func turn() {
+        let now = time.now()
+        state.withLock { state in
+            let due = state.ladder.filter { $0.dueAt <= now }.sorted { $0.dueAt < $1.dueAt }
+            state.ladder.removeAll { $0.dueAt <= now }
+            for waiting in due {
+                guard let lane = Lane(waiting.letter.message.routingKey) else { continue }
+                var letter = waiting.letter
+                letter.deliveries = 0
+                state.ready[lane, default: []].append(letter)
+            }
+        }
+    }
+
+    /// Hands out the first message of a queue.
+    public func take(_ lane: Lane, by worker: String) -> FakeDelivery? {
+        state.withLock { state in
+            guard var letter = state.ready[lane]?.first else { return nil }
+            state.ready[lane]?.removeFirst()
+            letter.message.isRedelivered = letter.deliveries > 0
+            letter.deliveries += 1
+            state.lastTag += 1
+            state.unacked[state.lastTag] = (lane, letter, worker)
+            return FakeDelivery(message: letter.message, tag: state.lastTag, broker: self)
+        }
+    }
+
+    /// What a broker does when a worker's connection is gone: all it held goes back to the heads of its queues.
+    public func lose(_ worker: String) {
+        state.withLock { state in
+            for (tag, held) in state.unacked.sorted(by: { $0.key > $1.key }) where held.worker == worker {
+                giveBack(tag, &state)
+            }
+        }
+    }
+
+    /// What an operator can do to a queue.
+    /// - Returns: how many messages are gone.
+    @discardableResult
+    public func purge(_ lane: Lane) -> Int {
+        state.withLock { ($0.ready.removeValue(forKey: lane) ?? []).count }
+    }
+
+    public func purgeLadder() { state.withLock { $0.ladder = [] } }
+
+    fileprivate func settle(_ tag: Int, isAck: Bool) {
+        state.withLock { state in
+            if isAck { state.unacked[tag] = nil } else { giveBack(tag, &state) }
+        }
+    }
+
+    private func giveBack(_ tag: Int, _ state: inout State) {
+        guard let held = state.unacked.removeValue(forKey: tag) else { return }
+        guard held.letter.deliveries > deliveryLimit else {
+            state.ready[held.lane, default: []].insert(held.letter, at: 0)
+            return
+        }
+        // Over its limit a message goes to the dead letters, as it is; one of intake or of the dead letters is parked.
+        var letter = held.letter
+        letter.deliveries = 0
+        if case .job = held.lane {
+            state.ready[.deadLetters, default: []].append(letter)
+        } else {
+            state.parked.append(letter)
+        }
+    }
+}
+
+extension FakeBroker: MessagePublisher {
+    public func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage] {
+        let now = time.now()
+        return state.withLock { state in messages.filter { take($0, at: now, &state) } }
+    }
+
+    private func take(_ message: OutgoingMessage, at now: Timestamp, _ state: inout State) -> Bool {
+        if state.refusals > 0 {
+            state.refusals -= 1
+            return false
+        }
+        let letter = Letter(
+            message: IncomingMessage(
+                routingKey: message.routingKey,
+                contentType: message.contentType,
+                messageID: message.id,
+                correlationID: message.correlationID,
+                body: Array(message.body.utf8)
+            ),
+            attempt: message.attempt,
+            reason: message.reason
+        )
+        switch message.destination {
+        case .jobs:
+            guard let lane = Lane(message.routingKey) else { return false }
+            state.ready[lane, default: []].append(letter)
+        case .retry(let rung):
+            state.ladder.append(Waiting(letter: letter, rung: rung, dueAt: now + rung.delay))
+        case .dead: state.ready[.deadLetters, default: []].append(letter)
+        case .parking: state.parked.append(letter)
+        case .events: state.events.append(message)
+        case .reply: state.replies.append(message)
+        }
+        return true
+    }
+}
+
+extension FakeBroker: QueueGauge {
+    public func backlog(of step: Step) async -> Int? { ready(.job(step)).count }
+}
+
+/// A message in a worker's hands. Settled once; the first call counts.
+public struct FakeDelivery: IncomingDelivery {
+    public let message: IncomingMessage
+    let tag: Int
+    let broker: FakeBroker
+
+    public func ack() { broker.settle(tag, isAck: true) }
+    public func giveBack() { broker.settle(tag, isAck: false) }
+}

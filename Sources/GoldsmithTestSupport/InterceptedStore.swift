@@ -1,0 +1,130 @@
+public import ImageCore
+
+/// A store whose calls can be held up, made to fail, or be the last of their process.
+public struct InterceptedStore: ImageStore {
+    private let store: any ImageStore
+    private let interceptor: Interceptor
+
+    public init(_ store: any ImageStore, _ interceptor: @escaping Interceptor) {
+        self.store = store
+        self.interceptor = interceptor
+    }
+
+    private func judge(_ name: String, _ moment: PortCall.Moment) async throws(StoreError) {
+        switch await interceptor(PortCall(name: "store." + name, moment: moment)) {
+        case .pass, .fail: break
+        // Not "unavailable": a dead process does not try again.
+        case .dead: throw StoreError(.corrupt, "the process is dead")
+        case .unavailable: throw StoreError(.unavailable, "out of reach")
+        }
+    }
+
+    private func call<Value>(
+        _ name: String,
+        _ body: () async throws(StoreError) -> Value
+    ) async throws(StoreError) -> Value {
+        try await judge(name, .before)
+        let value = try await body()
+        try await judge(name, .after)
+        return value
+    }
+
+    public func answer(to identity: RequestIdentity) async throws(StoreError) -> RecordedAnswer? {
+        try await call("answer") { () async throws(StoreError) in try await store.answer(to: identity) }
+    }
+
+    public func accept(
+        _ request: CreateRequest,
+        as image: ImageID,
+        plan: Plan,
+        reply: ReplyAddress?,
+        in circumstances: Circumstances
+    ) async throws(StoreError) -> Settlement {
+        try await call("accept") { () async throws(StoreError) in
+            try await store.accept(request, as: image, plan: plan, reply: reply, in: circumstances)
+        }
+    }
+
+    public func cancel(
+        _ request: CancelRequest,
+        reply: ReplyAddress?,
+        in circumstances: Circumstances
+    ) async throws(StoreError) -> Settlement {
+        try await call("cancel") { () async throws(StoreError) in
+            try await store.cancel(request, reply: reply, in: circumstances)
+        }
+    }
+
+    public func reject(
+        _ identity: RequestIdentity,
+        fingerprint: String,
+        _ rejection: Rejection,
+        reply: ReplyAddress?,
+        at now: Timestamp
+    ) async throws(StoreError) -> Settlement {
+        try await call("reject") { () async throws(StoreError) in
+            try await store.reject(identity, fingerprint: fingerprint, rejection, reply: reply, at: now)
+        }
+    }
+
+    public func begin(
+        _ message: JobMessage,
+        by worker: WorkerID,
+        lease: Duration,
+        in circumstances: Circumstances
+    ) async throws(StoreError) -> Beginning {
+        try await call("begin \(message.job)") { () async throws(StoreError) in
+            try await store.begin(message, by: worker, lease: lease, in: circumstances)
+        }
+    }
+
+    public func renew(
+        _ grant: Grant,
+        by worker: WorkerID,
+        progress: CopyProgress?,
+        until: Timestamp
+    ) async throws(StoreError) -> Bool {
+        try await call("renew") { () async throws(StoreError) in
+            try await store.renew(grant, by: worker, progress: progress, until: until)
+        }
+    }
+
+    public func apply(
+        _ event: Event,
+        to image: ImageID,
+        in circumstances: Circumstances
+    ) async throws(StoreError) -> Applied? {
+        try await call("apply") { () async throws(StoreError) in
+            try await store.apply(event, to: image, in: circumstances)
+        }
+    }
+
+    public func unsent(before moment: Timestamp, limit: Int) async throws(StoreError) -> [OutgoingMessage] {
+        try await call("unsent") { () async throws(StoreError) in
+            try await store.unsent(before: moment, limit: limit)
+        }
+    }
+
+    public func markSent(_ messages: [OutgoingMessage]) async throws(StoreError) {
+        try await call("markSent") { () async throws(StoreError) in try await store.markSent(messages) }
+    }
+
+    public func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image] {
+        try await call("overdue") { () async throws(StoreError) in try await store.overdue(at: now, limit: limit) }
+    }
+
+    public func leases(of image: ImageID) async throws(StoreError) -> [Lease] {
+        try await call("leases") { () async throws(StoreError) in try await store.leases(of: image) }
+    }
+
+    public func image(_ id: ImageID) async throws(StoreError) -> Image? { try await store.image(id) }
+    public func images(_ query: ImageQuery) async throws(StoreError) -> [Image] { try await store.images(query) }
+    public func journal(of image: ImageID, after sequence: Int64) async throws(StoreError) -> [Announcement] {
+        try await store.journal(of: image, after: sequence)
+    }
+    public func locks() async throws(StoreError) -> [Lock] { try await store.locks() }
+    public func quota(of owner: Owner) async throws(StoreError) -> QuotaStanding { try await store.quota(of: owner) }
+    public func setQuota(of owner: Owner, to limits: QuotaLimits) async throws(StoreError) {
+        try await store.setQuota(of: owner, to: limits)
+    }
+}
