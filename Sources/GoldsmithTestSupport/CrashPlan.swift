@@ -59,6 +59,14 @@ private struct MortalPublisher: MessagePublisher {
         }
         return confirmed
     }
+
+    func park(_ message: IncomingMessage, reason: String) async -> Bool {
+        let name = "park \(message.messageID ?? "")"
+        guard case .pass = plan.judge(PortCall(name: name, moment: .before)) else { return false }
+        let isTaken = await publisher.park(message, reason: reason)
+        guard case .pass = plan.judge(PortCall(name: name, moment: .after)) else { return false }
+        return isTaken
+    }
 }
 
 private struct MortalDelivery: IncomingDelivery {

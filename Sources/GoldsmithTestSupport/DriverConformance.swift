@@ -63,6 +63,17 @@ public enum DriverConformance {
             try await expect(.notFound, .permanent) { try await fixture.driver.checkDisk(.system, of: nobody) }
             try await expect(.notFound, .permanent) { _ = try await fixture.captureSystem(nobody) }
         },
+        DriverCheck("somebody else's instance is not found either") { fixture in
+            let instance = try await fixture.add()
+            try expect(
+                try await fixture.driver.describe(instance.id, for: instance.owner) == instance,
+                "its owner does not see it"
+            )
+            let stranger = try value(Owner("somebody-else"))
+            try await expect(.notFound, .permanent) {
+                _ = try await fixture.driver.describe(instance.id, for: stranger)
+            }
+        },
         DriverCheck("an unknown disk is not found, for good") { fixture in
             let instance = try await fixture.add()
             let device = try value(DeviceName("/dev/vdz"))

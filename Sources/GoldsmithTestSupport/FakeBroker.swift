@@ -45,7 +45,9 @@ public final class FakeBroker: Sendable {
     public var ladder: [Waiting] { state.withLock { $0.ladder } }
     public var unacked: Int { state.withLock { $0.unacked.count } }
     public func ready(_ lane: Lane) -> [Letter] { state.withLock { $0.ready[lane] ?? [] } }
-    public var busyLanes: [Lane] { state.withLock { state in Lane.allCases.filter { state.ready[$0]?.isEmpty == false } } }
+    public var busyLanes: [Lane] {
+        state.withLock { state in Lane.allCases.filter { state.ready[$0]?.isEmpty == false } }
+    }
     /// When the next message leaves the ladder.
     public var nextDue: Timestamp? { state.withLock { $0.ladder.map(\.dueAt).min() } }
 
@@ -129,6 +131,17 @@ extension FakeBroker: MessagePublisher {
     public func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage] {
         let now = time.now()
         return state.withLock { state in messages.filter { take($0, at: now, &state) } }
+    }
+
+    public func park(_ message: IncomingMessage, reason: String) async -> Bool {
+        state.withLock { state in
+            guard state.refusals == 0 else {
+                state.refusals -= 1
+                return false
+            }
+            state.parked.append(Letter(message: message, attempt: nil, reason: reason))
+            return true
+        }
     }
 
     private func take(_ message: OutgoingMessage, at now: Timestamp, _ state: inout State) -> Bool {

@@ -57,8 +57,8 @@ public struct InterceptedDriver: ImageDriver {
         return value
     }
 
-    public func describe(_ instance: InstanceID) async throws(StepFailure) -> Instance {
-        try await call("describe") { () async throws(StepFailure) in try await driver.describe(instance) }
+    public func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance {
+        try await call("describe") { () async throws(StepFailure) in try await driver.describe(instance, for: owner) }
     }
 
     public func instances() async throws(StepFailure) -> [Instance] { try await driver.instances() }

@@ -33,8 +33,9 @@ extension SQLImageStore {
             guard let applied = try transaction.apply(event, to: image.id, in: circumstances) else {
                 return .unknownImage
             }
-            guard applied.transition.isMoved, case .began = event else { return .settled(outgoing: applied.outgoing) }
+            // Only an attempt that may go on has a fencing number of its own.
             let fence = applied.image.fence
+            guard fence > image.fence else { return .settled(outgoing: applied.outgoing) }
             try transaction.grant(message.job, of: image.id, fence: fence, to: worker, until: now + lease)
             let grant = Grant(
                 image: applied.image,
@@ -104,7 +105,7 @@ extension Event {
         case .succeeded(let job, let fence, _): (job, fence)
         case .failed(let job, let fence, _, _): (job, fence)
         case .interrupted(let job, let fence, _): (job, fence)
-        case .began, .postponed, .deadLettered, .cancelled, .overdue: nil
+        case .began, .postponed, .watched, .deadLettered, .cancelled, .overdue: nil
         }
     }
 }

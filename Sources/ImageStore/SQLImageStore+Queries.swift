@@ -23,7 +23,7 @@ extension SQLImageStore {
         guard !messages.isEmpty else { return }
         try await write { (transaction) throws(SQLError) in
             for message in messages {
-                try transaction.connection.execute("DELETE FROM outbox WHERE id = $1", [.text(message.id)])
+                try transaction.connection.execute("DELETE FROM outbox WHERE id = $1", [.text(message.outboxKey)])
             }
         }
     }

@@ -52,7 +52,7 @@ struct StoreTransaction {
     ) throws(SQLError) -> [OutgoingMessage] {
         for effect in effects {
             switch effect {
-            case .announce(let line), .note(let line):
+            case .announce(let line):
                 try connection.execute(
                     "INSERT INTO journal (image_id, sequence, line) VALUES ($1, $2, $3)",
                     [.text(image.id.text), .integer(line.sequence), .text(CanonicalJSON.text(line))]
@@ -81,7 +81,7 @@ struct StoreTransaction {
                 ON CONFLICT (id) DO NOTHING
                 """,
                 [
-                    .text(message.id), .integer(now.microseconds), SQLValue(position),
+                    .text(message.outboxKey), .integer(now.microseconds), SQLValue(position),
                     .text(CanonicalJSON.text(message)),
                 ]
             )

@@ -50,14 +50,41 @@ struct BrokerPublisher: MessagePublisher {
         return confirmed
     }
 
+    func park(_ message: IncomingMessage, reason: String) async -> Bool {
+        let copy = AMQPMessage(
+            body: message.body,
+            contentType: message.contentType,
+            messageID: message.messageID,
+            correlationID: message.correlationID,
+            replyTo: message.replyTo,
+            headers: Self.headers(attempt: nil, reason: reason)
+        )
+        let publication = AMQPPublication(
+            exchange: topology.exchange(for: .parking),
+            routingKey: message.routingKey,
+            message: copy
+        )
+        do {
+            try await publisher.publish(publication)
+            return true
+        } catch {
+            logger.warning("message not parked", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+
+    private static func headers(attempt: Int?, reason: String?) -> AMQPTable {
+        var headers: AMQPTable = [:]
+        if let attempt { headers["goldsmith-attempt"] = .int(Int64(attempt)) }
+        // Headers must fit one frame of the protocol.
+        if let reason { headers["goldsmith-reason"] = .string(String(reason.prefix(4096))) }
+        return headers
+    }
+
     /// A fresh message, never a copy of one that came in: a broker's own `x-` headers must not travel on, because some
     /// versions believe them.
     private func publication(_ message: OutgoingMessage, timestamp: Int64) -> AMQPPublication {
-        var headers: AMQPTable = [:]
-        if let attempt = message.attempt { headers["goldsmith-attempt"] = .int(Int64(attempt)) }
-        // Headers must fit one frame of the protocol.
-        if let reason = message.reason { headers["goldsmith-reason"] = .string(String(reason.prefix(4096))) }
-        return AMQPPublication(
+        AMQPPublication(
             exchange: topology.exchange(for: message.destination),
             routingKey: message.routingKey,
             message: AMQPMessage(
@@ -67,7 +94,7 @@ struct BrokerPublisher: MessagePublisher {
                 correlationID: message.correlationID,
                 appID: "goldsmith",
                 timestamp: timestamp,
-                headers: headers
+                headers: Self.headers(attempt: message.attempt, reason: message.reason)
             ),
             isMandatory: message.isMandatory
         )

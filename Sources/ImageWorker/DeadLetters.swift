@@ -23,7 +23,7 @@ struct DeadLetters {
         do {
             let applied = try await context.persist { () async throws(StoreError) in
                 try await context.store.apply(
-                    .deadLettered(message.job, failure),
+                    .deadLettered(message.job, attempt: message.attempt, failure),
                     to: message.imageId,
                     in: context.circumstances()
                 )

@@ -35,7 +35,7 @@ struct Intake {
                 let reply = message.replyAddress.map { answer.outgoing(to: $0, for: request.identity) }
                 return Settlement(answer: answer, outgoing: reply.map { [$0] } ?? [])
             }
-            switch await plan(create) {
+            switch try await plan(create) {
             case .success(let plan):
                 return try await context.store.accept(
                     create,
@@ -58,10 +58,12 @@ struct Intake {
         }
     }
 
-    private func plan(_ request: CreateRequest) async -> Result<Plan, Rejection> {
+    /// - Throws: when this worker stops meanwhile: then the request must not be answered by it, since that would be for
+    ///   ever.
+    private func plan(_ request: CreateRequest) async throws(StoreError) -> Result<Plan, Rejection> {
         for attempt in 1... {
             do {
-                let instance = try await context.driver.describe(request.instanceID)
+                let instance = try await context.driver.describe(request.instanceID, for: request.owner)
                 let locations = try await context.driver.locations()
                 return Result { () throws(Rejection) in
                     try Plan.make(
@@ -72,10 +74,14 @@ struct Intake {
                     )
                 }
             } catch {
-                let isLast = attempt == Self.driverTries || error.disposition == .permanent
-                guard !isLast, (try? await context.time.sleep(for: .seconds(1))) != nil else {
+                if attempt == Self.driverTries || error.disposition == .permanent {
                     let field = error.code == .unavailable ? nil : "instanceId"
                     return .failure(Rejection(error.code, error.message, field: field))
+                }
+                do {
+                    try await context.time.sleep(for: .seconds(1))
+                } catch _ {
+                    throw StoreError(.unavailable, "the worker stops")
                 }
             }
         }

@@ -24,7 +24,7 @@ struct StepRunner {
                 await context.send(outgoing)
                 try await work(grant, message, delivery)
             case .busy(let lease):
-                await watch(message, lease: lease, delivery)
+                try await watch(message, lease: lease, delivery)
             case .settled(let outgoing):
                 await context.send(outgoing)
                 delivery.ack()
@@ -39,7 +39,11 @@ struct StepRunner {
 
     /// Keeps a job's place in the queue without holding its delivery: the message goes round the ladder until the work
     /// is done or its lease has lapsed.
-    private func watch(_ message: JobMessage, lease: Lease?, _ delivery: any IncomingDelivery) async {
+    private func watch(
+        _ message: JobMessage,
+        lease: Lease?,
+        _ delivery: any IncomingDelivery
+    ) async throws(StoreError) {
         let rung: Rung
         if message.job.step == .cleanUp {
             // Whoever still writes what is to be deleted stops at its next renewal, or its lease lapses.
@@ -52,8 +56,7 @@ struct StepRunner {
         } else {
             rung = .seconds30
         }
-        let sent = await context.publisher.publish([message.outgoing(to: .retry(rung))])
-        if sent.isEmpty { delivery.giveBack() } else { delivery.ack() }
+        try await context.putOff(message, after: rung, delivery)
     }
 
     private enum Signal: Sendable {
@@ -80,7 +83,12 @@ struct StepRunner {
             group.addTask { await keepLease(grant, progress) }
             group.addTask {
                 guard (try? await context.time.sleep(for: context.options.hold)) != nil else { return .quiet }
-                await watch(message, lease: nil, delivery)
+                do throws(StoreError) {
+                    try await watch(message, lease: nil, delivery)
+                } catch {
+                    // The delivery is settled with the work instead.
+                    log(message, .warning, "no watch job, the store is out of reach", ["error": "\(error)"])
+                }
                 return .quiet
             }
             var isLost = false

@@ -11,7 +11,7 @@ struct Steps {
         let image = grant.image
         switch grant.job {
         case .stopCheck:
-            return .checked(try await check(image.plan))
+            return .checked(try await check(image.plan, for: image.owner))
         case .systemDisk:
             return .captured(try await capture(.system, grant, progress))
         case .dataDisk(let device):
@@ -58,8 +58,8 @@ struct Steps {
     }
 
     /// The instance may have changed since the request was accepted: everything the plan rests on is looked at again.
-    private func check(_ plan: Plan) async throws(StepFailure) -> [Finding] {
-        let instance = try await driver.describe(plan.instanceID)
+    private func check(_ plan: Plan, for owner: Owner) async throws(StepFailure) -> [Finding] {
+        let instance = try await driver.describe(plan.instanceID, for: owner)
         guard instance.status == .stopped else {
             throw StepFailure(
                 .permanent,
@@ -69,7 +69,9 @@ struct Steps {
             )
         }
         for planned in plan.disks {
-            guard let disk = instance.disk(planned.device), disk.kind == planned.kind else {
+            guard let disk = instance.disk(planned.device), disk.kind == planned.kind,
+                disk.sizeBytes <= planned.sizeBytes
+            else {
                 throw StepFailure(
                     .permanent,
                     .failedPrecondition,

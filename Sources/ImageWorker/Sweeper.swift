@@ -69,10 +69,11 @@ struct Sweeper {
                 image.jobs.filter { $0.value.expectedAt <= now && $0.value.phase == .waiting }.keys.map(\.step)
             )
             for step in steps where backlogs[step] == nil { backlogs[step] = await gauge.backlog(of: step) }
-            guard steps.allSatisfy({ backlogs[$0] == 0 }) else { continue }
-            let alive = try await context.store.leases(of: image.id).filter { $0.expiresAt > now }
+            let leased = try await context.store.leases(of: image.id).filter { $0.expiresAt > now }.map(\.job)
+            // Unknown counts as full: nothing is sent again on a guess.
+            let queued = image.jobs.keys.filter { steps.contains($0.step) && backlogs[$0.step] != 0 }
             let applied = try await context.store.apply(
-                .overdue(alive: Set(alive.map(\.job))),
+                .overdue(alive: Set(leased + queued)),
                 to: image.id,
                 in: context.circumstances()
             )

@@ -47,6 +47,10 @@ public protocol IncomingDelivery: Sendable {
 public protocol MessagePublisher: Sendable {
     /// - Returns: those that were confirmed.
     func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage]
+
+    /// Puts a message away for a human, as it came, byte for byte.
+    /// - Returns: whether the broker has it.
+    func park(_ message: IncomingMessage, reason: String) async -> Bool
 }
 
 /// Tells whether a queue holds messages, so that a job that merely waits its turn is not taken for lost.

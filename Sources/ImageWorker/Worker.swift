@@ -102,13 +102,11 @@ public struct Worker: Service {
         let slots = Slots(context.options.concurrency)
         await withDiscardingTaskGroup { group in
             for await delivery in deliveries {
-                let incoming = BrokerDelivery(delivery: delivery)
-                let hasSlot = await slots.acquire { try? await context.time.sleep(for: context.options.hold) }
-                guard hasSlot else {
-                    group.addTask { await putOff(incoming, lane) }
-                    continue
-                }
+                // Each waits for its slot by itself, so that none is held longer than `hold` for it.
                 group.addTask {
+                    let incoming = BrokerDelivery(delivery: delivery)
+                    let hasSlot = await slots.acquire { try? await context.time.sleep(for: context.options.hold) }
+                    guard hasSlot else { return await putOff(incoming, lane) }
                     await handle(incoming, lane)
                     await slots.release()
                 }
@@ -129,7 +127,10 @@ public struct Worker: Service {
         guard case .job = lane, let message = JobMessage(parsing: delivery.message.body) else {
             return delivery.giveBack()
         }
-        let sent = await context.publisher.publish([message.outgoing(to: .retry(.seconds30))])
-        if sent.isEmpty { delivery.giveBack() } else { delivery.ack() }
+        do {
+            try await context.putOff(message, after: .seconds30, delivery)
+        } catch {
+            delivery.giveBack()
+        }
     }
 }

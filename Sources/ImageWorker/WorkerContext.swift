@@ -38,6 +38,20 @@ struct WorkerContext: Sendable {
         }
     }
 
+    /// Lets a job go round the ladder instead of holding its delivery. By way of the store, so that nobody takes it for
+    /// lost meanwhile, and a broker that takes no messages costs it no delivery.
+    func putOff(
+        _ message: JobMessage,
+        after rung: Rung,
+        _ delivery: any IncomingDelivery
+    ) async throws(StoreError) {
+        let applied = try await persist { () async throws(StoreError) in
+            try await store.apply(.watched(message.job, after: rung), to: message.imageId, in: circumstances())
+        }
+        await send(applied?.outgoing ?? [])
+        delivery.ack()
+    }
+
     /// Sends messages that lie in the outbox. What is not confirmed stays there for the sweeper, so this cannot fail.
     func send(_ messages: [OutgoingMessage]) async {
         guard !messages.isEmpty else { return }
@@ -60,16 +74,7 @@ struct WorkerContext: Sendable {
     func park(_ delivery: any IncomingDelivery, reason: String) async {
         let message = delivery.message
         logger.error("message parked", metadata: ["reason": "\(reason)", "routing.key": "\(message.routingKey)"])
-        let parked = OutgoingMessage(
-            id: message.messageID ?? "parked",
-            destination: .parking,
-            routingKey: message.routingKey,
-            contentType: message.contentType ?? "application/octet-stream",
-            correlationID: message.correlationID,
-            reason: reason,
-            body: String(decoding: message.body, as: UTF8.self)
-        )
-        if await publisher.publish([parked]).isEmpty { delivery.giveBack() } else { delivery.ack() }
+        if await publisher.park(message, reason: reason) { delivery.ack() } else { delivery.giveBack() }
     }
 }
 

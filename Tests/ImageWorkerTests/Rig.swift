@@ -115,7 +115,8 @@ struct Rig: Sendable {
         var worker = first
         for _ in 0..<3000 {
             broker.turn()
-            if let lane = broker.busyLanes.isEmpty ? nil : broker.busyLanes[dice.number(below: broker.busyLanes.count)] {
+            if let lane = broker.busyLanes.isEmpty ? nil : broker.busyLanes[dice.number(below: broker.busyLanes.count)]
+            {
                 await worker.work(lane)
             } else if try await isAtRest() {
                 return

@@ -10,8 +10,10 @@ public enum Event: Equatable, Sendable {
     case interrupted(Job, fence: Int64, discarded: Bool)
     /// The job cannot begin yet, for example because another image's making holds the instance. No attempt is used.
     case postponed(Job, reason: String)
+    /// Somebody works on the job, or nobody has room for it: its message goes round the ladder meanwhile.
+    case watched(Job, after: Rung)
     /// A job's dead letter arrived: from ourselves (out of attempts) or from the broker (it kept killing workers).
-    case deadLettered(Job, StepFailure)
+    case deadLettered(Job, attempt: Int, StepFailure)
     /// The owner asked for it to stop.
     case cancelled
     /// Time has passed in which nothing was heard of the open jobs. Those with a live lease are named.
@@ -28,8 +30,6 @@ public enum Effect: Equatable, Sendable {
     case park(Job, attempt: Int, StepFailure)
     /// Tell the world, and write the line into the image's journal.
     case announce(Announcement)
-    /// Write a line into the journal only.
-    case note(Announcement)
     /// Let other images use the instance and its disks again.
     case releaseLocks
     case releaseQuota(QuotaUse)

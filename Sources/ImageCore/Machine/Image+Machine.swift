@@ -46,7 +46,8 @@ extension Image {
         case .interrupted(let job, let fence, let discarded):
             interrupt(job, fence: fence, discarded: discarded, in: &turn)
         case .postponed(let job, let reason): postpone(job, reason: reason, in: &turn)
-        case .deadLettered(let job, let failure): bury(job, failure, in: &turn)
+        case .watched(let job, let rung): watch(job, after: rung, in: &turn)
+        case .deadLettered(let job, let attempt, let failure): bury(job, attempt: attempt, failure, in: &turn)
         case .cancelled: cancel(in: &turn)
         case .overdue(let alive): renew(alive: alive, in: &turn)
         }
@@ -55,9 +56,22 @@ extension Image {
     // MARK: A job's attempt
 
     private mutating func begin(_ job: Job, attempt: Int, in turn: inout Turn) -> Ignored? {
+        // A clean-up that was given up and parked begins anew when a human puts its message back.
+        if job.step == .cleanUp, jobs[job]?.phase == .failed, !isOutdated(job, attempt) {
+            jobs[job]?.phase = .waiting
+        }
         if let ignored = reasonToIgnore(job, in: &turn) { return ignored }
-        // A copy of an earlier attempt's message. The later attempt has a message of its own, on the ladder.
-        if let current = jobs[job]?.attempt, attempt < current { return .superseded }
+        if isOutdated(job, attempt) { return .superseded }
+        if jobs[job]?.fence != 0 {
+            // The attempt before never reported: its worker died. Other jobs of that worker may be innocent, hence a
+            // limit of its own; the broker's delivery limit does not see a job that is taken over from the ladder.
+            jobs[job]?.lost += 1
+            if let lost = jobs[job]?.lost, lost >= turn.policy.lostAttempts {
+                retireFence(of: job)
+                giveUp(job, .killer(job, lost), in: &turn)
+                return nil
+            }
+        }
         fence += 1
         jobs[job]?.fence = fence
         jobs[job]?.waiting = nil
@@ -119,7 +133,7 @@ extension Image {
         if discarded { strike(job, fence: fence) }
         retireFence(of: job)
         enqueue(job, after: nil, in: &turn)
-        note(.stepInterrupted, job, in: &turn)
+        announce(.stepInterrupted, job, in: &turn)
         return nil
     }
 
@@ -140,10 +154,25 @@ extension Image {
         return nil
     }
 
+    private mutating func watch(_ job: Job, after rung: Rung, in turn: inout Turn) -> Ignored? {
+        if let ignored = reasonToIgnore(job, in: &turn) { return ignored }
+        enqueue(job, after: rung, in: &turn)
+        return nil
+    }
+
+    /// Whether a message is a copy of an earlier attempt's. The later attempt has a message of its own.
+    private func isOutdated(_ job: Job, _ attempt: Int) -> Bool { attempt < jobs[job]?.attempt ?? 1 }
+
     // MARK: The whole image
 
-    private mutating func bury(_ job: Job, _ failure: StepFailure, in turn: inout Turn) -> Ignored? {
+    private mutating func bury(
+        _ job: Job,
+        attempt: Int,
+        _ failure: StepFailure,
+        in turn: inout Turn
+    ) -> Ignored? {
         guard let state = jobs[job] else { return .notWanted }
+        if isOutdated(job, attempt) { return .superseded }
         switch state.phase {
         case .done:
             emitAgain(after: job, in: &turn)

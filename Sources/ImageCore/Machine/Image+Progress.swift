@@ -137,7 +137,7 @@ extension Image {
         let before = jobs[job]?.waiting
         jobs[job]?.waiting = .init(reason: reason, since: before?.since ?? turn.now)
         enqueue(job, after: rung, in: &turn)
-        if before?.reason != reason { note(.stepWaiting, job, reason: reason, in: &turn) }
+        if before?.reason != reason { announce(.stepWaiting, job, reason: reason, in: &turn) }
     }
 
     func isDone(_ all: [Job]) -> Bool { all.allSatisfy { jobs[$0]?.phase == .done } }
@@ -146,33 +146,21 @@ extension Image {
         _ kind: Announcement.Kind,
         _ job: Job? = nil,
         failure: StepFailure? = nil,
+        reason: String? = nil,
         in turn: inout Turn
     ) {
-        turn.effects.append(.announce(line(kind, job, failure: failure, reason: nil, at: turn.now)))
-    }
-
-    mutating func note(_ kind: Announcement.Kind, _ job: Job, reason: String? = nil, in turn: inout Turn) {
-        turn.effects.append(.note(line(kind, job, failure: nil, reason: reason, at: turn.now)))
-    }
-
-    private mutating func line(
-        _ kind: Announcement.Kind,
-        _ job: Job?,
-        failure: StepFailure?,
-        reason: String?,
-        at now: Timestamp
-    ) -> Announcement {
         sequence += 1
-        return Announcement(
+        let line = Announcement(
             kind: kind,
             sequence: sequence,
-            at: now,
+            at: turn.now,
             status: status,
             job: job,
             attempt: job.flatMap { jobs[$0]?.attempt },
             failure: failure,
             reason: reason
         )
+        turn.effects.append(.announce(line))
     }
 
     /// When the sweeper should next ask whether a message of this image was lost; `nil` when nothing is open.

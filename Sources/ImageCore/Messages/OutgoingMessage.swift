@@ -23,6 +23,13 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     public var reason: String?
     public var body: String
 
+    /// What makes two messages in the outbox the same one. More than the id: one job goes now to its queue and then to a
+    /// rung, and one request may be answered to two who asked.
+    public var outboxKey: String {
+        let rung = if case .retry(let rung) = destination { rung.rawValue } else { "" }
+        return [id, rung, isMandatory ? "" : routingKey, correlationID ?? ""].joined(separator: " ")
+    }
+
     /// Whether it is an error that no queue takes the message. Events may have no subscriber, and an upstream may have
     /// stopped waiting for its answer.
     public var isMandatory: Bool {
@@ -116,7 +123,7 @@ extension Effect {
         case .park(let job, let attempt, let failure):
             JobMessage(imageId: image.id, job: job, attempt: attempt, failure: failure).outgoing(to: .parking)
         case .announce(let line): CloudEvent(line, of: image).outgoing()
-        case .note, .releaseLocks, .releaseQuota: nil
+        case .releaseLocks, .releaseQuota: nil
         }
     }
 }
@@ -125,7 +132,7 @@ extension Answer {
     /// The reply to one request. Its id names the request, so that a requester can tell a second copy.
     public func outgoing(to address: ReplyAddress, for identity: RequestIdentity?) -> OutgoingMessage {
         OutgoingMessage(
-            id: "reply/\(identity.map { "\($0.owner)/\($0.requestID)" } ?? "unknown")/\(address.correlationID ?? "")",
+            id: "reply/\(identity.map { "\($0.owner)/\($0.requestID)" } ?? "unknown")",
             destination: .reply,
             routingKey: address.queue,
             correlationID: address.correlationID,

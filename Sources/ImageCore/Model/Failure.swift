@@ -51,4 +51,14 @@ public struct StepFailure: Error, Codable, Equatable, Sendable {
         self.message = message
         self.advice = advice
     }
+
+    /// A job whose workers keep dying.
+    public static func killer(_ job: Job, _ times: Int) -> StepFailure {
+        StepFailure(
+            .permanent,
+            .internal,
+            "\(job) was begun \(times) times by workers that were never heard of again; it may have ended them",
+            advice: "look into the workers' logs for this image"
+        )
+    }
 }

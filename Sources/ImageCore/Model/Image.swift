@@ -148,8 +148,10 @@ public struct JobState: Codable, Equatable, Sendable {
     public var phase: Phase = .waiting
     /// The attempt that runs or will run next, from 1. Interruptions and waits use none.
     public var attempt = 1
-    /// The fencing number of the attempt that began last; 0 before the first.
+    /// The fencing number of the attempt that runs, as far as is known; 0 when none does.
     public var fence: Int64 = 0
+    /// Attempts that began and were never heard of again.
+    public var lost = 0
     public var output: JobOutput?
     public var lastFailure: StepFailure?
     /// Why it waits without using an attempt, and since when.

@@ -71,8 +71,8 @@ extension Plan {
         limits: RequestLimits = .init()
     ) throws(Rejection) -> Plan {
         guard instance.owner == request.owner else {
-            // Not "forbidden": an owner must not learn which instances others have.
-            throw Rejection(.notFound, "there is no instance \(request.instanceID)", field: "instanceId")
+            let unknown = StepFailure.noInstance(request.instanceID)
+            throw Rejection(unknown.code, unknown.message, field: "instanceId")
         }
         guard instance.status == .stopped else {
             throw Rejection(

@@ -28,13 +28,13 @@ public struct QuotaLimits: Codable, Equatable, Sendable {
         if used.images + wanted.images > images {
             return Rejection(
                 .quotaExceeded,
-                "\(used.images) of \(images) images are taken and this needs \(wanted.images) more; delete one, or ask for a higher quota"
+                "\(used.images) of \(images) images are taken and this needs \(wanted.images) more; ask for a higher quota"
             )
         }
         if used.snapshots + wanted.snapshots > snapshots {
             return Rejection(
                 .quotaExceeded,
-                "\(used.snapshots) of \(snapshots) snapshots are taken and this needs \(wanted.snapshots) more; choose fewer data disks, delete snapshots, or ask for a higher quota",
+                "\(used.snapshots) of \(snapshots) snapshots are taken and this needs \(wanted.snapshots) more; choose fewer data disks, or ask for a higher quota",
                 field: "dataDisks"
             )
         }

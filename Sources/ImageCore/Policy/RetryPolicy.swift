@@ -26,6 +26,8 @@ public struct RetryPolicy: Equatable, Sendable {
     public var attempts = 6
     /// Attempts of a clean-up before a human is needed. Default 30, about a day: what is left behind costs money.
     public var cleanUpAttempts = 30
+    /// How often a job may be begun by workers that die before it counts as what kills them. Default 20.
+    public var lostAttempts = 20
     /// How long a job waits for an instance that another image's making holds. Default 6 hours.
     public var lockDeadline: Duration = .seconds(6 * 3600)
     /// How long after its message should have arrived a job counts as lost. Default 2 minutes.
@@ -41,7 +43,7 @@ public struct RetryPolicy: Equatable, Sendable {
     public func rung(after attempt: Int, jitter: Double) -> Rung {
         let rungs = Rung.allCases
         let shift = jitter < 0.25 ? -1 : jitter >= 0.75 ? 1 : 0
-        let index = min(max(attempt - 1, 0), rungs.count) + shift
+        let index = min(max(attempt - 1, 0), rungs.count - 1) + shift
         return rungs[min(max(index, 0), rungs.count - 1)]
     }
 }

@@ -7,8 +7,10 @@
 /// - A cancelled task stops promptly, ends its child processes, and throws; what it left is deleted by `delete`.
 /// - `progress` is called at least once a second while bytes flow, from any thread.
 public protocol ImageDriver: Sendable {
-    /// - Throws: `NOT_FOUND` (permanent) when there is no such instance.
-    func describe(_ instance: InstanceID) async throws(StepFailure) -> Instance
+    /// - Parameter owner: who asks; `nil` for an operator, who sees every instance.
+    /// - Throws: `StepFailure.noInstance` when there is none, or when it is somebody else's: an owner must not learn
+    ///   which instances others have, not even from what is wrong with one.
+    func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance
 
     /// Every instance, by id.
     func instances() async throws(StepFailure) -> [Instance]
@@ -43,4 +45,18 @@ public protocol ImageDriver: Sendable {
 
     /// Every resource that exists, whole or partial, so that what nobody owns can be found.
     func inventory() async throws(StepFailure) -> [Resource]
+}
+
+extension ImageDriver {
+    /// As an operator sees it.
+    public func describe(_ instance: InstanceID) async throws(StepFailure) -> Instance {
+        try await describe(instance, for: nil)
+    }
+}
+
+extension StepFailure {
+    /// The one answer for an instance that does not exist and for somebody else's.
+    public static func noInstance(_ id: InstanceID) -> StepFailure {
+        StepFailure(.permanent, .notFound, "there is no instance \(id)", advice: "check the instance's id")
+    }
 }

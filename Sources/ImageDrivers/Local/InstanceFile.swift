@@ -34,7 +34,7 @@ struct InstanceFile: Equatable, Sendable {
         guard let id = InstanceID(raw.id), id == folder else {
             throw Self.wrong(folder, "id", "is not the name of its folder")
         }
-        guard let owner = Owner(raw.owner) else { throw Self.wrong(folder, "owner", IdentifierRule.sentence) }
+        guard let owner = Owner(raw.owner) else { throw Self.wrong(folder, "owner", Owner.sentence) }
         guard IdentifierRule.allows(raw.status) else {
             throw Self.wrong(folder, "status", "say Running, Stopped or another single word")
         }

@@ -35,18 +35,21 @@ public struct LocalDriver: ImageDriver {
         return path.count > 1 && path.hasSuffix("/") ? plain(String(path.dropLast())) : path
     }
 
-    /// Makes the root's folders and every location's, for a first start.
+    /// Makes the root's folders, for a first start, and the locations' below it. A location elsewhere is a mount:
+    /// while it is not mounted it must not become a folder that fills the system's disk.
     public func makeFolders() throws(StepFailure) {
+        let below = folders.locations.filter { $0.value.hasPrefix(folders.root + "/") }
         let wanted =
             [(folders.instances, Place.storage), (folders.images, .storage), (folders.snapshots, .storage)]
-            + folders.locations.map { ($0.value, .location($0.key)) }
+            + below.map { ($0.value, .location($0.key)) }
         for (folder, place) in wanted {
             try filing(at: place) { () throws(FileFailure) in try FileCalls.makeFolder(folder) }
         }
     }
 
-    public func describe(_ instance: InstanceID) async throws(StepFailure) -> Instance {
+    public func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance {
         let file = try readInstance(instance)
+        guard owner == nil || owner == file.owner else { throw .noInstance(instance) }
         let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
         var disks: [Disk] = []
         for disk in file.disks {
@@ -146,7 +149,7 @@ public struct LocalDriver: ImageDriver {
         let path = folders.instanceFile(id)
         let place = Place.instance(id)
         guard let status = try filing(at: place, { () throws(FileFailure) in try FileCalls.status(path) }) else {
-            throw StepFailure(.permanent, .notFound, "There is no instance \(id).")
+            throw .noInstance(id)
         }
         guard status.kind == .regular, status.size <= Int64(InstanceFile.sizeLimit) else {
             throw StepFailure(

@@ -24,7 +24,7 @@ public final class SimulatedDriver: ImageDriver {
 
     /// Starts or stops an instance, as its owner would.
     public func setStatus(_ status: InstanceStatus, of id: InstanceID) throws(StepFailure) {
-        guard var instance: Instance = try read(Self.name(id)) else { throw Self.unknown(id) }
+        guard var instance: Instance = try read(Self.name(id)) else { throw .noInstance(id) }
         instance.status = status
         try add(instance)
     }
@@ -42,8 +42,10 @@ public final class SimulatedDriver: ImageDriver {
         return marker?.manifest
     }
 
-    public func describe(_ instance: InstanceID) async throws(StepFailure) -> Instance {
-        guard let found: Instance = try read(Self.name(instance)) else { throw Self.unknown(instance) }
+    public func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance {
+        guard let found: Instance = try read(Self.name(instance)), owner == nil || owner == found.owner else {
+            throw .noInstance(instance)
+        }
         return found
     }
 
@@ -216,10 +218,6 @@ extension SimulatedDriver {
     }
 
     private static func sum(_ text: String) -> String { Hexadecimal.text(SHA256.hash(data: Array(text.utf8))) }
-
-    private static func unknown(_ id: InstanceID) -> StepFailure {
-        StepFailure(.permanent, .notFound, "There is no instance \(id).")
-    }
 
     private func read<Value: Decodable>(_ name: String) throws(StepFailure) -> Value? {
         guard let bytes = try shelf.read(name) else { return nil }

@@ -89,12 +89,12 @@ enum FileCalls {
     }
 
     static func makeFolder(_ path: String) throws(FileFailure) {
-        guard mkdir(path, 0o755) != 0, errno != EEXIST else { return }
+        guard mkdir(path, 0o700) != 0, errno != EEXIST else { return }
         guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
             throw FileFailure("create folder", path)
         }
         try makeFolder(String(path[..<slash]))
-        guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw FileFailure("create folder", path) }
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw FileFailure("create folder", path) }
     }
 
     /// Deletes a file or a folder with all that is in it. Symbolic links are deleted, never followed.

@@ -7,7 +7,7 @@ struct OpenFile: ~Copyable {
 
     init(_ path: String, flags: CInt) throws(FileFailure) {
         var opened: CInt
-        repeat { opened = open(path, flags | O_CLOEXEC, 0o644) } while opened < 0 && errno == EINTR
+        repeat { opened = open(path, flags | O_CLOEXEC, 0o600) } while opened < 0 && errno == EINTR
         guard opened >= 0 else { throw FileFailure("open", path) }
         descriptor = opened
         self.path = path

@@ -27,7 +27,7 @@ struct CleanUpTests {
         play.begin(.systemDisk)
         play.apply(.cancelled)
         let job = Job.cleanUp(ResourceID(image: Sample.imageID, part: "vda", fence: 2))
-        let buried = Event.deadLettered(job, Sample.failure(.permanent))
+        let buried = Event.deadLettered(job, attempt: 1, Sample.failure(.permanent))
         #expect(play.apply(buried).messages == [.park(job, attempt: 1, Sample.failure(.permanent))])
         #expect(play.apply(buried) == [])
     }
@@ -67,10 +67,14 @@ struct CleanUpTests {
         #expect(play.image.wakeAt == nil)
     }
 
-    @Test("An output of another kind than the job's is a failure, not a success", arguments: [
-        JobOutput.cleaned, .checked([]), .replicated(Replica(resource: otherResource, location: Sample.locations[0], files: [])),
-        .captured(Sample.capture(of: .system, into: otherResource)),
-    ])
+    @Test(
+        "An output of another kind than the job's is a failure, not a success",
+        arguments: [
+            JobOutput.cleaned, .checked([]),
+            .replicated(Replica(resource: otherResource, location: Sample.locations[0], files: [])),
+            .captured(Sample.capture(of: .system, into: otherResource)),
+        ]
+    )
     func wrongOutput(_ output: JobOutput) {
         var play = Play()
         play.run(.stopCheck)

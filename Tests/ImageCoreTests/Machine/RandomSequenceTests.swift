@@ -50,14 +50,15 @@ struct RandomSequenceTests {
             .dataDisk(Sample.device(64)), .replicate(LocationName(known: "nowhere")),
             .cleanUp(ResourceID(image: image.id, part: "vda", fence: -1)),
         ]
-        let job = (stranger + [.stopCheck] + image.plan.captureJobs + image.plan.replicateJobs)
+        let job =
+            (stranger + [.stopCheck] + image.plan.captureJobs + image.plan.replicateJobs)
             .randomElement(using: &random) ?? .stopCheck
         let fence = [Int64.min, -1, 0, 1 << 40, .max].randomElement(using: &random) ?? 0
         switch Int.random(in: 0..<6, using: &random) {
         case 0: return .succeeded(job, fence: fence, Sample.output(of: job, fence: fence, image: image))
         case 1: return .failed(job, fence: fence, Sample.failure(.permanent), discarded: random.chance(50))
         case 2: return .interrupted(job, fence: fence, discarded: random.chance(50))
-        case 3: return .deadLettered(stranger[0], Sample.failure(.permanent))
+        case 3: return .deadLettered(stranger[0], attempt: 1, Sample.failure(.permanent))
         case 4: return .began(stranger[1], attempt: .max)
         default: return .overdue(alive: Set(stranger))
         }

@@ -20,7 +20,8 @@ enum MachineRules {
         )
         require(
             "locks are released exactly when capturing ends",
-            transition.effects.count { $0 == .releaseLocks } == (before.status == .pending && after.status != .pending ? 1 : 0)
+            transition.effects.count { $0 == .releaseLocks }
+                == (before.status == .pending && after.status != .pending ? 1 : 0)
         )
         require(
             "quota is released once, whole, when nothing is left",
@@ -133,7 +134,7 @@ extension JobOutput {
 extension Effect {
     var line: Announcement? {
         switch self {
-        case .announce(let line), .note(let line): line
+        case .announce(let line): line
         default: nil
         }
     }
@@ -143,7 +144,7 @@ extension Effect {
     fileprivate var isMessage: Bool {
         switch self {
         case .enqueue, .deadLetter: true
-        case .park, .announce, .note, .releaseLocks, .releaseQuota: false
+        case .park, .announce, .releaseLocks, .releaseQuota: false
         }
     }
 }

@@ -109,7 +109,7 @@ extension World {
     private mutating func deliver(_ message: Message) {
         remove(message)
         if message.isDeadLetter {
-            apply(.deadLettered(message.job, Sample.failure(.transient)))
+            apply(.deadLettered(message.job, attempt: message.attempt, Sample.failure(.transient)))
         } else {
             apply(.began(message.job, attempt: message.attempt))
         }
@@ -139,7 +139,7 @@ extension World {
             remove(message)
             mustIgnore(
                 message.isDeadLetter
-                    ? .deadLettered(message.job, Sample.failure(.permanent))
+                    ? .deadLettered(message.job, attempt: message.attempt, Sample.failure(.permanent))
                     : .began(message.job, attempt: message.attempt)
             )
         }

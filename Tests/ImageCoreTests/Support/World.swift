@@ -60,8 +60,12 @@ struct World {
         var left: [String] = []
         if !image.status.isEnd { left.append("at rest in \(image.status)") }
         let parked = Set(image.jobs.filter { $0.key.step == .cleanUp && $0.value.phase == .failed }.map(\.key))
-        let expected = image.ledger.filter { $0.isAdopted && image.status == .available || parked.contains(.cleanUp($0.resource.id)) }
-        if Set(expected.map(\.resource.id)) != Set(image.ledger.map(\.resource.id)) { left.append("ledger holds rubbish") }
+        let expected = image.ledger.filter {
+            $0.isAdopted && image.status == .available || parked.contains(.cleanUp($0.resource.id))
+        }
+        if Set(expected.map(\.resource.id)) != Set(image.ledger.map(\.resource.id)) {
+            left.append("ledger holds rubbish")
+        }
         if !existing.isSubset(of: expected.map(\.resource.id)) { left.append("something is left behind: \(existing)") }
         return left
     }
@@ -106,7 +110,7 @@ struct World {
             case .enqueue(let job, let attempt, _): message = Message(job: job, attempt: attempt)
             case .deadLetter(let job, let attempt, _):
                 message = Message(job: job, attempt: attempt, isDeadLetter: true)
-            case .park, .announce, .note, .releaseLocks, .releaseQuota: continue
+            case .park, .announce, .releaseLocks, .releaseQuota: continue
             }
             if areRepeated, !sent.contains(message) { problems.append("repeats what was never sent: \(message)") }
             messages.insert(message)

@@ -1,0 +1,57 @@
+import Testing
+
+@testable import ImageCore
+
+/// Attempts that are never heard of again, and messages that go round while somebody works.
+struct LostAttemptTests {
+    @Test("A job whose workers die every time ends on the dead-letter path, without an attempt used before")
+    func killer() {
+        var play = Play()
+        let limit = play.circumstances.policy.lostAttempts
+        for _ in 0..<limit { play.begin(.stopCheck) }
+        #expect(play.image.jobs[.stopCheck]?.attempt == 1)
+        let effects = play.apply(.began(.stopCheck, attempt: 1))
+        #expect(effects.messages == [.deadLetter(.stopCheck, attempt: 1, .killer(.stopCheck, limit))])
+        #expect(play.image.jobs[.stopCheck]?.phase == .failed)
+    }
+
+    @Test("An attempt that reports is not lost, whatever it reports")
+    func reported() {
+        var play = Play()
+        let fence = play.begin(.stopCheck)
+        play.apply(.interrupted(.stopCheck, fence: fence, discarded: true))
+        play.run(.stopCheck, failing: .transient)
+        play.run(.stopCheck, failing: .throttled)
+        play.begin(.stopCheck)
+        #expect(play.image.jobs[.stopCheck]?.lost == 0)
+    }
+
+    @Test("A watched job's message waits on its rung, and nobody takes it for lost meanwhile")
+    func watched() {
+        var play = Play()
+        play.begin(.stopCheck)
+        let before = play.image.jobs[.stopCheck]
+        #expect(
+            play.apply(.watched(.stopCheck, after: .minutes2)) == [.enqueue(.stopCheck, attempt: 1, after: .minutes2)]
+        )
+        let after = play.image.jobs[.stopCheck]
+        #expect(after?.fence == before?.fence, "the work goes on")
+        let patience = Rung.minutes2.delay + play.circumstances.policy.overdueAfter
+        #expect(after?.expectedAt == play.circumstances.now + patience)
+    }
+
+    @Test("A parked clean-up that a human puts back begins anew, and its success gives the quota back")
+    func reopened() {
+        var play = Play()
+        play.run(.stopCheck)
+        play.begin(.systemDisk)
+        play.apply(.cancelled)
+        let job = Job.cleanUp(ResourceID(image: Sample.imageID, part: "vda", fence: 2))
+        for _ in 1...30 { play.run(job, failing: .transient) }
+        #expect(play.image.cleanUp == .incomplete)
+        #expect(play.apply(.began(job, attempt: 29)) == [], "an old copy of its message does nothing")
+        #expect(play.image.cleanUp == .incomplete)
+        #expect(play.run(job).contains(.releaseQuota(play.image.plan.quota)))
+        #expect(play.image.cleanUp == .done)
+    }
+}
