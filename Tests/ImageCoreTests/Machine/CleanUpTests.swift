@@ -67,10 +67,14 @@ struct CleanUpTests {
         #expect(play.image.wakeAt == nil)
     }
 
-    @Test("An output of another kind than the job's is a failure, not a success", arguments: [
-        JobOutput.cleaned, .checked([]), .replicated(Replica(resource: otherResource, location: Sample.locations[0], files: [])),
-        .captured(Sample.capture(of: .system, into: otherResource)),
-    ])
+    @Test(
+        "An output of another kind than the job's is a failure, not a success",
+        arguments: [
+            JobOutput.cleaned, .checked([]),
+            .replicated(Replica(resource: otherResource, location: Sample.locations[0], files: [])),
+            .captured(Sample.capture(of: .system, into: otherResource)),
+        ]
+    )
     func wrongOutput(_ output: JobOutput) {
         var play = Play()
         play.run(.stopCheck)

@@ -50,7 +50,8 @@ struct RandomSequenceTests {
             .dataDisk(Sample.device(64)), .replicate(LocationName(known: "nowhere")),
             .cleanUp(ResourceID(image: image.id, part: "vda", fence: -1)),
         ]
-        let job = (stranger + [.stopCheck] + image.plan.captureJobs + image.plan.replicateJobs)
+        let job =
+            (stranger + [.stopCheck] + image.plan.captureJobs + image.plan.replicateJobs)
             .randomElement(using: &random) ?? .stopCheck
         let fence = [Int64.min, -1, 0, 1 << 40, .max].randomElement(using: &random) ?? 0
         switch Int.random(in: 0..<6, using: &random) {

@@ -38,7 +38,11 @@ struct RetryTests {
         var play = Play()
         for attempt in 1...5 {
             let effects = play.run(.stopCheck, failing: .transient)
-            #expect(effects.messages == [.enqueue(.stopCheck, attempt: attempt + 1, after: RetryPolicy().rung(after: attempt, jitter: 0.5))])
+            #expect(
+                effects.messages == [
+                    .enqueue(.stopCheck, attempt: attempt + 1, after: RetryPolicy().rung(after: attempt, jitter: 0.5))
+                ]
+            )
             #expect(effects.compactMap(\.line?.kind) == [.stepRetrying])
         }
         let effects = play.run(.stopCheck, failing: .transient)
@@ -54,14 +58,22 @@ struct RetryTests {
     @Test("A permanent failure is a dead letter at once")
     func permanent() {
         var play = Play()
-        #expect(play.run(.stopCheck, failing: .permanent).messages == [.deadLetter(.stopCheck, attempt: 1, Sample.failure(.permanent))])
+        #expect(
+            play.run(.stopCheck, failing: .permanent).messages == [
+                .deadLetter(.stopCheck, attempt: 1, Sample.failure(.permanent))
+            ]
+        )
     }
 
     @Test("Throttling uses no attempt and waits half a minute, however often")
     func throttled() {
         var play = Play()
         for _ in 0..<50 {
-            #expect(play.run(.stopCheck, failing: .throttled).messages == [.enqueue(.stopCheck, attempt: 1, after: .seconds30)])
+            #expect(
+                play.run(.stopCheck, failing: .throttled).messages == [
+                    .enqueue(.stopCheck, attempt: 1, after: .seconds30)
+                ]
+            )
         }
     }
 
@@ -70,7 +82,11 @@ struct RetryTests {
         var play = Play()
         for _ in 0..<50 {
             let fence = play.begin(.stopCheck)
-            #expect(play.apply(.interrupted(.stopCheck, fence: fence, discarded: true)).messages == [.enqueue(.stopCheck, attempt: 1, after: nil)])
+            #expect(
+                play.apply(.interrupted(.stopCheck, fence: fence, discarded: true)).messages == [
+                    .enqueue(.stopCheck, attempt: 1, after: nil)
+                ]
+            )
         }
     }
 
@@ -88,9 +104,15 @@ struct RetryTests {
     func neverGiven(_ fence: Int64) {
         var play = Play()
         let output = JobOutput.checked([])
-        #expect(play.image.apply(.succeeded(.stopCheck, fence: fence, output), in: play.circumstances) == .ignored(.superseded, []))
+        #expect(
+            play.image.apply(.succeeded(.stopCheck, fence: fence, output), in: play.circumstances)
+                == .ignored(.superseded, [])
+        )
         play.begin(.stopCheck)
-        #expect(play.image.apply(.succeeded(.stopCheck, fence: fence, output), in: play.circumstances) == .ignored(.superseded, []))
+        #expect(
+            play.image.apply(.succeeded(.stopCheck, fence: fence, output), in: play.circumstances)
+                == .ignored(.superseded, [])
+        )
     }
 
     @Test("A second report of an attempt that failed counts for nothing")

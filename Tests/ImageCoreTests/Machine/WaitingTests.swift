@@ -4,22 +4,32 @@ import Testing
 
 /// Waiting for an instance that another image's making holds.
 struct WaitingTests {
-    @Test("Waiting uses no attempt: often at first, seldom later", arguments: [
-        (0, 0.1, Rung.second1), (0, 0.9, .seconds5), (29, 0.1, .second1), (30, 0.1, .seconds5), (30, 0.9, .seconds30),
-        (6 * 3600, 0.9, .seconds30),
-    ])
+    @Test(
+        "Waiting uses no attempt: often at first, seldom later",
+        arguments: [
+            (0, 0.1, Rung.second1), (0, 0.9, .seconds5), (29, 0.1, .second1), (30, 0.1, .seconds5),
+            (30, 0.9, .seconds30),
+            (6 * 3600, 0.9, .seconds30),
+        ]
+    )
     func rungs(secondsIn: Int, jitter: Double, rung: Rung) {
         var play = Play()
         play.apply(.postponed(.stopCheck, reason: "held"))
         play.circumstances.now = Sample.now + .seconds(secondsIn)
         play.circumstances.jitter = jitter
-        #expect(play.apply(.postponed(.stopCheck, reason: "held")).messages == [.enqueue(.stopCheck, attempt: 1, after: rung)])
+        #expect(
+            play.apply(.postponed(.stopCheck, reason: "held")).messages == [
+                .enqueue(.stopCheck, attempt: 1, after: rung)
+            ]
+        )
     }
 
     @Test("The reason stands in the history once, and again when it changes")
     func reasons() {
         var play = Play()
-        let lines = ["img-a", "img-a", "img-b"].map { play.apply(.postponed(.stopCheck, reason: $0)).compactMap(\.line?.reason) }
+        let lines = ["img-a", "img-a", "img-b"].map {
+            play.apply(.postponed(.stopCheck, reason: $0)).compactMap(\.line?.reason)
+        }
         #expect(lines == [["img-a"], [], ["img-b"]])
         #expect(play.image.jobs[.stopCheck]?.waiting?.since == Sample.now)
     }
@@ -29,7 +39,10 @@ struct WaitingTests {
         var play = Play()
         play.apply(.postponed(.stopCheck, reason: "held by img-a"))
         play.circumstances.now = Sample.now + .seconds(6 * 3600) + .microseconds(1)
-        guard case .deadLetter(.stopCheck, attempt: 1, let failure) = play.apply(.postponed(.stopCheck, reason: "held by img-a")).messages.first
+        guard
+            case .deadLetter(.stopCheck, attempt: 1, let failure) = play.apply(
+                .postponed(.stopCheck, reason: "held by img-a")
+            ).messages.first
         else { return #expect(Bool(false), "no dead letter") }
         #expect(failure.code == .conflict)
         #expect(failure.message.contains("held by img-a"))

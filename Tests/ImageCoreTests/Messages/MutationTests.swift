@@ -28,7 +28,9 @@ struct MutationTests {
         let valid = CanonicalJSON.bytes(message)
         for seed in part * 1_000..<(part + 1) * 1_000 {
             var random = SeededRandom(seed: seed)
-            if let parsed = JobMessage(parsing: Self.damage(valid, &random)) { #expect(parsed.attempt >= 1, "seed \(seed)") }
+            if let parsed = JobMessage(parsing: Self.damage(valid, &random)) {
+                #expect(parsed.attempt >= 1, "seed \(seed)")
+            }
         }
     }
 
@@ -52,7 +54,14 @@ struct MutationTests {
             case 2: body.insert(.random(in: 0x20...0x7E, using: &random), at: position)
             case 3: body.removeSubrange(position..<min(position + 12, body.count))
             case 4: body.insert(contentsOf: body[position..<min(position + 12, body.count)], at: position)
-            default: body.insert(contentsOf: Array([#"""#, "{", "[", "\\u", "null", "-1e9999", "\\ud800"].randomElement(using: &random)?.utf8 ?? "".utf8), at: position)
+            default:
+                body.insert(
+                    contentsOf: Array(
+                        [#"""#, "{", "[", "\\u", "null", "-1e9999", "\\ud800"].randomElement(using: &random)?.utf8
+                            ?? "".utf8
+                    ),
+                    at: position
+                )
             }
         }
         return body

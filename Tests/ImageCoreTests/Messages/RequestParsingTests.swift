@@ -4,9 +4,13 @@ import Testing
 
 /// Good requests, and what they mean.
 struct RequestParsingTests {
-    private func create(_ body: String, messageID: String? = nil, contentType: String = "application/json") throws -> CreateRequest {
+    private func create(_ body: String, messageID: String? = nil, contentType: String = "application/json") throws
+        -> CreateRequest
+    {
         let request = try Request.parse(.create, contentType: contentType, messageID: messageID, body: Array(body.utf8))
-        guard case .create(let create) = request else { throw UnusableRequest(rejection: Rejection(.internal, "not a create")) }
+        guard case .create(let create) = request else {
+            throw UnusableRequest(rejection: Rejection(.internal, "not a create"))
+        }
         return create
     }
 
@@ -28,9 +32,16 @@ struct RequestParsingTests {
         #expect(try create(RefusalCase.valid(with: "name", #""web-golden""#)) == expected)
     }
 
-    @Test("What may be left out has a default, and null is the same as left out", arguments: ["", #", "description": null, "dataDisks": null, "replicateTo": null, "guestChecks": null, "labels": null"#])
+    @Test(
+        "What may be left out has a default, and null is the same as left out",
+        arguments: [
+            "", #", "description": null, "dataDisks": null, "replicateTo": null, "guestChecks": null, "labels": null"#,
+        ]
+    )
     func defaults(_ rest: String) throws {
-        let request = try create(#"{"requestId": "req-1", "owner": "acct-42", "instanceId": "i-web1", "name": "web"\#(rest)}"#)
+        let request = try create(
+            #"{"requestId": "req-1", "owner": "acct-42", "instanceId": "i-web1", "name": "web"\#(rest)}"#
+        )
         #expect(request.details == "")
         #expect(request.dataDisks == .chosen([]))
         #expect(request.replicateTo == nil)
@@ -38,17 +49,24 @@ struct RequestParsingTests {
         #expect(request.labels == [:])
     }
 
-    @Test("A JSON content type may say more", arguments: [
-        "application/json; charset=utf-8", "application/json;charset=utf-8", "Application/JSON", "application/json ; charset=utf-8",
-    ])
+    @Test(
+        "A JSON content type may say more",
+        arguments: [
+            "application/json; charset=utf-8", "application/json;charset=utf-8", "Application/JSON",
+            "application/json ; charset=utf-8",
+        ]
+    )
     func contentTypes(_ type: String) throws {
         #expect(try create(RefusalCase.valid(with: "name", #""web""#), contentType: type).name == "web")
     }
 
-    @Test("Letters of every script make a name", arguments: [
-        "ab", "名前", "образ-1", "صورة", "छवि", "ไฟล์", "イメージ", "이미지", "Å.b_c-9", "e\u{301}e", "תמונה", "ǅǈ", "٣٤",
-        String(repeating: "字", count: 32), "..", "--",
-    ])
+    @Test(
+        "Letters of every script make a name",
+        arguments: [
+            "ab", "名前", "образ-1", "صورة", "छवि", "ไฟล์", "イメージ", "이미지", "Å.b_c-9", "e\u{301}e", "תמונה", "ǅǈ", "٣٤",
+            String(repeating: "字", count: 32), "..", "--",
+        ]
+    )
     func names(_ name: String) throws {
         #expect(try create(RefusalCase.valid(with: "name", "\"\(name)\"")).name == name)
     }
@@ -59,7 +77,8 @@ struct RequestParsingTests {
         #expect(try create(RefusalCase.valid(with: "description", #""\#(text.dropLast())\n""#)).details == text)
         let wide = String(repeating: "漢", count: 256)
         #expect(try create(RefusalCase.valid(with: "description", "\"\(wide)\"")).details == wide)
-        let labels = "{" + (0..<32).map { #""l\#($0)": "\#(String(repeating: "字", count: 63))""# }.joined(separator: ", ") + "}"
+        let labels =
+            "{" + (0..<32).map { #""l\#($0)": "\#(String(repeating: "字", count: 63))""# }.joined(separator: ", ") + "}"
         #expect(try create(RefusalCase.valid(with: "labels", labels)).labels.count == 32)
         let disks = (1...64).map { #"{"device": "\#(Sample.device($0))", "sizeGiB": 1048576}"# }.joined(separator: ",")
         guard case .chosen(let chosen) = try create(RefusalCase.valid(with: "dataDisks", "[\(disks)]")).dataDisks
@@ -97,9 +116,16 @@ struct RequestParsingTests {
             try Request.parse(.cancel, contentType: "application/json", messageID: nil, body: Array(body.utf8))
         }
         let cancel = CancelRequest(requestID: Sample.requestID, owner: Sample.owner, imageID: Sample.imageID)
-        #expect(try parse(#"{"requestId": "req-1", "owner": "acct-42", "imageId": "img-0123456789abcdef"}"#) == .cancel(cancel))
-        for (rest, field) in [("", "imageId"), (#", "imageId": "../x""#, "imageId"), (#", "imageId": "i", "force": true"#, "force")] {
-            let error = #expect(throws: UnusableRequest.self) { try parse(#"{"requestId": "r", "owner": "o"\#(rest)}"#) }
+        #expect(
+            try parse(#"{"requestId": "req-1", "owner": "acct-42", "imageId": "img-0123456789abcdef"}"#)
+                == .cancel(cancel)
+        )
+        for (rest, field) in [
+            ("", "imageId"), (#", "imageId": "../x""#, "imageId"), (#", "imageId": "i", "force": true"#, "force"),
+        ] {
+            let error = #expect(throws: UnusableRequest.self) {
+                try parse(#"{"requestId": "r", "owner": "o"\#(rest)}"#)
+            }
             #expect(error?.rejection.field == field)
         }
     }
@@ -107,7 +133,9 @@ struct RequestParsingTests {
     @Test("Requests are the same when they ask for the same, however they are spelt")
     func fingerprints() throws {
         let asked = Request.create(try create(RefusalCase.valid(with: "name", #""web""#))).fingerprint
-        let spelt = Request.create(try create("  " + RefusalCase.valid(with: "owner", #""acct\u002d42""#).replacing("web-golden", with: "web"))).fingerprint
+        let spelt = Request.create(
+            try create("  " + RefusalCase.valid(with: "owner", #""acct\u002d42""#).replacing("web-golden", with: "web"))
+        ).fingerprint
         let other = Request.create(try create(RefusalCase.valid(with: "name", #""web2""#))).fingerprint
         #expect(asked == spelt)
         #expect(asked != other)

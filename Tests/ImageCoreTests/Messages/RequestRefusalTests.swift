@@ -26,12 +26,19 @@ struct RequestRefusalTests {
         let rejection = refusal(of: example.body)?.rejection
         #expect(rejection?.code == example.code)
         #expect(rejection?.field == example.field)
-        #expect((1...500).contains(rejection?.message.utf8.count ?? 0), "a message a person can read: \(rejection?.message ?? "none")")
+        #expect(
+            (1...500).contains(rejection?.message.utf8.count ?? 0),
+            "a message a person can read: \(rejection?.message ?? "none")"
+        )
     }
 
-    @Test("Only JSON is taken", arguments: [
-        nil, "", "text/plain", "application/jsonx", "application/cloudevents+json", ";", "application/json, text/plain",
-    ])
+    @Test(
+        "Only JSON is taken",
+        arguments: [
+            nil, "", "text/plain", "application/jsonx", "application/cloudevents+json", ";",
+            "application/json, text/plain",
+        ]
+    )
     func contentTypes(_ type: String?) {
         let refused = refusal(of: RefusalCase.valid(with: "name", #""web""#), contentType: type)
         #expect(refused?.rejection.field == "content_type")
@@ -44,9 +51,14 @@ struct RequestRefusalTests {
         #expect(refusal(of: spaces)?.rejection.message.contains("262145") == true)
     }
 
-    @Test("Text that is not UTF-8 is refused", arguments: [[0xFF], [0xC3, 0x28], [0xED, 0xA0, 0x80], [0xF8, 0x88]] as [[UInt8]])
+    @Test(
+        "Text that is not UTF-8 is refused",
+        arguments: [[0xFF], [0xC3, 0x28], [0xED, 0xA0, 0x80], [0xF8, 0x88]] as [[UInt8]]
+    )
     func notUTF8(_ bytes: [UInt8]) {
-        let body = Array(#"{"owner": "acct-42", "requestId": "r", "name": "web"#.utf8) + bytes + Array(#"", "instanceId": "i"}"#.utf8)
+        let body =
+            Array(#"{"owner": "acct-42", "requestId": "r", "name": "web"#.utf8) + bytes
+            + Array(#"", "instanceId": "i"}"#.utf8)
         #expect(refusal(of: body)?.rejection.code == .invalidArgument)
     }
 
@@ -61,7 +73,8 @@ struct RequestRefusalTests {
 
     @Test("An unknown field's name is shown bounded, and without control characters")
     func shownNames() {
-        let field = refusal(of: RefusalCase.valid(with: #"\u001b[31m"# + String(repeating: "x", count: 9_999), "1"))?.rejection.field
+        let field = refusal(of: RefusalCase.valid(with: #"\u001b[31m"# + String(repeating: "x", count: 9_999), "1"))?
+            .rejection.field
         #expect(field?.hasPrefix("[31mxxx") == true)
         #expect(field?.count == 64)
     }

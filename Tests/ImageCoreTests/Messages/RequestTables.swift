@@ -56,13 +56,16 @@ enum RequestTables {
         .init("nothing in it", "{}", .invalidArgument, "owner"),
     ]
 
-    static let identifiers: [RefusalCase] = ["owner", "instanceId"].flatMap { field in
-        [
-            nil, "null", "1", "true", "[]", "{}", #""""#, #"" ""#, #""../etc""#, #""..""#, #"".hidden""#, #""-rf""#, #""_a""#,
-            #""a/b""#, #""a\u0000b""#, #""a\nb""#, #""a b""#, #""a\\b""#, #""ä""#, #""a\u202eb""#, #""a;b""#, #""a#""#, #""*""#,
-            "\"\(String(repeating: "a", count: 64))\"",
-        ].map { RefusalCase(field, $0) }
-    } + [RefusalCase("owner", #""acct.42""#), RefusalCase("owner", #""a.image.error""#)]
+    static let identifiers: [RefusalCase] =
+        ["owner", "instanceId"].flatMap { field in
+            [
+                nil, "null", "1", "true", "[]", "{}", #""""#, #"" ""#, #""../etc""#, #""..""#, #"".hidden""#, #""-rf""#,
+                #""_a""#,
+                #""a/b""#, #""a\u0000b""#, #""a\nb""#, #""a b""#, #""a\\b""#, #""ä""#, #""a\u202eb""#, #""a;b""#,
+                #""a#""#, #""*""#,
+                "\"\(String(repeating: "a", count: 64))\"",
+            ].map { RefusalCase(field, $0) }
+        } + [RefusalCase("owner", #""acct.42""#), RefusalCase("owner", #""a.image.error""#)]
 
     static let names: [RefusalCase] = [
         .init("name", nil), .init("name", "null"), .init("name", "7"), .init("name", #"["web"]"#),
@@ -83,42 +86,62 @@ enum RequestTables {
         .init("description", "1"), .init("description", "\"\(String(repeating: "d", count: 257))\"", .outOfRange),
         .init("description", "\"d\(String(repeating: "\u{301}", count: 5_000))\"", .outOfRange),
         .init("description", #""a\u0000b""#), .init("description", #""a\u001b[31m""#), .init("description", #""a\rb""#),
-        .init("guestChecks", #""""#), .init("guestChecks", #""Warn""#), .init("guestChecks", "true"), .init("guestChecks", "1"),
+        .init("guestChecks", #""""#), .init("guestChecks", #""Warn""#), .init("guestChecks", "true"),
+        .init("guestChecks", "1"),
         .init("guestChecks", #""enforce""#, .failedPrecondition), .init("guestChecks", #""fix""#, .failedPrecondition),
-        .init("labels", "[]"), .init("labels", #""team=web""#), .init("labels", #"{"": "a"}"#), .init("labels", #"{"a b": "c"}"#),
+        .init("labels", "[]"), .init("labels", #""team=web""#), .init("labels", #"{"": "a"}"#),
+        .init("labels", #"{"a b": "c"}"#),
         .init("labels", #"{"team": 1}"#, at: "labels.team"), .init("labels", #"{"team": null}"#, at: "labels.team"),
         .init("labels", #"{"team": "a\nb"}"#, at: "labels.team"),
         .init("labels", #"{"team": "\#(String(repeating: "x", count: 64))"}"#, at: "labels.team"),
         .init("labels", #"{"team": "x\#(String(repeating: "\u{301}", count: 5_000))"}"#, at: "labels.team"),
         .init("labels", "{" + (0...32).map { #""l\#($0)": """# }.joined(separator: ", ") + "}", .outOfRange),
         .init("replicateTo", #""east""#), .init("replicateTo", "{}"), .init("replicateTo", "[]", .outOfRange),
-        .init("replicateTo", #"["east", 1]"#, at: "replicateTo[1]"), .init("replicateTo", "[null]", at: "replicateTo[0]"),
+        .init("replicateTo", #"["east", 1]"#, at: "replicateTo[1]"),
+        .init("replicateTo", "[null]", at: "replicateTo[0]"),
         .init("replicateTo", #"["east", "west", "east"]"#, .duplicate, at: "replicateTo[2]"),
-        .init("replicateTo", #"["../etc"]"#, at: "replicateTo[0]"), .init("replicateTo", #"["-rf"]"#, at: "replicateTo[0]"),
+        .init("replicateTo", #"["../etc"]"#, at: "replicateTo[0]"),
+        .init("replicateTo", #"["-rf"]"#, at: "replicateTo[0]"),
         .init("replicateTo", "[\((0...64).map { #""l\#($0)""# }.joined(separator: ","))]", .outOfRange),
     ]
 
-    static let dataDisks: [RefusalCase] = [
-        .init("dataDisks", #""some""#), .init("dataDisks", #""All""#), .init("dataDisks", "true"), .init("dataDisks", "1"),
-        .init("dataDisks", "{}"), .init("dataDisks", "[1]", at: "dataDisks[0]"),
-        .init("dataDisks", #"["/dev/vdb"]"#, at: "dataDisks[0]"), .init("dataDisks", "[null]", at: "dataDisks[0]"),
-        .init("dataDisks", "[[]]", at: "dataDisks[0]"), .init("dataDisks", "[{}]", at: "dataDisks[0].device"),
-        .init("dataDisks", #"[{"device": 1}]"#, at: "dataDisks[0].device"),
-        .init(
-            "dataDisks",
-            "[\((0..<1_000).map { _ in #"{"device": "/dev/vdb"}"# }.joined(separator: ","))]",
-            .outOfRange
-        ),
-        .init("dataDisks", #"[{"device": "/dev/vdb"}, {"device": "/dev/vdb"}]"#, .duplicate, at: "dataDisks[1].device"),
-        .init("dataDisks", #"[{"device": "/dev/vdb"}, {"device": "/dev/vdc", "sise": 1}]"#, at: "dataDisks[1].sise"),
-        .init("dataDisks", #"[{"device": "/dev/vdb", "autoDelete": 1}]"#, at: "dataDisks[0].autoDelete"),
-        .init("dataDisks", #"[{"device": "/dev/vdb", "autoDelete": "yes"}]"#, at: "dataDisks[0].autoDelete"),
-        .init("dataDisks", #"[{"device": "/dev/vdb", "sizeGiB": "40"}]"#, at: "dataDisks[0].sizeGiB"),
-    ] + ["/dev/vda", "/dev/vdbn", "/dev/vdA", "/dev/vd", "/dev/vdaaa", "vdb", "/dev/sdb", "/dev/vdb ", "/dev/vd1", "/dev/vdb/../sda", "", "/dev/vdё"].map {
-        .init("dataDisks", #"[{"device": "\#($0)"}]"#, at: "dataDisks[0].device")
-    } + ["0", "-1", "1.5", "1048577", "1e300", "-1e300", "9223372036854775807", "18446744073709551616"].map {
-        .init("dataDisks", #"[{"device": "/dev/vdb", "sizeGiB": \#($0)}]"#, .outOfRange, at: "dataDisks[0].sizeGiB")
-    }
+    static let dataDisks: [RefusalCase] =
+        [
+            .init("dataDisks", #""some""#), .init("dataDisks", #""All""#), .init("dataDisks", "true"),
+            .init("dataDisks", "1"),
+            .init("dataDisks", "{}"), .init("dataDisks", "[1]", at: "dataDisks[0]"),
+            .init("dataDisks", #"["/dev/vdb"]"#, at: "dataDisks[0]"), .init("dataDisks", "[null]", at: "dataDisks[0]"),
+            .init("dataDisks", "[[]]", at: "dataDisks[0]"), .init("dataDisks", "[{}]", at: "dataDisks[0].device"),
+            .init("dataDisks", #"[{"device": 1}]"#, at: "dataDisks[0].device"),
+            .init(
+                "dataDisks",
+                "[\((0..<1_000).map { _ in #"{"device": "/dev/vdb"}"# }.joined(separator: ","))]",
+                .outOfRange
+            ),
+            .init(
+                "dataDisks",
+                #"[{"device": "/dev/vdb"}, {"device": "/dev/vdb"}]"#,
+                .duplicate,
+                at: "dataDisks[1].device"
+            ),
+            .init(
+                "dataDisks",
+                #"[{"device": "/dev/vdb"}, {"device": "/dev/vdc", "sise": 1}]"#,
+                at: "dataDisks[1].sise"
+            ),
+            .init("dataDisks", #"[{"device": "/dev/vdb", "autoDelete": 1}]"#, at: "dataDisks[0].autoDelete"),
+            .init("dataDisks", #"[{"device": "/dev/vdb", "autoDelete": "yes"}]"#, at: "dataDisks[0].autoDelete"),
+            .init("dataDisks", #"[{"device": "/dev/vdb", "sizeGiB": "40"}]"#, at: "dataDisks[0].sizeGiB"),
+        ]
+        + [
+            "/dev/vda", "/dev/vdbn", "/dev/vdA", "/dev/vd", "/dev/vdaaa", "vdb", "/dev/sdb", "/dev/vdb ", "/dev/vd1",
+            "/dev/vdb/../sda", "", "/dev/vdё",
+        ].map {
+            .init("dataDisks", #"[{"device": "\#($0)"}]"#, at: "dataDisks[0].device")
+        }
+        + ["0", "-1", "1.5", "1048577", "1e300", "-1e300", "9223372036854775807", "18446744073709551616"].map {
+            .init("dataDisks", #"[{"device": "/dev/vdb", "sizeGiB": \#($0)}]"#, .outOfRange, at: "dataDisks[0].sizeGiB")
+        }
 
     static let unknownFields: [RefusalCase] = [
         .init("discription", #""""#), .init("Name", #""x""#), .init("", "1"), .init("status", "null"),

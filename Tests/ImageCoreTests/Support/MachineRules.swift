@@ -20,7 +20,8 @@ enum MachineRules {
         )
         require(
             "locks are released exactly when capturing ends",
-            transition.effects.count { $0 == .releaseLocks } == (before.status == .pending && after.status != .pending ? 1 : 0)
+            transition.effects.count { $0 == .releaseLocks }
+                == (before.status == .pending && after.status != .pending ? 1 : 0)
         )
         require(
             "quota is released once, whole, when nothing is left",

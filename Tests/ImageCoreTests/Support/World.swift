@@ -60,8 +60,12 @@ struct World {
         var left: [String] = []
         if !image.status.isEnd { left.append("at rest in \(image.status)") }
         let parked = Set(image.jobs.filter { $0.key.step == .cleanUp && $0.value.phase == .failed }.map(\.key))
-        let expected = image.ledger.filter { $0.isAdopted && image.status == .available || parked.contains(.cleanUp($0.resource.id)) }
-        if Set(expected.map(\.resource.id)) != Set(image.ledger.map(\.resource.id)) { left.append("ledger holds rubbish") }
+        let expected = image.ledger.filter {
+            $0.isAdopted && image.status == .available || parked.contains(.cleanUp($0.resource.id))
+        }
+        if Set(expected.map(\.resource.id)) != Set(image.ledger.map(\.resource.id)) {
+            left.append("ledger holds rubbish")
+        }
         if !existing.isSubset(of: expected.map(\.resource.id)) { left.append("something is left behind: \(existing)") }
         return left
     }
