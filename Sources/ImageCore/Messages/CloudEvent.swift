@@ -150,7 +150,12 @@ public struct CloudEvent: Codable, Equatable, Sendable {
 extension Timestamp {
     /// RFC 3339 in UTC with milliseconds, for example `2026-01-31T12:00:00.000Z`.
     public var rfc3339: String {
-        Date(timeIntervalSince1970: Double(microseconds) / 1e6)
-            .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        // The style writes 0.001 s as .000, since no binary fraction is exactly that: it gets whole seconds only.
+        let fraction = (microseconds % 1_000_000 + 1_000_000) % 1_000_000
+        let seconds = Date(
+            timeIntervalSince1970: Double(microseconds / 1_000_000 - (microseconds % 1_000_000 < 0 ? 1 : 0))
+        )
+        let digits = String(1_000 + fraction / 1_000).dropFirst()
+        return seconds.formatted(Date.ISO8601FormatStyle()).dropLast() + ".\(digits)Z"
     }
 }

@@ -171,9 +171,11 @@ extension Plan {
                 field: "replicateTo[\(index)]"
             )
         }
-        guard !known.isEmpty else {
-            throw Rejection(.failedPrecondition, "no location is configured to replicate to", field: "replicateTo")
+        let locations = wanted ?? known
+        // Without one, no replica would ever make the image Available.
+        guard !locations.isEmpty else {
+            throw Rejection(.failedPrecondition, "there is no location to replicate to", field: "replicateTo")
         }
-        return wanted ?? known
+        return locations
     }
 }

@@ -17,13 +17,13 @@ public struct Timestamp: Hashable, Comparable, Codable, Sendable {
 
     /// Saturates instead of trapping: a duration may come from configuration.
     public static func + (moment: Self, duration: Duration) -> Self {
-        let sum = moment.microseconds.addingReportingOverflow(duration.microseconds)
-        return Timestamp(microseconds: sum.overflow ? .max : sum.partialValue)
+        let (sum, overflow) = moment.microseconds.addingReportingOverflow(duration.microseconds)
+        return Timestamp(microseconds: overflow ? (moment.microseconds < 0 ? .min : .max) : sum)
     }
 
     public static func - (left: Self, right: Self) -> Duration {
-        let difference = left.microseconds.subtractingReportingOverflow(right.microseconds)
-        return .microseconds(difference.overflow ? .max : difference.partialValue)
+        let (difference, overflow) = left.microseconds.subtractingReportingOverflow(right.microseconds)
+        return .microseconds(overflow ? (left < right ? .min : .max) : difference)
     }
 }
 
@@ -31,9 +31,10 @@ extension Duration {
     /// Whole microseconds, saturating.
     public var microseconds: Int64 {
         let (seconds, attoseconds) = components
-        let scaled = seconds.multipliedReportingOverflow(by: 1_000_000)
-        guard !scaled.overflow else { return seconds < 0 ? .min : .max }
-        let sum = scaled.partialValue.addingReportingOverflow(attoseconds / 1_000_000_000_000)
-        return sum.overflow ? .max : sum.partialValue
+        let limit: Int64 = seconds < 0 ? .min : .max
+        let (scaled, isTooLarge) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        guard !isTooLarge else { return limit }
+        let (sum, overflow) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000_000)
+        return overflow ? limit : sum
     }
 }

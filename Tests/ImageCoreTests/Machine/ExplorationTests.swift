@@ -12,12 +12,14 @@ struct ExplorationTests {
     }
 
     static let cases: [Case] = [
-        // With all kinds of faults together where the image is small, and one at a time where it is large.
-        Case(disks: 1, locations: 1, budget: .init(duplicates: 1, failures: 1)),
+        // Several kinds of faults together where the image is small, fewer where it is large. All four together on the
+        // smallest hold too (139,104 states), but take a minute.
         Case(disks: 1, locations: 1, budget: .init(failures: 2, losses: 1)),
-        Case(disks: 1, locations: 1, budget: .init(failures: 1, crashes: 1)),
-        Case(disks: 1, locations: 1, budget: .init(crashes: 1, cancels: 1)),
+        Case(disks: 1, locations: 1, budget: .init(duplicates: 1, failures: 1, cancels: 1)),
+        Case(disks: 1, locations: 1, budget: .init(duplicates: 1, crashes: 1, cancels: 1)),
+        Case(disks: 1, locations: 1, budget: .init(failures: 1, crashes: 1, cancels: 1)),
         Case(disks: 1, locations: 2, budget: .init(duplicates: 1)),
+        Case(disks: 1, locations: 2, budget: .init(failures: 1, cancels: 1)),
         Case(disks: 1, locations: 2, budget: .init(crashes: 1)),
         Case(disks: 2, locations: 1, budget: .init(duplicates: 1)),
         Case(disks: 2, locations: 1, budget: .init(crashes: 1)),
@@ -28,18 +30,14 @@ struct ExplorationTests {
         Case(disks: 3, locations: 1, budget: .init(crashes: 1)),
         Case(disks: 3, locations: 2, budget: .init()),
         Case(disks: 3, locations: 2, budget: .init(losses: 2)),
-        Case(disks: 3, locations: 2, budget: .init(failures: 1)),
-        Case(disks: 3, locations: 2, budget: .init(cancels: 1)),
-        Case(disks: 3, locations: 2, budget: .init(crashes: 1)),
+        Case(disks: 3, locations: 2, budget: .init(failures: 1, cancels: 1)),
     ]
 
     @Test("In every order of messages and faults, the rules hold and exactly one end is reached", arguments: cases)
     func everyOrder(_ example: Case) {
         let start = World(disks: example.disks, locations: example.locations, budget: example.budget)
-        let clock = ContinuousClock.now
         var exploration = Exploration(from: start)
         let outcome = exploration.run()
-        print("explored", ContinuousClock.now - clock, outcome.states, outcome.transitions, example.testDescription)
         #expect(outcome.problem == nil)
         #expect(outcome.ends.contains(.available), "an image can succeed")
         let canFail = example.budget.failures + example.budget.cancels > 0
@@ -67,11 +65,11 @@ struct Exploration {
     }
 
     mutating func run() -> Outcome {
-        while let (world, path) = pending.popLast(), outcome.problem == nil, seen.count < 20000 {
+        while let (world, path) = pending.popLast(), outcome.problem == nil {
             explore(world, path)
         }
         outcome.states = seen.count
-        if outcome.problem == nil, pending.isEmpty { checkLiveness() }
+        if outcome.problem == nil { checkLiveness() }
         return outcome
     }
 
