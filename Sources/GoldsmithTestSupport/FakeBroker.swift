@@ -45,9 +45,7 @@ public final class FakeBroker: Sendable {
     public var ladder: [Waiting] { state.withLock { $0.ladder } }
     public var unacked: Int { state.withLock { $0.unacked.count } }
     public func ready(_ lane: Lane) -> [Letter] { state.withLock { $0.ready[lane] ?? [] } }
-    public var busyLanes: [Lane] {
-        state.withLock { state in Lane.allCases.filter { state.ready[$0]?.isEmpty == false } }
-    }
+    public var busyLanes: [Lane] { Lane.allCases.filter { !ready($0).isEmpty } }
     /// When the next message leaves the ladder.
     public var nextDue: Timestamp? { state.withLock { $0.ladder.map(\.dueAt).min() } }
 

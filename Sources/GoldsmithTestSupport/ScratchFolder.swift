@@ -15,4 +15,8 @@ public final class ScratchFolder: Sendable {
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     public func file(_ name: String) -> String { path + "/" + name }
+
+    public func write(_ text: String, to name: String) -> Bool {
+        FileManager.default.createFile(atPath: file(name), contents: Data(text.utf8))
+    }
 }

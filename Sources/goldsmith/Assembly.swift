@@ -15,8 +15,17 @@ extension Settings {
         return logger
     }
 
-    func openStore() async throws(CommandFailure) -> any ImageStore {
+    /// - Parameter makesIt: whether the database is made when it is missing. Only for what serves: a listing that
+    ///   makes an empty database of a mistyped path would say "no images".
+    func openStore(makesIt: Bool = false) async throws(CommandFailure) -> any ImageStore {
         let path = try await storePath()
+        guard makesIt || access(path, F_OK) == 0 else {
+            throw CommandFailure(
+                .unavailable,
+                "there is no database at \(path)",
+                advice: "a worker makes it when it starts; is \(SettingKey.storeUrl.environmentName) right?"
+            )
+        }
         do throws(SQLError) {
             let database = try SQLiteDatabase(path: path)
             do throws(StoreError) {

@@ -115,9 +115,9 @@ struct Rig: Sendable {
         var worker = first
         for _ in 0..<3000 {
             broker.turn()
-            if let lane = broker.busyLanes.isEmpty ? nil : broker.busyLanes[dice.number(below: broker.busyLanes.count)]
-            {
-                await worker.work(lane)
+            let lanes = broker.busyLanes
+            if !lanes.isEmpty {
+                await worker.work(lanes[dice.number(below: lanes.count)])
             } else if try await isAtRest() {
                 return
             } else {

@@ -39,7 +39,7 @@ struct DevCommand: AsyncParsableCommand {
             [.locations: locations, .copyRate: copyRate],
             asksRunningDev: false
         )
-        let services = DevServices(settings: settings, workers: workers, copyRate: copyRate)
+        let services = DevServices(settings: settings, workers: workers, copyRate: copyRate, config: shared.config)
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [.init(service: services, successTerminationBehavior: .gracefullyShutdownGroup)],
@@ -56,6 +56,7 @@ private struct DevServices: Service {
     let settings: Settings
     let workers: Int
     let copyRate: String?
+    let config: String?
 
     func run() async throws {
         let data = settings.data
@@ -91,30 +92,34 @@ private struct DevServices: Service {
     }
 
     private func serve(_ data: String, url: String, broker: Int32?) async throws {
+        let storeURL = try await settings.storeURL ?? "sqlite://\(data)/goldsmith.sqlite"
         let environment = [
             SettingKey.amqpUrl.environmentName: url,
-            SettingKey.storeUrl.environmentName: "sqlite://\(data)/goldsmith.sqlite",
+            SettingKey.storeUrl.environmentName: storeURL,
             SettingKey.data.environmentName: data,
         ]
         let running = try await Settings(
-            flags: [.data: data, .amqpUrl: url, .storeUrl: "sqlite://\(data)/goldsmith.sqlite"],
-            file: nil,
+            flags: [.data: data, .amqpUrl: url, .storeUrl: storeURL],
+            file: config,
             asksRunningDev: false
         )
         try await prepare(running)
         let locations = try await settings.locations().map { "\($0.key)=\($0.value)" }.sorted().joined(separator: ",")
         var arguments = ["worker", "--data", data, "--log-level", try await settings.logLevel().rawValue]
         if let copyRate { arguments += ["--copy-rate", copyRate] }
+        if let config { arguments += ["--config", config] }
         let crew = WorkerCrew(
             count: workers,
             arguments: arguments,
             environment: environment.merging([SettingKey.locations.environmentName: locations]) { first, _ in first },
-            logs: data + "/logs"
+            logs: data + "/logs",
+            // What drains, then a little to end in order.
+            patience: try await settings.drain() + .seconds(20)
         )
         let file = DevFile(
             data: data,
             amqpUrl: url,
-            storeUrl: "sqlite://\(data)/goldsmith.sqlite",
+            storeUrl: storeURL,
             prefix: try await settings.topology().prefix,
             locations: locations,
             pids: .init(dev: getpid(), broker: broker, workers: []),
@@ -123,11 +128,15 @@ private struct DevServices: Service {
         try await crew.run { pids in
             var file = file
             file.pids.workers = pids
+            let isFirst = DevFile.isMissing(in: data)
             do {
                 try file.write()
             } catch {
                 Terminal.complain("\(error)")
             }
+            guard isFirst else { return }
+            Terminal.say("ready: \(pids.count) workers, logs in \(file.logs)")
+            Terminal.say("next:  goldsmith instance sample --data \(data) --id i-web1 --data-disks 1")
         }
     }
 
@@ -143,7 +152,7 @@ private struct DevServices: Service {
                 "the broker differs from what is needed: \(differences.map(\.description).joined(separator: "; "))"
             )
         }
-        _ = try await settings.openStore()
+        _ = try await settings.openStore(makesIt: true)
         try makeFolder(settings.data + "/logs")
         do {
             try await self.settings.driver(try await self.settings.logger("goldsmith.dev")).makeFolders()

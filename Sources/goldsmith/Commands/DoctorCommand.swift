@@ -29,7 +29,7 @@ struct DoctorCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try await shared.settings()
-        var findings = [qemuImg()]
+        var findings = programs()
         findings += await store(settings)
         findings += await broker(settings)
         findings += await places(settings)
@@ -58,32 +58,39 @@ struct DoctorCommand: AsyncParsableCommand {
         }
     }
 
-    private func qemuImg() -> Finding {
-        let path = "/usr/bin/qemu-img"
-        return FileManager.default.isExecutableFile(atPath: path)
-            ? Finding(what: "qemu-img", grade: .good, message: "at \(path)")
-            : Finding(
-                what: "qemu-img",
-                grade: .bad,
-                message: "not at \(path): no disk can be captured",
-                advice: "install qemu-utils (scripts/setup does)"
-            )
+    private func programs() -> [Finding] {
+        [("qemu-img", "qemu-utils"), ("setpriv", "util-linux"), ("prlimit", "util-linux")].map { name, package in
+            let path = "/usr/bin/\(name)"
+            return FileManager.default.isExecutableFile(atPath: path)
+                ? Finding(what: name, grade: .good, message: "at \(path)")
+                : Finding(
+                    what: name,
+                    grade: .bad,
+                    message: "not at \(path): no disk can be captured",
+                    advice: "install \(package) (scripts/setup does)"
+                )
+        }
     }
 
     private func store(_ settings: Settings) async -> [Finding] {
         do {
             let store = try await settings.openStore()
-            let stuck = try await stored { () async throws(StoreError) in
-                try await store.unsent(before: Timestamp(microseconds: .max), limit: 1000)
-            }
-            let old = stuck.count
-            return [
-                Finding(
-                    what: "store",
-                    grade: .good,
-                    message: "reachable, its schema is current; \(old) message\(old == 1 ? "" : "s") in the outbox"
+            let minuteAgo = Timestamp(microseconds: SystemTime().now().microseconds - 60_000_000)
+            let old = try await stored { () async throws(StoreError) in
+                try await store.unsent(before: minuteAgo, limit: 1000)
+            }.count
+            var findings = [Finding(what: "store", grade: .good, message: "reachable, its schema is current")]
+            if old > 0 {
+                findings.append(
+                    Finding(
+                        what: "outbox",
+                        grade: .bad,
+                        message: "\(old == 1000 ? "1000 or more" : String(old)) messages wait there for over a minute",
+                        advice: "is a worker running, and does the broker take messages (alarms, missing queues)?"
+                    )
                 )
-            ]
+            }
+            return findings
         } catch {
             return [bad("store", error)]
         }

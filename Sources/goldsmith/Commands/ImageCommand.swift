@@ -1,5 +1,6 @@
 import ArgumentParser
 import ImageCore
+import ImageWorker
 
 struct ImageCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -75,7 +76,7 @@ struct ImageShow: AsyncParsableCommand {
                 advice: "`goldsmith image list` shows all of them"
             )
         }
-        let leases = try await stored { () async throws(StoreError) in try await store.leases(of: id) }
+        let leases = try await liveLeases(of: id, in: store)
         let view = ImageView(image, leases: leases)
         if output.json { try Terminal.say(json: view) } else { Terminal.say(view.text) }
         guard history else { return }
@@ -141,6 +142,14 @@ struct ImageCancel: AsyncParsableCommand {
         var requestId: String
         var owner: String
         var imageId: String
+    }
+}
+
+/// Who works on an image now. A lease that has lapsed belongs to a worker that is dead or stuck.
+func liveLeases(of image: ImageID, in store: any ImageStore) async throws(CommandFailure) -> [Lease] {
+    let now = SystemTime().now()
+    return try await stored { () async throws(StoreError) in
+        try await store.leases(of: image).filter { $0.expiresAt > now }
     }
 }
 

@@ -16,7 +16,7 @@ struct ImageFollower {
             guard let image = try await stored({ () async throws(StoreError) in try await store.image(id) }) else {
                 throw CommandFailure(.notFound, "there is no image \(id)")
             }
-            let leases = try await stored { () async throws(StoreError) in try await store.leases(of: id) }
+            let leases = try await liveLeases(of: id, in: store)
             let lines = ProgressLines(image, leases).lines
             if !isQuiet {
                 if Terminal.isInteractive {

@@ -34,7 +34,8 @@ struct TopologyApply: AsyncParsableCommand {
 struct TopologyVerify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Compare the broker with what is needed. A worker's rights are enough."
+        abstract: "Compare the broker's exchanges and queues with what is needed. A worker's rights are enough.",
+        discussion: "Brokers do not tell of bindings over this protocol; `topology apply` puts missing ones back."
     )
 
     @OptionGroup var shared: SharedOptions
@@ -48,7 +49,7 @@ struct TopologyVerify: AsyncParsableCommand {
         }
         await connection.close()
         try report(differences)
-        Terminal.say("the broker has everything, as it should be")
+        Terminal.say("the broker has every exchange and queue, as they should be")
     }
 }
 

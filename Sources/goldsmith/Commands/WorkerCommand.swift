@@ -43,7 +43,7 @@ struct WorkerCommand: AsyncParsableCommand {
         let worker = Worker(
             endpoint: try await settings.endpoint(),
             topology: try await settings.topology(),
-            store: try await settings.openStore(),
+            store: try await settings.openStore(makesIt: true),
             driver: driver,
             options: try await settings.workerOptions(),
             time: SystemTime(),

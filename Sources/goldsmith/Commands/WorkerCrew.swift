@@ -10,9 +10,8 @@ struct WorkerCrew {
     let arguments: [String]
     let environment: [String: String]
     let logs: String
-
-    /// How long a worker may take to drain before it is killed.
-    private static let patience = Duration.seconds(40)
+    /// How long a worker may take to end before it is killed.
+    let patience: Duration
 
     /// Runs until a graceful shutdown, then ends every worker.
     /// - Parameter changed: gets the process ids whenever they change and all are there.
@@ -58,7 +57,7 @@ struct WorkerCrew {
         var options = PlatformOptions()
         // Ctrl-C on the terminal is for `dev`, which then drains the workers itself.
         options.createSession = true
-        options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: Self.patience)]
+        options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: patience)]
         var variables: [Environment.Key: String] = [:]
         for (key, value) in environment {
             if let key = Environment.Key(rawValue: key) { variables[key] = value }

@@ -37,5 +37,7 @@ struct DevFile: Codable, Equatable {
         }
     }
 
+    static func isMissing(in data: String) -> Bool { !FileManager.default.fileExists(atPath: path(in: data)) }
+
     static func remove(in data: String) { try? FileManager.default.removeItem(atPath: path(in: data)) }
 }

@@ -41,6 +41,7 @@ struct Settings: Sendable {
             Source(name: "the environment", reader: ConfigReader(provider: environment)),
         ]
         if let file {
+            try Self.refuseUnknownKeys(in: file)
             sources.append(Source(name: file, reader: try await Self.reader(of: file, allowMissing: false)))
         }
         let folder = try await Self.text(.data, in: sources) ?? "goldsmith-data"
@@ -64,6 +65,23 @@ struct Settings: Sendable {
                 advice: "it must be a JSON object of settings"
             )
         }
+    }
+
+    /// A typo in a file must not be silently ignored, like one in a request.
+    private static func refuseUnknownKeys(in file: String) throws(CommandFailure) {
+        guard let bytes = FileManager.default.contents(atPath: file) else {
+            throw CommandFailure(.usage, "cannot read \(file)", advice: "does it exist, and may this user read it?")
+        }
+        guard case .object(let fields)? = JSONValue(parsing: bytes) else {
+            throw CommandFailure(.usage, "\(file) is not a JSON object of settings")
+        }
+        let known = SettingKey.allCases.map(\.rawValue)
+        guard let unknown = fields.keys.filter({ !known.contains($0) }).min() else { return }
+        throw CommandFailure(
+            .usage,
+            "\(file): there is no setting '\(unknown)'",
+            advice: "known are \(known.joined(separator: ", "))"
+        )
     }
 
     // MARK: Typed values
@@ -106,6 +124,23 @@ struct Settings: Sendable {
             return value
         }
         return standard
+    }
+
+    private func wholeNumber(
+        _ key: SettingKey,
+        in range: ClosedRange<Int>,
+        default standard: Int
+    ) async throws(CommandFailure) -> Int {
+        let bounds = Double(range.lowerBound)...Double(range.upperBound)
+        let value = try await number(key, in: bounds, default: Double(standard))
+        guard let whole = Int(exactly: value) else {
+            throw CommandFailure(
+                .usage,
+                "setting \(key.rawValue) (\(key.environmentName)) must be a whole number",
+                advice: "see docs/configuration.md"
+            )
+        }
+        return whole
     }
 
     /// A flag and an environment variable are text; in a file 5 is an integer and 0.5 is not.
@@ -157,9 +192,13 @@ struct Settings: Sendable {
         get async throws(CommandFailure) { try await text(.amqpUrl) }
     }
 
+    var storeURL: String? {
+        get async throws(CommandFailure) { try await text(.storeUrl) }
+    }
+
     /// The path of the SQLite database.
     func storePath() async throws(CommandFailure) -> String {
-        guard let url = try await text(.storeUrl) else { throw nothingRuns("store", .storeUrl) }
+        guard let url = try await storeURL else { throw nothingRuns("store", .storeUrl) }
         guard url.hasPrefix("sqlite://"), url.dropFirst(9).hasPrefix("/") else {
             throw CommandFailure(
                 .usage,
@@ -231,12 +270,18 @@ struct Settings: Sendable {
             let lanes = text.split(separator: ",").map { Lane($0.trimmingCharacters(in: .whitespaces)) }
             return lanes.isEmpty || lanes.contains(nil) ? nil : lanes.compactMap { $0 }
         }
-        options.concurrency = Int(try await number(.concurrency, in: 1...1000, default: 4))
-        options.hold = .milliseconds(Int64(try await number(.hold, in: 0.1...1500, default: 60) * 1000))
+        options.concurrency = try await wholeNumber(.concurrency, in: 1...1000, default: 4)
+        // A delivery may wait this long twice, for its slot and for its work, and a broker's patience ends at 30 minutes.
+        options.hold = .milliseconds(Int64(try await number(.hold, in: 0.1...600, default: 60) * 1000))
         options.lease = .milliseconds(Int64(try await number(.lease, in: 2...3600, default: 15) * 1000))
         options.renewEvery = min(options.lease / 4, .seconds(1))
-        options.drain = .milliseconds(Int64(try await number(.drain, in: 0...3600, default: 20) * 1000))
-        options.policy.attempts = Int(try await number(.attempts, in: 1...100, default: 6))
+        options.drain = try await drain()
+        options.policy.attempts = try await wholeNumber(.attempts, in: 1...100, default: 6)
         return options
+    }
+
+    /// How long running work may go on after a request to stop.
+    func drain() async throws(CommandFailure) -> Duration {
+        .milliseconds(Int64(try await number(.drain, in: 0...3600, default: 20) * 1000))
     }
 }

@@ -32,7 +32,7 @@ struct DuplicateTests {
         var play = Play()
         let dead = play.run(.stopCheck, failing: .permanent).messages
         #expect(repeated(after: .stopCheck, in: play) == dead)
-        play.apply(.deadLettered(.stopCheck, Sample.failure(.permanent)))
+        play.apply(.deadLettered(.stopCheck, attempt: 1, Sample.failure(.permanent)))
         #expect(repeated(after: .stopCheck, in: play) == [], "the image has come to its end")
     }
 

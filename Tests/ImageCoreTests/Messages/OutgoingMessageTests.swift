@@ -68,12 +68,32 @@ struct OutgoingMessageTests {
     )
     func garbage(_ body: String) { #expect(JobMessage(parsing: Array(body.utf8)) == nil) }
 
+    @Test("A message's id fits its 255 bytes however long what comes from outside is, and the outbox keeps copies apart")
+    func longest() throws {
+        let owner = try #require(Owner(String(repeating: "o", count: 63)))
+        let request = try #require(RequestID(String(repeating: "r", count: 128)))
+        let identity = RequestIdentity(owner: owner, requestID: request)
+        let replies = ["1", "2"].map { text in
+            let address = ReplyAddress(queue: "q", correlationID: text + String(repeating: "c", count: 254))
+            return Answer.accepted(Sample.imageID, .pending).outgoing(to: address, for: identity)
+        }
+        #expect(replies[0].id.utf8.count <= 255)
+        #expect(replies[0].outboxKey != replies[1].outboxKey, "both who asked get their answer")
+
+        let image = ImageID(known: "img-0123456789abcdef")
+        let location = String(repeating: "l", count: 63)
+        let job = Job.cleanUp(ResourceID(image: image, part: location, fence: .max))
+        let message = JobMessage(imageId: image, job: job, attempt: .max, failure: Sample.failure(.permanent))
+        #expect(message.outgoing(to: .parking).id.utf8.count <= 255)
+        #expect(message.outgoing(to: .jobs).outboxKey != message.outgoing(to: .retry(.hour1)).outboxKey)
+    }
+
     @Test("A reply keeps the correlation id, and need not find its reader")
     func replies() {
         let address = ReplyAddress(queue: "amq.gen-1", correlationID: "c-1")
         let identity = RequestIdentity(owner: Sample.owner, requestID: Sample.requestID)
         let accepted = Answer.accepted(Sample.imageID, .pending).outgoing(to: address, for: identity)
-        #expect(accepted.id == "reply/acct-42/req-1/c-1")
+        #expect(accepted.id == "reply/acct-42/req-1")
         #expect(accepted.routingKey == "amq.gen-1")
         #expect(accepted.correlationID == "c-1")
         #expect(accepted.isMandatory == false)

@@ -1,0 +1,55 @@
+public import SQLAccess
+import Synchronization
+
+/// A database in which one statement of a transaction fails.
+public final class FailingDatabase: SQLDatabase {
+    private let database: any SQLDatabase
+    private let countdown = Mutex(0)
+
+    public init(_ database: any SQLDatabase) { self.database = database }
+
+    /// Lets the statement fail that is number `number` from now, from 1.
+    public func fail(at number: Int) { countdown.withLock { $0 = number } }
+    /// Whether the failure is still to come.
+    public var isArmed: Bool { countdown.withLock { $0 > 0 } }
+    public func disarm() { countdown.withLock { $0 = 0 } }
+
+    public func read<Value: Sendable>(
+        _ body: @escaping @Sendable (any SQLConnection) throws(SQLError) -> Value
+    ) async throws(SQLError) -> Value {
+        try await database.read { (connection) throws(SQLError) in
+            try body(Connection(connection: connection, owner: self))
+        }
+    }
+
+    public func write<Value: Sendable>(
+        _ body: @escaping @Sendable (any SQLConnection) throws(SQLError) -> Value
+    ) async throws(SQLError) -> Value {
+        try await database.write { (connection) throws(SQLError) in
+            try body(Connection(connection: connection, owner: self))
+        }
+    }
+
+    private func count() throws(SQLError) {
+        let isDue = countdown.withLock { countdown in
+            countdown -= 1
+            return countdown == 0
+        }
+        if isDue { throw SQLError(.unavailable, "this statement fails for a test") }
+    }
+
+    private struct Connection: SQLConnection {
+        let connection: any SQLConnection
+        let owner: FailingDatabase
+
+        func execute(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int {
+            try owner.count()
+            return try connection.execute(sql, arguments)
+        }
+
+        func query(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow] {
+            try owner.count()
+            return try connection.query(sql, arguments)
+        }
+    }
+}

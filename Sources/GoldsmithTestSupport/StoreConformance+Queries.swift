@@ -1,0 +1,93 @@
+import ImageCore
+import SQLAccess
+
+extension StoreConformance {
+    static let outbox = [
+        StoreCheck("messages stay until they are marked as sent, oldest first") { fixture in
+            let store = try await fixture.store()
+            try await store.take(1, at: 0)
+            try await store.take(2, at: 5)
+            let all = try await store.waiting()
+            let images = all.compactMap(\.correlationID)
+            try expect(images == images.sorted() && Set(images).count == 2, "\(images)")
+            let old = try await store.unsent(before: Given.at(5), limit: 100)
+            try expect(!old.isEmpty && old.allSatisfy { $0.correlationID == "img-1" }, "\(old)")
+            let one = try await store.unsent(before: Given.at(60), limit: 1)
+            try expect(one == Array(all.prefix(1)), "\(one)")
+            try await store.markSent(old)
+            try await store.markSent(old)
+            try await store.markSent([])
+            let left = try await store.waiting()
+            try expect(left == all.filter { !old.contains($0) }, "\(left)")
+        },
+        StoreCheck("a message that is emitted twice waits once") { fixture in
+            let store = try await fixture.store()
+            try await store.take()
+            let first = try await store.waiting()
+            let applied = try await store.tell(.overdue(alive: []), at: 500)
+            try expect(applied.outgoing.map(\.id) == ["img-1/stop-check/1"], "\(applied.outgoing)")
+            let second = try await store.waiting()
+            try expect(second == first, "\(second) are not \(first)")
+        },
+        StoreCheck("an image is overdue when an open job's time has come, and not when its worker lives") { fixture in
+            let store = try await fixture.store()
+            try await store.take()
+            let early = try await store.overdue(at: Given.at(119), limit: 10)
+            let due = try await store.overdue(at: Given.at(120), limit: 10)
+            try expect(early.isEmpty && due.map(\.id) == [Given.image()], "\(early) \(due)")
+            let applied = try await store.tell(.overdue(alive: [.stopCheck]), at: 120)
+            let later = try await store.overdue(at: Given.at(239), limit: 10)
+            try expect(applied.outgoing.isEmpty && later.isEmpty, "\(applied.outgoing) \(later)")
+            _ = try await store.cancel(1, request: 1)
+            let never = try await store.overdue(at: Given.at(100_000), limit: 10)
+            try expect(never.isEmpty, "\(never)")
+        },
+    ]
+
+    static let queries = [
+        StoreCheck("the journal is in order, whole, and can be read from anywhere") { fixture in
+            let store = try await fixture.store()
+            try await store.take()
+            try await store.finish(try await store.grant(.stopCheck))
+            _ = try await store.cancel(1, request: 1)
+            let image = try await store.present()
+            let journal = try await store.journal(of: Given.image(), after: 0)
+            try expect(journal.map(\.sequence) == Array(1...image.sequence), "\(journal.map(\.sequence))")
+            let rest = try await store.journal(of: Given.image(), after: 2)
+            try expect(rest == Array(journal.dropFirst(2)), "\(rest)")
+        },
+        StoreCheck("images are listed by owner and status, the newest first") { fixture in
+            let store = try await fixture.store()
+            let other = Owner(known: "acct-2")
+            try await store.take(1, at: 1)
+            try await store.take(2, instance: "i-2", at: 2)
+            try await store.take(3, owner: other, at: 3)
+            _ = try await store.cancel(2, request: 1)
+            func ids(_ query: ImageQuery) async throws -> [String] { try await store.images(query).map(\.id.text) }
+            let all = try await ids(ImageQuery())
+            try expect(all == ["img-3", "img-2", "img-1"], "\(all)")
+            let own = try await ids(ImageQuery(owner: Given.owner))
+            try expect(own == ["img-2", "img-1"], "\(own)")
+            let failed = try await ids(ImageQuery(status: .error))
+            try expect(failed == ["img-2"], "\(failed)")
+            let both = try await ids(ImageQuery(owner: other, status: .error))
+            try expect(both.isEmpty, "\(both)")
+            let newest = try await ids(ImageQuery(limit: 1))
+            let none = try await ids(ImageQuery(limit: -1))
+            try expect(newest == ["img-3"] && none.isEmpty, "\(newest) \(none)")
+        },
+        StoreCheck("a quota is what was set, whatever is used meanwhile") { fixture in
+            let store = try await fixture.store()
+            let before = try await store.quota(of: Given.owner)
+            try expect(before == QuotaStanding(owner: Given.owner, used: .none, limits: .standard), "\(before)")
+            try await store.take()
+            let limits = QuotaLimits(images: 0, snapshots: 0)
+            try await store.setQuota(of: Given.owner, to: limits)
+            let after = try await store.quota(of: Given.owner)
+            try expect(after.limits == limits && after.used.images == 1, "\(after)")
+            _ = try await store.cancel(1, request: 1)
+            let released = try await store.quota(of: Given.owner)
+            try expect(released.used == .none && released.limits == limits, "\(released)")
+        },
+    ]
+}

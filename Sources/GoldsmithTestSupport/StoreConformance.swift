@@ -1,0 +1,154 @@
+public import ImageCore
+import ImageStore
+public import SQLAccess
+
+/// An empty database, and as many ways into it as a check wants: each call opens it anew, as another process does.
+public struct StoreFixture: Sendable {
+    public var database: @Sendable () async throws -> any SQLDatabase
+
+    public init(database: @escaping @Sendable () async throws -> any SQLDatabase) { self.database = database }
+
+    /// Another process's store on the same data.
+    public func store() async throws -> any ImageStore { try await SQLImageStore(on: try await database()) }
+}
+
+/// One rule of the store port, as a check that throws a ``ConformanceFailure`` where a store breaks it.
+public struct StoreCheck: Sendable, CustomStringConvertible {
+    /// A sentence.
+    public let description: String
+    public let run: @Sendable (StoreFixture) async throws -> Void
+
+    init(_ description: String, _ run: @escaping @Sendable (StoreFixture) async throws -> Void) {
+        self.description = description
+        self.run = run
+    }
+}
+
+/// What the port asks of every store. Each check begins with an empty database.
+public enum StoreConformance {
+    public static let checks = requests + cancelling + jobs + locking + outbox + queries + concurrency + statements
+}
+
+/// The values checks are made of.
+enum Given {
+    static let owner = Owner(known: "acct-1")
+    static let start = Timestamp(microseconds: 1_700_000_000_000_000)
+    static let lease = Duration.seconds(15)
+    static let address = ReplyAddress(queue: "answers", correlationID: "c1")
+
+    static func at(_ seconds: Int64) -> Timestamp { start + .seconds(seconds) }
+    static func circumstances(_ seconds: Int64 = 0) -> Circumstances { Circumstances(now: at(seconds)) }
+    static func worker(_ number: Int) -> WorkerID { WorkerID(known: "w\(number)") }
+    static func image(_ number: Int = 1) -> ImageID { ImageID(known: "img-\(number)") }
+
+    static func request(_ number: Int = 1, owner: Owner = owner, name: String = "golden") -> CreateRequest {
+        CreateRequest(
+            requestID: RequestID(known: "r\(number)"),
+            owner: owner,
+            instanceID: InstanceID(known: "i-web1"),
+            name: name
+        )
+    }
+
+    /// A local system disk and cloud data disks, copied to one location.
+    static func plan(instance: String = "i-web1", dataDisks: Int = 1) throws -> Plan {
+        let owner = owner
+        let disks = try (0...dataDisks).map { position in
+            Disk(
+                device: try value(DeviceName(position: position)),
+                kind: position == 0 ? .local : .cloud,
+                sizeBytes: 1 << 30
+            )
+        }
+        var request = request()
+        request.dataDisks = .all
+        return try Plan.make(
+            for: request,
+            instance: Instance(id: InstanceID(known: instance), owner: owner, status: .stopped, disks: disks),
+            knownLocations: [LocationName(known: "east")]
+        )
+    }
+}
+
+extension ImageStore {
+    /// Accepts request and image number `number`.
+    @discardableResult
+    func take(
+        _ number: Int = 1,
+        instance: String = "i-web1",
+        owner: Owner = Given.owner,
+        at seconds: Int64 = 0
+    ) async throws -> Settlement {
+        try await accept(
+            Given.request(number, owner: owner),
+            as: Given.image(number),
+            plan: try Given.plan(instance: instance),
+            reply: nil,
+            in: Given.circumstances(seconds)
+        )
+    }
+
+    func begin(_ job: Job, of image: Int = 1, by worker: Int = 1, attempt: Int = 1, at seconds: Int64 = 0)
+        async throws -> Beginning
+    {
+        try await begin(
+            JobMessage(imageId: Given.image(image), job: job, attempt: attempt),
+            by: Given.worker(worker),
+            lease: Given.lease,
+            in: Given.circumstances(seconds)
+        )
+    }
+
+    func grant(_ job: Job, of image: Int = 1, by worker: Int = 1, attempt: Int = 1, at seconds: Int64 = 0)
+        async throws -> Grant
+    {
+        let beginning = try await begin(job, of: image, by: worker, attempt: attempt, at: seconds)
+        guard case .granted(let grant, _) = beginning else {
+            throw ConformanceFailure("\(job) of image \(image) is not granted: \(beginning)")
+        }
+        return grant
+    }
+
+    @discardableResult
+    func finish(_ grant: Grant, at seconds: Int64 = 0) async throws -> Applied {
+        let output: JobOutput =
+            switch grant.job {
+            case .stopCheck: .checked([])
+            case .cleanUp: .cleaned
+            case .systemDisk, .dataDisk:
+                .captured(
+                    Capture(
+                        resource: try value(grant.resource),
+                        device: try value(grant.job.device),
+                        virtualSizeBytes: 1 << 30,
+                        fileSizeBytes: 1 << 20,
+                        sha256: String(repeating: "a", count: 64)
+                    )
+                )
+            case .replicate(let location):
+                .replicated(Replica(resource: try value(grant.resource), location: location, files: []))
+            }
+        return try await tell(.succeeded(grant.job, fence: grant.fence, output), image: grant.image.id, at: seconds)
+    }
+
+    @discardableResult
+    func tell(_ event: Event, image: ImageID = Given.image(), at seconds: Int64 = 0) async throws -> Applied {
+        try value(try await apply(event, to: image, in: Given.circumstances(seconds)))
+    }
+
+    func cancel(_ image: Int, request: Int, owner: Owner = Given.owner) async throws -> Answer {
+        let request = CancelRequest(
+            requestID: RequestID(known: "c\(request)"),
+            owner: owner,
+            imageID: Given.image(image)
+        )
+        return try await cancel(request, reply: nil, in: Given.circumstances()).answer
+    }
+
+    /// Everything that waits to be sent.
+    func waiting() async throws -> [OutgoingMessage] {
+        try await unsent(before: Timestamp(microseconds: .max), limit: .max)
+    }
+
+    func present(_ number: Int = 1) async throws -> Image { try value(try await image(Given.image(number))) }
+}
