@@ -68,7 +68,7 @@ struct OutgoingMessageTests {
     )
     func garbage(_ body: String) { #expect(JobMessage(parsing: Array(body.utf8)) == nil) }
 
-    @Test("A message's id fits its 255 bytes however long what comes from outside is, and the outbox keeps copies apart")
+    @Test("An id fits its 255 bytes whatever comes from outside, and the outbox keeps copies apart")
     func longest() throws {
         let owner = try #require(Owner(String(repeating: "o", count: 63)))
         let request = try #require(RequestID(String(repeating: "r", count: 128)))
