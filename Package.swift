@@ -114,7 +114,7 @@ let package = Package(
         ),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["GoldsmithTestSupport", subprocess, systemPackage],
+            dependencies: ["AMQPClient", "GoldsmithTestSupport", "ImageCore", subprocess, systemPackage],
             swiftSettings: settings
         ),
     ]

@@ -44,19 +44,18 @@ struct StepRunner {
         lease: Lease?,
         _ delivery: any IncomingDelivery
     ) async throws(StoreError) {
-        let rung: Rung
-        if message.job.step == .cleanUp {
-            // Whoever still writes what is to be deleted stops at its next renewal, or its lease lapses.
-            rung = .second1
-        } else if let lease {
-            let untouched = context.options.lease - (lease.expiresAt - context.time.now())
-            // A redelivery, or a lease that missed renewals, means that its worker may be dead: look again soon.
-            let isSuspect = delivery.message.isRedelivered || untouched > context.options.renewEvery * 4
-            rung = isSuspect ? .seconds5 : .seconds30
-        } else {
-            rung = .seconds30
-        }
+        let rung = lease.map { self.rung(for: message, $0, delivery) } ?? .seconds30
         try await context.putOff(message, after: rung, delivery)
+    }
+
+    /// When to look again at a job that somebody holds.
+    private func rung(for message: JobMessage, _ lease: Lease, _ delivery: any IncomingDelivery) -> Rung {
+        // Whoever still writes what is to be deleted stops at its next renewal, or its lease lapses.
+        if message.job.step == .cleanUp { return .second1 }
+        // A redelivery, or a lease that missed renewals, means that its worker may be dead: look again soon.
+        let untouched = context.options.lease - (lease.expiresAt - context.time.now())
+        let isSuspect = delivery.message.isRedelivered || untouched > context.options.renewEvery * 4
+        return isSuspect ? .seconds5 : .seconds30
     }
 
     private enum Signal: Sendable {

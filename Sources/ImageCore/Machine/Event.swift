@@ -37,7 +37,7 @@ public enum Effect: Equatable, Sendable {
 
 /// One line of an image's history.
 public struct Announcement: Codable, Equatable, Sendable {
-    public enum Kind: String, Codable, Sendable {
+    public enum Kind: String, Codable, Sendable, CaseIterable {
         case imagePending = "image.pending"
         case imageReplicating = "image.replicating"
         case imageAvailable = "image.available"

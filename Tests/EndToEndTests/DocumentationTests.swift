@@ -1,0 +1,49 @@
+import FoundationEssentials
+import Glibc
+import ImageCore
+import Testing
+
+@Suite("The documentation says what the program does")
+struct DocumentationTests {
+    private func page(_ name: String) throws -> String {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        return try String(contentsOf: root.appendingPathComponent("docs/\(name)"), encoding: .utf8)
+    }
+
+    @Test("every setting has its row, and every row its setting")
+    func settings() async throws {
+        let file = "/tmp/goldsmith-settings-\(getpid()).json"
+        defer { unlink(file) }
+        try #"{"noSuchSetting": 1}"#.write(toFile: file, atomically: true, encoding: .utf8)
+        let result = try await Program.run(["image", "list", "--config", file])
+        #expect(result.code == 2)
+        #expect(result.complaint.contains("noSuchSetting"))
+        // The complaint names every setting there is.
+        let known = try #require(result.complaint.split(separator: "known are ").last)
+            .split(separator: ",").map { $0.trimmingPrefix { $0.isWhitespace }.filter { !$0.isWhitespace } }
+        let rows = try page("configuration.md").split(separator: "\n").compactMap { line -> String? in
+            let cells = line.split(separator: "|").map { $0.filter { !$0.isWhitespace } }
+            guard cells.count > 2, cells[1].hasPrefix("`GOLDSMITH_") else { return nil }
+            return String(cells[0].filter { $0 != "`" })
+        }
+        #expect(rows.sorted() == known.map { String($0) }.sorted())
+    }
+
+    @Test("every event is described")
+    func events() throws {
+        let text = try page("messages.md")
+        for kind in Announcement.Kind.allCases where !text.contains("goldsmith.\(kind.rawValue)") {
+            let words = kind.rawValue.split(separator: ".")
+            // Steps stand as `goldsmith.step.<step>.done`.
+            #expect(words[0] == "step" && text.contains("goldsmith.step.<step>.\(words[1])"), "\(kind.rawValue)")
+        }
+        for type in ["goldsmith.request.rejected", "goldsmith.image.progress"] { #expect(text.contains(type), "\(type)") }
+    }
+
+    @Test("every error code is explained")
+    func codes() throws {
+        let text = try page("messages.md")
+        for code in ErrorCode.allCases { #expect(text.contains("`\(code.rawValue)`"), "\(code.rawValue)") }
+    }
+}
