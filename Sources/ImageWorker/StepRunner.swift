@@ -49,8 +49,7 @@ struct StepRunner {
         } else {
             rung = .seconds30
         }
-        let sent = await context.publisher.publish([message.outgoing(to: .retry(rung))])
-        if sent.isEmpty { delivery.giveBack() } else { delivery.ack() }
+        await context.replace(delivery, with: message.outgoing(to: .retry(rung)))
     }
 
     private enum Signal: Sendable {

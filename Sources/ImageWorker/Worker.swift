@@ -129,7 +129,6 @@ public struct Worker: Service {
         guard case .job = lane, let message = JobMessage(parsing: delivery.message.body) else {
             return delivery.giveBack()
         }
-        let sent = await context.publisher.publish([message.outgoing(to: .retry(.seconds30))])
-        if sent.isEmpty { delivery.giveBack() } else { delivery.ack() }
+        await context.replace(delivery, with: message.outgoing(to: .retry(.seconds30)))
     }
 }

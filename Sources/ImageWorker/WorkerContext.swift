@@ -12,17 +12,20 @@ struct WorkerContext: Sendable {
     let random: @Sendable () -> Double
     let logger: Logger
 
+    /// How long a handler tries to reach what is out of reach: well below the half hour after which a broker closes the
+    /// channel of a delivery that is held.
+    private static let patience = Duration.seconds(600)
+
     func circumstances() -> Circumstances {
         Circumstances(now: time.now(), policy: options.policy, jitter: random())
     }
 
     /// Keeps trying while the store is out of reach: a store that restarts must not turn into failed images, and giving
-    /// the delivery back in a loop would use up its delivery limit. Ends when the task is cancelled or after ten
-    /// minutes, well below the half hour after which a broker closes the channel.
+    /// the delivery back in a loop would use up its delivery limit. Ends when the task is cancelled, or with `patience`.
     func persist<Value: Sendable>(
         _ operation: @Sendable () async throws(StoreError) -> Value
     ) async throws(StoreError) -> Value {
-        let deadline = time.now() + .seconds(600)
+        let deadline = time.now() + Self.patience
         var pause = Duration.milliseconds(100)
         while true {
             do {
@@ -67,6 +70,20 @@ struct WorkerContext: Sendable {
             reason: reason,
             body: String(decoding: message.body, as: UTF8.self)
         )
-        if await publisher.publish([parked]).isEmpty { delivery.giveBack() } else { delivery.ack() }
+        await replace(delivery, with: parked)
+    }
+
+    /// Sends the message that takes a delivery's place, then settles the delivery.
+    ///
+    /// Keeps trying while the broker does not take it: a delivery that is given back in a loop uses up its limit, and a
+    /// job that is doing well would end among the dead letters.
+    func replace(_ delivery: any IncomingDelivery, with message: OutgoingMessage) async {
+        let deadline = time.now() + Self.patience
+        var pause = Duration.milliseconds(100)
+        while await publisher.publish([message]).isEmpty {
+            guard time.now() < deadline, (try? await time.sleep(for: pause)) != nil else { return delivery.giveBack() }
+            pause = min(pause * 2, .seconds(5))
+        }
+        delivery.ack()
     }
 }
