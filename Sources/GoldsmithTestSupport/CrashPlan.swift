@@ -13,10 +13,20 @@ public final class CrashPlan: Sendable {
     }
 
     private let crashAt: Int
+    private let fatalCall: String?
     private let state = Mutex(State())
 
     /// - Parameter at: the number of the call to die at, from 1; `nil` never dies.
-    public init(at number: Int? = nil) { crashAt = number ?? .max }
+    public init(at number: Int? = nil) {
+        crashAt = number ?? .max
+        fatalCall = nil
+    }
+
+    /// Dies at the first call of this name, before it has an effect.
+    public init(before call: String) {
+        crashAt = .max
+        fatalCall = "\(PortCall.Moment.before) \(call)"
+    }
 
     public var isDead: Bool { state.withLock { $0.isDead } }
     /// Where it died, or how far it came.
@@ -26,7 +36,7 @@ public final class CrashPlan: Sendable {
         state.withLock { state in
             if state.isDead { return .dead }
             state.calls.append("\(call)")
-            state.isDead = state.calls.count >= crashAt
+            state.isDead = state.calls.count >= crashAt || "\(call)" == fatalCall
             return state.isDead ? .dead : .pass
         }
     }
@@ -34,12 +44,27 @@ public final class CrashPlan: Sendable {
     public func store(_ store: any ImageStore) -> any ImageStore { InterceptedStore(store) { self.judge($0) } }
     public func driver(_ driver: any ImageDriver) -> any ImageDriver { InterceptedDriver(driver) { self.judge($0) } }
 
+    /// A dead process waits for nothing.
+    public func time(_ time: any Timekeeper) -> any Timekeeper { MortalTime(time: time, plan: self) }
+
     public func publisher(_ publisher: any MessagePublisher) -> any MessagePublisher {
         MortalPublisher(publisher: publisher, plan: self)
     }
 
     public func delivery(_ delivery: any IncomingDelivery) -> any IncomingDelivery {
         MortalDelivery(delivery: delivery, plan: self)
+    }
+}
+
+private struct MortalTime: Timekeeper {
+    let time: any Timekeeper
+    let plan: CrashPlan
+
+    func now() -> Timestamp { time.now() }
+
+    func sleep(for duration: Duration) async throws {
+        if plan.isDead { throw CancellationError() }
+        try await time.sleep(for: duration)
     }
 }
 

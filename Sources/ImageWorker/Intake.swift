@@ -27,15 +27,13 @@ struct Intake {
         }
     }
 
-    private func answer(_ request: Request, for message: IncomingMessage) async throws(StoreError) -> Settlement {
+    /// The store repeats the first answer to a request that was answered before, whatever is decided here.
+    /// - Returns: `nil` when this worker stops before there is an answer.
+    private func answer(_ request: Request, for message: IncomingMessage) async throws(StoreError) -> Settlement? {
         switch request {
         case .create(let create):
-            if let recorded = try await context.store.answer(to: request.identity) {
-                let answer = recorded.answer(to: request.fingerprint)
-                let reply = message.replyAddress.map { answer.outgoing(to: $0, for: request.identity) }
-                return Settlement(answer: answer, outgoing: reply.map { [$0] } ?? [])
-            }
-            switch try await plan(create) {
+            switch await plan(create) {
+            case nil: return nil
             case .success(let plan):
                 return try await context.store.accept(
                     create,
@@ -58,9 +56,8 @@ struct Intake {
         }
     }
 
-    /// - Throws: when this worker stops meanwhile: then the request must not be answered by it, since that would be for
-    ///   ever.
-    private func plan(_ request: CreateRequest) async throws(StoreError) -> Result<Plan, Rejection> {
+    /// - Returns: `nil` when this worker stops meanwhile. A driver that was interrupted says nothing of the request.
+    private func plan(_ request: CreateRequest) async -> Result<Plan, Rejection>? {
         for attempt in 1... {
             do {
                 let instance = try await context.driver.describe(request.instanceID, for: request.owner)
@@ -74,18 +71,15 @@ struct Intake {
                     )
                 }
             } catch {
-                if attempt == Self.driverTries || error.disposition == .permanent {
+                if Task.isCancelled { return nil }
+                guard attempt < Self.driverTries, error.disposition != .permanent else {
                     let field = error.code == .unavailable ? nil : "instanceId"
                     return .failure(Rejection(error.code, error.message, field: field))
                 }
-                do {
-                    try await context.time.sleep(for: .seconds(1))
-                } catch _ {
-                    throw StoreError(.unavailable, "the worker stops")
-                }
+                do { try await context.time.sleep(for: .seconds(1)) } catch _ { return nil }
             }
         }
-        return .failure(Rejection(.unavailable, "the compute system is out of reach; ask again later"))
+        return nil
     }
 
     private func refuse(_ unusable: UnusableRequest, _ delivery: any IncomingDelivery) async {
@@ -115,10 +109,10 @@ struct Intake {
 
     private func settle(
         _ delivery: any IncomingDelivery,
-        _ decide: @Sendable () async throws(StoreError) -> Settlement
+        _ decide: @Sendable () async throws(StoreError) -> Settlement?
     ) async {
         do {
-            let settlement = try await context.persist(decide)
+            guard let settlement = try await context.persist(decide) else { return delivery.giveBack() }
             var metadata: [String: String] = ["status": settlement.answer.status.rawValue]
             metadata["image.id"] = settlement.answer.imageId?.text
             metadata["code"] = settlement.answer.code?.rawValue

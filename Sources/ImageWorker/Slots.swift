@@ -4,7 +4,7 @@
 /// broker then sends the next one.
 actor Slots {
     private var free: Int
-    private var waiting: [(id: Int, continuation: CheckedContinuation<Bool, Never>)] = []
+    private(set) var waiting: [(id: Int, continuation: CheckedContinuation<Bool, Never>)] = []
     /// Those whose patience ended before they began to wait.
     private var impatient: Set<Int> = []
     private var lastID = 0

@@ -14,17 +14,20 @@ struct WorkerContext: Sendable {
     let logger: Logger
     let breakers = OutageBreakers()
 
+    /// How long a handler tries to reach what is out of reach: well below the half hour after which a broker closes the
+    /// channel of a delivery that is held.
+    private static let patience = Duration.seconds(600)
+
     func circumstances() -> Circumstances {
         Circumstances(now: time.now(), policy: options.policy, jitter: random())
     }
 
     /// Keeps trying while the store is out of reach: a store that restarts must not turn into failed images, and giving
-    /// the delivery back in a loop would use up its delivery limit. Ends when the task is cancelled or after ten
-    /// minutes, well below the half hour after which a broker closes the channel.
+    /// the delivery back in a loop would use up its delivery limit. Ends when the task is cancelled, or with `patience`.
     func persist<Value: Sendable>(
         _ operation: @Sendable () async throws(StoreError) -> Value
     ) async throws(StoreError) -> Value {
-        let deadline = time.now() + .seconds(600)
+        let deadline = time.now() + Self.patience
         var pause = Duration.milliseconds(100)
         while true {
             do {
@@ -74,7 +77,14 @@ struct WorkerContext: Sendable {
     func park(_ delivery: any IncomingDelivery, reason: String) async {
         let message = delivery.message
         logger.error("message parked", metadata: ["reason": "\(reason)", "routing.key": "\(message.routingKey)"])
-        if await publisher.park(message, reason: reason) { delivery.ack() } else { delivery.giveBack() }
+        // Keeps trying while the broker does not take it: giving it back in a loop would use up its delivery limit.
+        let deadline = time.now() + Self.patience
+        var pause = Duration.milliseconds(100)
+        while await !publisher.park(message, reason: reason) {
+            guard time.now() < deadline, (try? await time.sleep(for: pause)) != nil else { return delivery.giveBack() }
+            pause = min(pause * 2, .seconds(5))
+        }
+        delivery.ack()
     }
 }
 

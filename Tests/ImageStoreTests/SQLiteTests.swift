@@ -38,7 +38,7 @@ struct SQLiteTests {
     func noDatabase() async throws {
         let folder = try ScratchFolder()
         let path = folder.file("state.sqlite")
-        try #require(folder.write("this is not a database, but long enough to be looked at\n", to: "state.sqlite"))
+        try #require(folder.write("no database, but long enough to be looked at as one\n", to: "state.sqlite"))
         let error = #expect(throws: SQLError.self) { try SQLiteDatabase(path: path) }
         #expect(error?.kind == .corrupt)
     }

@@ -36,7 +36,7 @@ extension Rig {
         #expect(broker.unacked == 0 && broker.ladder.isEmpty && broker.busyLanes.isEmpty, "\(story)")
         #expect(broker.parked.isEmpty, "\(story): \(broker.parked.map { $0.reason ?? "" })")
         try await expectHistory(of: image, story)
-        #expect(try answers() == [.accepted(image.id, .pending)], "\(story)")
+        #expect(try answers().first == .accepted(image.id, .pending), "\(story)")
     }
 
     /// The journal has no gaps, and whoever follows the events learns all of it that is announced.

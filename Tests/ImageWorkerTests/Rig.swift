@@ -56,7 +56,7 @@ struct Rig: Sendable {
             store: plan.store(store.map { InterceptedStore(self.store, $0) } ?? self.store),
             driver: plan.driver(driver.map { InterceptedDriver(self.driver, $0) } ?? self.driver),
             publisher: plan.publisher(broker),
-            time: time,
+            time: plan.time(time),
             random: { dice.share() },
             logger: log.logger
         )
@@ -134,6 +134,32 @@ struct Rig: Sendable {
     }
 
     func run(_ worker: TestWorker) async throws { try await run(worker, then: { worker }) }
+
+    /// Takes the request in and gets it past its stop-check, so that the captures wait in their queues.
+    func startCapturing(by worker: TestWorker? = nil) async {
+        request()
+        let worker = worker ?? self.worker("starter")
+        await worker.work(.intake)
+        await worker.work(.job(.stopCheck))
+    }
+
+    /// Lets time pass second by second, and after each waits until those who woke have done what they woke for.
+    func pass(seconds: Int, until isQuiet: @Sendable () async throws -> Bool) async throws {
+        for _ in 0..<seconds {
+            time.advance(by: .seconds(1))
+            try await becomesTrue(isQuiet)
+        }
+    }
+
+    /// As above, until every lease is renewed and this many tasks sleep again.
+    func passRenewing(seconds: Int, sleepers: Int) async throws {
+        let (time, store) = (time, store)
+        try await pass(seconds: seconds) {
+            guard time.sleepers == sleepers, let image = try await store.images(ImageQuery()).first
+            else { return false }
+            return try await store.leases(of: image.id).allSatisfy { $0.expiresAt == time.now() + .seconds(15) }
+        }
+    }
 
     private func isAtRest() async throws -> Bool {
         guard broker.nextDue == nil, broker.unacked == 0, try await unsent().isEmpty else { return false }

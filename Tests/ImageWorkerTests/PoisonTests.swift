@@ -1,0 +1,27 @@
+import GoldsmithTestSupport
+import ImageCore
+import Testing
+
+@testable import ImageWorker
+
+@Suite("A job that kills its workers ends", .timeLimit(.minutes(1)))
+struct PoisonTests {
+    @Test("a disk whose capture ends every worker makes the image Error")
+    func poison() async throws {
+        let rig = try await Rig(deliveryLimit: 3)
+        await rig.startCapturing()
+        for _ in 0..<100 {
+            let worker = rig.worker(plan: CrashPlan(before: "driver.capture /dev/vda"))
+            await worker.work(.job(.systemDisk))
+            rig.broker.lose(worker.name)
+            rig.time.advance(by: .seconds(6))
+            rig.broker.turn()
+            await rig.worker("other").work(.deadLetters)
+        }
+        let status = try await rig.image().status
+        // While the dead worker's lease lives, the watch sends a fresh message, whose deliveries count from nothing.
+        withKnownIssue("take-overs are not counted, so the broker's delivery limit is never reached") {
+            #expect(status == .error)
+        }
+    }
+}
