@@ -35,8 +35,7 @@ format: ## Format the sources
 check: lint ## Lint, and build with warnings as errors
 	GOLDSMITH_WARNINGS=error $(SWIFT) build --build-tests
 
-sanitize: ## Run the AMQP client's tests under a sanitizer
-	@scripts/setup sanitize
+sanitize: setup ## Run the AMQP client's tests under the thread and address sanitizers
 	@scripts/sanitize
 
 clean: ## Remove what was built

@@ -1,4 +1,3 @@
-import Foundation
 public import SystemPackage
 
 /// A certificate authority made for one test run, and a certificate for `localhost` signed by it.
@@ -8,7 +7,7 @@ public struct TestCertificates: Sendable {
     public let key: FilePath
 
     /// Written to `folder`, which must exist. Takes a few tenths of a second.
-    public init(in folder: FilePath) throws {
+    public init(in folder: FilePath) async throws {
         authority = folder.appending("ca.pem")
         certificate = folder.appending("cert.pem")
         key = folder.appending("key.pem")
@@ -16,8 +15,10 @@ public struct TestCertificates: Sendable {
         let newKey = [
             "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
         ]
-        try Self.openssl(newKey + ["-subj", "/CN=Test authority", "-keyout", authorityKey, "-out", authority.string])
-        try Self.openssl(
+        try await Self.openssl(
+            newKey + ["-subj", "/CN=Test authority", "-keyout", authorityKey, "-out", authority.string]
+        )
+        try await Self.openssl(
             newKey + [
                 "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext",
                 "basicConstraints=CA:FALSE",
@@ -26,14 +27,9 @@ public struct TestCertificates: Sendable {
         )
     }
 
-    private static func openssl(_ arguments: [String]) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
-        process.arguments = arguments
-        process.standardError = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw Errno.invalidArgument }
+    // Not Foundation's `Process`: it learns of an end from a descriptor that closes, and a server started meanwhile may
+    // have inherited that one and keep it open for the rest of the run.
+    private static func openssl(_ arguments: [String]) async throws {
+        try await DriverScratch.run("/usr/bin/openssl", arguments)
     }
 }

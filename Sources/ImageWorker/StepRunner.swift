@@ -11,6 +11,16 @@ struct StepRunner {
             return await context.park(delivery, reason: "not a job message")
         }
         do {
+            // A parked message carries the failure it was parked for: whoever put it back wants another try.
+            if message.failure != nil {
+                _ = try await context.persist { () async throws(StoreError) in
+                    try await context.store.apply(
+                        .replayed(message.job),
+                        to: message.imageId,
+                        in: context.circumstances()
+                    )
+                }
+            }
             let beginning = try await context.persist { () async throws(StoreError) in
                 try await context.store.begin(
                     message,

@@ -51,7 +51,10 @@ struct WorkerContext: Sendable {
         let applied = try await persist { () async throws(StoreError) in
             try await store.apply(.watched(message.job, after: rung), to: message.imageId, in: circumstances())
         }
-        await send(applied?.outgoing ?? [])
+        guard let applied else {
+            return await park(delivery, reason: "there is no image \(message.imageId) in this store")
+        }
+        await send(applied.outgoing)
         delivery.ack()
     }
 

@@ -3,7 +3,7 @@ import Synchronization
 import SystemPackage
 
 /// A process started by path with an argument array, in a session of its own so that a terminal's Ctrl-C does not
-/// reach it. Its standard streams are /dev/null unless given; no other descriptor of ours is inherited on purpose.
+/// reach it. Its standard streams are /dev/null unless given; no other descriptor of ours is inherited.
 final class ChildProcess: Sendable {
     let pid: pid_t
     /// Nil while it runs.
@@ -37,6 +37,10 @@ final class ChildProcess: Sendable {
         let sink = output?.string ?? "/dev/null"
         posix_spawn_file_actions_addopen(&actions, 1, sink, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        // A server lives long: a pipe's end that it inherited would keep its reader waiting for ever.
+        for descriptor in Self.openDescriptors where descriptor > 2 {
+            posix_spawn_file_actions_addclose(&actions, descriptor)
+        }
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -59,6 +63,20 @@ final class ChildProcess: Sendable {
         let status = posix_spawn(&pid, program, &actions, &attributes, &argv, &envp)
         guard status == 0 else { throw StartFailure(program: program, code: status) }
         self.pid = pid
+    }
+
+    /// glibc's own way (`addclosefrom_np`) is hidden by its feature macros. One that is closed meanwhile does no harm.
+    private static var openDescriptors: [CInt] {
+        guard let folder = opendir("/proc/self/fd") else { return [] }
+        defer { closedir(folder) }
+        var found: [CInt] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if let descriptor = CInt(name) { found.append(descriptor) }
+        }
+        return found
     }
 
     /// Whether it still runs; takes its exit status when it has ended, so that no zombie stays.

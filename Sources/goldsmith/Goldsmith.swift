@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import ImageCore
 
 @main
@@ -23,6 +24,8 @@ struct Goldsmith: AsyncParsableCommand {
 
     /// ArgumentParser's own exit code for wrong usage is 64; the contract of this program says 2.
     static func main() async {
+        // What is captured is somebody's disk: files and folders made here or by a child are for their owner only.
+        umask(0o077)
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

@@ -13,7 +13,7 @@ struct TLSTests {
         let folder = FilePath("/tmp/goldsmith-tls-\(getpid())")
         try Files.makeFolder(folder)
         defer { try? FileManager.default.removeItem(atPath: folder.string) }
-        let certificates = try TestCertificates(in: folder)
+        let certificates = try await TestCertificates(in: folder)
         let port = try Loopback.freePorts(1)[0]
         var server = RabbitMQNode.Options()
         server.configuration = [

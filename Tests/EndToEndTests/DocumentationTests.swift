@@ -38,7 +38,9 @@ struct DocumentationTests {
             // Steps stand as `goldsmith.step.<step>.done`.
             #expect(words[0] == "step" && text.contains("goldsmith.step.<step>.\(words[1])"), "\(kind.rawValue)")
         }
-        for type in ["goldsmith.request.rejected", "goldsmith.image.progress"] { #expect(text.contains(type), "\(type)") }
+        for type in ["goldsmith.request.rejected", "goldsmith.image.progress"] {
+            #expect(text.contains(type), "\(type)")
+        }
     }
 
     @Test("every error code is explained")

@@ -116,14 +116,12 @@ struct OutageTests {
         rig.time.advance(by: .seconds(119))
         await worker.sweep()
         #expect(rig.broker.ready(.job(.systemDisk)).isEmpty)
-        // The data disks' jobs merely wait their turn: their queue is not empty, so nothing is sent twice.
+        // The data disks' jobs merely wait their turn: their queue is not empty, so they are not sent twice.
         rig.time.advance(by: .seconds(1))
         await worker.sweep()
-        #expect(rig.broker.ready(.job(.systemDisk)).isEmpty && rig.broker.ready(.job(.dataDisk)).count == 2)
-        await worker.work(.job(.dataDisk))
-        await worker.work(.job(.dataDisk))
+        #expect(rig.broker.ready(.job(.systemDisk)).count == 1 && rig.broker.ready(.job(.dataDisk)).count == 2)
         await worker.sweep()
-        #expect(rig.broker.ready(.job(.systemDisk)).count == 1 && rig.broker.ready(.job(.dataDisk)).isEmpty)
+        #expect(rig.broker.ready(.job(.systemDisk)).count == 1, "and what was sent again is waited for")
         try await rig.run(worker)
         try await rig.expectAvailable()
     }

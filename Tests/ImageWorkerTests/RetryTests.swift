@@ -119,7 +119,7 @@ struct RetryTests {
     @Test("waiting for a held instance has an end")
     func lockDeadline() async throws {
         let rig = try await Rig()
-        let worker = rig.worker(adjust: { $0.policy.lockDeadline = .seconds(60) })
+        let worker = rig.worker(adjust: { $0.policy.waitDeadline = .seconds(60) })
         rig.request(id: "r1")
         rig.request(id: "r2")
         await worker.work(.intake)

@@ -12,6 +12,8 @@ public enum Event: Equatable, Sendable {
     case postponed(Job, reason: String)
     /// Somebody works on the job, or nobody has room for it: its message goes round the ladder meanwhile.
     case watched(Job, after: Rung)
+    /// A human put a parked clean-up back: it begins anew, with all its attempts.
+    case replayed(Job)
     /// A job's dead letter arrived: from ourselves (out of attempts) or from the broker (it kept killing workers).
     case deadLettered(Job, attempt: Int, StepFailure)
     /// The owner asked for it to stop.

@@ -47,6 +47,7 @@ extension Image {
             interrupt(job, fence: fence, discarded: discarded, in: &turn)
         case .postponed(let job, let reason): postpone(job, reason: reason, in: &turn)
         case .watched(let job, let rung): watch(job, after: rung, in: &turn)
+        case .replayed(let job): replay(job, in: &turn)
         case .deadLettered(let job, let attempt, let failure): bury(job, attempt: attempt, failure, in: &turn)
         case .cancelled: cancel(in: &turn)
         case .overdue(let alive): renew(alive: alive, in: &turn)
@@ -56,10 +57,6 @@ extension Image {
     // MARK: A job's attempt
 
     private mutating func begin(_ job: Job, attempt: Int, in turn: inout Turn) -> Ignored? {
-        // A clean-up that was given up and parked begins anew when a human puts its message back.
-        if job.step == .cleanUp, jobs[job]?.phase == .failed, !isOutdated(job, attempt) {
-            jobs[job]?.phase = .waiting
-        }
         if let ignored = reasonToIgnore(job, in: &turn) { return ignored }
         if isOutdated(job, attempt) { return .superseded }
         if jobs[job]?.fence != 0 {
@@ -74,12 +71,12 @@ extension Image {
         }
         fence += 1
         jobs[job]?.fence = fence
-        jobs[job]?.waiting = nil
         jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
         if let resource = plan.resource(for: job, of: id, fence: fence) {
             ledger.append(LedgerEntry(resource: resource, job: job, fence: fence))
         }
-        announce(.stepStarted, job, in: &turn)
+        // A throttled job starts every half minute; once is news.
+        if jobs[job]?.lastFailure?.disposition != .throttled { announce(.stepStarted, job, in: &turn) }
         return nil
     }
 
@@ -92,6 +89,7 @@ extension Image {
         jobs[job]?.phase = .done
         jobs[job]?.output = output
         jobs[job]?.lastFailure = nil
+        jobs[job]?.waiting = nil
         switch output {
         case .checked(let found): findings = found
         case .captured, .replicated: adopt(job, fence: fence, in: &turn)
@@ -115,14 +113,16 @@ extension Image {
         jobs[job]?.lastFailure = failure
         let attempt = jobs[job]?.attempt ?? 1
         switch failure.disposition {
-        case .throttled:
+        case .throttled where !hasWaitedTooLong(job, turn):
             wait(job, reason: failure.message, after: .seconds30, in: &turn)
-        case .transient where attempt < turn.policy.attempts(for: job.step):
+        case .throttled where attempt < turn.policy.attempts(for: job.step),
+            .transient where attempt < turn.policy.attempts(for: job.step):
+            jobs[job]?.waiting = nil
             let rung = turn.policy.rung(after: attempt, jitter: turn.jitter)
             jobs[job]?.attempt = attempt + 1
             enqueue(job, after: rung, in: &turn)
             announce(.stepRetrying, job, failure: failure, in: &turn)
-        case .transient, .permanent:
+        case .throttled, .transient, .permanent:
             giveUp(job, failure, in: &turn)
         }
         return nil
@@ -139,7 +139,7 @@ extension Image {
 
     private mutating func postpone(_ job: Job, reason: String, in turn: inout Turn) -> Ignored? {
         if let ignored = reasonToIgnore(job, in: &turn) { return ignored }
-        if let since = jobs[job]?.waiting?.since, turn.now - since > turn.policy.lockDeadline {
+        if hasWaitedTooLong(job, turn) {
             giveUp(
                 job,
                 StepFailure(.permanent, .conflict, "waited too long: \(reason)", advice: "ask again when it is free"),
@@ -151,6 +151,18 @@ extension Image {
             let rungs: (Rung, Rung) = isFresh ? (.second1, .seconds5) : (.seconds5, .seconds30)
             wait(job, reason: reason, after: turn.jitter < 0.5 ? rungs.0 : rungs.1, in: &turn)
         }
+        return nil
+    }
+
+    /// Everything comes to an end, also what uses no attempt.
+    private func hasWaitedTooLong(_ job: Job, _ turn: Turn) -> Bool {
+        guard let since = jobs[job]?.waiting?.since else { return false }
+        return turn.now - since > turn.policy.waitDeadline
+    }
+
+    private mutating func replay(_ job: Job, in turn: inout Turn) -> Ignored? {
+        guard job.step == .cleanUp, jobs[job]?.phase == .failed else { return .notWanted }
+        jobs[job] = JobState(expectedAt: turn.now + turn.policy.overdueAfter)
         return nil
     }
 

@@ -28,8 +28,9 @@ public struct RetryPolicy: Equatable, Sendable {
     public var cleanUpAttempts = 30
     /// How often a job may be begun by workers that die before it counts as what kills them. Default 20.
     public var lostAttempts = 20
-    /// How long a job waits for an instance that another image's making holds. Default 6 hours.
-    public var lockDeadline: Duration = .seconds(6 * 3600)
+    /// How long a job may wait without using an attempt, be it for an instance that another image's making holds or
+    /// because it is throttled. Default 6 hours; past it, throttling uses attempts and a lock wait fails.
+    public var waitDeadline: Duration = .seconds(6 * 3600)
     /// How long after its message should have arrived a job counts as lost. Default 2 minutes.
     public var overdueAfter: Duration = .seconds(120)
 

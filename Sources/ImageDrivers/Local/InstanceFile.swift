@@ -20,6 +20,12 @@ struct InstanceFile: Equatable, Sendable {
 
     static let sizeLimit = 1 << 20
 
+    /// Whose it is, as far as that can be read; the rest may be unsound.
+    static func owner(in bytes: [UInt8]) -> Owner? {
+        struct Owned: Decodable { var owner: Owner }
+        return (try? JSONDecoder().decode(Owned.self, from: Data(bytes)))?.owner
+    }
+
     /// - Throws: `FAILED_PRECONDITION`, naming the field.
     init(_ bytes: [UInt8], folder: InstanceID) throws(StepFailure) {
         let raw: Raw

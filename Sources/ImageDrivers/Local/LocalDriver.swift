@@ -48,8 +48,7 @@ public struct LocalDriver: ImageDriver {
     }
 
     public func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance {
-        let file = try readInstance(instance)
-        guard owner == nil || owner == file.owner else { throw .noInstance(instance) }
+        let file = try readInstance(instance, for: owner)
         let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
         var disks: [Disk] = []
         for disk in file.disks {
@@ -145,7 +144,8 @@ public struct LocalDriver: ImageDriver {
         }
     }
 
-    func readInstance(_ id: InstanceID) throws(StepFailure) -> InstanceFile {
+    /// - Parameter owner: `nil` for whoever may see every instance.
+    func readInstance(_ id: InstanceID, for owner: Owner? = nil) throws(StepFailure) -> InstanceFile {
         let path = folders.instanceFile(id)
         let place = Place.instance(id)
         guard let status = try filing(at: place, { () throws(FileFailure) in try FileCalls.status(path) }) else {
@@ -158,10 +158,12 @@ public struct LocalDriver: ImageDriver {
                 "The description of instance \(id) is not a regular file of a sane size."
             )
         }
-        return try InstanceFile(
-            try filing(at: place) { () throws(FileFailure) in try FileCalls.read(path, limit: InstanceFile.sizeLimit) },
-            folder: id
-        )
+        let bytes = try filing(at: place) { () throws(FileFailure) in
+            try FileCalls.read(path, limit: InstanceFile.sizeLimit)
+        }
+        // Before anything else: what is wrong with an instance is nobody else's business either.
+        guard owner == nil || owner == InstanceFile.owner(in: bytes) else { throw .noInstance(id) }
+        return try InstanceFile(bytes, folder: id)
     }
 
     /// Opens a disk and checks every layer of it: corruption is found in its tables before any byte is copied.

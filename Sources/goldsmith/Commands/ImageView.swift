@@ -90,7 +90,8 @@ struct ImageView: Encodable {
                 worker: lease?.worker,
                 doneBytes: lease?.progress?.doneBytes,
                 totalBytes: lease?.progress?.totalBytes,
-                waitingFor: state.waiting?.reason,
+                // While somebody works on it, what it waited for is history.
+                waitingFor: lease == nil ? state.waiting?.reason : nil,
                 lastFailure: state.lastFailure
             )
         }

@@ -40,6 +40,19 @@ struct LostAttemptTests {
         #expect(after?.expectedAt == play.circumstances.now + patience)
     }
 
+    @Test("Throttling uses no attempt for hours, and then it does, so that everything ends")
+    func throttledForEver() {
+        var play = Play()
+        var rounds = 0
+        while play.image.jobs[.stopCheck]?.phase == .waiting, rounds < 10_000 {
+            play.run(.stopCheck, failing: .throttled)
+            play.circumstances.now = play.circumstances.now + .seconds(30)
+            rounds += 1
+        }
+        #expect(play.image.jobs[.stopCheck]?.phase == .failed)
+        #expect(rounds > 6 * 120, "six hours of half minutes before the first attempt is used")
+    }
+
     @Test("A parked clean-up that a human puts back begins anew, and its success gives the quota back")
     func reopened() {
         var play = Play()
@@ -49,8 +62,13 @@ struct LostAttemptTests {
         let job = Job.cleanUp(ResourceID(image: Sample.imageID, part: "vda", fence: 2))
         for _ in 1...30 { play.run(job, failing: .transient) }
         #expect(play.image.cleanUp == .incomplete)
-        #expect(play.apply(.began(job, attempt: 29)) == [], "an old copy of its message does nothing")
+        #expect(play.apply(.began(job, attempt: 30)) == [], "a stray copy of its message does nothing")
         #expect(play.image.cleanUp == .incomplete)
+        play.apply(.replayed(job))
+        #expect(play.image.cleanUp == .running)
+        #expect(play.image.jobs[job]?.attempt == 1)
+        play.run(job, failing: .transient)
+        #expect(play.image.cleanUp == .running, "it has all its attempts again")
         #expect(play.run(job).contains(.releaseQuota(play.image.plan.quota)))
         #expect(play.image.cleanUp == .done)
     }

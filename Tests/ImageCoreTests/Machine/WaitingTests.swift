@@ -48,11 +48,18 @@ struct WaitingTests {
         #expect(failure.message.contains("held by img-a"))
     }
 
-    @Test("Beginning ends the waiting")
-    func begins() {
+    @Test("A success and a failure that uses an attempt end the waiting, throttling does not")
+    func ends() {
         var play = Play()
         play.apply(.postponed(.stopCheck, reason: "held"))
-        play.begin(.stopCheck)
+        let since = play.image.jobs[.stopCheck]?.waiting?.since
+        play.circumstances.now = Sample.now + .seconds(60)
+        play.run(.stopCheck, failing: .throttled)
+        #expect(play.image.jobs[.stopCheck]?.waiting?.since == since)
+        play.run(.stopCheck, failing: .transient)
+        #expect(play.image.jobs[.stopCheck]?.waiting == nil)
+        play.run(.stopCheck, failing: .throttled)
+        play.run(.stopCheck)
         #expect(play.image.jobs[.stopCheck]?.waiting == nil)
     }
 }
