@@ -20,7 +20,7 @@ release: setup ## Build the program for production: .build/release/goldsmith
 
 test: setup ## Run every test, against a real RabbitMQ and real disks
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build
+	@scripts/test
 
 demo: setup ## Build, then show an image being made, a worker killed, and a failure cleaned up
 	$(SWIFT) build --product goldsmith
