@@ -57,9 +57,11 @@ struct FaultTests {
                         }
                     }
                 }
-                for isCrash in [false, true] {
+                for (connections, isCrash) in [(1, false), (2, true)] as [(UInt64, Bool)] {
                     let before = tally.confirmed.withLock(\.count)
                     #expect(await eventually { tally.confirmed.withLock(\.count) > before + 200 })
+                    // The consumer is back as well, so that each interruption meets both.
+                    #expect(await eventually { await consumer.status().generation >= connections })
                     if isCrash { node.kill() }
                     await #expect(throws: Never.self) { try await node.restart() }
                 }
@@ -71,7 +73,7 @@ struct FaultTests {
             let isComplete = await eventually { tally.seen.withLock { all.isSubset(of: $0) } }
             let missing = all.subtracting(tally.seen.withLock { $0 })
             #expect(isComplete, "\(missing.count) of \(all.count) confirmed messages are missing")
-            #expect(await consumer.status().generation >= 3)
+            #expect(await eventually { await consumer.status().generation >= 3 })
             await consumer.close()
         }
         await publisher.close()
