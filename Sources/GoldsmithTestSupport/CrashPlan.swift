@@ -106,6 +106,12 @@ private struct MortalDelivery: IncomingDelivery {
         _ = plan.judge(PortCall(name: "ack", moment: .after))
     }
 
+    func refuse() {
+        guard case .pass = plan.judge(PortCall(name: "refuse", moment: .before)) else { return }
+        delivery.refuse()
+        _ = plan.judge(PortCall(name: "refuse", moment: .after))
+    }
+
     func giveBack() {
         guard case .pass = plan.judge(PortCall(name: "give back", moment: .before)) else { return }
         delivery.giveBack()

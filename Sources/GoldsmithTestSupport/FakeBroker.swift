@@ -114,7 +114,17 @@ public final class FakeBroker: Sendable {
             state.ready[held.lane, default: []].insert(held.letter, at: 0)
             return
         }
-        // Over its limit a message goes to the dead letters, as it is; one of intake or of the dead letters is parked.
+        bury(held, &state)
+    }
+
+    fileprivate func deadLetter(_ tag: Int) {
+        state.withLock { state in
+            if let held = state.unacked.removeValue(forKey: tag) { bury(held, &state) }
+        }
+    }
+
+    /// Down the dead-letter road a message goes as it is; from intake and from the dead letters it is parked.
+    private func bury(_ held: (lane: Lane, letter: Letter, worker: String), _ state: inout State) {
         var letter = held.letter
         letter.deliveries = 0
         if case .job = held.lane {
@@ -185,4 +195,5 @@ public struct FakeDelivery: IncomingDelivery {
 
     public func ack() { broker.settle(tag, isAck: true) }
     public func giveBack() { broker.settle(tag, isAck: false) }
+    public func refuse() { broker.deadLetter(tag) }
 }

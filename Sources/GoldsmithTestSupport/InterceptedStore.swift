@@ -109,6 +109,10 @@ public struct InterceptedStore: ImageStore {
         try await call("markSent") { () async throws(StoreError) in try await store.markSent(messages) }
     }
 
+    public func markUnsent(_ messages: [OutgoingMessage], at now: Timestamp) async throws(StoreError) {
+        try await call("markUnsent") { () async throws(StoreError) in try await store.markUnsent(messages, at: now) }
+    }
+
     public func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image] {
         try await call("overdue") { () async throws(StoreError) in try await store.overdue(at: now, limit: limit) }
     }

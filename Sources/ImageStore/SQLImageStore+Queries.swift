@@ -28,6 +28,24 @@ extension SQLImageStore {
         }
     }
 
+    public func markUnsent(_ messages: [OutgoingMessage], at now: Timestamp) async throws(StoreError) {
+        guard !messages.isEmpty else { return }
+        try await write { (transaction) throws(SQLError) in
+            for message in messages {
+                try transaction.connection.execute(
+                    "UPDATE outbox SET tries = tries + 1, written_at = $2 WHERE id = $1",
+                    [.text(message.outboxKey), .integer(now.microseconds)]
+                )
+                if message.destination == .reply {
+                    try transaction.connection.execute(
+                        "DELETE FROM outbox WHERE id = $1 AND tries >= $2",
+                        [.text(message.outboxKey), SQLValue(OutgoingMessage.replyTries)]
+                    )
+                }
+            }
+        }
+    }
+
     public func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image] {
         try await read { (transaction) throws(SQLError) in
             try transaction.images(

@@ -36,7 +36,8 @@ enum Schema {
             """,
             """
             CREATE TABLE outbox (
-                id TEXT PRIMARY KEY, written_at BIGINT NOT NULL, position BIGINT NOT NULL, message TEXT NOT NULL)
+                id TEXT PRIMARY KEY, written_at BIGINT NOT NULL, position BIGINT NOT NULL, message TEXT NOT NULL,
+                tries BIGINT NOT NULL DEFAULT 0)
             """,
             "CREATE INDEX outbox_by_age ON outbox (written_at, position)",
         ]

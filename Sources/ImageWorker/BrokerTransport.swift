@@ -20,6 +20,7 @@ struct BrokerDelivery: IncomingDelivery {
 
     func ack() { delivery.ack() }
     func giveBack() { delivery.nack(requeue: true) }
+    func refuse() { delivery.nack(requeue: false) }
 }
 
 /// Publishes with confirms. A message that the broker does not take stays with its sender.

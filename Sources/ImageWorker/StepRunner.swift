@@ -31,8 +31,7 @@ struct StepRunner {
             }
             switch beginning {
             case .granted(let grant, let outgoing):
-                await context.send(outgoing)
-                try await work(grant, message, delivery)
+                try await work(grant, message, announcing: outgoing, delivery)
             case .busy(let lease):
                 try await watch(message, lease: lease, delivery)
             case .settled(let outgoing):
@@ -74,11 +73,18 @@ struct StepRunner {
         case quiet
     }
 
-    private func work(_ grant: Grant, _ message: JobMessage, _ delivery: any IncomingDelivery) async throws(StoreError)
-    {
+    private func work(
+        _ grant: Grant,
+        _ message: JobMessage,
+        announcing outgoing: [OutgoingMessage],
+        _ delivery: any IncomingDelivery
+    ) async throws(StoreError) {
         log(message, .info, "job begun", ["fence": "\(grant.fence)"])
         let began = context.time.now()
         let progress = LatestProgress()
+        // Unstructured on purpose: a publish cannot be cancelled, and nobody may wait for one here. A broker that takes
+        // nothing must cost a worker neither its lease nor what it has made. The outbox has what must not be lost.
+        let announcing = Task { await context.send(outgoing) }
         let (result, isLost) = await withTaskGroup(of: Signal.self) { group in
             group.addTask {
                 let steps = Steps(driver: context.driver)
@@ -114,7 +120,7 @@ struct StepRunner {
             }
             return (.failure(StepFailure(.transient, .internal, "the work ended without a result")), isLost)
         }
-        let outgoing = try await conclude(grant, result, isLost: isLost)
+        let followUps = try await conclude(grant, result, isLost: isLost)
         let seconds = Double((context.time.now() - began).microseconds) / 1e6
         var facts: Logger.Metadata = ["seconds": "\(seconds)"]
         if case .failure(let failure) = result {
@@ -124,12 +130,13 @@ struct StepRunner {
         } else {
             log(message, .info, "job done", facts)
         }
-        await context.send(outgoing)
+        await announcing.value
+        await context.send(followUps)
         delivery.ack()
     }
 
     private func keepLease(_ grant: Grant, _ progress: LatestProgress) async -> Signal {
-        var announced: CopyProgress?
+        let announcer = ProgressAnnouncer(publisher: context.publisher)
         while (try? await context.time.sleep(for: context.options.renewEvery)) != nil {
             let latest = progress.value
             do {
@@ -144,16 +151,16 @@ struct StepRunner {
                 // The work goes on: if the store stays away, the lease lapses and the fence decides.
                 context.logger.warning("lease not renewed", metadata: ["error": "\(error)"])
             }
-            if let latest, latest != announced {
-                announced = latest
-                let event = CloudEvent(
-                    progress: latest,
-                    of: grant.job,
-                    fence: grant.fence,
-                    image: grant.image,
-                    at: context.time.now()
+            if let latest {
+                announcer.offer(
+                    CloudEvent(
+                        progress: latest,
+                        of: grant.job,
+                        fence: grant.fence,
+                        image: grant.image,
+                        at: context.time.now()
+                    )
                 )
-                _ = await context.publisher.publish([event.outgoing()])
             }
         }
         return .quiet
@@ -172,7 +179,7 @@ struct StepRunner {
             context.breakers.succeeded(grant.job.step)
             event = .succeeded(grant.job, fence: grant.fence, output)
         case .failure(let failure):
-            let discarded = await discard(grant)
+            let discarded = if failure.madeNothing == true { true } else { await discard(grant) }
             if Task.isCancelled || isLost {
                 event = .interrupted(grant.job, fence: grant.fence, discarded: discarded)
             } else {
@@ -224,4 +231,26 @@ private final class LatestProgress: Sendable {
 
     var value: CopyProgress? { latest.withLock { $0 } }
     func set(_ progress: CopyProgress) { latest.withLock { $0 = progress } }
+}
+
+/// Tells the world how far a job is: one event at a time, and what comes while the broker is busy is dropped.
+private final class ProgressAnnouncer: Sendable {
+    private let publisher: any MessagePublisher
+    private let isBusy = Atomic(false)
+    private let last = Mutex<CopyProgress?>(nil)
+
+    init(publisher: any MessagePublisher) { self.publisher = publisher }
+
+    func offer(_ event: CloudEvent) {
+        let isNews = last.withLock { last in
+            defer { last = event.data.progress }
+            return last != event.data.progress
+        }
+        guard isNews, !isBusy.exchange(true, ordering: .acquiring) else { return }
+        // Unstructured on purpose: whoever renews a lease must not wait for a broker.
+        Task {
+            _ = await publisher.publish([event.outgoing()])
+            isBusy.store(false, ordering: .releasing)
+        }
+    }
 }

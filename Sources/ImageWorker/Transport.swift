@@ -41,6 +41,8 @@ public protocol IncomingDelivery: Sendable {
     /// Gives it back to its queue. On older brokers that counts towards the delivery limit, so it is only for a worker
     /// that can do nothing else: its store is gone, or it stops before it has begun.
     func giveBack()
+    /// Sends it down its queue's dead-letter road: for what cannot even be published again.
+    func refuse()
 }
 
 /// Sends messages and waits until the broker has them.

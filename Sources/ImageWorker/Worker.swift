@@ -85,8 +85,16 @@ public struct Worker: Service {
                 if ended == .lane { lanesLeft -= 1 }
             }
             group.cancelAll()
+            // What is cancelled still tells of it, if the broker takes it soon; the outbox has it in any case. Without
+            // an end to that, a broker that is gone would hold the process for as long as each message is tried.
+            let last = Task {
+                try? await context.time.sleep(for: .seconds(3))
+                await publisher.close()
+            }
+            await group.waitForAll()
+            last.cancel()
+            await last.value
         }
-        await publisher.close()
         await consumer.close()
         await inspection.close()
         context.logger.info("worker stopped", metadata: ["worker": "\(context.options.id)"])

@@ -23,6 +23,9 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     public var reason: String?
     public var body: String
 
+    /// How often the sweeper offers a reply, about ten seconds apart.
+    public static let replyTries = 20
+
     /// What makes two messages in the outbox the same one. More than the id: one job goes now to its queue and then to a
     /// rung, and one request may be answered to two who asked.
     public var outboxKey: String {

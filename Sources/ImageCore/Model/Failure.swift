@@ -44,12 +44,21 @@ public struct StepFailure: Error, Codable, Equatable, Sendable {
     public var message: String
     /// What the owner can do about it.
     public var advice: String?
+    /// Whether it is certain that the attempt made nothing, so that nothing is left to delete. Absent: not certain.
+    public var madeNothing: Bool?
 
-    public init(_ disposition: Disposition, _ code: ErrorCode, _ message: String, advice: String? = nil) {
+    public init(
+        _ disposition: Disposition,
+        _ code: ErrorCode,
+        _ message: String,
+        advice: String? = nil,
+        madeNothing: Bool? = nil
+    ) {
         self.disposition = disposition
         self.code = code
         self.message = message
         self.advice = advice
+        self.madeNothing = madeNothing
     }
 
     /// A job whose workers keep dying.

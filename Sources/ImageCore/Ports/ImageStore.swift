@@ -63,6 +63,9 @@ public protocol ImageStore: Sendable {
     func unsent(before moment: Timestamp, limit: Int) async throws(StoreError) -> [OutgoingMessage]
     /// Takes confirmed messages out of the outbox.
     func markSent(_ messages: [OutgoingMessage]) async throws(StoreError)
+    /// Puts messages that were not confirmed behind the others, so that what nobody takes holds up nothing else. A reply
+    /// that was not taken `OutgoingMessage.replyTries` times is dropped: whoever still wants it asks again.
+    func markUnsent(_ messages: [OutgoingMessage], at now: Timestamp) async throws(StoreError)
     /// Images with an open job of which nothing was heard in time.
     func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image]
     func leases(of image: ImageID) async throws(StoreError) -> [Lease]

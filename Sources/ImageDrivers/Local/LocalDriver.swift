@@ -101,7 +101,11 @@ public struct LocalDriver: ImageDriver {
                 if try FileCalls.deleteTree(folder) { try FileCalls.sync(shelf) }
                 return .success(())
             } catch {
-                return .failure(.file(error, at: place))
+                // Whatever it is, it can change: a location that is read-only today is not for ever, and what is left
+                // there costs its owner a place in the quota.
+                var failure = StepFailure.file(error, at: place)
+                failure.disposition = .transient
+                return .failure(failure)
             }
         }
     }

@@ -17,7 +17,11 @@ extension LocalDriver {
         }
         let standing = try filing(at: place) { () throws(FileFailure) in try FileCalls.status(shelf, followLinks: true)
         }
-        guard standing?.kind == .folder else { throw .notThere(place) }
+        guard standing?.kind == .folder else {
+            var failure = StepFailure.notThere(place)
+            failure.madeNothing = true
+            throw failure
+        }
         var jobs: [(capture: Capture, source: String)] = []
         var neededBytes = Int64(manifest.count)
         for capture in captures {
