@@ -29,6 +29,31 @@ extension StoreConformance {
             let second = try await store.waiting()
             try expect(second == first, "\(second) are not \(first)")
         },
+        StoreCheck("what nobody takes goes behind the others, and a reply is dropped in the end") { fixture in
+            let store = try await fixture.store()
+            let address = ReplyAddress(queue: "full", correlationID: nil)
+            _ = try await store.accept(
+                Given.request(),
+                as: Given.image(),
+                plan: try Given.plan(),
+                reply: address,
+                in: Given.circumstances()
+            )
+            let stuck = try await store.waiting()
+            try expect(stuck.contains { $0.destination == .reply }, "\(stuck)")
+            try await store.take(2, instance: "i-web2", at: 1)
+            try await store.markUnsent(stuck, at: Given.at(2))
+            let first = try await store.unsent(before: Given.at(60), limit: 1)
+            try expect(first.allSatisfy { $0.correlationID == "img-2" } && first.count == 1, "\(first)")
+            for round in 1..<OutgoingMessage.replyTries {
+                let waiting = try await store.waiting()
+                try expect(waiting.contains { $0.destination == .reply }, "dropped after \(round) tries")
+                try await store.markUnsent(stuck, at: Given.at(2 + Int64(round)))
+            }
+            let left = try await store.waiting()
+            try expect(!left.contains { $0.destination == .reply }, "a reply stays for ever")
+            try expect(stuck.filter { $0.destination != .reply }.allSatisfy(left.contains), "others are never dropped")
+        },
         StoreCheck("an image is overdue when an open job's time has come, and not when its worker lives") { fixture in
             let store = try await fixture.store()
             try await store.take()

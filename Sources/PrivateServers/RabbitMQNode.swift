@@ -80,6 +80,9 @@ public final class RabbitMQNode: Sendable {
     /// The server's process (`beam.smp`); 0 when it is stopped.
     public var pid: Int32 { processes.withLock { $0?.server.pid ?? 0 } }
 
+    /// Whether the server's process is there.
+    public var isRunning: Bool { processes.withLock { $0?.server.isRunning } == true }
+
     /// Stops the server in order, then by force; returns when all its processes are gone.
     public func stop() async {
         guard let running = processes.withLock({ $0 }) else { return }

@@ -10,6 +10,8 @@ public struct SQLMigrations: Sendable {
     /// Applies what is missing, in one transaction.
     /// - Throws: `.tooNew` when the database has steps this program does not know.
     public func apply(to database: some SQLDatabase) async throws(SQLError) {
+        // Only what is behind is written: a listing must not wait for a writer.
+        if await isApplied(to: database) { return }
         try await database.write { (connection) throws(SQLError) in
             try connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
             let current = try connection.query("SELECT version FROM schema_version").first?.integer("version")
@@ -25,5 +27,13 @@ public struct SQLMigrations: Sendable {
             try connection.execute("DELETE FROM schema_version")
             try connection.execute("INSERT INTO schema_version (version) VALUES ($1)", [SQLValue(steps.count)])
         }
+    }
+
+    /// Any error, such as a table that is not there yet, is for `apply` to meet.
+    private func isApplied(to database: some SQLDatabase) async -> Bool {
+        let version = try? await database.read { (connection) throws(SQLError) in
+            try connection.query("SELECT version FROM schema_version").first?.integer("version")
+        }
+        return version == Int64(steps.count)
     }
 }

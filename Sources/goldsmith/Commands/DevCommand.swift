@@ -70,7 +70,13 @@ private struct DevServices: Service {
         let given = try await settings.amqpURL
         let node = given == nil ? try await startBroker(in: data) : nil
         do {
-            try await serve(data, url: given ?? node?.url ?? "", broker: node?.pid)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await serve(data, url: given ?? node?.url ?? "", broker: node) }
+                if let node { group.addTask { try await keep(node) } }
+                // Serving ends first, by a shutdown or an error; keeping a broker only by an error.
+                try await group.next()
+                group.cancelAll()
+            }
         } catch {
             await node?.stop()
             throw error
@@ -91,7 +97,22 @@ private struct DevServices: Service {
         }
     }
 
-    private func serve(_ data: String, url: String, broker: Int32?) async throws {
+    /// Starts the broker again when it has died. Its messages are on disk, and its port and user stay the same.
+    private func keep(_ node: RabbitMQNode) async throws {
+        while (try? await Task.sleep(for: .seconds(1))) != nil {
+            guard !node.isRunning, !Task.isShuttingDownGracefully else { continue }
+            Terminal.say("the broker ended, starting it again; \(node.folder) holds its log")
+            do {
+                try await node.restart()
+            } catch {
+                if Task.isCancelled { return }
+                throw CommandFailure(.unavailable, "the broker does not start again: \(error)")
+            }
+            Terminal.say("the broker is back")
+        }
+    }
+
+    private func serve(_ data: String, url: String, broker: RabbitMQNode?) async throws {
         let storeURL = try await settings.storeURL ?? "sqlite://\(data)/goldsmith.sqlite"
         let environment = [
             SettingKey.amqpUrl.environmentName: url,
@@ -122,12 +143,13 @@ private struct DevServices: Service {
             storeUrl: storeURL,
             prefix: try await settings.topology().prefix,
             locations: locations,
-            pids: .init(dev: getpid(), broker: broker, workers: []),
+            pids: .init(dev: getpid(), broker: broker?.pid, workers: []),
             logs: data + "/logs"
         )
         try await crew.run { pids in
             var file = file
             file.pids.workers = pids
+            file.pids.broker = broker?.pid
             let isFirst = DevFile.isMissing(in: data)
             do {
                 try file.write()

@@ -66,7 +66,7 @@ struct ImageCreate: AsyncParsableCommand {
         }
         var labels: [String: String] = [:]
         for text in label {
-            let pair = text.split(separator: "=", maxSplits: 1).map(String.init)
+            let pair = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard pair.count == 2 else { throw CommandFailure(.usage, "--label must be key=value, not '\(text)'") }
             labels[pair[0]] = pair[1]
         }

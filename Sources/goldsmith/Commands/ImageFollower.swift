@@ -12,6 +12,7 @@ struct ImageFollower {
     func follow() async throws {
         var drawn = 0
         var told: [String: String] = [:]
+        var failedAt: ContinuousClock.Instant?
         while true {
             guard let image = try await stored({ () async throws(StoreError) in try await store.image(id) }) else {
                 throw CommandFailure(.notFound, "there is no image \(id)")
@@ -20,8 +21,9 @@ struct ImageFollower {
             let lines = ProgressLines(image, leases).lines
             if !isQuiet {
                 if Terminal.isInteractive {
+                    // A line that wraps would be two on the screen, and only one would be cleared.
                     let clear = drawn > 0 ? "\u{1B}[\(drawn)A\u{1B}[J" : ""
-                    Terminal.write(clear + lines.map { $0.bar + "\n" }.joined())
+                    Terminal.write("\u{1B}[?7l" + clear + lines.map { $0.bar + "\n" }.joined() + "\u{1B}[?7h")
                     drawn = lines.count
                 } else {
                     for line in lines where told[line.name] != line.milestone {
@@ -30,7 +32,11 @@ struct ImageFollower {
                     }
                 }
             }
-            if isOver(image) {
+            if image.status == .error, image.cleanUp == .running, failedAt == nil {
+                failedAt = .now
+                if !isQuiet, let failure = ImageView(image).failure { told["failure"] = Self.tell(failure, &drawn) }
+            }
+            if isOver(image) || failedAt.map({ $0 + Self.patience < .now }) == true {
                 let view = ImageView(image, leases: leases)
                 if isQuiet { try Terminal.say(json: view) } else { Terminal.say("\n" + view.text) }
                 if image.status == .error { Foundation.exit(CommandFailure.Kind.failed.rawValue) }
@@ -38,6 +44,16 @@ struct ImageFollower {
             }
             try await Task.sleep(for: .milliseconds(250))
         }
+    }
+
+    /// How long the end of a clean-up is waited for. It may take a day, while a location is away.
+    private static let patience = Duration.seconds(60)
+
+    /// Says at once why an image failed, above what is redrawn.
+    private static func tell(_ failure: ImageView.Failure, _ drawn: inout Int) -> String {
+        Terminal.say("\n" + failure.text + "\n")
+        drawn = 0
+        return failure.message
     }
 
     private func isOver(_ image: Image) -> Bool {
@@ -63,6 +79,15 @@ struct ProgressLines {
     init(_ image: Image, _ leases: [Lease]) {
         let status = Terminal.paint(image.status.rawValue, image.status.tone)
         var lines = [Line(name: "image", bar: "\(image.id)  \(status)", milestone: image.status.rawValue)]
+        // Only while it waits: else it is over before anybody has read it.
+        if let check = image.jobs[.stopCheck], check.phase == .waiting, check.waiting != nil {
+            lines.append(Self.line(.stopCheck, check, nil, isStopped: false))
+        }
+        let left = image.ledger.count
+        if image.status == .error, left > 0 {
+            let text = "  cleaning up: \(left) left"
+            lines.append(Line(name: "clean-up", bar: text, milestone: text))
+        }
         for job in image.plan.captureJobs + image.plan.replicateJobs {
             let lease = leases.first { $0.job == job }
             lines.append(Self.line(job, image.jobs[job], lease, isStopped: image.status == .error))

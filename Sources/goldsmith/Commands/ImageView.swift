@@ -139,7 +139,7 @@ extension ImageView {
                 disk.autoDelete ? "yes" : "no",
                 disk.resource?.text ?? "–",
                 disk.fileSizeBytes.map(Format.bytes) ?? "–",
-                disk.sha256 ?? "–"
+                disk.sha256.map(Format.checksum) ?? "–"
             )
         }
         lines += ["", "Device mapping", disks.text]
@@ -147,7 +147,12 @@ extension ImageView {
             var table = Table("LOCATION", "FILE", "BYTES", "SHA-256")
             for replica in replicas {
                 for file in replica.files {
-                    table.add(replica.location.text, file.name, Format.bytes(file.sizeBytes), file.sha256)
+                    table.add(
+                        replica.location.text,
+                        file.name,
+                        Format.bytes(file.sizeBytes),
+                        Format.checksum(file.sha256)
+                    )
                 }
             }
             lines += ["", "Replicas", table.text]

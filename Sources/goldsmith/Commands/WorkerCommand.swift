@@ -38,14 +38,18 @@ struct WorkerCommand: AsyncParsableCommand {
             .steps: steps, .concurrency: concurrency, .hold: hold, .lease: lease, .drain: drain, .copyRate: copyRate,
         ])
         let logger = try await settings.logger("goldsmith.worker")
+        // All settings before anything is made: a typo must leave nothing behind.
+        let options = try await settings.workerOptions()
+        let endpoint = try await settings.endpoint()
+        let store = try await settings.openStore(makesIt: true)
         let driver = try await settings.driver(logger)
         do { try driver.makeFolders() } catch { throw CommandFailure(error) }
         let worker = Worker(
-            endpoint: try await settings.endpoint(),
+            endpoint: endpoint,
             topology: try await settings.topology(),
-            store: try await settings.openStore(makesIt: true),
+            store: store,
             driver: driver,
-            options: try await settings.workerOptions(),
+            options: options,
             time: SystemTime(),
             logger: logger
         )

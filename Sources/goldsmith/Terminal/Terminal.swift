@@ -49,7 +49,8 @@ struct Table {
         let widths = headings.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
         return all.enumerated().map { index, row in
             let cells = row.enumerated().map { column, cell in
-                column == row.count - 1 ? cell : cell.padding(toLength: widths[column], withPad: " ", startingAt: 0)
+                column == row.count - 1
+                    ? cell : cell.padding(toLength: widths[column], withPad: " ", startingAt: 0)
             }
             let line = cells.joined(separator: "  ")
             return index == 0 ? Terminal.paint(line, .faint) : line
@@ -58,6 +59,9 @@ struct Table {
 }
 
 enum Format {
+    /// All 64 digits make every line of a table wrap on a terminal, where a look suffices; `--json` has them too.
+    static func checksum(_ text: String) -> String { Terminal.isInteractive ? text.prefix(16) + "…" : text }
+
     /// 1536 → `1.5 KiB`.
     static func bytes(_ count: Int64) -> String {
         var value = Double(count)
