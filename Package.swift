@@ -92,11 +92,7 @@ let package = Package(
             dependencies: ["AMQPClient", "PrivateServers", "GoldsmithTestSupport"],
             swiftSettings: settings
         ),
-        .testTarget(
-            name: "ImageCoreTests",
-            dependencies: ["ImageCore", "GoldsmithTestSupport"],
-            swiftSettings: settings
-        ),
+        .testTarget(name: "ImageCoreTests", dependencies: ["ImageCore"], swiftSettings: settings),
         .testTarget(
             name: "ImageStoreTests",
             dependencies: ["ImageStore", "GoldsmithTestSupport"],
