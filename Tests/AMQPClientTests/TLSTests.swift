@@ -28,6 +28,8 @@ struct TLSTests {
             let endpoint = try AMQPEndpoint(parsing: url + query)
             let connection = AMQPConnection(endpoint: endpoint, name: "tls", logger: testLogger)
             let queue = unique("tls")
+            // The server is ready when its plain port is; the encrypted one follows within a moment.
+            #expect(await eventually { (try? await connection.open()) != nil })
             try await connection.declareQueue(queue)
             let publisher = AMQPPublisher(endpoint: endpoint, name: "tls", logger: testLogger)
             let consumer = AMQPConsumer(endpoint: endpoint, name: "tls", logger: testLogger)
