@@ -82,9 +82,11 @@ struct StepRunner {
         log(message, .info, "job begun", ["fence": "\(grant.fence)"])
         let began = context.time.now()
         let progress = LatestProgress()
-        // Unstructured on purpose: a publish cannot be cancelled, and nobody may wait for one here. A broker that takes
-        // nothing must cost a worker neither its lease nor what it has made. The outbox has what must not be lost.
+        // Both unstructured on purpose: a publish cannot be cancelled, and what has been made must not wait for one before
+        // it is written down, while nobody renews its lease any more. The outbox has what must not be lost.
         let announcing = Task { await context.send(outgoing) }
+        let holding = Task { await stopHolding(delivery, message) }
+        defer { holding.cancel() }
         let (result, isLost) = await withTaskGroup(of: Signal.self) { group in
             group.addTask {
                 let steps = Steps(driver: context.driver)
@@ -96,16 +98,6 @@ struct StepRunner {
                 }
             }
             group.addTask { await keepLease(grant, progress) }
-            group.addTask {
-                guard (try? await context.time.sleep(for: context.options.hold)) != nil else { return .quiet }
-                do throws(StoreError) {
-                    try await watch(message, lease: nil, delivery)
-                } catch {
-                    // The delivery is settled with the work instead.
-                    log(message, .warning, "no watch job, the store is out of reach", ["error": "\(error)"])
-                }
-                return .quiet
-            }
             var isLost = false
             for await signal in group {
                 switch signal {
@@ -133,6 +125,17 @@ struct StepRunner {
         await announcing.value
         await context.send(followUps)
         delivery.ack()
+    }
+
+    /// Gives the delivery back to the queue, in the form of a watch job, when the work outlasts `hold`.
+    private func stopHolding(_ delivery: any IncomingDelivery, _ message: JobMessage) async {
+        guard (try? await context.time.sleep(for: context.options.hold)) != nil else { return }
+        do throws(StoreError) {
+            try await watch(message, lease: nil, delivery)
+        } catch {
+            // The delivery is settled with the work instead.
+            log(message, .warning, "no watch job, the store is out of reach", ["error": "\(error)"])
+        }
     }
 
     private func keepLease(_ grant: Grant, _ progress: LatestProgress) async -> Signal {

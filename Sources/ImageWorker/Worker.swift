@@ -12,7 +12,6 @@ public struct Worker: Service {
     private let publisher: AMQPPublisher
     private let inspection: AMQPConnection
     private let topology: Topology
-    private let random: @Sendable () -> Double
 
     public init(
         endpoint: AMQPEndpoint,
@@ -31,7 +30,6 @@ public struct Worker: Service {
         consumer = AMQPConsumer(endpoint: endpoint, name: name + " (consume)", logger: logger)
         inspection = AMQPConnection(endpoint: endpoint, name: name + " (inspect)", logger: logger)
         self.topology = topology
-        self.random = random
         context = WorkerContext(
             options: options,
             store: store,

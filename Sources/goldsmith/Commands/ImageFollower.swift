@@ -34,7 +34,11 @@ struct ImageFollower {
             }
             if image.status == .error, image.cleanUp == .running, failedAt == nil {
                 failedAt = .now
-                if !isQuiet, let failure = ImageView(image).failure { told["failure"] = Self.tell(failure, &drawn) }
+                // At once, above what is redrawn: a clean-up can take long.
+                if !isQuiet, let failure = ImageView(image).failure {
+                    Terminal.say("\n\(failure.text)\n")
+                    drawn = 0
+                }
             }
             if isOver(image) || failedAt.map({ $0 + Self.patience < .now }) == true {
                 let view = ImageView(image, leases: leases)
@@ -48,13 +52,6 @@ struct ImageFollower {
 
     /// How long the end of a clean-up is waited for. It may take a day, while a location is away.
     private static let patience = Duration.seconds(60)
-
-    /// Says at once why an image failed, above what is redrawn.
-    private static func tell(_ failure: ImageView.Failure, _ drawn: inout Int) -> String {
-        Terminal.say("\n" + failure.text + "\n")
-        drawn = 0
-        return failure.message
-    }
 
     private func isOver(_ image: Image) -> Bool {
         switch image.status {

@@ -49,8 +49,7 @@ struct Table {
         let widths = headings.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
         return all.enumerated().map { index, row in
             let cells = row.enumerated().map { column, cell in
-                column == row.count - 1
-                    ? cell : cell.padding(toLength: widths[column], withPad: " ", startingAt: 0)
+                column == row.count - 1 ? cell : cell.padding(toLength: widths[column], withPad: " ", startingAt: 0)
             }
             let line = cells.joined(separator: "  ")
             return index == 0 ? Terminal.paint(line, .faint) : line
