@@ -7,13 +7,15 @@ extension SQLImageStore {
     public func unsent(before moment: Timestamp, limit: Int) async throws(StoreError) -> [OutgoingMessage] {
         try await read { (transaction) throws(SQLError) in
             let rows = try transaction.connection.query(
-                "SELECT id, message FROM outbox WHERE written_at < $1 ORDER BY written_at, position LIMIT $2",
+                "SELECT message, body FROM outbox WHERE written_at < $1 ORDER BY written_at, position LIMIT $2",
                 [.integer(moment.microseconds), SQLValue(limit)]
             )
             var messages: [OutgoingMessage] = []
             for row in rows {
-                let text = try row.text("message")
-                messages.append(try transaction.decode(OutgoingMessage.self, text, "outbox row"))
+                var message = try transaction.decode(OutgoingMessage.self, try row.text("message"), "outbox row")
+                // A row from before this column has the body in its message.
+                if let body = try row.optionalText("body") { message.body = body }
+                messages.append(message)
             }
             return messages
         }

@@ -4,6 +4,7 @@ public import SQLAccess
 /// The store port on SQL. What happens is decided by the core; here it is only written down, in one transaction.
 public struct SQLImageStore: ImageStore {
     let database: any SQLDatabase
+    private let decoded = DecodedImages()
 
     /// Brings the schema up to date.
     /// - Throws: `.corrupt` when the database is newer than this program.
@@ -21,7 +22,7 @@ public struct SQLImageStore: ImageStore {
     ) async throws(StoreError) -> Value {
         do {
             return try await database.read { (connection) throws(SQLError) in
-                try body(StoreTransaction(connection))
+                try body(StoreTransaction(connection, decoded))
             }
         } catch {
             throw StoreError(error)
@@ -33,7 +34,7 @@ public struct SQLImageStore: ImageStore {
     ) async throws(StoreError) -> Value {
         do {
             return try await database.write { (connection) throws(SQLError) in
-                try body(StoreTransaction(connection))
+                try body(StoreTransaction(connection, decoded))
             }
         } catch {
             throw StoreError(error)

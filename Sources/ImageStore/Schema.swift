@@ -40,6 +40,8 @@ enum Schema {
                 tries BIGINT NOT NULL DEFAULT 0)
             """,
             "CREATE INDEX outbox_by_age ON outbox (written_at, position)",
-        ]
+        ],
+        // The body beside the message and not in it: JSON within JSON was written twice, and escaped.
+        ["ALTER TABLE outbox ADD COLUMN body TEXT"],
     ])
 }

@@ -4,34 +4,44 @@ import SQLAccess
 /// The statements of one transaction, in the domain's words.
 struct StoreTransaction {
     let connection: any SQLConnection
+    private let decoded: DecodedImages
 
-    init(_ connection: any SQLConnection) { self.connection = connection }
+    init(_ connection: any SQLConnection, _ decoded: DecodedImages) {
+        self.connection = connection
+        self.decoded = decoded
+    }
 
     // MARK: Images
 
     func image(_ id: ImageID) throws(SQLError) -> Image? {
         let rows = try connection.query("SELECT state FROM images WHERE id = $1", [.text(id.text)])
         guard let row = rows.first else { return nil }
-        return try decode(Image.self, try row.text("state"), "image \(id)")
+        let text = try row.text("state")
+        if let known = decoded.image(id, as: text) { return known }
+        return try decode(Image.self, text, "image \(id)")
     }
 
     func insert(_ image: Image) throws(SQLError) {
+        let text = CanonicalJSON.text(image)
+        decoded.remember(image, as: text)
         try connection.execute(
             "INSERT INTO images (id, owner, status, created_at, wake_at, state) VALUES ($1, $2, $3, $4, $5, $6)",
             [
                 .text(image.id.text), .text(image.owner.text), .text(image.status.rawValue),
                 .integer(image.createdAt.microseconds), SQLValue(image.wakeAt?.microseconds),
-                .text(CanonicalJSON.text(image)),
+                .text(text),
             ]
         )
     }
 
     func update(_ image: Image) throws(SQLError) {
+        let text = CanonicalJSON.text(image)
+        decoded.remember(image, as: text)
         try connection.execute(
             "UPDATE images SET status = $2, wake_at = $3, state = $4 WHERE id = $1",
             [
                 .text(image.id.text), .text(image.status.rawValue), SQLValue(image.wakeAt?.microseconds),
-                .text(CanonicalJSON.text(image)),
+                .text(text),
             ]
         )
     }
@@ -77,12 +87,12 @@ struct StoreTransaction {
         for (position, message) in messages.enumerated() {
             try connection.execute(
                 """
-                INSERT INTO outbox (id, written_at, position, message) VALUES ($1, $2, $3, $4)
+                INSERT INTO outbox (id, written_at, position, message, body) VALUES ($1, $2, $3, $4, $5)
                 ON CONFLICT (id) DO NOTHING
                 """,
                 [
                     .text(message.outboxKey), .integer(now.microseconds), SQLValue(position),
-                    .text(CanonicalJSON.text(message)),
+                    .text(CanonicalJSON.text(message.envelope)), .text(message.body),
                 ]
             )
         }

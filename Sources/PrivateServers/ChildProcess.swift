@@ -1,11 +1,11 @@
-import Glibc
+package import Glibc
 import Synchronization
-import SystemPackage
+package import SystemPackage
 
 /// A process started by path with an argument array, in a session of its own so that a terminal's Ctrl-C does not
 /// reach it. Its standard streams are /dev/null unless given; no other descriptor of ours is inherited.
-final class ChildProcess: Sendable {
-    let pid: pid_t
+package final class ChildProcess: Sendable {
+    package let pid: pid_t
     /// Nil while it runs.
     private let ended = Mutex<CInt?>(nil)
 
@@ -19,7 +19,7 @@ final class ChildProcess: Sendable {
     ///   - environment: the whole environment; nothing is inherited.
     ///   - input: becomes standard input.
     ///   - output: a file standard output and error are appended to.
-    init(
+    package init(
         _ program: String,
         _ arguments: [String],
         environment: [String: String] = [:],
@@ -80,7 +80,7 @@ final class ChildProcess: Sendable {
     }
 
     /// Whether it still runs; takes its exit status when it has ended, so that no zombie stays.
-    var isRunning: Bool {
+    package var isRunning: Bool {
         ended.withLock { ended in
             if ended == nil { ended = reap(WNOHANG) }
             return ended == nil
@@ -88,20 +88,20 @@ final class ChildProcess: Sendable {
     }
 
     /// The status of an ended process in the shell's manner: 128 and more for a signal. Nil while it runs.
-    var exitStatus: CInt? {
+    package var exitStatus: CInt? {
         guard !isRunning, let status = ended.withLock({ $0 }) else { return nil }
         return status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + status & 0x7f
     }
 
     /// Under the lock, so that the number cannot belong to another process by then.
-    func send(_ signal: CInt) {
+    package func send(_ signal: CInt) {
         ended.withLock { ended in
             if ended == nil { kill(pid, signal) }
         }
     }
 
     /// SIGKILL, and waits for the end.
-    func killNow() {
+    package func killNow() {
         ended.withLock { ended in
             guard ended == nil else { return }
             kill(pid, SIGKILL)
@@ -122,7 +122,7 @@ final class ChildProcess: Sendable {
     }
 
     /// Waits for the end; false when `patience` is over before.
-    func hasEnded(within patience: Duration) async -> Bool {
+    package func hasEnded(within patience: Duration) async -> Bool {
         let deadline = ContinuousClock.now + patience
         while isRunning {
             guard ContinuousClock.now < deadline else { return false }

@@ -52,6 +52,14 @@ public struct SQLRow: Equatable, Sendable {
         return value
     }
 
+    public func optionalText(_ column: String) throws(SQLError) -> String? {
+        switch values[column] {
+        case .text(let value)?: value
+        case .null?: nil
+        case .integer?, nil: throw mismatch(column, "text or null")
+        }
+    }
+
     public func integer(_ column: String) throws(SQLError) -> Int64 {
         guard case .integer(let value)? = values[column] else { throw mismatch(column, "an integer") }
         return value

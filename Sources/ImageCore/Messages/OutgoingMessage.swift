@@ -33,6 +33,13 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
         return [id, rung, isMandatory ? "" : routingKey, correlationID ?? ""].joined(separator: " ")
     }
 
+    /// The message without its body, which stores keep beside it.
+    public var envelope: OutgoingMessage {
+        var envelope = self
+        envelope.body = ""
+        return envelope
+    }
+
     /// Whether it is an error that no queue takes the message. Events may have no subscriber, and an upstream may have
     /// stopped waiting for its answer.
     public var isMandatory: Bool {

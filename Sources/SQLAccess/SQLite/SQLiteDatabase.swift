@@ -6,6 +6,7 @@ import GRDB
 /// and with NORMAL in WAL mode a committed transaction can be gone after a power failure.
 public final class SQLiteDatabase: SQLDatabase {
     private let queue: DatabaseQueue
+    private let group: GroupCommit
 
     /// How long a transaction waits for another process's, in seconds.
     private static let busyTimeout = 15.0
@@ -28,51 +29,40 @@ public final class SQLiteDatabase: SQLDatabase {
         } catch {
             throw SQLError(error, "cannot open \(path)")
         }
+        group = GroupCommit(queue)
     }
 
     public func read<Value: Sendable>(
         _ body: @escaping @Sendable (any SQLConnection) throws(SQLError) -> Value
     ) async throws(SQLError) -> Value {
-        try await run(.deferred, body)
+        // GRDB's own `async` functions refuse to work in a cancelled task, see GroupCommit.
+        let result: Result<Value, SQLError> = await withCheckedContinuation { continuation in
+            queue.asyncWriteWithoutTransaction { database in
+                var result: Result<Value, SQLError>?
+                do {
+                    try database.inTransaction(.deferred) {
+                        result = .success(try body(SQLiteConnection(database: database)))
+                        return .commit
+                    }
+                } catch {
+                    result = .failure(SQLError(error, "SQLite"))
+                }
+                continuation.resume(
+                    returning: result ?? .failure(SQLError(.unavailable, "the transaction did not run"))
+                )
+            }
+        }
+        return try result.get()
     }
 
     public func write<Value: Sendable>(
         _ body: @escaping @Sendable (any SQLConnection) throws(SQLError) -> Value
     ) async throws(SQLError) -> Value {
-        try await run(.immediate, body)
-    }
-
-    /// GRDB's own `async` functions refuse to work in a cancelled task; a worker that is told to stop must still be able
-    /// to write down where it stopped. So: the callback form.
-    private func run<Value: Sendable>(
-        _ kind: Database.TransactionKind,
-        _ body: @escaping @Sendable (any SQLConnection) throws(SQLError) -> Value
-    ) async throws(SQLError) -> Value {
-        let result: Result<Value, SQLError> = await withCheckedContinuation { continuation in
-            queue.asyncWriteWithoutTransaction { database in
-                let result: Result<Value, SQLError>
-                do {
-                    var value: Value?
-                    try database.inTransaction(kind) {
-                        value = try body(SQLiteConnection(database: database))
-                        return .commit
-                    }
-                    if let value {
-                        result = .success(value)
-                    } else {
-                        result = .failure(SQLError(.corrupt, "the transaction ended without a value"))
-                    }
-                } catch {
-                    result = .failure(SQLError(error, "SQLite"))
-                }
-                continuation.resume(returning: result)
-            }
-        }
-        return try result.get()
+        try await group.run(body).get()
     }
 }
 
-private struct SQLiteConnection: SQLConnection {
+struct SQLiteConnection: SQLConnection {
     let database: Database
 
     /// To SQLite `$2` is a *name*, numbered by where it first stands in the text; only `?2` is the second argument.
@@ -131,7 +121,7 @@ extension SQLValue {
 }
 
 extension SQLError {
-    fileprivate init(_ error: any Error, _ context: String) {
+    init(_ error: any Error, _ context: String) {
         if let known = error as? SQLError {
             self = known
             return

@@ -7,6 +7,7 @@ enum SettingKey: String, CaseIterable, Sendable {
     case amqpUrl
     case storeUrl
     case prefix
+    case intakeLimit
     case locations
     case copyRate
     case steps

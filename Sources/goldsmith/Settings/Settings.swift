@@ -222,7 +222,12 @@ struct Settings: Sendable {
             default: Topology.standardPrefix,
             wanted: "a name (\(IdentifierRule.sentence))"
         ) { IdentifierRule.allows($0) ? $0 : nil }
-        return Topology(prefix: prefix)
+        let limit = try await wholeNumber(
+            .intakeLimit,
+            in: 1...100_000_000,
+            default: Topology.standardIntakeLimit
+        )
+        return Topology(prefix: prefix, intakeLimit: limit)
     }
 
     /// `east=/srv/east,west=/srv/west`; a name without a path is a folder below the data folder.
