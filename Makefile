@@ -4,7 +4,7 @@ SWIFT ?= swift
 # The demo and the tests use the development build; `make release` is for production.
 BUILD := .build/debug
 
-.PHONY: help setup build release test demo lint format check sanitize clean
+.PHONY: help setup build release test demo lint format check sanitize bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,16 +27,21 @@ demo: setup ## Build, then show an image being made, a worker killed, and a fail
 	@scripts/demo $(BUILD)/goldsmith
 
 lint: ## Check the formatting
-	$(SWIFT) format lint --strict -r -p Package.swift Sources Tests
+	$(SWIFT) format lint --strict -r -p Package.swift Sources Tests Benchmarks
 
 format: ## Format the sources
-	$(SWIFT) format -i -r -p Package.swift Sources Tests
+	$(SWIFT) format -i -r -p Package.swift Sources Tests Benchmarks
 
 check: lint ## Lint, and build with warnings as errors
 	GOLDSMITH_WARNINGS=error $(SWIFT) build --build-tests
 
 sanitize: setup ## Run the AMQP client's tests under the thread and address sanitizers
 	@scripts/sanitize
+
+bench: release ## Measure orchestration beside the broker's raw limit: a table, and .build/bench.json
+	$(SWIFT) build -c release --product goldsmith-bench
+	cc -O2 -Wall -Wextra -o .build/raw-limit Benchmarks/raw-limit/raw-limit.c -lrabbitmq -lpthread
+	.build/release/goldsmith-bench --program .build/release/goldsmith --raw-limit .build/raw-limit --json .build/bench.json
 
 clean: ## Remove what was built
 	rm -rf .build .build-*

@@ -39,6 +39,7 @@ let package = Package(
     targets: [
         // Generic plumbing: these know nothing of images.
         .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
+        .systemLibrary(name: "CMalloc"),
         .target(name: "AMQPClient", dependencies: ["CRabbitMQ", log], swiftSettings: settings),
         .target(
             name: "SQLAccess",
@@ -69,12 +70,23 @@ let package = Package(
         .executableTarget(
             name: "goldsmith",
             dependencies: [
-                "AMQPClient", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker", "PrivateServers", "SQLAccess",
-                lifecycle, log, subprocess, systemPackage,
+                "AMQPClient", "CMalloc", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker", "PrivateServers",
+                "SQLAccess", lifecycle, log, subprocess, systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
+            swiftSettings: settings
+        ),
+
+        // Measurements: run with `make bench`, not part of the product.
+        .executableTarget(
+            name: "goldsmith-bench",
+            dependencies: [
+                "AMQPClient", "PrivateServers", log, systemPackage,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks/Orchestration",
             swiftSettings: settings
         ),
 

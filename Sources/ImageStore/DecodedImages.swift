@@ -13,7 +13,7 @@ final class DecodedImages: Sendable {
     }
 
     /// Enough for the images that a worker has in hand; some kilobytes each.
-    private static let limit = 256
+    private static let limit = 128
 
     private struct State {
         var entries: [ImageID: Entry] = [:]

@@ -42,6 +42,23 @@ extension Settings {
         }
     }
 
+    /// The driver of a worker, with its folders made.
+    func workerDriver(_ logger: Logger) async throws(CommandFailure) -> any ImageDriver {
+        switch try await driverKind() {
+        case .local:
+            let driver = try await driver(logger)
+            do { try driver.makeFolders() } catch { throw CommandFailure(error) }
+            return driver
+        case .simulated:
+            return SimulatedDriver(
+                locations: Array(try await locations().keys),
+                folder: "\(data)/simulated",
+                impliesInstances: true,
+                faults: try await simulatedFaults()
+            )
+        }
+    }
+
     func driver(_ logger: Logger) async throws(CommandFailure) -> LocalDriver {
         LocalDriver(root: data, locations: try await locations(), copyRate: try await copyRate(), logger: logger)
     }

@@ -47,6 +47,22 @@ struct SimulatedTests {
         #expect(try await outcomes(SimulatedFaults(transientRate: 1)).allSatisfy { !$0 })
     }
 
+    @Test("an instance named after its owner is there only when that was asked for, and only for its owner")
+    func implied() async throws {
+        let id = try known(InstanceID("i-sim-acct7-12"))
+        let driver = SimulatedDriver(locations: DriverScratch.locations, impliesInstances: true)
+        let instance = try await driver.describe(id, for: try known(Owner("acct7")))
+        #expect(instance.status == .stopped && instance.systemDisk?.kind == .local)
+        #expect(instance.dataDisks.map(\.kind) == [.cloud])
+        for (id, owner) in [("i-sim-acct7-12", "acct8"), ("i-sim-", "acct7"), ("i-web1", "acct7")] {
+            await #expect(throws: StepFailure.self) {
+                try await driver.describe(try known(InstanceID(id)), for: try known(Owner(owner)))
+            }
+        }
+        let plain = SimulatedDriver(locations: DriverScratch.locations)
+        await #expect(throws: StepFailure.self) { try await plain.describe(id) }
+    }
+
     @Test("an operation that failed by chance succeeds when it is tried again")
     func retries() async throws {
         let driver = SimulatedDriver(locations: [], faults: SimulatedFaults(transientRate: 0.5))

@@ -7,13 +7,22 @@ public final class SimulatedDriver: ImageDriver {
     private let shelf: any SimulatedShelf
     private let places: [LocationName]
     private let faults: SimulatedFaults
+    private let impliesInstances: Bool
     private let dice: FaultDice
 
-    /// - Parameter folder: an absolute path that several processes share; `nil` keeps everything in memory.
-    public init(locations: [LocationName], folder: String? = nil, faults: SimulatedFaults = SimulatedFaults()) {
+    /// - Parameters:
+    ///   - folder: an absolute path that several processes share; `nil` keeps everything in memory.
+    ///   - impliesInstances: whether instances named `i-sim-<owner>-<anything>` exist without having been added.
+    public init(
+        locations: [LocationName],
+        folder: String? = nil,
+        impliesInstances: Bool = false,
+        faults: SimulatedFaults = SimulatedFaults()
+    ) {
         shelf = folder.map { FolderShelf(root: $0) } ?? MemoryShelf()
         places = locations.sorted()
         self.faults = faults
+        self.impliesInstances = impliesInstances
         dice = FaultDice(faults)
     }
 
@@ -43,9 +52,10 @@ public final class SimulatedDriver: ImageDriver {
     }
 
     public func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance {
-        guard let found: Instance = try read(Self.name(instance)), owner == nil || owner == found.owner else {
-            throw .noInstance(instance)
-        }
+        let added: Instance? = try read(Self.name(instance))
+        guard let found = added ?? (impliesInstances ? ImpliedInstances.instance(instance) : nil),
+            owner == nil || owner == found.owner
+        else { throw .noInstance(instance) }
         return found
     }
 
@@ -213,6 +223,8 @@ extension SimulatedDriver {
         for part in 0...parts {
             progress(CopyProgress(doneBytes: Int64(Double(bytes) * Double(part) / Double(parts)), totalBytes: bytes))
             guard part < parts else { break }
+            if Task.isCancelled { throw .interrupted(what) }
+            guard faults.delay > .zero else { continue }
             do { try await Task.sleep(for: faults.delay / parts) } catch { throw .interrupted(what) }
         }
     }

@@ -45,7 +45,7 @@ struct FolderShelf: SimulatedShelf {
         let path = root + "/" + name
         try filing(at: .storage) { () throws(FileFailure) in
             try FileCalls.makeFolder(FileCalls.folder(of: path))
-            try FileCalls.writeAtomically(bytes, to: path)
+            try FileCalls.writeAtomically(bytes, to: path, isDurable: false)
         }
     }
 

@@ -137,13 +137,15 @@ enum FileCalls {
     }
 
     /// Writes a whole file or none: to a temporary name, synced, renamed, its folder synced.
-    static func writeAtomically(_ bytes: [UInt8], to path: String) throws(FileFailure) {
+    ///
+    /// - Parameter isDurable: whether it is also synced. What need not outlive a power failure goes without.
+    static func writeAtomically(_ bytes: [UInt8], to path: String, isDurable: Bool = true) throws(FileFailure) {
         let temporary = path + ".partial"
         let file = try OpenFile(temporary, flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW)
         try file.write(bytes[...], at: 0)
-        try file.sync()
+        if isDurable { try file.sync() }
         try rename(temporary, to: path)
-        try sync(folder(of: path))
+        if isDurable { try sync(folder(of: path)) }
     }
 
     static var workingFolder: String {

@@ -1,6 +1,6 @@
 import AMQPClient
 import ArgumentParser
-import ImageDrivers
+import CMalloc
 import ImageWorker
 import ServiceLifecycle
 import UnixSignals
@@ -34,6 +34,9 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option(help: "MiB a second each copy may take. Default 0: no limit.") var copyRate: String?
 
     func run() async throws {
+        // glibc gives each thread that allocates a pool of its own and never gives it back; a worker has dozens of
+        // threads and little to do on each at once.
+        mallopt(M_ARENA_MAX, 2)
         let settings = try await shared.settings([
             .steps: steps, .concurrency: concurrency, .hold: hold, .lease: lease, .drain: drain, .copyRate: copyRate,
         ])
@@ -42,8 +45,7 @@ struct WorkerCommand: AsyncParsableCommand {
         let options = try await settings.workerOptions()
         let endpoint = try await settings.endpoint()
         let store = try await settings.openStore(makesIt: true)
-        let driver = try await settings.driver(logger)
-        do { try driver.makeFolders() } catch { throw CommandFailure(error) }
+        let driver = try await settings.workerDriver(logger)
         let worker = Worker(
             endpoint: endpoint,
             topology: try await settings.topology(),

@@ -9,6 +9,9 @@ enum SettingKey: String, CaseIterable, Sendable {
     case prefix
     case intakeLimit
     case locations
+    case driver
+    case simulatedDelay
+    case simulatedFaultRate
     case copyRate
     case steps
     case concurrency

@@ -2,6 +2,7 @@ import AMQPClient
 import Configuration
 import Foundation
 import ImageCore
+import ImageDrivers
 import ImageWorker
 import Logging
 import SystemPackage
@@ -259,6 +260,22 @@ struct Settings: Sendable {
         return mebibytes > 0 ? Int64(mebibytes * 1_048_576) : nil
     }
 
+    /// Which driver workers use.
+    func driverKind() async throws(CommandFailure) -> DriverKind {
+        let known = DriverKind.allCases.map(\.rawValue).joined(separator: ", ")
+        return try await parsed(.driver, default: .local, wanted: "one of \(known)") { DriverKind(rawValue: $0) }
+    }
+
+    /// How slow and how unreliable the simulated driver is.
+    func simulatedFaults() async throws(CommandFailure) -> SimulatedFaults {
+        let milliseconds = try await number(.simulatedDelay, in: 0...3_600_000, default: 0)
+        return SimulatedFaults(
+            seed: UInt64(getpid()),
+            transientRate: try await number(.simulatedFaultRate, in: 0...1, default: 0),
+            delay: .microseconds(Int64(milliseconds * 1000))
+        )
+    }
+
     func owner() async throws(CommandFailure) -> Owner {
         try await parsed(.owner, default: Owner(known: "local"), wanted: "an owner (\(Owner.sentence))") { Owner($0) }
     }
@@ -290,4 +307,12 @@ struct Settings: Sendable {
     func drain() async throws(CommandFailure) -> Duration {
         .milliseconds(Int64(try await number(.drain, in: 0...3600, default: 20) * 1000))
     }
+}
+
+/// The compute systems that a worker can be put in front of.
+enum DriverKind: String, CaseIterable, Sendable {
+    /// Folders and real disks.
+    case local
+    /// No bytes, for tests and benchmarks.
+    case simulated
 }

@@ -1,0 +1,80 @@
+import ArgumentParser
+import Foundation
+import SystemPackage
+
+/// Measures orchestration: everything but the bytes. Prints a table, and with `--json` writes the same to a file.
+@main
+struct Bench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "goldsmith-bench",
+        abstract: "Measure orchestration beside the broker's raw limit, in one run.",
+        discussion: """
+            Starts its own RabbitMQ, databases and workers, one measurement after the other, and ends them.
+
+            Examples:
+              goldsmith-bench --program .build/release/goldsmith --raw-limit .build/raw-limit
+              goldsmith-bench --program … --raw-limit … --only latency --only scaling --json bench.json
+            """
+    )
+
+    enum Measurement: String, CaseIterable, ExpressibleByArgument {
+        case orchestration
+        case latency
+        case scaling
+        case backlog
+    }
+
+    @Option(help: "The built goldsmith to measure.") var program: String
+    @Option(help: "The built raw-limit program.") var rawLimit: String
+    @Option(help: "Which measurements; default: all.") var only: [Measurement] = []
+    @Option(help: "Which stores; default: both.") var store: [StoreKind] = []
+    @Option(help: "Images for a measurement of throughput.") var images = 3000
+    @Option(help: "The worker's setting `concurrency`.") var concurrency = 16
+    @Option(help: "Requests queued before the workers start.") var backlog: [Int] = [1000, 100_000, 1_000_000]
+    @Option(help: "How many workers, for scaling.") var workers: [Int] = [1, 2, 4, 8, 16]
+    @Option(help: "A file for the results as JSON.") var json: String?
+
+    func run() async throws {
+        let measurements = Measurements(
+            program: FilePath(program),
+            rawLimit: RawLimit(program: FilePath(rawLimit)),
+            concurrency: concurrency
+        )
+        let wanted = only.isEmpty ? Measurement.allCases : only
+        let stores = store.isEmpty ? StoreKind.allCases : store
+        var lines: [Line] = []
+        let add = { (new: [Line]) in
+            for line in new { print(line.text) }
+            lines += new
+        }
+        if wanted.contains(.orchestration) {
+            for store in stores {
+                for workers in [1, 2] {
+                    add(try await measurements.orchestration(images, store, workers: workers))
+                }
+            }
+        }
+        if wanted.contains(.latency) {
+            for store in stores { add(try await measurements.latency(300, store)) }
+        }
+        if wanted.contains(.scaling) { add(try await measurements.scaling(workers, imagesEach: 40, stores[0])) }
+        if wanted.contains(.backlog) { add(try await measurements.backlog(backlog, measuring: images, stores[0])) }
+        if let json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            try encoder.encode(lines).write(to: URL(fileURLWithPath: json))
+        }
+    }
+}
+
+extension StoreKind: ExpressibleByArgument {}
+
+extension Line {
+    var text: String {
+        var text = name.padding(toLength: 62, withPad: " ", startingAt: 0)
+        text += String(format: "%10.1f ", value) + unit.padding(toLength: 11, withPad: " ", startingAt: 0)
+        text += ratio.map { String(format: "%6.3f", $0) } ?? "      "
+        if let target, let isMet { text += "  \(isMet ? "met" : "MISSED"): \(target)" }
+        return text
+    }
+}

@@ -1,0 +1,2 @@
+// glibc's allocator settings, which Swift's own module of glibc leaves out.
+#include <malloc.h>
