@@ -1,4 +1,5 @@
 import GRDB
+import Glibc
 
 /// SQLite through GRDB: one connection a process, several processes on one machine.
 ///
@@ -18,7 +19,7 @@ public final class SQLiteDatabase: SQLDatabase {
         configuration.journalMode = .wal
         configuration.label = "goldsmith"
         do {
-            queue = try DatabaseQueue(path: path, configuration: configuration)
+            queue = try Self.open(path, configuration)
             let synchronous = try queue.inDatabase { database in
                 try database.execute(sql: "PRAGMA synchronous = FULL")
                 return try Int.fetchOne(database, sql: "PRAGMA synchronous")
@@ -30,6 +31,19 @@ public final class SQLiteDatabase: SQLDatabase {
             throw SQLError(error, "cannot open \(path)")
         }
         group = GroupCommit(queue)
+    }
+
+    /// When several processes open a new database at once, one of them switches it to WAL, and SQLite tells the others
+    /// that it is locked without waiting for the busy time-out.
+    private static func open(_ path: String, _ configuration: Configuration) throws -> DatabaseQueue {
+        let deadline = ContinuousClock.now + .seconds(busyTimeout)
+        while true {
+            do {
+                return try DatabaseQueue(path: path, configuration: configuration)
+            } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY && .now < deadline {
+                usleep(10_000)
+            }
+        }
     }
 
     public func read<Value: Sendable>(
