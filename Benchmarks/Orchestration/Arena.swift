@@ -57,7 +57,10 @@ final class Arena: Sendable {
         self.folder = folder
         memory = FilePath("/dev/shm").appending(folder.lastComponent.map { [$0] } ?? [])
         self.options = options
-        broker = try await RabbitMQNode.start(in: folder.appending("broker"))
+        var brokerOptions = RabbitMQNode.Options()
+        // A million queued messages must not raise its alarm.
+        brokerOptions.memoryLimit = 6 << 30
+        broker = try await RabbitMQNode.start(in: folder.appending("broker"), options: brokerOptions)
         let storeURL = "sqlite://\(folder.string)/store.sqlite"
         var environment = [
             "GOLDSMITH_AMQP_URL": broker.url, "GOLDSMITH_STORE_URL": storeURL,

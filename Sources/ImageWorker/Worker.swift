@@ -52,7 +52,7 @@ public struct Worker: Service {
         )
         var sources: [(Lane, AMQPDeliveries)] = []
         for lane in lanes {
-            let prefetch = UInt16(clamping: max(1, context.options.concurrency))
+            let prefetch = UInt16(clamping: context.options.concurrency(of: lane))
             sources.append((lane, try await consumer.deliveries(from: topology.queue(of: lane), prefetch: prefetch)))
         }
         await withTaskGroup(of: Ended.self) { group in
@@ -105,7 +105,7 @@ public struct Worker: Service {
     }
 
     private func serve(_ lane: Lane, _ deliveries: AMQPDeliveries) async {
-        let slots = Slots(context.options.concurrency)
+        let slots = Slots(context.options.concurrency(of: lane))
         await withDiscardingTaskGroup { group in
             for await delivery in deliveries {
                 // Each waits for its slot by itself, so that none is held longer than `hold` for it.

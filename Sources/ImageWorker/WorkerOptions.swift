@@ -46,4 +46,15 @@ public struct WorkerOptions: Sendable {
     public var limits = RequestLimits()
 
     public init(id: WorkerID) { self.id = id }
+
+    /// Jobs at once in one lane.
+    ///
+    /// Intake has half: a request is one transaction, each job of its image two. With as many as the others it would run
+    /// ahead of them, and a long queue of requests would slow down the images that are already being made.
+    func concurrency(of lane: Lane) -> Int {
+        switch lane {
+        case .intake: max(1, concurrency / 2)
+        case .job, .deadLetters: max(1, concurrency)
+        }
+    }
 }
