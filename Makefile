@@ -4,10 +4,10 @@ SWIFT ?= swift
 # The demo and the tests use the development build; `make release` is for production.
 BUILD := .build/debug
 
-.PHONY: help setup build release test demo lint format check sanitize bench clean
+.PHONY: help setup build release test demo lint format check sanitize bench chaos chaos-cluster clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing on this machine (Debian packages only)
 	@scripts/setup
@@ -27,10 +27,10 @@ demo: setup ## Build, then show an image being made, a worker killed, and a fail
 	@scripts/demo $(BUILD)/goldsmith
 
 lint: ## Check the formatting
-	$(SWIFT) format lint --strict -r -p Package.swift Sources Tests Benchmarks
+	$(SWIFT) format lint --strict -r -p Package.swift Sources Tests Benchmarks Chaos
 
 format: ## Format the sources
-	$(SWIFT) format -i -r -p Package.swift Sources Tests Benchmarks
+	$(SWIFT) format -i -r -p Package.swift Sources Tests Benchmarks Chaos
 
 check: lint ## Lint, and build with warnings as errors
 	GOLDSMITH_WARNINGS=error $(SWIFT) build --build-tests
@@ -42,6 +42,24 @@ bench: release ## Measure orchestration beside the broker's raw limit: a table, 
 	$(SWIFT) build -c release --product goldsmith-bench
 	cc -O2 -Wall -Wextra -o .build/raw-limit Benchmarks/raw-limit/raw-limit.c -lrabbitmq -lpthread
 	.build/release/goldsmith-bench --program .build/release/goldsmith --raw-limit .build/raw-limit --json .build/bench.json
+
+# How much, how long and which script: make chaos CHAOS_IMAGES=10000 CHAOS_SECONDS=600 CHAOS_SEED=7
+CHAOS_IMAGES ?= 2000
+CHAOS_SECONDS ?= 150
+CHAOS_SEED ?=
+CHAOS_STORE ?= sqlite
+CHAOS = $(BUILD)/goldsmith-chaos --program $(BUILD)/goldsmith --images $(CHAOS_IMAGES) --seconds $(CHAOS_SECONDS) \
+	--store $(CHAOS_STORE) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
+
+chaos: setup ## Real workers, broker, store and disks under faults for five minutes; one line of JSON
+	$(SWIFT) build --product goldsmith
+	$(SWIFT) build --product goldsmith-chaos
+	@$(CHAOS)
+
+chaos-cluster: setup ## The same on three RabbitMQ nodes, the leader of a queue killed every 20 s
+	$(SWIFT) build --product goldsmith
+	$(SWIFT) build --product goldsmith-chaos
+	@$(CHAOS) --cluster
 
 clean: ## Remove what was built
 	rm -rf .build .build-*

@@ -90,6 +90,19 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // Real parts under faults: run with `make chaos`, not part of the product.
+        .executableTarget(
+            name: "goldsmith-chaos",
+            dependencies: [
+                "AMQPClient", "GoldsmithTestSupport", "ImageCore", "ImageStore", "PrivateServers", "SQLAccess", crypto,
+                log, systemPackage,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            path: "Chaos",
+            swiftSettings: settings
+        ),
+
         // Tests.
         .target(
             name: "GoldsmithTestSupport",

@@ -1,7 +1,10 @@
 import Glibc
 import Synchronization
+import SystemPackage
 
 /// A TCP forwarder on 127.0.0.1 which can break connections at a chosen byte.
+///
+/// With several targets it is a small load balancer: each connection goes to the next of those that take one.
 public final class FaultProxy: Sendable {
     public enum Direction: Sendable {
         case toServer, toClient
@@ -18,17 +21,20 @@ public final class FaultProxy: Sendable {
         /// Bytes still let through before the connection they run on is cut.
         var remaining: [Direction: Int] = [:]
         var cuts = 0
+        var turn = 0
     }
 
     public let port: Int
-    private let target: Int
+    private let targets: [Int]
     private let listener: CInt
     private let state = Mutex(State())
 
-    public init(to target: Int) throws {
-        self.target = target
+    public convenience init(to target: Int) throws { try self.init(to: [target]) }
+
+    public init(to targets: [Int]) throws {
+        self.targets = targets
         (listener, port) = try Sockets.listen()
-        detach { [weak self, listener] in
+        try detach { [weak self, listener] in
             while true {
                 let client = accept(listener, nil, nil)
                 guard client >= 0, let self else { return }
@@ -65,7 +71,7 @@ public final class FaultProxy: Sendable {
     }
 
     private func forward(_ client: CInt) {
-        guard let server = Sockets.connect(target) else {
+        guard let server = connectToNext() else {
             close(client)
             return
         }
@@ -74,8 +80,28 @@ public final class FaultProxy: Sendable {
             state.pairs[state.nextID] = Pair(client: client, server: server)
             return state.nextID
         }
-        detach { self.pump(from: client, to: server, .toServer, id) }
-        detach { self.pump(from: server, to: client, .toClient, id) }
+        start(client, server, .toServer, id)
+        start(server, client, .toClient, id)
+    }
+
+    private func connectToNext() -> CInt? {
+        let first = state.withLock { state in
+            state.turn += 1
+            return state.turn
+        }
+        for offset in targets.indices {
+            if let server = Sockets.connect(targets[(first + offset) % targets.count]) { return server }
+        }
+        return nil
+    }
+
+    private func start(_ source: CInt, _ sink: CInt, _ direction: Direction, _ id: Int) {
+        do {
+            try detach { self.pump(from: source, to: sink, direction, id) }
+        } catch {
+            // No thread left: to the client that is one more broken connection.
+            end(id)
+        }
     }
 
     private func pump(from source: CInt, to sink: CInt, _ direction: Direction, _ id: Int) {
@@ -86,6 +112,11 @@ public final class FaultProxy: Sendable {
             let (allowed, isCut) = allowance(count, direction)
             guard Sockets.sendAll(sink, buffer[..<allowed]), !isCut else { break }
         }
+        end(id)
+    }
+
+    /// One of the two directions of a connection is over, and so is the other.
+    private func end(_ id: Int) {
         state.withLock { state in
             guard var pair = state.pairs[id] else { return }
             Self.reset(pair)
@@ -120,7 +151,7 @@ public final class MuteServer: Sendable {
     /// - Parameter hangsUp: whether it closes the connection after the greeting.
     public init(greeting: [UInt8] = [], hangsUp: Bool = false) throws {
         (listener, port) = try Sockets.listen()
-        detach { [listener] in
+        try detach { [listener] in
             var held: [CInt] = []
             while true {
                 let client = accept(listener, nil, nil)
@@ -196,13 +227,13 @@ private enum Sockets {
 }
 
 /// Runs `body` on a thread of its own: it blocks, so it must not take one of the cooperative pool.
-private func detach(_ body: @escaping @Sendable () -> Void) {
+private func detach(_ body: @escaping @Sendable () -> Void) throws {
     final class Box: Sendable {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
     var thread = pthread_t()
-    let context = Unmanaged.passRetained(Box(body)).toOpaque()
+    let box = Unmanaged.passRetained(Box(body))
     let status = pthread_create(
         &thread,
         nil,
@@ -211,8 +242,11 @@ private func detach(_ body: @escaping @Sendable () -> Void) {
             Unmanaged<Box>.fromOpaque(context).takeRetainedValue().body()
             return nil
         },
-        context
+        box.toOpaque()
     )
-    precondition(status == 0)
+    guard status == 0 else {
+        box.release()
+        throw Errno(rawValue: status)
+    }
     pthread_detach(thread)
 }

@@ -1,4 +1,4 @@
-import Glibc
+package import Glibc
 import Synchronization
 
 /// Kills processes when we die without stopping them, be it by SIGKILL.
@@ -6,11 +6,11 @@ import Synchronization
 /// A small shell reads process ids from a socket, each line replacing the one before. We hold the only other end, so
 /// end of file means that we are gone. (A parent-death signal would not do: it follows the thread which started the
 /// child, and is lost to grandchildren.)
-final class ParentWatch: Sendable {
+package final class ParentWatch: Sendable {
     private let shell: ChildProcess
     private let end: Mutex<CInt>
 
-    init() throws {
+    package init() throws {
         var ends: [CInt] = [0, 0]
         // A socket pair, because unlike a pipe it can be made close-on-exec in one step.
         let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
@@ -31,7 +31,7 @@ final class ParentWatch: Sendable {
     deinit { dismiss() }
 
     /// Replaces the processes to be killed.
-    func watch(_ pids: [pid_t]) {
+    package func watch(_ pids: [pid_t]) {
         let line = Array((pids.map(String.init).joined(separator: " ") + "\n").utf8)
         // The shell reads all the time, and a line is far smaller than the socket's buffer.
         end.withLock { end in
@@ -40,7 +40,7 @@ final class ParentWatch: Sendable {
     }
 
     /// Ends the shell without it killing anything.
-    func dismiss() {
+    package func dismiss() {
         watch([])
         hangUp()
         shell.killNow()

@@ -24,6 +24,8 @@ public final class RabbitMQNode: Sendable {
         public var stopTimeout: Duration = .seconds(20)
         /// Further lines for rabbitmq.conf.
         public var configuration: [String] = []
+        /// The cluster it is a node of. Default: none, it stands alone.
+        var membership: Membership?
 
         public init() {}
     }
@@ -33,8 +35,18 @@ public final class RabbitMQNode: Sendable {
         public let description: String
     }
 
+    /// What the nodes of one cluster share, and the name that tells one from the others.
+    struct Membership: Sendable {
+        /// `<name>@<host>`.
+        var name: String
+        var password: String
+        var cookie: String
+        var portMapperPort: Int
+    }
+
     private struct Processes {
-        var portMapper: ChildProcess
+        /// Nil when it is the cluster's.
+        var portMapper: ChildProcess?
         var server: ChildProcess
     }
 
@@ -64,9 +76,10 @@ public final class RabbitMQNode: Sendable {
         self.folder = folder
         self.options = options
         try Files.makeFolder(folder)
-        password = try Secrets.kept(in: folder.appending("password"))
+        password = try options.membership?.password ?? Secrets.kept(in: folder.appending("password"))
         let ports = try Loopback.freePorts(4)
-        (port, portMapperPort, distributionPort) = (ports[0], ports[1], ports[2])
+        (port, distributionPort) = (ports[0], ports[2])
+        portMapperPort = options.membership?.portMapperPort ?? ports[1]
         managementPort = options.plugins.contains("rabbitmq_management") ? options.managementPort ?? ports[3] : nil
         watch = try ParentWatch()
         try writeFiles()
@@ -96,7 +109,7 @@ public final class RabbitMQNode: Sendable {
     public func kill() {
         processes.withLock { running in
             running?.server.killNow()
-            running?.portMapper.killNow()
+            running?.portMapper?.killNow()
             running = nil
         }
         watch.watch([])
@@ -114,8 +127,11 @@ public final class RabbitMQNode: Sendable {
     public func thaw() { processes.withLock { $0?.server.send(SIGCONT) } }
 
     /// Runs `rabbitmqctl` for this node; takes about two seconds.
-    public func control(_ arguments: [String]) async throws {
-        let log = folder.appending("control.log")
+    /// - Returns: what it printed.
+    @discardableResult
+    public func control(_ arguments: [String]) async throws -> String {
+        let log = folder.appending("control-\(Secrets.random()).log")
+        defer { unlink(log.string) }
         let tool = try ChildProcess(options.controlProgram.string, arguments, environment: environment, output: log)
         guard await tool.hasEnded(within: options.startTimeout), tool.exitStatus == 0 else {
             tool.killNow()
@@ -123,18 +139,17 @@ public final class RabbitMQNode: Sendable {
             let text = (try? Files.read(log)) ?? ""
             throw Failure(description: "rabbitmqctl \(arguments.joined(separator: " ")) failed.\n\(text)")
         }
+        return try Files.read(log)
     }
 
     // MARK: Starting
 
     private func run() async throws {
         try processes.withLock { processes in
-            let portMapper = try ChildProcess(
-                options.portMapper.string,
-                ["-address", "127.0.0.1", "-port", "\(portMapperPort)"]
-            )
+            let portMapper = try options.membership == nil ? Self.portMapper(options, portMapperPort) : nil
+            let mapperPID = portMapper.map { [$0.pid] } ?? []
             // Told at once, one by one: we may be killed between any two lines.
-            watch.watch([portMapper.pid])
+            watch.watch(mapperPID)
             do {
                 let server = try ChildProcess(
                     options.program.string,
@@ -142,10 +157,10 @@ public final class RabbitMQNode: Sendable {
                     environment: environment,
                     output: folder.appending("output.log")
                 )
-                watch.watch([portMapper.pid, server.pid])
+                watch.watch(mapperPID + [server.pid])
                 processes = Processes(portMapper: portMapper, server: server)
             } catch {
-                portMapper.killNow()
+                portMapper?.killNow()
                 throw error
             }
         }
@@ -155,6 +170,10 @@ public final class RabbitMQNode: Sendable {
             kill()
             throw error
         }
+    }
+
+    static func portMapper(_ options: Options, _ port: Int) throws -> ChildProcess {
+        try ChildProcess(options.portMapper.string, ["-address", "127.0.0.1", "-port", "\(port)"])
     }
 
     private func waitUntilReady() async throws {
@@ -180,6 +199,9 @@ public final class RabbitMQNode: Sendable {
         }.joined(separator: "\n")
     }
 
+    /// The data belongs to this name. It is free to be the same for all: each node has a port mapper of its own.
+    var name: String { options.membership?.name ?? "goldsmith@localhost" }
+
     private var environment: [String: String] {
         [
             "HOME": folder.string,
@@ -188,8 +210,7 @@ public final class RabbitMQNode: Sendable {
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_EPMD_PORT": "\(portMapperPort)",
             "ERL_CRASH_DUMP_SECONDS": "0",
-            // The data belongs to this name. It is free to be the same for all: each node has a port mapper of its own.
-            "RABBITMQ_NODENAME": "goldsmith@localhost",
+            "RABBITMQ_NODENAME": name,
             "RABBITMQ_DIST_PORT": "\(distributionPort)",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
             "RABBITMQ_CONF_ENV_FILE": folder.appending("none").string,
@@ -227,6 +248,7 @@ public final class RabbitMQNode: Sendable {
             to: folder.appending("rabbitmq.conf")
         )
         try Files.write("[\(options.plugins.joined(separator: ","))].\n", to: folder.appending("enabled_plugins"))
-        try Files.write(Secrets.random(), to: folder.appending(".erlang.cookie"), mode: 0o400)
+        let cookie = options.membership?.cookie ?? Secrets.random()
+        try Files.write(cookie, to: folder.appending(".erlang.cookie"), mode: 0o400)
     }
 }

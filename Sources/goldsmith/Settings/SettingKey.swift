@@ -19,6 +19,7 @@ enum SettingKey: String, CaseIterable, Sendable {
     case lease
     case drain
     case attempts
+    case orphansEvery
     case logLevel
     case owner
 

@@ -299,6 +299,9 @@ struct Settings: Sendable {
         options.lease = .milliseconds(Int64(try await number(.lease, in: 2...3600, default: 15) * 1000))
         options.renewEvery = min(options.lease / 4, .seconds(1))
         options.drain = try await drain()
+        options.orphansEvery = .milliseconds(
+            Int64(try await number(.orphansEvery, in: 1...86_400, default: 600) * 1000)
+        )
         options.policy.attempts = try await wholeNumber(.attempts, in: 1...100, default: 6)
         return options
     }

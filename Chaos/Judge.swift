@@ -1,0 +1,103 @@
+import Foundation
+import ImageCore
+import SystemPackage
+
+/// Looks at everything from outside and says what is wrong. It believes the store for what should be, the file system
+/// for what is, and upstream's notes for what was told.
+struct Judge: Sendable {
+    let stage: Stage
+    let upstream: Upstream
+    let witness: Witness
+
+    func verdict() async throws -> Verdict {
+        var verdict = Verdict()
+        let seen = witness.seen
+        let confirmed = Dictionary(upstream.confirmed.map { ($0.correlation, $0) }) { first, _ in first }
+        verdict.requests = upstream.askedCount
+        verdict.confirmed = confirmed.count
+        verdict.resent = upstream.resent
+        verdict.duplicates = .init(answers: seen.duplicateAnswers, events: seen.duplicateEvents)
+        verdict.contradictions = seen.contradictions.count + seen.histories.count { $0.value.ends.count > 1 }
+        verdict.unanswered = confirmed.keys.count { seen.answers[$0] == nil }
+        for installation in stage.installations {
+            let images = try await installation.store.images(ImageQuery(limit: .max))
+            let asks = confirmed.values.filter { $0.prefix == installation.prefix }
+            try await judgeRequests(asks, images, installation, &verdict)
+            judgeImages(images, seen, &verdict)
+            try judgeFiles(images, installation, &verdict)
+            try await judgeQuota(images, installation, &verdict)
+            verdict.locks += try await installation.store.locks().count
+            verdict.unsent += try await installation.store.unsent(
+                before: Timestamp(microseconds: .max),
+                limit: 10_000
+            ).count
+            for queue in ["parked", "unrouted"] {
+                // A queue that cannot be looked at is not known to be empty.
+                verdict.parked += await stage.broker.messages(in: "\(installation.prefix).\(queue)") ?? 1
+            }
+            verdict.crashes += installation.crew.crashes
+        }
+        return verdict
+    }
+
+    private func judgeRequests(
+        _ asks: [Ask],
+        _ images: [Image],
+        _ installation: Installation,
+        _ verdict: inout Verdict
+    ) async throws {
+        let known = Set(images.map(\.id))
+        for ask in asks {
+            guard let owner = Owner(ask.owner), let id = RequestID(ask.requestID) else { continue }
+            let identity = RequestIdentity(owner: owner, requestID: id)
+            guard let answer = try await installation.store.answer(to: identity)?.answer else {
+                verdict.lost += 1
+                continue
+            }
+            if answer.rejection != nil { verdict.rejected += 1 }
+            if answer.rejection == nil, answer.imageId.map({ known.contains($0) }) != true { verdict.lost += 1 }
+        }
+    }
+
+    private func judgeImages(_ images: [Image], _ seen: Witness.Seen, _ verdict: inout Verdict) {
+        for image in images {
+            switch image.status {
+            case .available: verdict.available += 1
+            case .error: verdict.error += 1
+            case .pending, .replicating: break
+            }
+            // What an attempt has left besides what was adopted is still to be deleted.
+            let isTidy = image.ledger.allSatisfy(\.isAdopted)
+            if !image.status.isEnd || (image.status == .error && image.cleanUp != .done) || !isTidy {
+                verdict.stuck += 1
+            }
+            let told = seen.histories[image.id.text]?.sequences ?? []
+            verdict.missingEvents += Int(image.sequence) - told.count { (1...max(1, image.sequence)).contains($0) }
+        }
+    }
+
+    /// What lies on the shelves must be exactly what the images' ledgers say.
+    private func judgeFiles(_ images: [Image], _ installation: Installation, _ verdict: inout Verdict) throws {
+        let owned = images.flatMap(\.ledger).map(\.resource)
+        var found: Set<String> = []
+        for (kind, folder) in installation.shelves {
+            let names = try Installation.names(in: folder)
+            found.formUnion(names)
+            let orphans = names.subtracting(owned.filter { $0.kind == kind }.map(\.id.text)).count
+            if kind == .snapshot { verdict.orphanedSnapshots += orphans } else { verdict.orphanedFiles += orphans }
+        }
+        let whole = images.filter { $0.status == .available }.flatMap(\.ledger).filter(\.isAdopted)
+        verdict.missingFiles += whole.count { !found.contains($0.resource.id.text) }
+    }
+
+    private func judgeQuota(_ images: [Image], _ installation: Installation, _ verdict: inout Verdict) async throws {
+        for (owner, images) in Dictionary(grouping: images, by: \.owner) {
+            var expected = QuotaUse.none
+            for image in images where image.status != .error {
+                expected.images += image.plan.quota.images
+                expected.snapshots += image.plan.quota.snapshots
+            }
+            if try await installation.store.quota(of: owner).used != expected { verdict.quota += 1 }
+        }
+    }
+}
