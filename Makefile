@@ -4,7 +4,7 @@ SWIFT ?= swift
 # The demo and the tests use the development build; `make release` is for production.
 BUILD := .build/debug
 
-.PHONY: help setup build release test demo lint format check sanitize bench chaos chaos-cluster clean
+.PHONY: help setup build release test demo lint format check sanitize fuzz bench chaos chaos-cluster clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,16 +27,19 @@ demo: setup ## Build, then show an image being made, a worker killed, and a fail
 	@scripts/demo $(BUILD)/goldsmith
 
 lint: ## Check the formatting
-	$(SWIFT) format lint --strict -r -p Package.swift Sources Tests Benchmarks Chaos
+	$(SWIFT) format lint --strict -r -p Package.swift Sources Tests Benchmarks Chaos Fuzz
 
 format: ## Format the sources
-	$(SWIFT) format -i -r -p Package.swift Sources Tests Benchmarks Chaos
+	$(SWIFT) format -i -r -p Package.swift Sources Tests Benchmarks Chaos Fuzz
 
 check: lint ## Lint, and build with warnings as errors
 	GOLDSMITH_WARNINGS=error $(SWIFT) build --build-tests
 
 sanitize: setup ## Run the AMQP client's tests under the thread and address sanitizers
 	@scripts/sanitize
+
+fuzz: setup ## Give made-up bytes to every parser, a minute each (FUZZ_SECONDS)
+	@scripts/fuzz
 
 bench: release ## Measure orchestration beside the broker's raw limit: a table, and .build/bench.json
 	$(SWIFT) build -c release --product goldsmith-bench

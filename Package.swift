@@ -14,6 +14,28 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     ]
 
+// The fuzz targets are ordinary tests over their committed inputs, and with GOLDSMITH_FUZZ=1 (scripts/fuzz sets it) the
+// same sources are one libFuzzer program instead, so that a normal build sees nothing of it.
+let fuzzed: [Target.Dependency] = ["AMQPClient", "CRabbitMQ", "ImageCore", "ImageDrivers"]
+let fuzzing: Target =
+    Context.environment["GOLDSMITH_FUZZ"] == "1"
+    ? .executableTarget(
+        name: "Fuzz",
+        dependencies: fuzzed,
+        path: "Fuzz",
+        exclude: ["Tests", "corpus", "dictionaries"],
+        sources: ["Targets", "Driver"],
+        swiftSettings: settings
+    )
+    : .testTarget(
+        name: "FuzzTests",
+        dependencies: fuzzed,
+        path: "Fuzz",
+        exclude: ["Driver", "corpus", "dictionaries"],
+        sources: ["Targets", "Tests"],
+        swiftSettings: settings
+    )
+
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
@@ -114,7 +136,7 @@ let package = Package(
         ),
         .testTarget(
             name: "AMQPClientTests",
-            dependencies: ["AMQPClient", "PrivateServers", "GoldsmithTestSupport"],
+            dependencies: ["AMQPClient", "CRabbitMQ", "PrivateServers", "GoldsmithTestSupport"],
             swiftSettings: settings
         ),
         .testTarget(name: "ImageCoreTests", dependencies: ["ImageCore"], swiftSettings: settings),
@@ -138,5 +160,6 @@ let package = Package(
             dependencies: ["AMQPClient", "GoldsmithTestSupport", "ImageCore", subprocess, systemPackage],
             swiftSettings: settings
         ),
+        fuzzing,
     ]
 )

@@ -126,7 +126,11 @@ extension AMQPEndpoint: CustomStringConvertible, CustomDebugStringConvertible, C
     /// The endpoint as a URL without its password, for logs and errors.
     public var redacted: String {
         let scheme = tls == nil ? "amqp" : "amqps"
-        let shownHost = host.contains(":") ? "[\(host)]" : host
+        // Colons stand unencoded in an IPv6 address; whatever else a host was given may be anything.
+        let shownHost =
+            host.contains(":")
+            ? "[\(host.split(separator: ":", omittingEmptySubsequences: false).map(percentEncoded).joined(separator: ":"))]"
+            : percentEncoded(host)
         return
             "\(scheme)://\(percentEncoded(user))@\(shownHost):\(port)/\(virtualHost == "/" ? "" : percentEncoded(virtualHost))"
     }
@@ -137,7 +141,7 @@ extension AMQPEndpoint: CustomStringConvertible, CustomDebugStringConvertible, C
     public var customMirror: Mirror { Mirror(self, children: ["url": redacted]) }
 }
 
-private func percentEncoded(_ text: String) -> String {
+private func percentEncoded(_ text: some StringProtocol) -> String {
     let hex = Array("0123456789ABCDEF".utf8)
     var bytes: [UInt8] = []
     for byte in text.utf8 {

@@ -122,6 +122,13 @@ extension UnsafeRawBufferPointer {
 extension String {
     /// Copies; what is not UTF-8 becomes replacement characters.
     init(_ bytes: amqp_bytes_t) { self.init(decoding: UnsafeRawBufferPointer(bytes), as: UTF8.self) }
+
+    /// A short string, fit to be sent again: a replacement character takes more bytes than what it stands for, and the
+    /// whole may take no more than 255.
+    init(short bytes: amqp_bytes_t) {
+        self.init(bytes)
+        while utf8.count > 255 { unicodeScalars.removeLast() }
+    }
 }
 
 extension AMQPValue {
@@ -173,7 +180,7 @@ extension AMQPMessage {
     /// Copies the properties the broker sent; the body is empty.
     init(properties: amqp_basic_properties_t) {
         func has(_ flag: Int32) -> Bool { properties._flags & amqp_flags_t(flag) != 0 }
-        func text(_ flag: Int32, _ bytes: amqp_bytes_t) -> String? { has(flag) ? String(bytes) : nil }
+        func text(_ flag: Int32, _ bytes: amqp_bytes_t) -> String? { has(flag) ? String(short: bytes) : nil }
         self.init(
             body: [],
             contentType: text(AMQP_BASIC_CONTENT_TYPE_FLAG, properties.content_type),

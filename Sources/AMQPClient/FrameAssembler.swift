@@ -43,6 +43,10 @@ struct FrameAssembler {
             return try method(frame.payload.method)
         case AMQP_FRAME_HEADER:
             guard partial != nil, partial?.bodySize == nil else { throw Self.broken("a header without a method") }
+            // Of another class librabbitmq decodes another struct, which must not be read as this one.
+            guard frame.payload.properties.class_id == UInt16(AMQP_BASIC_CLASS) else {
+                throw Self.broken("a header of class \(frame.payload.properties.class_id)")
+            }
             return try header(frame.payload.properties.decoded, bodySize: frame.payload.properties.body_size)
         case AMQP_FRAME_BODY:
             guard let size = partial?.bodySize else { throw Self.broken("a body without a header") }
@@ -81,8 +85,8 @@ struct FrameAssembler {
 
     private mutating func begin(_ origin: Partial.Origin, _ exchange: amqp_bytes_t, _ routingKey: amqp_bytes_t) {
         let received = ReceivedMessage(
-            exchange: String(exchange),
-            routingKey: String(routingKey),
+            exchange: String(short: exchange),
+            routingKey: String(short: routingKey),
             message: AMQPMessage(body: [])
         )
         partial = Partial(origin: origin, received: received)

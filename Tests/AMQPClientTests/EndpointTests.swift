@@ -72,4 +72,12 @@ struct EndpointTests {
             #expect(!text.contains("hunter2"))
         }
     }
+
+    @Test("a host is shown so that no terminal obeys it and the same host is meant")
+    func shownHost() throws {
+        let odd = try AMQPEndpoint(parsing: "amqp://u:p@a%1b31m%40b/v")
+        #expect(odd.redacted == "amqp://u@a%1B31m%40b:5672/v")
+        #expect(try AMQPEndpoint(parsing: odd.redacted).host == odd.host)
+        #expect(try AMQPEndpoint(parsing: "amqp://u:p@[fe80::1]:1/").redacted == "amqp://u@[fe80::1]:1/")
+    }
 }

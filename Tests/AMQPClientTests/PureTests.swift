@@ -1,3 +1,4 @@
+import CRabbitMQ
 import GoldsmithTestSupport
 import Testing
 
@@ -112,6 +113,18 @@ struct PureTests {
         #expect(!AMQPError(.channelClosed, code: 404, "").isRetriable)
         #expect(!AMQPError(.unroutable, code: 312, "").isRetriable)
         #expect(AMQPError(.channelClosed, code: 404, "no queue").description == "channelClosed (404): no queue")
+    }
+
+    @Test("properties that are not UTF-8 are received so that they can be sent again")
+    func shortStrings() {
+        for byte in [0xFF, 0x80, 0xC3] as [UInt8] {
+            var bytes = [UInt8](repeating: byte, count: 255)
+            let text = bytes.withUnsafeMutableBytes {
+                String(short: amqp_bytes_t(len: $0.count, bytes: $0.baseAddress))
+            }
+            #expect((250...255).contains(text.utf8.count))
+            #expect(text.unicodeScalars.allSatisfy { $0 == "\u{FFFD}" })
+        }
     }
 
     @Test("durations become timeouts without becoming zero or for ever")

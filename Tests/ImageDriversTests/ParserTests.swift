@@ -56,6 +56,36 @@ struct ParserTests {
         #expect(BlockNode.quoted("a\u{1}\n") == #""a\u0001\u000a""#)
     }
 
+    @Test("a list of locations is read as people write it")
+    func locations() throws {
+        let east = try known(LocationName("east"))
+        let west = try known(LocationName("west"))
+        #expect(try LocationList.parse("east=/srv/e=1, west", below: "/d") == [east: "/srv/e=1", west: "/d/west"])
+        #expect(try LocationList.parse(",,east,", below: "/d") == [east: "/d/east"])
+    }
+
+    @Test(
+        "a malformed list of locations is refused in a sentence",
+        arguments: [
+            "", ",", "=", "=,=", "=/srv", "east=", "east=srv", "east,east", "../x", "east=/a\u{0}b", "\u{1b}[2J",
+        ]
+            + [String(repeating: "x", count: 10_000)]
+    )
+    func malformedLocations(text: String) {
+        #expect {
+            _ = try LocationList.parse(text, below: "/d")
+        } throws: { error in
+            guard let message = (error as? Rejection)?.message else { return false }
+            return message.utf8.count < 300 && !message.contains("\u{1b}")
+        }
+    }
+
+    @Test("an answer of qemu-img with a size below nothing cannot be read")
+    func negativeSizes() {
+        #expect(throws: ChildFailure.self) { try QemuImg.info(Array(#"{"virtual-size":-1,"format":"raw"}"#.utf8)) }
+        #expect(throws: ChildFailure.self) { try QemuImg.requiredBytes(Array(#"{"required":-1}"#.utf8)) }
+    }
+
     private static func description(
         id: String = #""i-1""#,
         owner: String = #""acct-1""#,

@@ -84,10 +84,8 @@ struct FieldReader {
     /// Call last: whatever was not read is unknown, and a typo must not be silently ignored.
     func finish() throws(Rejection) {
         guard let unknown = fields.keys.filter({ !read.contains($0) }).min() else { return }
-        // The name comes from outside: shown, but bounded and without control characters.
-        let shown = String(
-            unknown.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }.prefix(64).map(Character.init)
-        )
+        // The name comes from outside: shown, but bounded and without what cannot be seen.
+        let shown = PlainText.word(unknown)
         throw Rejection(
             .invalidArgument,
             "there is no field '\(name(shown))'; known are \(read.sorted().joined(separator: ", "))",

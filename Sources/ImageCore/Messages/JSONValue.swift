@@ -9,10 +9,38 @@ public enum JSONValue: Equatable, Sendable {
     case array([JSONValue])
     case object([String: JSONValue])
 
-    /// `nil` when the bytes are not JSON.
+    /// How deep lists and objects may nest, and how many values there may be: several times what any request needs.
+    public static let maximumDepth = 16
+    public static let maximumValues = 4096
+
+    /// `nil` when the bytes are not JSON, nest too deep or hold too many values.
     public init?(parsing bytes: some Collection<UInt8>) {
-        guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)) else { return nil }
+        guard Self.isModest(bytes), let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)) else {
+            return nil
+        }
         self = value
+    }
+
+    /// Looks at the brackets and commas outside of strings. Which kind a value is, is found out below by trying one after
+    /// the other, and every miss makes an error that carries its whole path: without these limits, 256 KiB of zeros in 500
+    /// brackets keep a processor busy for minutes.
+    private static func isModest(_ bytes: some Collection<UInt8>) -> Bool {
+        var (depth, values) = (0, 1)
+        var (isInString, isEscaped) = (false, false)
+        for byte in bytes {
+            switch byte {
+            case _ where isEscaped: isEscaped = false
+            case UInt8(ascii: "\\") where isInString: isEscaped = true
+            case UInt8(ascii: "\""): isInString.toggle()
+            case _ where isInString: break
+            case UInt8(ascii: "["), UInt8(ascii: "{"): (depth, values) = (depth + 1, values + 1)
+            case UInt8(ascii: "]"), UInt8(ascii: "}"): depth -= 1
+            case UInt8(ascii: ","): values += 1
+            default: break
+            }
+            guard depth <= maximumDepth, values <= maximumValues else { return false }
+        }
+        return true
     }
 
     var kind: String {

@@ -27,7 +27,9 @@ extension Request {
         guard body.count <= maximumBodyBytes else {
             throw unusable("the body has \(body.count) bytes; at most \(maximumBodyBytes) are taken", field: "body")
         }
-        guard let value = JSONValue(parsing: body) else { throw unusable("the body is not JSON", field: "body") }
+        guard let value = JSONValue(parsing: body) else {
+            throw unusable("the body is not JSON, or nests too deep or holds too many values", field: "body")
+        }
 
         var reader: FieldReader
         let identity: RequestIdentity
@@ -234,7 +236,8 @@ extension CreateRequest {
             throw Rejection(.outOfRange, "at most \(maximumLabels) labels can be set", field: "labels")
         }
         var labels: [String: String] = [:]
-        for (key, value) in fields {
+        // In order, so that every worker finds the same fault first.
+        for (key, value) in fields.sorted(by: { $0.key < $1.key }) {
             guard IdentifierRule.allows(key) else {
                 throw Rejection(
                     .invalidArgument,

@@ -52,14 +52,12 @@ struct QemuImg: Sendable {
     /// - Parameter isShared: looks also at a disk that a running instance writes to. Good for its size, not for a copy.
     func info(_ node: BlockNode, isShared: Bool = false) async throws(ChildFailure) -> Info {
         let output = try await look(["info"] + (isShared ? ["-U"] : []) + ["--output=json", node.argument])
-        return try decode(output)
+        return try Self.info(output)
     }
 
     /// How many bytes a copy of all that `node` holds will take.
     func requiredBytes(_ node: BlockNode) async throws(ChildFailure) -> Int64 {
-        struct Measure: Decodable { var required: Int64 }
-        let measure: Measure = try decode(try await look(["measure", "-O", "qcow2", "--output=json", node.argument]))
-        return measure.required
+        try Self.requiredBytes(try await look(["measure", "-O", "qcow2", "--output=json", node.argument]))
     }
 
     func check(_ node: BlockNode, onActivity: (@Sendable () -> Void)? = nil) async throws(ChildFailure) -> Soundness {
@@ -115,16 +113,28 @@ struct QemuImg: Sendable {
         return output.standardOutput
     }
 
-    private func decode<Value: Decodable>(_ bytes: [UInt8]) throws(ChildFailure) -> Value {
-        do {
-            guard bytes.count <= ChildProcess.outputLimit else {
-                throw ChildFailure(kind: .exited(0), text: "qemu-img said more than anybody wants to know")
-            }
-            return try JSONDecoder().decode(Value.self, from: Data(bytes))
-        } catch {
-            throw ChildFailure(kind: .exited(0), text: "qemu-img gave an answer that cannot be read")
-        }
+    static func info(_ output: [UInt8]) throws(ChildFailure) -> Info {
+        let info = try decode(Info.self, output)
+        guard info.virtualSize >= 0 else { throw unreadable }
+        return info
     }
+
+    static func requiredBytes(_ output: [UInt8]) throws(ChildFailure) -> Int64 {
+        struct Measure: Decodable { var required: Int64 }
+        let measure = try decode(Measure.self, output)
+        guard measure.required >= 0 else { throw unreadable }
+        return measure.required
+    }
+
+    private static func decode<Value: Decodable>(_ type: Value.Type, _ output: [UInt8]) throws(ChildFailure) -> Value {
+        guard output.count <= ChildProcess.outputLimit else {
+            throw ChildFailure(kind: .exited(0), text: "qemu-img said more than anybody wants to know")
+        }
+        guard let value = try? JSONDecoder().decode(type, from: Data(output)) else { throw unreadable }
+        return value
+    }
+
+    private static let unreadable = ChildFailure(kind: .exited(0), text: "qemu-img gave an answer that cannot be read")
 }
 
 /// Shared between the stream of output and the timer that watches the child.

@@ -1,4 +1,5 @@
 import Glibc
+import ImageCore
 import Subprocess
 import SystemPackage
 
@@ -184,28 +185,5 @@ struct ChildProcess: Sendable {
             last = now
         }
         return .watching
-    }
-}
-
-/// Text from outside, made fit for a sentence that people read.
-enum PlainText {
-    static let limit = 300
-
-    static func sentence(_ bytes: [UInt8]) -> String { sentence(String(decoding: bytes, as: UTF8.self)) }
-
-    /// Control characters become spaces, runs of spaces one, and what is over the limit is cut.
-    static func sentence(_ text: String) -> String {
-        var words = ""
-        for scalar in text.unicodeScalars.prefix(limit * 8) {
-            let isControl =
-                scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
-            if isControl || scalar == " " {
-                if !words.isEmpty, words.last != " " { words.append(" ") }
-            } else {
-                words.unicodeScalars.append(scalar)
-            }
-        }
-        let trimmed = words.last == " " ? String(words.dropLast()) : words
-        return trimmed.count <= limit ? trimmed : trimmed.prefix(limit) + "…"
     }
 }

@@ -80,7 +80,7 @@ struct Settings: Sendable {
         guard let unknown = fields.keys.filter({ !known.contains($0) }).min() else { return }
         throw CommandFailure(
             .usage,
-            "\(file): there is no setting '\(unknown)'",
+            "\(file): there is no setting '\(PlainText.word(unknown))'",
             advice: "known are \(known.joined(separator: ", "))"
         )
     }
@@ -233,25 +233,10 @@ struct Settings: Sendable {
 
     /// `east=/srv/east,west=/srv/west`; a name without a path is a folder below the data folder.
     func locations() async throws(CommandFailure) -> [LocationName: String] {
-        let standard = ["east", "west"].map { "\($0)=\(data)/locations/\($0)" }.joined(separator: ",")
-        let text = try await text(.locations) ?? standard
-        var locations: [LocationName: String] = [:]
-        for part in text.split(separator: ",") {
-            let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
-            guard let name = LocationName(pair[0].trimmingCharacters(in: .whitespaces)) else {
-                throw CommandFailure(.usage, "setting locations: '\(pair[0])' is no name; \(IdentifierRule.sentence)")
-            }
-            guard locations[name] == nil else {
-                throw CommandFailure(.usage, "setting locations: \(name) stands twice")
-            }
-            let path = pair.count == 2 ? pair[1] : "\(data)/locations/\(name)"
-            guard path.hasPrefix("/") else {
-                throw CommandFailure(.usage, "setting locations: the path of \(name) must be absolute")
-            }
-            locations[name] = path
+        let text = try await text(.locations) ?? "east,west"
+        do throws(Rejection) { return try LocationList.parse(text, below: data + "/locations") } catch {
+            throw CommandFailure(.usage, "setting locations: \(error.message)")
         }
-        guard !locations.isEmpty else { throw CommandFailure(.usage, "setting locations names no location") }
-        return locations
     }
 
     /// In bytes per second; `nil` is as fast as it goes.

@@ -34,14 +34,36 @@ struct MutationTests {
         }
     }
 
-    @Test("A body of nothing but small values is refused in reasonable time")
-    func manySmallValues() {
-        let body = "[" + String(repeating: "0,", count: Request.maximumBodyBytes / 2 - 2) + "0]"
+    @Test(
+        "A body of nothing but small values, however deep, is refused at once",
+        arguments: [(1, "0,"), (16, "0,"), (500, "0,"), (500, #""","#), (1, "[],"), (1, "{},")]
+    )
+    func manySmallValues(depth: Int, value: String) {
+        let room = (Request.maximumBodyBytes - 2 * depth - 2) / value.utf8.count
+        let values = String(repeating: value, count: room) + "0"
+        let body = String(repeating: "[", count: depth) + values + String(repeating: "]", count: depth)
         let clock = ContinuousClock()
         var refused: UnusableRequest?
         let taken = clock.measure { refused = refusal(of: body) }
         #expect(refused?.rejection.field == "body")
-        #expect(taken < .seconds(20), "\(taken)")
+        // Far above what it takes, and far below the minutes that one error a value once took.
+        #expect(taken < .seconds(5), "\(taken)")
+    }
+
+    @Test("As many values and brackets as are allowed are read in reasonable time")
+    func mostValues() {
+        let depth = JSONValue.maximumDepth
+        let values = String(repeating: "0,", count: JSONValue.maximumValues - depth - 1) + "0"
+        let body = String(repeating: "[", count: depth) + values + String(repeating: "]", count: depth)
+        let clock = ContinuousClock()
+        var value: JSONValue?
+        let taken = clock.measure { value = JSONValue(parsing: body.utf8) }
+        #expect(value != nil)
+        #expect(taken < .seconds(5), "\(taken)")
+        #expect(JSONValue(parsing: "[\(body)]".utf8) == nil)
+        #expect(JSONValue(parsing: "[\(values),0,0]".utf8) != nil)
+        #expect(JSONValue(parsing: "[\(String(repeating: "0,", count: JSONValue.maximumValues))0]".utf8) == nil)
+        #expect(JSONValue(parsing: #"{"a": "[[[[[[[[[[[[[[[[[[[[\\\"{{{{{{{{"}"#.utf8) != nil, "text does not count")
     }
 
     private static func damage(_ valid: [UInt8], _ random: inout SeededRandom) -> [UInt8] {

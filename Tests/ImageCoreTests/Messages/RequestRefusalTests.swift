@@ -71,6 +71,18 @@ struct RequestRefusalTests {
         #expect(refusal(of: "{}")?.identity == nil)
     }
 
+    @Test("Of several bad labels every worker finds the same one first")
+    func firstLabel() {
+        let labels = (10..<30).map { #""l\#($0)": 1"# }.joined(separator: ",")
+        #expect(refusal(of: RefusalCase.valid(with: "labels", "{\(labels)}"))?.rejection.field == "labels.l10")
+    }
+
+    @Test("An unknown field's name is shown without what cannot be seen")
+    func invisibleNames() {
+        let body = RefusalCase.valid(with: #"a\u202e\u0085\u2028\u200bb"#, "1")
+        #expect(refusal(of: body)?.rejection.field == "ab")
+    }
+
     @Test("An unknown field's name is shown bounded, and without control characters")
     func shownNames() {
         let field = refusal(of: RefusalCase.valid(with: #"\u001b[31m"# + String(repeating: "x", count: 9_999), "1"))?

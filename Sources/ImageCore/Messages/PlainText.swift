@@ -1,0 +1,40 @@
+/// Text from outside, made fit to be shown: bounded, on one line, and with nothing in it that cannot be seen, since that
+/// could move a terminal's cursor or turn a line's direction around.
+public enum PlainText {
+    /// In characters.
+    public static let sentenceLimit = 300
+    public static let wordLimit = 64
+
+    public static func sentence(_ bytes: [UInt8]) -> String { sentence(String(decoding: bytes, as: UTF8.self)) }
+
+    /// What cannot be seen becomes a space, runs of spaces one, and what is over the limit is cut.
+    public static func sentence(_ text: String) -> String {
+        var words = ""
+        for scalar in text.unicodeScalars.prefix(sentenceLimit * 8) {
+            if !scalar.isVisible || scalar == " " {
+                if !words.isEmpty, words.last != " " { words.append(" ") }
+            } else {
+                words.unicodeScalars.append(scalar)
+            }
+        }
+        let trimmed = words.last == " " ? String(words.dropLast()) : words
+        return trimmed.count <= sentenceLimit ? trimmed : trimmed.prefix(sentenceLimit) + "…"
+    }
+
+    /// A name to be quoted: what cannot be seen is left out, and what is over the limit is cut.
+    public static func word(_ text: String) -> String {
+        var word = String.UnicodeScalarView()
+        word.append(contentsOf: text.unicodeScalars.lazy.filter(\.isVisible).prefix(wordLimit))
+        return String(word)
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether it is more than a command to whoever shows it.
+    var isVisible: Bool {
+        switch properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
+        default: true
+        }
+    }
+}

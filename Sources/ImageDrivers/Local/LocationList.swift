@@ -1,0 +1,29 @@
+public import ImageCore
+
+/// Where replicas go, as people write it: `east=/srv/east,west`.
+public enum LocationList {
+    /// Each location's folder. A name without a path is a folder below `home`.
+    /// - Throws: what is wrong, in a sentence.
+    public static func parse(_ text: String, below home: String) throws(Rejection) -> [LocationName: String] {
+        var locations: [LocationName: String] = [:]
+        for part in text.split(separator: ",") {
+            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let word = String(pair[0].drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+            guard let name = LocationName(word) else {
+                throw malformed("'\(PlainText.word(word))' is no name; \(IdentifierRule.sentence)")
+            }
+            guard locations[name] == nil else { throw malformed("\(name) stands twice") }
+            let path = pair.count == 2 ? pair[1] : "\(home)/\(name)"
+            guard path.hasPrefix("/"), !path.utf8.contains(0) else {
+                throw malformed("the path of \(name) must be absolute")
+            }
+            locations[name] = path
+        }
+        guard !locations.isEmpty else { throw malformed("no location is named") }
+        return locations
+    }
+
+    private static func malformed(_ problem: String) -> Rejection {
+        Rejection(.invalidArgument, problem, field: "locations")
+    }
+}
