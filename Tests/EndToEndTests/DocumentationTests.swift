@@ -48,4 +48,26 @@ struct DocumentationTests {
         let text = try page("messages.md")
         for code in ErrorCode.allCases { #expect(text.contains("`\(code.rawValue)`"), "\(code.rawValue)") }
     }
+
+    @Test("every test that the guarantees name is there")
+    func guarantees() throws {
+        var named = 0
+        for paragraph in try page("guarantees.md").split(separator: "\n\n") where paragraph.contains("- [") {
+            // An item is a link to a source, and behind it the names of tests in it.
+            for item in "\n\(paragraph)".split(separator: "\n- [", omittingEmptySubsequences: false).dropFirst() {
+                let words = item.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+                guard let begin = words.firstRange(of: "](../"),
+                    let end = words[begin.upperBound...].firstIndex(of: ")")
+                else { continue }
+                let file = String(words[begin.upperBound..<end])
+                let source = try page("../\(file)")
+                let parts = words[end...].split(separator: "\"", omittingEmptySubsequences: false)
+                for (index, name) in parts.enumerated() where index % 2 == 1 {
+                    named += 1
+                    #expect(source.contains("\"\(name)\""), "\(file) has no test \(name)")
+                }
+            }
+        }
+        #expect(named > 60)
+    }
 }
