@@ -42,10 +42,22 @@ public final class FailingDatabase: SQLDatabase {
         let connection: any SQLConnection
         let owner: FailingDatabase
 
-        func execute(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int {
+        func execute(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) {
             try owner.count()
-            return try connection.execute(sql, arguments)
+            try connection.execute(sql, arguments)
         }
+
+        func rowsChanged(by sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int {
+            try owner.count()
+            return try connection.rowsChanged(by: sql, arguments)
+        }
+
+        func queryForUpdate(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow] {
+            try owner.count()
+            return try connection.queryForUpdate(sql, arguments)
+        }
+
+        func lockSchema() throws(SQLError) { try connection.lockSchema() }
 
         func query(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow] {
             try owner.count()

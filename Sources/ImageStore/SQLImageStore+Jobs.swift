@@ -9,7 +9,7 @@ extension SQLImageStore {
         in circumstances: Circumstances
     ) async throws(StoreError) -> Beginning {
         try await write { (transaction) throws(SQLError) in
-            guard let image = try transaction.image(message.imageId) else { return .unknownImage }
+            guard let image = try transaction.imageToChange(message.imageId) else { return .unknownImage }
             let now = circumstances.now
             let leases = try transaction.leases(of: image.id)
             if image.jobs[message.job]?.phase == .waiting,
@@ -30,9 +30,7 @@ extension SQLImageStore {
                     reason: "instance \(image.plan.instanceID) is held by the making of image \(holder)"
                 )
             }
-            guard let applied = try transaction.apply(event, to: image.id, in: circumstances) else {
-                return .unknownImage
-            }
+            let applied = try transaction.apply(event, to: image, in: circumstances)
             // Only an attempt that may go on has a fencing number of its own.
             let fence = applied.image.fence
             guard fence > image.fence else { return .settled(outgoing: applied.outgoing) }
@@ -55,14 +53,14 @@ extension SQLImageStore {
         until: Timestamp
     ) async throws(StoreError) -> Bool {
         try await write { (transaction) throws(SQLError) in
-            guard let image = try transaction.image(grant.image.id), let state = image.jobs[grant.job],
+            guard let image = try transaction.imageToChange(grant.image.id), let state = image.jobs[grant.job],
                 state.phase == .waiting, state.fence == grant.fence
             else { return false }
-            let changed = try transaction.connection.execute(
-                """
-                UPDATE leases SET expires_at = $5, done_bytes = $6, total_bytes = $7
-                WHERE image_id = $1 AND job = $2 AND fence = $3 AND worker = $4
-                """,
+            let changed = try transaction.connection.rowsChanged(
+                by: """
+                    UPDATE leases SET expires_at = $5, done_bytes = $6, total_bytes = $7
+                    WHERE image_id = $1 AND job = $2 AND fence = $3 AND worker = $4
+                    """,
                 [
                     .text(image.id.text), .text(grant.job.description), .integer(grant.fence), .text(worker.text),
                     .integer(until.microseconds), SQLValue(progress?.doneBytes), SQLValue(progress?.totalBytes),
@@ -78,8 +76,9 @@ extension SQLImageStore {
         in circumstances: Circumstances
     ) async throws(StoreError) -> Applied? {
         try await write { (transaction) throws(SQLError) in
+            guard let image = try transaction.imageToChange(image) else { return nil }
             if let (job, fence) = event.endOfAttempt {
-                try transaction.endLease(job, of: image, fence: fence)
+                try transaction.endLease(job, of: image.id, fence: fence)
             }
             return try transaction.apply(event, to: image, in: circumstances)
         }

@@ -24,7 +24,8 @@ extension SQLImageStore {
     public func markSent(_ messages: [OutgoingMessage]) async throws(StoreError) {
         guard !messages.isEmpty else { return }
         try await write { (transaction) throws(SQLError) in
-            for message in messages {
+            // In one order, so that two who mark the same messages do not each wait for the other.
+            for message in messages.sorted(by: { $0.outboxKey < $1.outboxKey }) {
                 try transaction.connection.execute("DELETE FROM outbox WHERE id = $1", [.text(message.outboxKey)])
             }
         }
@@ -33,7 +34,7 @@ extension SQLImageStore {
     public func markUnsent(_ messages: [OutgoingMessage], at now: Timestamp) async throws(StoreError) {
         guard !messages.isEmpty else { return }
         try await write { (transaction) throws(SQLError) in
-            for message in messages {
+            for message in messages.sorted(by: { $0.outboxKey < $1.outboxKey }) {
                 try transaction.connection.execute(
                     "UPDATE outbox SET tries = tries + 1, written_at = $2 WHERE id = $1",
                     [.text(message.outboxKey), .integer(now.microseconds)]
@@ -116,7 +117,7 @@ extension SQLImageStore {
 
     public func setQuota(of owner: Owner, to limits: QuotaLimits) async throws(StoreError) {
         try await write { (transaction) throws(SQLError) in
-            var standing = try transaction.quota(of: owner)
+            var standing = try transaction.quotaToChange(of: owner)
             standing.limits = limits
             try transaction.keep(standing)
         }

@@ -14,7 +14,7 @@ extension SQLImageStore {
         in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement {
         try await settle(.create(request), reply: reply, at: circumstances.now) { (transaction) throws(SQLError) in
-            var standing = try transaction.quota(of: request.owner)
+            var standing = try transaction.quotaToChange(of: request.owner)
             if let refusal = standing.limits.refusal(of: plan.quota, beside: standing.used) {
                 return .init(.rejected(refusal))
             }
@@ -35,11 +35,10 @@ extension SQLImageStore {
     ) async throws(StoreError) -> Settlement {
         try await settle(.cancel(cancel), reply: reply, at: circumstances.now) { (transaction) throws(SQLError) in
             // Somebody else's image is not "forbidden": an owner must not learn which images others have.
-            guard let image = try transaction.image(cancel.imageID), image.owner == cancel.owner,
-                let applied = try transaction.apply(.cancelled, to: image.id, in: circumstances)
-            else {
+            guard let image = try transaction.imageToChange(cancel.imageID), image.owner == cancel.owner else {
                 return .init(.rejected(Rejection(.notFound, "there is no image \(cancel.imageID)", field: "imageId")))
             }
+            let applied = try transaction.apply(.cancelled, to: image, in: circumstances)
             if case .ignored(.atItsEnd(let status), _) = applied.transition {
                 return .init(
                     .rejected(

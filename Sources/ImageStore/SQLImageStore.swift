@@ -17,6 +17,15 @@ public struct SQLImageStore: ImageStore {
         }
     }
 
+    /// How far the schema of a database is. Changes nothing.
+    public static func schema(of database: some SQLDatabase) async throws(StoreError) -> SchemaStatus {
+        do {
+            return try await Schema.migrations.status(of: database)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
     func read<Value: Sendable>(
         _ body: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Value
     ) async throws(StoreError) -> Value {

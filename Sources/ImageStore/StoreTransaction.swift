@@ -13,8 +13,19 @@ struct StoreTransaction {
 
     // MARK: Images
 
+    private static let imageState = "SELECT state FROM images WHERE id = $1"
+
     func image(_ id: ImageID) throws(SQLError) -> Image? {
-        let rows = try connection.query("SELECT state FROM images WHERE id = $1", [.text(id.text)])
+        try image(id, in: try connection.query(Self.imageState, [.text(id.text)]))
+    }
+
+    /// An image no other transaction moves meanwhile. Comes before anything else that belongs to the image: whoever
+    /// takes rows in the same order as everybody waits for nobody who waits for him.
+    func imageToChange(_ id: ImageID) throws(SQLError) -> Image? {
+        try image(id, in: try connection.queryForUpdate(Self.imageState, [.text(id.text)]))
+    }
+
+    private func image(_ id: ImageID, in rows: [SQLRow]) throws(SQLError) -> Image? {
         guard let row = rows.first else { return nil }
         let text = try row.text("state")
         if let known = decoded.image(id, as: text) { return known }
@@ -46,9 +57,9 @@ struct StoreTransaction {
         )
     }
 
-    /// Applies one event and writes everything it brings about.
-    func apply(_ event: Event, to id: ImageID, in circumstances: Circumstances) throws(SQLError) -> Applied? {
-        guard var image = try image(id) else { return nil }
+    /// Applies one event to an image that was read to be changed, and writes everything it brings about.
+    func apply(_ event: Event, to image: Image, in circumstances: Circumstances) throws(SQLError) -> Applied {
+        var image = image
         let transition = image.apply(event, in: circumstances)
         let outgoing = try carryOut(transition.effects, of: image, at: circumstances.now)
         if transition.isMoved || !transition.effects.isEmpty { try update(image) }
@@ -104,14 +115,21 @@ struct StoreTransaction {
     /// Takes every lock of a plan for an image, or none.
     /// - Returns: the image that holds one of them.
     func lock(_ keys: [String], for image: ImageID) throws(SQLError) -> ImageID? {
-        for key in keys {
-            let holder = try connection.query("SELECT image_id FROM locks WHERE key = $1", [.text(key)]).first
-            guard let text = try holder?.text("image_id"), text != image.text else { continue }
-            return ImageID(text)
+        let list = (1...max(1, keys.count)).map { "$\($0)" }.joined(separator: ", ")
+        let rows = try connection.query(
+            "SELECT key, image_id FROM locks WHERE key IN (\(list)) ORDER BY key",
+            keys.map { .text($0) }
+        )
+        var missing = Set(keys)
+        for row in rows {
+            let holder = try row.text("image_id")
+            guard holder == image.text else { return ImageID(holder) }
+            missing.remove(try row.text("key"))
         }
-        for key in keys {
+        // A key that somebody takes meanwhile must fail here: then this transaction is repeated, and meets the holder.
+        for key in missing.sorted() {
             try connection.execute(
-                "INSERT INTO locks (key, image_id) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING",
+                "INSERT INTO locks (key, image_id) VALUES ($1, $2)",
                 [.text(key), .text(image.text)]
             )
         }
@@ -204,11 +222,26 @@ struct StoreTransaction {
 
     // MARK: Quota
 
+    private static let quotaStanding =
+        "SELECT image_limit, snapshot_limit, images, snapshots FROM quotas WHERE owner = $1"
+
     func quota(of owner: Owner) throws(SQLError) -> QuotaStanding {
-        let rows = try connection.query(
-            "SELECT image_limit, snapshot_limit, images, snapshots FROM quotas WHERE owner = $1",
-            [.text(owner.text)]
+        try quota(of: owner, in: try connection.query(Self.quotaStanding, [.text(owner.text)]))
+    }
+
+    /// A standing no other transaction changes meanwhile. A row that is not there yet cannot be held, so it is made.
+    func quotaToChange(of owner: Owner) throws(SQLError) -> QuotaStanding {
+        try connection.execute(
+            """
+            INSERT INTO quotas (owner, image_limit, snapshot_limit, images, snapshots) VALUES ($1, $2, $3, 0, 0)
+            ON CONFLICT (owner) DO NOTHING
+            """,
+            [.text(owner.text), SQLValue(QuotaLimits.standard.images), SQLValue(QuotaLimits.standard.snapshots)]
         )
+        return try quota(of: owner, in: try connection.queryForUpdate(Self.quotaStanding, [.text(owner.text)]))
+    }
+
+    private func quota(of owner: Owner, in rows: [SQLRow]) throws(SQLError) -> QuotaStanding {
         guard let row = rows.first else { return QuotaStanding(owner: owner, used: .none, limits: .standard) }
         return QuotaStanding(
             owner: owner,

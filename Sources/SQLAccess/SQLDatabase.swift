@@ -8,22 +8,32 @@ public protocol SQLDatabase: Sendable {
     ) async throws(SQLError) -> Value
 
     /// Runs `body` in a transaction that is durable when this returns. Nothing of it stays when `body` throws.
+    ///
+    /// `body` may run more than once. After `.unavailable` the transaction has usually not happened, but may have: its
+    /// caller repeats it and must be ready to find it done.
     func write<Value: Sendable>(
         _ body: @escaping @Sendable (any SQLConnection) throws(SQLError) -> Value
     ) async throws(SQLError) -> Value
 }
 
 /// What the body of a transaction can do. Parameters are `$1`, `$2`, …; values never stand in the text.
+///
+/// What is said here of other transactions is what a database with many writers needs to be told; where writers come
+/// one at a time, it holds by itself.
 public protocol SQLConnection {
-    /// - Returns: how many rows were changed.
-    @discardableResult
-    func execute(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int
+    /// Nobody needs the answer: a failure may show with a later statement, at the latest with the commit.
+    func execute(_ sql: String, _ arguments: [SQLValue]) throws(SQLError)
+    func rowsChanged(by sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int
     func query(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow]
+    /// The newest state of rows which no other transaction changes until this one ends. In a reading transaction the
+    /// same as `query`. `sql` is a plain SELECT of one table.
+    func queryForUpdate(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow]
+    /// Waits until no other transaction that has called this is at work. The schema changes below it only.
+    func lockSchema() throws(SQLError)
 }
 
 extension SQLConnection {
-    @discardableResult
-    public func execute(_ sql: String) throws(SQLError) -> Int { try execute(sql, []) }
+    public func execute(_ sql: String) throws(SQLError) { try execute(sql, []) }
     public func query(_ sql: String) throws(SQLError) -> [SQLRow] { try query(sql, []) }
 }
 

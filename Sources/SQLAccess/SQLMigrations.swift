@@ -13,6 +13,8 @@ public struct SQLMigrations: Sendable {
         // Only what is behind is written: a listing must not wait for a writer.
         if await isApplied(to: database) { return }
         try await database.write { (connection) throws(SQLError) in
+            // Many workers start at once; one does it and the others find it done.
+            try connection.lockSchema()
             try connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
             let current = try connection.query("SELECT version FROM schema_version").first?.integer("version")
             let done = Int(current ?? 0)
@@ -29,11 +31,47 @@ public struct SQLMigrations: Sendable {
         }
     }
 
+    /// How far a database is. Changes nothing.
+    public func status(of database: some SQLDatabase) async throws(SQLError) -> SchemaStatus {
+        do throws(SQLError) {
+            let version = try await database.read { (connection) throws(SQLError) in
+                try connection.query("SELECT version FROM schema_version").first?.integer("version")
+            }
+            return SchemaStatus(version: Int(version ?? 0), known: steps.count)
+        } catch {
+            // The database answers, and has no such table.
+            guard error.kind == .corrupt else { throw error }
+            return SchemaStatus(version: 0, known: steps.count)
+        }
+    }
+
     /// Any error, such as a table that is not there yet, is for `apply` to meet.
     private func isApplied(to database: some SQLDatabase) async -> Bool {
         let version = try? await database.read { (connection) throws(SQLError) in
             try connection.query("SELECT version FROM schema_version").first?.integer("version")
         }
         return version == Int64(steps.count)
+    }
+}
+
+/// How far a database's schema is, beside what this program knows.
+public struct SchemaStatus: Encodable, Equatable, Sendable {
+    public enum State: String, Encodable, Sendable {
+        /// No schema yet.
+        case empty
+        case behind
+        case current
+        /// Written by a newer program.
+        case newer
+    }
+
+    /// 0 when there is no schema yet.
+    public var version: Int
+    public var known: Int
+    public var state: State
+
+    init(version: Int, known: Int) {
+        (self.version, self.known) = (version, known)
+        state = version == 0 ? .empty : version < known ? .behind : version == known ? .current : .newer
     }
 }

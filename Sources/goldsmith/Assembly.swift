@@ -18,26 +18,16 @@ extension Settings {
     /// - Parameter makesIt: whether the database is made when it is missing. Only for what serves: a listing that
     ///   makes an empty database of a mistyped path would say "no images".
     func openStore(makesIt: Bool = false) async throws(CommandFailure) -> any ImageStore {
-        let path = try await storePath()
-        guard makesIt || access(path, F_OK) == 0 else {
-            throw CommandFailure(
-                .unavailable,
-                "there is no database at \(path)",
-                advice: "a worker makes it when it starts; is \(SettingKey.storeUrl.environmentName) right?"
-            )
-        }
-        do throws(SQLError) {
-            let database = try SQLiteDatabase(path: path)
-            do throws(StoreError) {
-                return try await SQLImageStore(on: database)
-            } catch {
-                throw SQLError(error.kind == .corrupt ? .corrupt : .unavailable, error.message)
-            }
+        let address = try await storeAddress()
+        if !makesIt { try address.mustExist() }
+        let database = try address.open()
+        do throws(StoreError) {
+            return try await SQLImageStore(on: database)
         } catch {
             throw CommandFailure(
                 error.kind == .unavailable ? .unavailable : .failed,
                 error.message,
-                advice: "is \(path) there, and may this user write it?"
+                advice: address.advice
             )
         }
     }
@@ -87,6 +77,29 @@ extension WorkerID {
         let host = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
         let plain = String(decoding: host, as: UTF8.self).filter { $0.isASCII && ($0.isLetter || $0.isNumber) }
         return WorkerID(known: "\(plain.isEmpty ? "host" : plain.prefix(40))-\(getpid())")
+    }
+}
+
+extension StoreAddress {
+    /// - Throws: when a file is not there.
+    func mustExist() throws(CommandFailure) {
+        guard case .sqlite(let path) = self, access(path, F_OK) != 0 else { return }
+        throw CommandFailure(
+            .unavailable,
+            "there is no database at \(path)",
+            advice: "a worker makes it when it starts; is \(SettingKey.storeUrl.environmentName) right?"
+        )
+    }
+
+    func open() throws(CommandFailure) -> any SQLDatabase {
+        do throws(SQLError) {
+            switch self {
+            case .sqlite(let path): return try SQLiteDatabase(path: path)
+            case .postgresql(let url): return try PostgreSQLDatabase(url: url)
+            }
+        } catch {
+            throw CommandFailure(error.kind == .unavailable ? .unavailable : .failed, error.message, advice: advice)
+        }
     }
 }
 

@@ -85,7 +85,16 @@ struct SQLiteConnection: SQLConnection {
         try database.cachedStatement(sql: String(decoding: sql.utf8.map { $0 == 0x24 ? 0x3F : $0 }, as: UTF8.self))
     }
 
-    func execute(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int {
+    func execute(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) { _ = try rowsChanged(by: sql, arguments) }
+
+    /// There is one writer at a time, and it sees the newest state.
+    func queryForUpdate(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow] {
+        try query(sql, arguments)
+    }
+
+    func lockSchema() {}
+
+    func rowsChanged(by sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int {
         do {
             try statement(sql).execute(
                 arguments: StatementArguments(arguments.map(\.databaseValue))

@@ -74,12 +74,15 @@ struct DoctorCommand: AsyncParsableCommand {
 
     private func store(_ settings: Settings) async -> [Finding] {
         do {
+            let kind = try await settings.storeAddress().kind
             let store = try await settings.openStore()
             let minuteAgo = Timestamp(microseconds: SystemTime().now().microseconds - 60_000_000)
             let old = try await stored { () async throws(StoreError) in
                 try await store.unsent(before: minuteAgo, limit: 1000)
             }.count
-            var findings = [Finding(what: "store", grade: .good, message: "reachable, its schema is current")]
+            var findings = [
+                Finding(what: "store", grade: .good, message: "\(kind) is reachable, its schema is current")
+            ]
             if old > 0 {
                 findings.append(
                     Finding(

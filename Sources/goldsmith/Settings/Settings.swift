@@ -197,16 +197,17 @@ struct Settings: Sendable {
         get async throws(CommandFailure) { try await text(.storeUrl) }
     }
 
-    /// The path of the SQLite database.
-    func storePath() async throws(CommandFailure) -> String {
+    func storeAddress() async throws(CommandFailure) -> StoreAddress {
         guard let url = try await storeURL else { throw nothingRuns("store", .storeUrl) }
-        guard url.hasPrefix("sqlite://"), url.dropFirst(9).hasPrefix("/") else {
+        // The URL is not repeated: it may hold a password.
+        guard let address = StoreAddress(url) else {
             throw CommandFailure(
                 .usage,
-                "setting storeUrl (\(SettingKey.storeUrl.environmentName)) must be sqlite:///an/absolute/path"
+                "setting storeUrl (\(SettingKey.storeUrl.environmentName)) must be sqlite:///an/absolute/path or "
+                    + "postgresql://user:password@host/name"
             )
         }
-        return String(url.dropFirst(9))
+        return address
     }
 
     private func nothingRuns(_ what: String, _ key: SettingKey) -> CommandFailure {

@@ -1,0 +1,45 @@
+import CPostgres
+
+extension PostgreSQLLink {
+    func begin(_ statement: String) throws(SQLError) {
+        isInTransaction = true
+        try send(statement)
+    }
+
+    /// Returns when the transaction is durable.
+    func commit() throws(SQLError) {
+        try send("COMMIT")
+        try synchronize()
+        let outcome = try takeAll()
+        isInTransaction = false
+        // A transaction that has failed answers COMMIT without an error.
+        guard outcome.tag == "COMMIT" else {
+            throw SQLError(.unavailable, "PostgreSQL: the transaction was rolled back")
+        }
+    }
+
+    /// Ends a transaction that has changed nothing; the answer is taken before the next one.
+    func commitUnheard() throws(SQLError) {
+        try send("COMMIT")
+        try synchronize()
+        isInTransaction = false
+        try flush()
+    }
+
+    /// - Returns: whether the connection can be used again.
+    func rollBack() -> Bool {
+        guard isInTransaction else { return failure == nil }
+        isInTransaction = false
+        do throws(SQLError) {
+            // First the end of what failed: until there the server skips everything.
+            try synchronize()
+            try send("ROLLBACK")
+            try synchronize()
+        } catch {
+            return false
+        }
+        // The failure that brought us here is thrown again; a new one shows in the connection.
+        do throws(SQLError) { try takeAll() } catch { return isClean }
+        return isClean
+    }
+}

@@ -1,0 +1,174 @@
+import Dispatch
+import Glibc
+import Synchronization
+
+/// One place in the pool: a connection that is made when it is first needed and again when it is lost, and the thread
+/// that blocks on it.
+final class PostgreSQLSession: Sendable {
+    enum Access: String {
+        case read = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        /// Rows that a transaction reads in order to change them are locked by the reading (``SQLConnection``'s
+        /// `queryForUpdate`); a stricter level would only add retries.
+        case write = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+    }
+
+    /// How often a transaction is begun before a race is called a failure.
+    private static let attempts = 12
+
+    private let queue: DispatchQueue
+    private let endpoint: PostgreSQLEndpoint
+    private let backoff: PostgreSQLBackoff
+    private let link = Mutex<PostgreSQLLink?>(nil)
+
+    init(_ number: Int, _ endpoint: PostgreSQLEndpoint, _ backoff: PostgreSQLBackoff) {
+        // A serial queue of its own has a thread of its own, outside of the cooperative pool.
+        queue = DispatchQueue(label: "goldsmith.postgresql.\(number)")
+        self.endpoint = endpoint
+        self.backoff = backoff
+    }
+
+    func run(_ body: @escaping @Sendable () -> Void) { queue.async(execute: body) }
+
+    /// On the session's thread.
+    func transact<Value: Sendable>(
+        _ access: Access,
+        _ body: @Sendable (any SQLConnection) throws(SQLError) -> Value
+    ) -> Result<Value, SQLError> {
+        link.withLock { link in
+            var isSecondConnection = false
+            var attempt = 1
+            while true {
+                let current: PostgreSQLLink
+                do throws(SQLError) {
+                    if let link { current = link } else { current = try connect() }
+                } catch {
+                    return .failure(error)
+                }
+                link = current
+                var isCommitting = false
+                do throws(SQLError) {
+                    try current.renew()
+                    let transaction = PostgreSQLTransaction(link: current, access: access)
+                    let value = try body(transaction)
+                    isCommitting = access == .write
+                    try transaction.finish()
+                    return .success(value)
+                } catch {
+                    // What the server said comes before what the body made of it.
+                    let failure = current.failure
+                    if failure?.endsConnection == true || !current.rollBack() { link = nil }
+                    guard let failure else { return .failure(error) }
+                    if failure.isRace, attempt < Self.attempts {
+                        Self.pause(after: attempt)
+                        attempt += 1
+                    } else if failure.deservesAnotherConnection, !isCommitting, !isSecondConnection {
+                        // The server was restarted, say, while this connection was idle.
+                        isSecondConnection = true
+                    } else {
+                        return .failure(failure.error)
+                    }
+                }
+            }
+        }
+    }
+
+    private func connect() throws(SQLError) -> PostgreSQLLink {
+        try backoff.check()
+        do throws(SQLError) {
+            let link = try PostgreSQLLink(endpoint)
+            backoff.succeeded()
+            return link
+        } catch {
+            backoff.failed(error)
+            throw error
+        }
+    }
+
+    /// Long enough for the other to end, and not as long as the other waits for us.
+    private static func pause(after attempt: Int) {
+        usleep(UInt32.random(in: 0...1000) << UInt32(min(attempt, 6)))
+    }
+}
+
+/// What a body sees of a transaction.
+private struct PostgreSQLTransaction: SQLConnection {
+    let link: PostgreSQLLink
+    let access: PostgreSQLSession.Access
+
+    /// The advisory lock of whoever changes the schema: "gold".
+    private static let schemaLock: Int64 = 0x676F_6C64
+
+    private func begin() throws(SQLError) {
+        if !link.isInTransaction { try link.begin(access.rawValue) }
+    }
+
+    func execute(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) {
+        try begin()
+        try link.send(sql, arguments)
+    }
+
+    func rowsChanged(by sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int {
+        try begin()
+        return try link.ask(sql, arguments).changed
+    }
+
+    func query(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow] {
+        try begin()
+        return try link.ask(sql, arguments).rows
+    }
+
+    func queryForUpdate(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow] {
+        try query(access == .write ? sql + " FOR UPDATE" : sql, arguments)
+    }
+
+    /// Changing a big table takes long, and so does waiting for another process that does.
+    func lockSchema() throws(SQLError) {
+        try begin()
+        link.isPatient = true
+        try link.send("SET LOCAL statement_timeout = '9min'")
+        try link.send("SET LOCAL lock_timeout = '9min'")
+        _ = try link.ask("SELECT pg_advisory_xact_lock($1)", [.integer(Self.schemaLock)])
+    }
+
+    func finish() throws(SQLError) {
+        guard link.isInTransaction else { return }
+        switch access {
+        case .read: try link.commitUnheard()
+        case .write: try link.commit()
+        }
+    }
+}
+
+/// Keeps a process from asking again and again for a server that is away.
+final class PostgreSQLBackoff: Sendable {
+    private struct State {
+        var failures = 0
+        var until = ContinuousClock.now
+        var error = SQLError(.unavailable, "")
+    }
+
+    private static let longest = Duration.seconds(2)
+    private let state = Mutex(State())
+    /// Called when a server cannot be reached: whoever waits for a connection shall not wait for the next failure.
+    private let onFailure: @Sendable (SQLError) -> Void
+
+    init(onFailure: @escaping @Sendable (SQLError) -> Void) { self.onFailure = onFailure }
+
+    /// - Throws: the last failure, while it is too early to try again.
+    func check() throws(SQLError) {
+        let error = state.withLock { $0.failures > 0 && ContinuousClock.now < $0.until ? $0.error : nil }
+        if let error { throw error }
+    }
+
+    func succeeded() { state.withLock { $0.failures = 0 } }
+
+    func failed(_ error: SQLError) {
+        state.withLock { state in
+            let pause = Duration.milliseconds(50 << min(state.failures, 6))
+            state.failures += 1
+            state.until = ContinuousClock.now + min(pause, Self.longest)
+            state.error = error
+        }
+        onFailure(error)
+    }
+}

@@ -1,0 +1,216 @@
+import GoldsmithTestSupport
+import ImageCore
+import ImageStore
+import PrivateServers
+import SQLAccess
+import Synchronization
+import Testing
+
+@Suite("PostgreSQL in trouble", .timeLimit(.minutes(3)))
+struct PostgreSQLTroubleTests {
+    private static let quick: PostgreSQLOptions = {
+        var options = PostgreSQLOptions()
+        options.connectTimeout = .seconds(2)
+        options.answerTimeout = .seconds(2)
+        return options
+    }()
+
+    private static func makeCounter(in database: PostgreSQLDatabase) async throws {
+        try await database.write { (connection) throws(SQLError) in
+            try connection.execute("CREATE TABLE counters (id TEXT PRIMARY KEY, n BIGINT NOT NULL)")
+            try connection.execute("INSERT INTO counters VALUES ($1, 0), ($2, 0)", ["a", "b"])
+        }
+    }
+
+    private static func value(of id: String, in database: PostgreSQLDatabase) async throws -> Int64 {
+        try await database.read { (connection) throws(SQLError) in
+            try connection.query("SELECT n FROM counters WHERE id = $1", [.text(id)]).first?.integer("n") ?? -1
+        }
+    }
+
+    /// Reads and writes back, as the store does.
+    private static func increment(_ ids: [String], in database: PostgreSQLDatabase) async throws(SQLError) {
+        try await database.write { (connection) throws(SQLError) in
+            for id in ids {
+                let rows = try connection.queryForUpdate("SELECT n FROM counters WHERE id = $1", [.text(id)])
+                let value = try rows.first?.integer("n") ?? 0
+                try connection.execute("UPDATE counters SET n = $2 WHERE id = $1", [.text(id), .integer(value + 1)])
+            }
+        }
+    }
+
+    @Test("a restarted server is found again, also by connections that were idle")
+    func restarted() async throws {
+        try await TestPostgreSQL.with { server in
+            let database = try PostgreSQLDatabase(url: server.url)
+            try await Self.makeCounter(in: database)
+            for _ in 0..<3 {
+                try await server.restart()
+                try await Self.increment(["a"], in: database)
+            }
+            #expect(try await Self.value(of: "a", in: database) == 3)
+            server.kill()
+            let error = await #expect(throws: SQLError.self) { try await Self.increment(["a"], in: database) }
+            #expect(error?.kind == .unavailable)
+            try await server.restart()
+            #expect(await eventually { (try? await Self.value(of: "a", in: database)) == 3 })
+        }
+    }
+
+    @Test("a frozen server ends every transaction in bounded time, and none of them half")
+    func frozen() async throws {
+        try await TestPostgreSQL.with { server in
+            let database = try PostgreSQLDatabase(url: server.url, options: Self.quick)
+            try await Self.makeCounter(in: database)
+            server.freeze()
+            let start = ContinuousClock.now
+            let kinds = await withTaskGroup(of: SQLError.Kind?.self) { group in
+                for _ in 0..<32 {
+                    group.addTask {
+                        do throws(SQLError) {
+                            try await Self.increment(["a", "b"], in: database)
+                            return nil
+                        } catch {
+                            return error.kind
+                        }
+                    }
+                }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(kinds.allSatisfy { $0 == .unavailable })
+            #expect(ContinuousClock.now - start < .seconds(15))
+            server.thaw()
+            #expect(await eventually { (try? await Self.increment(["a", "b"], in: database)) != nil })
+            let values = (try await Self.value(of: "a", in: database), try await Self.value(of: "b", in: database))
+            #expect(values.0 == values.1)
+        }
+    }
+
+    @Test("a server killed in the middle of work loses nothing that was promised and keeps nothing twice")
+    func killed() async throws {
+        try await TestPostgreSQL.with { server in
+            let database = try PostgreSQLDatabase(url: server.url, options: Self.quick)
+            try await database.write { (connection) throws(SQLError) in
+                try connection.execute("CREATE TABLE done (id TEXT PRIMARY KEY)")
+            }
+            let promised = Mutex<[String]>([])
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for worker in 0..<6 {
+                    group.addTask {
+                        for number in 0..<60 {
+                            let id = "\(worker)-\(number)"
+                            // As a caller does: until it is done, and ready to find it done.
+                            let isDone = await eventually(within: .seconds(60)) {
+                                do throws(SQLError) {
+                                    try await database.write { (connection) throws(SQLError) in
+                                        let known = try connection.query(
+                                            "SELECT id FROM done WHERE id = $1",
+                                            [.text(id)]
+                                        )
+                                        guard known.isEmpty else { return }
+                                        try connection.execute("INSERT INTO done VALUES ($1)", [.text(id)])
+                                    }
+                                    return true
+                                } catch {
+                                    #expect(error.kind == .unavailable, "\(error)")
+                                    return false
+                                }
+                            }
+                            #expect(isDone)
+                            promised.withLock { $0.append(id) }
+                        }
+                    }
+                }
+                for mark in [60, 150, 240] {
+                    #expect(await eventually { promised.withLock { $0.count } >= mark })
+                    server.kill()
+                    try await server.restart()
+                }
+                try await group.waitForAll()
+            }
+            let kept = try await database.read { (connection) throws(SQLError) in
+                try connection.query("SELECT id FROM done").map { (row) throws(SQLError) in try row.text("id") }
+            }
+            #expect(kept.sorted() == promised.withLock { $0.sorted() })
+            #expect(kept.count == 360)
+        }
+    }
+
+    @Test("a deadlock's victim is repeated, and both succeed")
+    func deadlock() async throws {
+        var options = PostgreSQLServer.Options()
+        options.configuration = ["deadlock_timeout=50ms"]
+        try await TestPostgreSQL.with(options: options) { server in
+            let database = try PostgreSQLDatabase(url: server.url)
+            try await Self.makeCounter(in: database)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<40 {
+                    let ids = number % 2 == 0 ? ["a", "b"] : ["b", "a"]
+                    group.addTask { try await Self.increment(ids, in: database) }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await Self.value(of: "a", in: database) == 40)
+            #expect(try await Self.value(of: "b", in: database) == 40)
+        }
+    }
+
+    @Test("no error repeats a password or a value")
+    func discreet() async throws {
+        try await TestPostgreSQL.with { server in
+            let wrong = server.url.replacing(server.password, with: "hunter2")
+            let refused = await #expect(throws: SQLError.self) {
+                try await PostgreSQLDatabase(url: wrong).read { (connection) throws(SQLError) in
+                    try connection.query("SELECT 1 AS one")
+                }
+            }
+            #expect(refused?.kind == .unavailable)
+            #expect(refused?.message.contains("password authentication failed") == true)
+            #expect(refused?.message.contains("hunter2") == false)
+            let unreadable = #expect(throws: SQLError.self) {
+                try PostgreSQLDatabase(url: "postgresql://me:hunter2%zz@nowhere/db")
+            }
+            #expect(unreadable?.message.contains("hunter2") == false)
+            let database = try PostgreSQLDatabase(url: server.url)
+            for statement in ["INSERT INTO probe (a) VALUES ($1)", "SELECT $1::bigint AS n"] {
+                let error = await #expect(throws: SQLError.self) {
+                    try await database.write { (connection) throws(SQLError) in
+                        try connection.execute("CREATE TABLE probe (a TEXT PRIMARY KEY)")
+                        try connection.execute("INSERT INTO probe (a) VALUES ($1)", ["hunter2"])
+                        _ = try connection.query(statement, ["hunter2"])
+                    }
+                }
+                #expect(error?.kind == .corrupt, "\(String(describing: error))")
+                #expect(error?.message.contains("hunter2") == false, "\(String(describing: error))")
+            }
+        }
+    }
+
+    @Test("a certificate that the authority signed is taken with verify-full, and no other")
+    func encrypted() async throws {
+        let folder = try ScratchFolder()
+        let certificates = try await TestCertificates(in: .init(folder.path))
+        var options = PostgreSQLServer.Options()
+        options.certificate = certificates.certificate
+        options.key = certificates.key
+        try await TestPostgreSQL.with(options: options) { server in
+            let url = server.url.replacing("127.0.0.1", with: "localhost") + "?sslmode=verify-full&sslrootcert="
+            let good = try PostgreSQLDatabase(url: url + certificates.authority.string)
+            let rows = try await good.read { (connection) throws(SQLError) in
+                try connection.query("SELECT ssl::text AS ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+            }
+            #expect(rows == [SQLRow(["ssl": "true"])])
+            for bad in [
+                url + "/etc/ssl/certs/ca-certificates.crt",
+                url.replacing("localhost", with: "127.0.0.1") + certificates.authority.string,
+            ] {
+                let database = try PostgreSQLDatabase(url: bad)
+                let error = await #expect(throws: SQLError.self) {
+                    try await database.read { (connection) throws(SQLError) in try connection.query("SELECT 1 AS n") }
+                }
+                #expect(error?.kind == .unavailable)
+            }
+        }
+        withExtendedLifetime(folder) {}
+    }
+}
