@@ -4,10 +4,10 @@ SWIFT ?= swift
 # The demo and the tests use the development build; `make release` is for production.
 BUILD := .build/debug
 
-.PHONY: help setup build release test demo lint format check sanitize fuzz bench chaos chaos-cluster clean
+.PHONY: help setup build release test demo simulate simulate-mutants lint format check sanitize fuzz bench chaos chaos-cluster clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing on this machine (Debian packages only)
 	@scripts/setup
@@ -25,6 +25,13 @@ test: setup ## Run every test, against a real RabbitMQ and real disks
 demo: setup ## Build, then show an image being made, a worker killed, and a failure cleaned up
 	$(SWIFT) build --product goldsmith
 	@scripts/demo $(BUILD)/goldsmith
+
+simulate: setup ## Run 2,000 seeds of everything that can go wrong, in virtual time
+	$(SWIFT) build -c release --product goldsmith
+	@.build/release/goldsmith simulate --seeds 2000
+
+simulate-mutants: setup ## Plant known defects one at a time; fails unless the simulation catches each
+	@scripts/simulate-mutants
 
 lint: ## Check the formatting
 	$(SWIFT) format lint --strict -r -p Package.swift Sources Tests Benchmarks Chaos Fuzz

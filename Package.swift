@@ -89,11 +89,19 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // The real core, store and worker in virtual time, with everything around them simulated.
+        .target(
+            name: "ImageSimulation",
+            dependencies: ["ImageCore", "ImageDrivers", "ImageStore", "ImageWorker", "SQLAccess", log],
+            swiftSettings: settings
+        ),
+
         // The only wiring.
         .executableTarget(
             name: "goldsmith",
             dependencies: [
-                "AMQPClient", "CMalloc", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker", "PrivateServers",
+                "AMQPClient", "CMalloc", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore", "ImageWorker",
+                "PrivateServers",
                 "SQLAccess", lifecycle, log, subprocess, systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -130,8 +138,9 @@ let package = Package(
         .target(
             name: "GoldsmithTestSupport",
             dependencies: [
-                "AMQPClient", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker", "PrivateServers", "SQLAccess",
-                log, subprocess, systemPackage,
+                "AMQPClient", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore", "ImageWorker",
+                "PrivateServers",
+                "SQLAccess", log, subprocess, systemPackage,
             ],
             swiftSettings: settings
         ),
@@ -143,7 +152,7 @@ let package = Package(
         .testTarget(name: "ImageCoreTests", dependencies: ["ImageCore"], swiftSettings: settings),
         .testTarget(
             name: "ImageStoreTests",
-            dependencies: ["ImageStore", "GoldsmithTestSupport"],
+            dependencies: ["ImageStore", "GoldsmithTestSupport", systemPackage],
             swiftSettings: settings
         ),
         .testTarget(
@@ -156,9 +165,10 @@ let package = Package(
             dependencies: ["ImageWorker", "GoldsmithTestSupport"],
             swiftSettings: settings
         ),
+        .testTarget(name: "ImageSimulationTests", dependencies: ["ImageSimulation"], swiftSettings: settings),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["AMQPClient", "GoldsmithTestSupport", "ImageCore", subprocess, systemPackage],
+            dependencies: ["AMQPClient", "GoldsmithTestSupport", "ImageCore", "PrivateServers", subprocess, systemPackage],
             swiftSettings: settings
         ),
         fuzzing,

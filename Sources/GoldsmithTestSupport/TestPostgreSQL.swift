@@ -1,6 +1,6 @@
 import Glibc
 public import PrivateServers
-public import SQLAccess
+import SQLAccess
 import SystemPackage
 
 /// PostgreSQL servers for tests.

@@ -126,7 +126,8 @@ struct Intake {
     }
 
     private func newImageID() -> ImageID {
-        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+        let halves = (0..<2).map { _ in UInt64(context.random() * 0x1p32) }
+        let digits = String(halves[0] << 32 | halves[1], radix: 16)
         return ImageID(known: "img-" + String(repeating: "0", count: 16 - digits.count) + digits)
     }
 }

@@ -193,8 +193,10 @@ struct StepRunner {
         let applied = try await context.persist { () async throws(StoreError) in
             try await context.store.apply(event, to: grant.image.id, in: context.circumstances())
         }
-        // Too late: another attempt holds the job, or the image has failed. What was made must not stay.
-        if case .success = result, applied?.transition.isMoved != true { _ = await discard(grant) }
+        // Too late: another attempt holds the job, or the image has failed. What was made must not stay. The image says
+        // whether it was adopted, not the transition: a commit whose answer was lost is met again as a duplicate.
+        let isAdopted = applied?.image.ledger.contains { $0.resource == grant.resource && $0.isAdopted } == true
+        if case .success = result, !isAdopted { _ = await discard(grant) }
         return applied?.outgoing ?? []
     }
 

@@ -38,7 +38,7 @@ struct Sweeper {
             context.logger.warning("inventory not taken", metadata: ["error": "\(error.message)"])
             return
         }
-        for (id, found) in Dictionary(grouping: resources, by: \.imageID) {
+        for (id, found) in Dictionary(grouping: resources, by: \.imageID).sorted(by: { $0.key < $1.key }) {
             guard let image = try await context.store.image(id) else { continue }
             let owned = Set(image.ledger.map(\.resource.id))
             for orphan in found where !owned.contains(orphan.id) {

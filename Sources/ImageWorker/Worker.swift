@@ -7,7 +7,8 @@ public import ServiceLifecycle
 ///
 /// Holds no state that matters. Killed at any moment, another worker goes on from what the store says.
 public struct Worker: Service {
-    private let context: WorkerContext
+    private let body: WorkerBody
+    private var context: WorkerContext { body.context }
     private let consumer: AMQPConsumer
     private let publisher: AMQPPublisher
     private let inspection: AMQPConnection
@@ -30,11 +31,12 @@ public struct Worker: Service {
         consumer = AMQPConsumer(endpoint: endpoint, name: name + " (consume)", logger: logger)
         inspection = AMQPConnection(endpoint: endpoint, name: name + " (inspect)", logger: logger)
         self.topology = topology
-        context = WorkerContext(
+        body = WorkerBody(
             options: options,
             store: store,
             driver: driver,
             publisher: BrokerPublisher(publisher: publisher, topology: topology, time: time, logger: logger),
+            gauge: BrokerGauge(connection: inspection, topology: topology),
             time: time,
             random: random,
             logger: logger
@@ -58,13 +60,12 @@ public struct Worker: Service {
         await withTaskGroup(of: Ended.self) { group in
             for (lane, deliveries) in sources {
                 group.addTask {
-                    await serve(lane, deliveries)
+                    await body.serve(lane, deliveries.map { BrokerDelivery(delivery: $0) as any IncomingDelivery })
                     return .lane
                 }
             }
             group.addTask {
-                let gauge = BrokerGauge(connection: inspection, topology: topology)
-                await Sweeper(context: context, gauge: gauge).run()
+                await body.sweep()
                 return .sweeper
             }
             group.addTask {
@@ -102,41 +103,5 @@ public struct Worker: Service {
         case lane
         case sweeper
         case drain
-    }
-
-    private func serve(_ lane: Lane, _ deliveries: AMQPDeliveries) async {
-        let slots = Slots(context.options.concurrency(of: lane))
-        await withDiscardingTaskGroup { group in
-            for await delivery in deliveries {
-                // Each waits for its slot by itself, so that none is held longer than `hold` for it.
-                group.addTask {
-                    let incoming = BrokerDelivery(delivery: delivery)
-                    let hasSlot = await slots.acquire { try? await context.time.sleep(for: context.options.hold) }
-                    guard hasSlot else { return await putOff(incoming, lane) }
-                    await handle(incoming, lane)
-                    await slots.release()
-                }
-            }
-        }
-    }
-
-    private func handle(_ delivery: BrokerDelivery, _ lane: Lane) async {
-        switch lane {
-        case .intake: await Intake(context: context).handle(delivery)
-        case .job: await StepRunner(context: context).handle(delivery)
-        case .deadLetters: await DeadLetters(context: context).handle(delivery)
-        }
-    }
-
-    /// All slots are taken by long work: the job goes round the ladder instead of being held.
-    private func putOff(_ delivery: BrokerDelivery, _ lane: Lane) async {
-        guard case .job = lane, let message = JobMessage(parsing: delivery.message.body) else {
-            return delivery.giveBack()
-        }
-        do {
-            try await context.putOff(message, after: .seconds30, delivery)
-        } catch {
-            delivery.giveBack()
-        }
     }
 }

@@ -18,7 +18,7 @@ struct Goldsmith: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             DevCommand.self, WorkerCommand.self, TopologyCommand.self, ImageCommand.self, InstanceCommand.self,
-            QueueCommand.self, QuotaCommand.self, DatabaseCommand.self, DoctorCommand.self,
+            QueueCommand.self, QuotaCommand.self, DatabaseCommand.self, DoctorCommand.self, SimulateCommand.self,
         ]
     )
 

@@ -1,4 +1,5 @@
 import GoldsmithTestSupport
+import PrivateServers
 import Testing
 
 @Suite("The built program on PostgreSQL", .serialized, .timeLimit(.minutes(5)))

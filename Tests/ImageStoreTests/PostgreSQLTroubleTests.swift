@@ -4,6 +4,7 @@ import ImageStore
 import PrivateServers
 import SQLAccess
 import Synchronization
+import SystemPackage
 import Testing
 
 @Suite("PostgreSQL in trouble", .timeLimit(.minutes(3)))
@@ -86,6 +87,23 @@ struct PostgreSQLTroubleTests {
         }
     }
 
+    /// As a caller does: until it is done, and ready to find it done.
+    private static func isDone(_ id: String, in database: PostgreSQLDatabase) async -> Bool {
+        await eventually(within: .seconds(60)) {
+            do throws(SQLError) {
+                try await database.write { (connection) throws(SQLError) in
+                    let known = try connection.query("SELECT id FROM done WHERE id = $1", [.text(id)])
+                    guard known.isEmpty else { return }
+                    try connection.execute("INSERT INTO done VALUES ($1)", [.text(id)])
+                }
+                return true
+            } catch {
+                #expect(error.kind == .unavailable, "\(error)")
+                return false
+            }
+        }
+    }
+
     @Test("a server killed in the middle of work loses nothing that was promised and keeps nothing twice")
     func killed() async throws {
         try await TestPostgreSQL.with { server in
@@ -93,36 +111,20 @@ struct PostgreSQLTroubleTests {
             try await database.write { (connection) throws(SQLError) in
                 try connection.execute("CREATE TABLE done (id TEXT PRIMARY KEY)")
             }
-            let promised = Mutex<[String]>([])
+            let promised = Promises()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for worker in 0..<6 {
                     group.addTask {
                         for number in 0..<60 {
                             let id = "\(worker)-\(number)"
-                            // As a caller does: until it is done, and ready to find it done.
-                            let isDone = await eventually(within: .seconds(60)) {
-                                do throws(SQLError) {
-                                    try await database.write { (connection) throws(SQLError) in
-                                        let known = try connection.query(
-                                            "SELECT id FROM done WHERE id = $1",
-                                            [.text(id)]
-                                        )
-                                        guard known.isEmpty else { return }
-                                        try connection.execute("INSERT INTO done VALUES ($1)", [.text(id)])
-                                    }
-                                    return true
-                                } catch {
-                                    #expect(error.kind == .unavailable, "\(error)")
-                                    return false
-                                }
-                            }
+                            let isDone = await Self.isDone(id, in: database)
                             #expect(isDone)
-                            promised.withLock { $0.append(id) }
+                            promised.add(id)
                         }
                     }
                 }
                 for mark in [60, 150, 240] {
-                    #expect(await eventually { promised.withLock { $0.count } >= mark })
+                    #expect(await eventually { promised.ids.count >= mark })
                     server.kill()
                     try await server.restart()
                 }
@@ -131,7 +133,7 @@ struct PostgreSQLTroubleTests {
             let kept = try await database.read { (connection) throws(SQLError) in
                 try connection.query("SELECT id FROM done").map { (row) throws(SQLError) in try row.text("id") }
             }
-            #expect(kept.sorted() == promised.withLock { $0.sorted() })
+            #expect(kept.sorted() == promised.ids.sorted())
             #expect(kept.count == 360)
         }
     }
@@ -213,4 +215,11 @@ struct PostgreSQLTroubleTests {
         }
         withExtendedLifetime(folder) {}
     }
+}
+
+/// What a database has promised to keep.
+private final class Promises: Sendable {
+    private let kept = Mutex<[String]>([])
+    var ids: [String] { kept.withLock { $0 } }
+    func add(_ id: String) { kept.withLock { $0.append(id) } }
 }

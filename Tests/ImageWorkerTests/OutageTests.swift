@@ -1,6 +1,7 @@
 import GoldsmithTestSupport
 import ImageCore
 import ImageDrivers
+import Synchronization
 import Testing
 
 @testable import ImageWorker
@@ -44,6 +45,23 @@ struct OutageTests {
             rig.time.advance(by: .seconds(5))
         }
         outage.end()
+        await wakeUntilDone(work, rig)
+        #expect(try await rig.image().jobs[.systemDisk]?.phase == .done)
+        try await rig.run(worker)
+        try await rig.expectAvailable()
+    }
+
+    @Test("a commit whose answer is lost is no reason to delete what it adopted")
+    func answerLost() async throws {
+        let rig = try await Rig()
+        await rig.startCapturing()
+        let isLost = Atomic(false)
+        let worker = rig.worker(store: { call in
+            guard call.name == "store.apply", call.moment == .after else { return .pass }
+            return isLost.exchange(true, ordering: .relaxed) ? .pass : .unavailable
+        })
+        let work = Task { await worker.work(.job(.systemDisk)) }
+        try await becomesTrue { rig.time.sleepers > 0 && isLost.load(ordering: .relaxed) }
         await wakeUntilDone(work, rig)
         #expect(try await rig.image().jobs[.systemDisk]?.phase == .done)
         try await rig.run(worker)

@@ -9,16 +9,20 @@ public final class SimulatedDriver: ImageDriver {
     private let faults: SimulatedFaults
     private let impliesInstances: Bool
     private let dice: FaultDice
+    private let pause: @Sendable (Duration) async throws -> Void
 
     /// - Parameters:
     ///   - folder: an absolute path that several processes share; `nil` keeps everything in memory.
     ///   - impliesInstances: whether instances named `i-sim-<owner>-<anything>` exist without having been added.
+    ///   - pause: how the time of an operation passes.
     public init(
         locations: [LocationName],
         folder: String? = nil,
         impliesInstances: Bool = false,
-        faults: SimulatedFaults = SimulatedFaults()
+        faults: SimulatedFaults = SimulatedFaults(),
+        pause: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
     ) {
+        self.pause = pause
         shelf = folder.map { FolderShelf(root: $0) } ?? MemoryShelf()
         places = locations.sorted()
         self.faults = faults
@@ -49,6 +53,12 @@ public final class SimulatedDriver: ImageDriver {
     public func manifest(of replica: Resource) throws(StepFailure) -> [UInt8]? {
         let marker: Marker? = try read(try name(of: replica))
         return marker?.manifest
+    }
+
+    /// The checksums of what a resource holds, by device; `nil` when there is none, empty while it is not whole.
+    public func checksums(of resource: Resource) throws(StepFailure) -> [String: String]? {
+        let marker: Marker? = try read(try name(of: resource))
+        return marker?.sums
     }
 
     public func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance {
@@ -225,7 +235,7 @@ extension SimulatedDriver {
             guard part < parts else { break }
             if Task.isCancelled { throw .interrupted(what) }
             guard faults.delay > .zero else { continue }
-            do { try await Task.sleep(for: faults.delay / parts) } catch { throw .interrupted(what) }
+            do { try await pause(faults.delay / parts) } catch { throw .interrupted(what) }
         }
     }
 

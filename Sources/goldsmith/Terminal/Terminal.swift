@@ -8,7 +8,7 @@ enum Terminal {
     static let isColoured = isInteractive && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
 
     static func say(_ text: String) { write(text + "\n", to: .standardOutput) }
-    static func complain(_ text: String) { write(text + "\n", to: .standardError) }
+    @Sendable static func complain(_ text: String) { write(text + "\n", to: .standardError) }
 
     /// Nothing can be done about a closed pipe.
     static func write(_ text: String, to file: FileDescriptor = .standardOutput) {

@@ -44,6 +44,10 @@ public final class FakeBroker: Sendable {
     public var parked: [Letter] { state.withLock { $0.parked } }
     public var ladder: [Waiting] { state.withLock { $0.ladder } }
     public var unacked: Int { state.withLock { $0.unacked.count } }
+    /// How many messages of a queue a worker holds.
+    public func held(_ lane: Lane, by worker: String) -> Int {
+        state.withLock { state in state.unacked.values.count { $0.lane == lane && $0.worker == worker } }
+    }
     public func ready(_ lane: Lane) -> [Letter] { state.withLock { $0.ready[lane] ?? [] } }
     public var busyLanes: [Lane] { Lane.allCases.filter { !ready($0).isEmpty } }
     /// When the next message leaves the ladder.

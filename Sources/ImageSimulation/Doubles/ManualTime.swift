@@ -27,6 +27,9 @@ public final class ManualTime: Timekeeper {
     /// How many tasks wait for time to pass.
     public var sleepers: Int { state.withLock { $0.sleepers.count } }
 
+    /// When the first of them wakes.
+    public var nextWake: Timestamp? { state.withLock { $0.sleepers.values.map(\.wakesAt).min() } }
+
     public func sleep(for duration: Duration) async throws {
         try Task.checkCancellation()
         let id = state.withLock { state in

@@ -1,0 +1,108 @@
+import ImageCore
+import ImageWorker
+import Synchronization
+
+/// Remembers what goes on at this moment, for the checks that only look at the end would miss.
+final class EffectWatch: Sendable {
+    struct Work {
+        var resource: Resource
+        var part: String
+        var process: SimulatedProcess
+        var troubles: Int
+    }
+
+    private struct State {
+        var working: [Int: Work] = [:]
+        var published: [String: Int] = [:]
+        var last = 0
+    }
+
+    private let state = Mutex(State())
+
+    func published(_ id: String, by worker: String) {
+        state.withLock { $0.published[worker + " " + id, default: 0] += 1 }
+    }
+
+    func publications(of id: String, by worker: String) -> Int {
+        state.withLock { $0.published[worker + " " + id] ?? 0 }
+    }
+
+    /// - Returns: the number to end it with, and who works on the same though nothing has happened to him.
+    func begin(_ resource: Resource, by process: SimulatedProcess) -> (Int, rival: Work?) {
+        // Image and part, without the fencing number.
+        let part = resource.id.text.split(separator: ".").dropLast().joined(separator: ".")
+        return state.withLock { state in
+            let rival = state.working.values.first {
+                $0.part == part && !$0.process.plan.isDead && !$0.process.isGone && $0.troubles == $0.process.troubles
+            }
+            state.last += 1
+            state.working[state.last] = Work(
+                resource: resource,
+                part: part,
+                process: process,
+                troubles: process.troubles
+            )
+            return (state.last, rival)
+        }
+    }
+
+    func end(_ number: Int) { state.withLock { $0.working[number] = nil } }
+}
+
+/// A driver that is watched while it makes something.
+struct WatchedDriver: ImageDriver {
+    let driver: any ImageDriver
+    let process: SimulatedProcess
+    let world: World
+
+    func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance {
+        try await driver.describe(instance, for: owner)
+    }
+    func instances() async throws(StepFailure) -> [Instance] { try await driver.instances() }
+    func locations() async throws(StepFailure) -> [LocationName] { try await driver.locations() }
+    func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {
+        try await driver.checkDisk(device, of: instance)
+    }
+    func inventory() async throws(StepFailure) -> [Resource] { try await driver.inventory() }
+    func delete(_ resource: Resource) async throws(StepFailure) { try await driver.delete(resource) }
+
+    func capture(
+        _ device: DeviceName,
+        of instance: InstanceID,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture {
+        let number = await begin(resource)
+        defer { world.watch.end(number) }
+        return try await driver.capture(device, of: instance, into: resource, progress: progress)
+    }
+
+    func replicate(
+        _ captures: [Capture],
+        manifest: [UInt8],
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Replica {
+        let number = await begin(resource)
+        defer { world.watch.end(number) }
+        return try await driver.replicate(captures, manifest: manifest, into: resource, progress: progress)
+    }
+
+    private func begin(_ resource: Resource) async -> Int {
+        let image = try? await world.store.image(resource.imageID)
+        // Struck from the ledger already: whoever begins so late is found out by its fence.
+        let isKnown =
+            image?.ledger.contains { $0.resource.id == resource.id } == true
+            || image?.cleaned.contains(resource.id) == true
+            || process.troubles > 0
+        if !isKnown { world.violate(.ledgerFirst, "\(process.name) makes \(resource.id)") }
+        let (number, rival) = world.watch.begin(resource, by: process)
+        if let rival {
+            world.violate(
+                .oneWorker,
+                "\(process.name) makes \(resource.id) while \(rival.process.name) makes \(rival.resource.id)"
+            )
+        }
+        return number
+    }
+}

@@ -1,0 +1,126 @@
+import ImageCore
+import ImageDrivers
+import ImageWorker
+
+/// The story of one simulation: instances, requests, faults, calm, and the checks when nothing moves any more.
+struct Scenario {
+    let world: World
+    let crew: Crew
+
+    private static let owners = ["acct-1", "acct-2"]
+
+    func play() async throws -> Stage.Ending {
+        let instances = try addInstances()
+        let bystanders = try await addBystanders(of: instances[0])
+        if world.options.faults.contains(.quota), world.strikes(.quota, onceIn: 3) {
+            try await world.store.setQuota(of: Owner(known: Self.owners[0]), to: QuotaLimits(images: 1, snapshots: 4))
+        }
+        let workers = 1 + world.dice.number(below: 3)
+        for _ in 0..<workers { crew.hire() }
+        let upstream = Upstream(world: world, instances: instances)
+        let asking = Task { await upstream.ask() }
+        let storm = Task { await stir() }
+        await asking.value
+        await storm.value
+        world.calm()
+        let deadline = world.time.now() + world.options.patience
+        var unquiet = await whatMoves()
+        while let moving = unquiet {
+            guard world.time.now() < deadline else {
+                world.violate(.liveness, moving)
+                break
+            }
+            try await world.time.sleep(for: .seconds(30))
+            unquiet = await whatMoves()
+        }
+        return try await Verdicts(world: world, upstream: upstream, bystanders: bystanders).check()
+    }
+
+    private func addInstances() throws -> [Instance] {
+        let shared = world.strikes(.shared, onceIn: 2)
+        return try (0..<(shared ? 1 : world.options.images)).map { number in
+            let disks = [
+                ("/dev/vda", number % 2 == 0 ? DiskKind.local : .cloud), ("/dev/vdb", .cloud), ("/dev/vdc", .cloud),
+            ]
+            let instance = Instance(
+                id: InstanceID(known: "i-\(number)"),
+                owner: Owner(known: Self.owners[number % 2]),
+                status: .stopped,
+                disks: disks.compactMap { name, kind in
+                    DeviceName(name).map { Disk(device: $0, kind: kind, sizeBytes: 1 << 30) }
+                }
+            )
+            try world.driver.add(instance)
+            return instance
+        }
+    }
+
+    /// What another store's images own: nobody here may touch it.
+    private func addBystanders(of instance: Instance) async throws -> [Resource] {
+        var made: [Resource] = []
+        for disk in instance.dataDisks {
+            let image = ImageID(known: "img-another")
+            let resource = Resource(
+                id: ResourceID(image: image, part: disk.device.shortName, fence: 1),
+                kind: .snapshot,
+                imageID: image
+            )
+            _ = try await world.driver.capture(disk.device, of: instance.id, into: resource) { _ in }
+            made.append(resource)
+        }
+        return made
+    }
+
+    /// Faults that come by themselves, and not with somebody's call.
+    private func stir() async {
+        let end = world.time.now() + world.options.stormy
+        while world.time.now() < end {
+            await world.sleep(upTo: 30)
+            if world.strikes(.redelivery, onceIn: 6) { crew.cutOne() }
+            if world.strikes(.pause, onceIn: 8) { Task { await crew.pauseOne() } }
+            if world.strikes(.drain, onceIn: 12) { Task { await crew.drainOne() } }
+            if world.strikes(.purge, onceIn: 10) { purge() }
+        }
+    }
+
+    private func purge() {
+        let lanes = world.broker.busyLanes.filter { $0 != .intake }
+        if let lane = lanes.randomElement(world.dice), world.dice.number(below: 2) == 0 {
+            world.note("\(lane) is purged")
+            world.broker.purge(lane)
+        } else {
+            world.note("the ladder is purged")
+            world.broker.purgeLadder()
+        }
+    }
+
+    /// What is still going on, or `nil`.
+    private func whatMoves() async -> String? {
+        do {
+            let images = try await world.store.images(ImageQuery(limit: .max))
+            for image in images.sorted(by: { $0.id < $1.id }) {
+                if !image.status.isEnd {
+                    let open = image.jobs.filter { $0.value.phase != .done }.keys.sorted().map(\.description)
+                    return "image \(image.id) is \(image.status.rawValue), open: \(open.joined(separator: ", "))"
+                }
+                if image.cleanUp == .running { return "image \(image.id) is being cleaned up" }
+                if image.wakeAt != nil { return "image \(image.id) has an open clean-up" }
+            }
+            if !world.broker.busyLanes.isEmpty { return "messages in \(world.broker.busyLanes)" }
+            if world.broker.unacked > 0 { return "messages in workers' hands" }
+            if world.late > 0 { return "messages on their way" }
+            if world.broker.nextDue != nil { return "messages on the ladder" }
+            let unsent = try await world.store.unsent(before: Timestamp(microseconds: .max), limit: 1)
+            if let message = unsent.first { return "\(message.id) is in the outbox" }
+            let owned = Set(images.flatMap { $0.ledger.map(\.resource.id) })
+            let known = Set(images.map(\.id))
+            let orphan = try await world.driver.inventory().first {
+                known.contains($0.imageID) && !owned.contains($0.id)
+            }
+            if let orphan { return "\(orphan.id) is nobody's" }
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+}

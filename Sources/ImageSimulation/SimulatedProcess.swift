@@ -1,0 +1,225 @@
+import ImageCore
+import ImageWorker
+import Logging
+import Synchronization
+
+/// One worker process: the real handlers, with the world's faults at each of their calls across a port.
+final class SimulatedProcess: Sendable {
+    private struct State {
+        var pausedUntil: Timestamp?
+        /// How often it stood still or was cut off from the store: whoever was may lose its lease.
+        var troubles = 0
+        var root: Task<Void, Never>?
+        var lanes: [Lane: AsyncStream<any IncomingDelivery>.Continuation] = [:]
+        var isDraining = false
+        var isGone = false
+    }
+
+    let name: String
+    let plan: CrashPlan
+    private let world: World
+    private let state = Mutex(State())
+
+    init(_ name: String, dyingAt call: Int?, in world: World) {
+        self.name = name
+        self.world = world
+        plan = CrashPlan(at: call)
+    }
+
+    var troubles: Int { state.withLock { $0.troubles } }
+    var isGone: Bool { state.withLock { $0.isGone } }
+    /// Whether it takes deliveries.
+    var isOpen: Bool {
+        let now = world.time.now()
+        return !plan.isDead && state.withLock { !$0.isDraining && !$0.isGone && ($0.pausedUntil ?? now) <= now }
+    }
+
+    // MARK: Its life
+
+    func start() {
+        var options = WorkerOptions(id: WorkerID(known: name))
+        options.concurrency = 2
+        options.orphansEvery = .seconds(180)
+        let world = world
+        let body = WorkerBody(
+            options: options,
+            store: InterceptedStore(world.store) { await self.judge($0, .store) },
+            driver: WatchedDriver(
+                driver: InterceptedDriver(world.driver) { await self.judge($0, .driver) },
+                process: self,
+                world: world
+            ),
+            publisher: plan.publisher(FaultyPublisher(process: self, world: world)),
+            gauge: world.broker,
+            time: plan.time(ProcessTime(process: self, time: world.time)),
+            random: { world.dice.share() },
+            logger: Logger(label: name) { _ in SwiftLogNoOpLogHandler() }
+        )
+        var streams: [(Lane, AsyncStream<any IncomingDelivery>)] = []
+        for lane in Lane.allCases {
+            let (stream, continuation) = AsyncStream<any IncomingDelivery>.makeStream()
+            streams.append((lane, stream))
+            state.withLock { $0.lanes[lane] = continuation }
+        }
+        world.note("\(name) starts")
+        let lanes = streams
+        let root = Task {
+            await withTaskGroup(of: Void.self) { group in
+                let sweeping = Task { await body.sweep() }
+                for (lane, stream) in lanes { group.addTask { await body.serve(lane, stream) } }
+                await group.waitForAll()
+                sweeping.cancel()
+                await sweeping.value
+            }
+            self.state.withLock { $0.isGone = true }
+            world.broker.lose(self.name)
+            world.note("\(self.name) is gone")
+        }
+        state.withLock { $0.root = root }
+    }
+
+    func deliver(_ delivery: FakeDelivery, from lane: Lane) {
+        world.note("\(name) gets \(lane) \(delivery.message.messageID ?? "")")
+        let stream = state.withLock { $0.lanes[lane] }
+        Task {
+            let watched = await WatchedDelivery(delivery, self, world)
+            stream?.yield(plan.delivery(watched))
+        }
+    }
+
+    func end() {
+        let (root, lanes) = state.withLock { state in
+            state.isGone = true
+            return (state.root, state.lanes)
+        }
+        for lane in Lane.allCases { lanes[lane]?.finish() }
+        root?.cancel()
+        world.broker.lose(name)
+    }
+
+    /// As on SIGTERM: takes nothing more, finishes what runs, and what takes too long is cancelled.
+    func drain() async {
+        world.note("\(name) drains")
+        let (root, lanes) = state.withLock { state in
+            state.isDraining = true
+            return (state.root, state.lanes)
+        }
+        for lane in Lane.allCases { lanes[lane]?.finish() }
+        try? await world.time.sleep(for: .seconds(20))
+        root?.cancel()
+    }
+
+    func pause(for duration: Duration) {
+        world.note("\(name) stands still for \(duration)")
+        state.withLock {
+            $0.pausedUntil = world.time.now() + duration
+            $0.troubles += 1
+        }
+    }
+
+    func noteTrouble() { state.withLock { $0.troubles += 1 } }
+
+    // MARK: Its calls
+
+    /// Returns when the process does not stand still.
+    func awake() async {
+        while !plan.isDead, !isGone, let until = state.withLock({ $0.pausedUntil }), until > world.time.now() {
+            // Not the caller's task: a process that stands still is not woken by a cancellation either.
+            let (time, pause) = (world.time, until - world.time.now())
+            await Task { try? await time.sleep(for: pause) }.value
+        }
+    }
+
+    private enum Side {
+        case store
+        case driver
+    }
+
+    private func judge(_ call: PortCall, _ side: Side) async -> Verdict {
+        await world.letOthers()
+        await awake()
+        if case .dead = plan.judge(call) { return .dead }
+        world.note("\(name) \(call)")
+        switch side {
+        case .store:
+            guard world.strikes(.store, onceIn: 25) else { return .pass }
+            noteTrouble()
+            return .unavailable
+        case .driver: return await fault(at: call)
+        }
+    }
+
+    private func fault(at call: PortCall) async -> Verdict {
+        if call.moment == .before, world.strikes(.slow, onceIn: 12) {
+            do {
+                try await world.time.sleep(for: .seconds(1 + world.dice.number(below: 150)))
+            } catch {
+                return .fail(StepFailure(.throttled, .cancelled, "interrupted"))
+            }
+            await awake()
+        }
+        guard world.strikes(.driver, onceIn: 15) else { return .pass }
+        let isDeletion = call.name == "driver.delete"
+        return switch world.dice.number(below: 8) {
+        case 0 where !isDeletion: .fail(StepFailure(.permanent, .failedPrecondition, "broken for good"))
+        case 1, 2: .fail(StepFailure(.throttled, .unavailable, "too many requests"))
+        default: .fail(StepFailure(.transient, .unavailable, "broken for now"))
+        }
+    }
+}
+
+private struct ProcessTime: Timekeeper {
+    let process: SimulatedProcess
+    let time: any Timekeeper
+
+    func now() -> Timestamp { time.now() }
+
+    func sleep(for duration: Duration) async throws {
+        try await time.sleep(for: duration)
+        await process.awake()
+    }
+}
+
+/// The way to the broker.
+private struct FaultyPublisher: MessagePublisher {
+    let process: SimulatedProcess
+    let world: World
+
+    func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage] {
+        var confirmed: [OutgoingMessage] = []
+        for message in messages {
+            await world.letOthers()
+            await process.awake()
+            world.note("\(process.name) publishes \(message.destination) \(message.id)")
+            world.watch.published(message.id, by: process.name)
+            if await isConfirmed(message) { confirmed.append(message) }
+        }
+        return confirmed
+    }
+
+    private func isConfirmed(_ message: OutgoingMessage) async -> Bool {
+        let broker = world.broker
+        if world.strikes(.confirm, onceIn: 20) {
+            let isTaken = world.dice.number(below: 2) == 0
+            world.note("connection lost \(isTaken ? "before the confirm" : "before it was taken")")
+            if isTaken { _ = await broker.publish([message]) }
+            return false
+        }
+        let isWork = message.destination != .reply && message.destination != .events
+        if isWork, message.destination != .parking, world.strikes(.lost, onceIn: 30) {
+            world.note("the broker loses \(message.id)")
+            return true
+        }
+        if world.strikes(.duplicate, onceIn: 20) { _ = await broker.publish([message]) }
+        if world.strikes(.delay, onceIn: 15) {
+            world.deliverLate(message)
+            return true
+        }
+        return await broker.publish([message]).count == 1
+    }
+
+    func park(_ message: IncomingMessage, reason: String) async -> Bool {
+        await process.awake()
+        return await world.broker.park(message, reason: reason)
+    }
+}

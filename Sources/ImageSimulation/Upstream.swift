@@ -1,0 +1,89 @@
+import ImageCore
+import ImageWorker
+import Synchronization
+
+/// Who asks for images, and remembers what was asked: once, twice, something else under the same id, or to stop.
+final class Upstream: Sendable {
+    struct Asked: Sendable {
+        var identity: RequestIdentity
+        var operation: Operation
+        /// What tells one copy's answer from another's.
+        var correlations: [String] = []
+        var isConflicting = false
+    }
+
+    private let world: World
+    private let instances: [Instance]
+    private let asked = Mutex<[Asked]>([])
+
+    init(world: World, instances: [Instance]) {
+        self.world = world
+        self.instances = instances
+    }
+
+    var requests: [Asked] { asked.withLock { $0 } }
+
+    func ask() async {
+        for number in 0..<max(1, world.options.images) {
+            await world.sleep(upTo: 20)
+            let instance = instances[number % instances.count]
+            var body: [String: JSONValue] = [
+                "requestId": .string("r\(number)"), "owner": .string(instance.owner.text),
+                "instanceId": .string(instance.id.text), "name": .string("golden-\(number)"),
+            ]
+            switch world.dice.number(below: 3) {
+            case 0: body["dataDisks"] = .string("all")
+            case 1: body["dataDisks"] = .array([.object(["device": .string("/dev/vdb")])])
+            default: break
+            }
+            if world.dice.number(below: 3) == 0 { body["replicateTo"] = .array([.string("east")]) }
+            send(.create, body)
+            if world.strikes(.repeat, onceIn: 3) {
+                await world.sleep(upTo: 30)
+                if world.dice.number(below: 2) == 0 { body["description"] = .string("another one") }
+                send(.create, body)
+            }
+            if world.strikes(.cancel, onceIn: 5) {
+                Task { await cancel(number, for: instance.owner) }
+            }
+        }
+    }
+
+    /// At any moment of the making.
+    private func cancel(_ number: Int, for owner: Owner) async {
+        await world.sleep(upTo: world.dice.number(below: 3) == 0 ? 200 : 20)
+        let images = (try? await world.store.images(ImageQuery(owner: owner))) ?? []
+        guard let image = images.first(where: { $0.requestID.text == "r\(number)" }) else { return }
+        send(
+            .cancel,
+            [
+                "requestId": .string("c\(number)"), "owner": .string(owner.text),
+                "imageId": .string(image.id.text),
+            ]
+        )
+    }
+
+    private func send(_ operation: Operation, _ body: [String: JSONValue]) {
+        guard case .string(let id)? = body["requestId"], case .string(let owner)? = body["owner"],
+            let requestID = RequestID(id)
+        else { return }
+        let identity = RequestIdentity(owner: Owner(known: owner), requestID: requestID)
+        let correlation: String = asked.withLock { asked in
+            let index = asked.firstIndex { $0.identity == identity } ?? asked.count
+            if index == asked.count { asked.append(Asked(identity: identity, operation: operation)) }
+            asked[index].correlations.append("\(id)-\(asked[index].correlations.count)")
+            if body["description"] != nil { asked[index].isConflicting = true }
+            return asked[index].correlations.last ?? ""
+        }
+        world.note("upstream asks \(operation.rawValue) \(id)")
+        world.broker.send(
+            IncomingMessage(
+                routingKey: operation.rawValue,
+                messageID: id,
+                correlationID: correlation,
+                replyTo: "answers",
+                body: CanonicalJSON.bytes(JSONValue.object(body))
+            )
+        )
+    }
+}

@@ -1,0 +1,123 @@
+import ImageCore
+import ImageDrivers
+import ImageStore
+import ImageWorker
+import Logging
+import SQLAccess
+import Synchronization
+
+/// Everything one simulation is made of, and what it has found so far.
+final class World: Sendable {
+    private struct State {
+        var violation: Violation?
+        var faults: [FaultKind: Int] = [:]
+        var isCalm = false
+        var late = 0
+    }
+
+    let time = ManualTime()
+    let dice: SharedDice
+    let broker: FakeBroker
+    let driver: SimulatedDriver
+    /// The store as the checks see it: nothing comes between.
+    let store: any ImageStore
+    let trace: Trace
+    let options: SimulationOptions
+    let watch = EffectWatch()
+    private let state = Mutex(State())
+
+    init(seed: UInt64, options: SimulationOptions, dice: SharedDice, echo: (@Sendable (String) -> Void)?) async throws {
+        self.options = options
+        self.dice = dice
+        let time = time
+        trace = Trace(start: time.now(), echo: echo)
+        broker = FakeBroker(time: time)
+        store = try await SQLImageStore(on: try SQLiteMemory())
+        var faults = SimulatedFaults(seed: seed)
+        faults.delay =
+            options.faults.contains(.slow) ? [.zero, .seconds(2), .seconds(20)][dice.number(below: 3)] : .zero
+        if options.faults.contains(.location), dice.number(below: 4) == 0 {
+            faults.brokenLocations = [LocationName(known: "west")]
+        }
+        driver = SimulatedDriver(
+            locations: ["east", "west"].map { LocationName(known: $0) },
+            faults: faults,
+            pause: { try await time.sleep(for: $0) }
+        )
+        if !faults.brokenLocations.isEmpty { count(.location) }
+    }
+
+    var violation: Violation? { state.withLock { $0.violation } }
+    /// How often each fault has struck.
+    var faults: [FaultKind: Int] { state.withLock { $0.faults } }
+    /// Whether faults have stopped.
+    var isCalm: Bool { state.withLock { $0.isCalm } }
+
+    func calm() {
+        state.withLock { $0.isCalm = true }
+        note("no more faults")
+    }
+
+    func note(_ text: String) { trace.note(text, at: time.now()) }
+
+    /// The first violation is the one that counts: what follows it is often its consequence.
+    func violate(_ invariant: Invariant, _ what: String) {
+        note("VIOLATED \(invariant.rawValue): \(what)")
+        state.withLock { state in
+            if state.violation == nil { state.violation = Violation(invariant: invariant, details: what) }
+        }
+    }
+
+    private func count(_ fault: FaultKind) { state.withLock { $0.faults[fault, default: 0] += 1 } }
+
+    /// Whether a fault strikes now, which it does once in `rarity` times while there are faults.
+    func strikes(_ fault: FaultKind, onceIn rarity: Int) -> Bool {
+        guard options.faults.contains(fault), !isCalm, dice.number(below: rarity) == 0 else { return false }
+        count(fault)
+        return true
+    }
+
+    /// Lets other tasks come first. Not `Task.yield`: its job passes the runtime's hook by.
+    func letOthers() async { await Task {}.value }
+
+    /// Messages the broker has and does not hand out yet.
+    var late: Int { state.withLock { $0.late } }
+
+    func deliverLate(_ message: OutgoingMessage) {
+        state.withLock { $0.late += 1 }
+        Task {
+            await sleep(upTo: 60)
+            _ = await broker.publish([message])
+            state.withLock { $0.late -= 1 }
+        }
+    }
+
+    func sleep(upTo seconds: Int) async {
+        try? await time.sleep(for: .milliseconds(1 + dice.number(below: seconds * 1000)))
+    }
+}
+
+/// What must hold, by the name that a failing seed is reported with.
+public enum Invariant: String, Codable, Sendable {
+    case oneEnd = "one end for each request"
+    case answers = "every answer is the first answer"
+    case noOrphans = "no resource without an owner"
+    case nothingElse = "nothing else is touched"
+    case adopted = "what is adopted is whole and made by the fence that holds"
+    case complete = "an available image has all its captures and replicas"
+    case cleaned = "a cleaned image has left nothing"
+    case quota = "quota used is the sum of the images'"
+    case locks = "locks are balanced"
+    case attempts = "attempts are within their limits"
+    case journal = "the journal has no gaps and every line is published"
+    case outbox = "the outbox is empty in the end"
+    case liveness = "everything comes to an end once faults stop"
+    case ledgerFirst = "what is made is in the ledger before"
+    case oneWorker = "one worker at a time works on a job"
+    case reemit = "a duplicate sends its follow-ups again"
+}
+
+public struct Violation: Codable, Sendable, Equatable {
+    public var invariant: Invariant
+    public var details: String
+}

@@ -1,0 +1,71 @@
+package import ImageCore
+package import Logging
+
+/// What one worker process does with what comes to it, free of the broker's types: `Worker` runs it over RabbitMQ, the
+/// simulation over a broker in memory.
+package struct WorkerBody: Sendable {
+    let context: WorkerContext
+    private let gauge: any QueueGauge
+
+    package init(
+        options: WorkerOptions,
+        store: any ImageStore,
+        driver: any ImageDriver,
+        publisher: any MessagePublisher,
+        gauge: any QueueGauge,
+        time: any Timekeeper,
+        random: @escaping @Sendable () -> Double,
+        logger: Logger
+    ) {
+        self.gauge = gauge
+        context = WorkerContext(
+            options: options,
+            store: store,
+            driver: driver,
+            publisher: publisher,
+            time: time,
+            random: random,
+            logger: logger
+        )
+    }
+
+    /// Until the task is cancelled.
+    package func sweep() async { await Sweeper(context: context, gauge: gauge).run() }
+
+    /// Handles a lane's deliveries until there are no more of them and the last is handled.
+    package func serve<Deliveries: AsyncSequence & Sendable>(_ lane: Lane, _ deliveries: Deliveries) async
+    where Deliveries.Element == any IncomingDelivery, Deliveries.Failure == Never {
+        let slots = Slots(context.options.concurrency(of: lane))
+        await withDiscardingTaskGroup { group in
+            for await delivery in deliveries {
+                // Each waits for its slot by itself, so that none is held longer than `hold` for it.
+                group.addTask {
+                    let hasSlot = await slots.acquire { try? await context.time.sleep(for: context.options.hold) }
+                    guard hasSlot else { return await putOff(delivery, lane) }
+                    await handle(delivery, lane)
+                    await slots.release()
+                }
+            }
+        }
+    }
+
+    private func handle(_ delivery: any IncomingDelivery, _ lane: Lane) async {
+        switch lane {
+        case .intake: await Intake(context: context).handle(delivery)
+        case .job: await StepRunner(context: context).handle(delivery)
+        case .deadLetters: await DeadLetters(context: context).handle(delivery)
+        }
+    }
+
+    /// All slots are taken by long work: the job goes round the ladder instead of being held.
+    private func putOff(_ delivery: any IncomingDelivery, _ lane: Lane) async {
+        guard case .job = lane, let message = JobMessage(parsing: delivery.message.body) else {
+            return delivery.giveBack()
+        }
+        do {
+            try await context.putOff(message, after: .seconds30, delivery)
+        } catch {
+            delivery.giveBack()
+        }
+    }
+}

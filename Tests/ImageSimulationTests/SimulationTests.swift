@@ -1,0 +1,29 @@
+import ImageSimulation
+import Testing
+
+@Suite("Nothing lost, nothing left, whatever goes wrong", .timeLimit(.minutes(5)))
+struct SimulationTests {
+    @Test("every invariant holds", arguments: 1...40)
+    func holds(seed: UInt64) {
+        let outcome = Simulation.run(seed: seed)
+        #expect(outcome.violation == nil, "\(outcome.lastLines.joined(separator: "\n"))")
+        #expect(outcome.requests >= 3)
+    }
+
+    @Test("the same seed is the same story", arguments: [1, 7, 19])
+    func replays(seed: UInt64) {
+        let (first, second) = (Simulation.run(seed: seed), Simulation.run(seed: seed))
+        #expect(first.traceHash == second.traceHash)
+        #expect(first.steps == second.steps)
+        #expect(first.traceHash != Simulation.run(seed: seed + 1).traceHash)
+    }
+
+    @Test("without faults every request becomes an image")
+    func calm() {
+        var options = SimulationOptions()
+        options.faults = []
+        let outcome = Simulation.run(seed: 1, options)
+        #expect(outcome.violation == nil)
+        #expect(outcome.available == options.images)
+    }
+}
