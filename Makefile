@@ -4,7 +4,11 @@ SWIFT ?= swift
 # The demo and the tests use the development build; `make release` is for production.
 BUILD := .build/debug
 
-.PHONY: help setup build release test demo simulate simulate-mutants lint format check sanitize fuzz bench chaos chaos-cluster clean
+<<<<<<< HEAD
+.PHONY: help setup build release test demo simulate simulate-mutants lint format check sanitize fuzz bench bench-bytes chaos chaos-cluster clean
+=======
+.PHONY: help setup build release test demo lint format check sanitize bench bench-bytes chaos chaos-cluster clean
+>>>>>>> 3d081bd (Measure an image's bytes beside an operator's script)
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +74,9 @@ chaos-cluster: setup ## The same on three RabbitMQ nodes, the leader of a queue 
 	$(SWIFT) build --product goldsmith
 	$(SWIFT) build --product goldsmith-chaos
 	@$(CHAOS) --cluster
+
+bench-bytes: release ## Measure making a whole machine's image beside an operator's script: a table, and .build/bench-bytes.json
+	Benchmarks/bytes/run --json .build/bench-bytes.json .build/release/goldsmith
 
 clean: ## Remove what was built
 	rm -rf .build .build-*
