@@ -4,11 +4,8 @@ SWIFT ?= swift
 # The demo and the tests use the development build; `make release` is for production.
 BUILD := .build/debug
 
-<<<<<<< HEAD
-.PHONY: help setup build release test demo simulate simulate-mutants lint format check sanitize fuzz bench bench-bytes chaos chaos-cluster clean
-=======
-.PHONY: help setup build release test demo lint format check sanitize bench bench-bytes chaos chaos-cluster clean
->>>>>>> 3d081bd (Measure an image's bytes beside an operator's script)
+.PHONY: help setup build release test demo simulate simulate-mutants lint format check sanitize fuzz bench bench-bytes \
+	chaos chaos-cluster clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

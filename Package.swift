@@ -62,6 +62,7 @@ let package = Package(
         // Generic plumbing: these know nothing of images.
         .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
         .systemLibrary(name: "CMalloc"),
+        .systemLibrary(name: "CLinux"),
         .target(name: "AMQPClient", dependencies: ["CRabbitMQ", log], swiftSettings: settings),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(
@@ -80,7 +81,7 @@ let package = Package(
         .target(name: "ImageStore", dependencies: ["ImageCore", "SQLAccess"], swiftSettings: settings),
         .target(
             name: "ImageDrivers",
-            dependencies: ["ImageCore", crypto, log, subprocess, systemPackage],
+            dependencies: ["CLinux", "ImageCore", crypto, log, subprocess, systemPackage],
             swiftSettings: settings
         ),
         .target(

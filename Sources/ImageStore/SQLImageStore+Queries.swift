@@ -7,7 +7,7 @@ extension SQLImageStore {
     public func unsent(before moment: Timestamp, limit: Int) async throws(StoreError) -> [OutgoingMessage] {
         try await read { (transaction) throws(SQLError) in
             let rows = try transaction.connection.query(
-                "SELECT message, body FROM outbox WHERE written_at < $1 ORDER BY written_at, position LIMIT $2",
+                "SELECT message, body FROM outbox WHERE written_at < $1 ORDER BY written_at, position, id LIMIT $2",
                 [.integer(moment.microseconds), SQLValue(limit)]
             )
             var messages: [OutgoingMessage] = []

@@ -40,6 +40,36 @@ struct VerifiedCopyTests {
         try handle.close()
     }
 
+    @Test("a large copy is whole, and lets go of its memory as the disk takes it")
+    func large() async throws {
+        let scratch = try DriverScratch()
+        let (source, target) = (scratch.path("source"), scratch.path("target"))
+        #expect(FileManager.default.createFile(atPath: source, contents: nil))
+        let handle = try known(FileHandle(forUpdatingAtPath: source))
+        var random = SampleBytes("large")
+        var block = [UInt8](repeating: 0, count: 8 << 20)
+        // A hole after each block, so that windows begin and end beside holes.
+        for number in 0..<UInt64(10) {
+            block.withUnsafeMutableBytes { random.fill($0) }
+            try handle.seek(toOffset: number * 9 << 20)
+            try handle.write(contentsOf: block)
+        }
+        try handle.close()
+
+        let pass = VerifiedCopy(flag: CancellationFlag()) { _ in }
+        let copied = try pass.copy(source, to: target, bytesPerSecond: nil)
+        #expect(try pass.sum(of: source) == copied)
+        let held = try await DriverScratch.run("/usr/bin/fincore", ["-b", "-n", "-o", "RES", target])
+        let kind = try await DriverScratch.run("/usr/bin/stat", ["-f", "-c", "%T", target])
+        // A file system that lies in memory has nowhere else to keep it.
+        if !kind.hasPrefix("tmpfs") {
+            let limit = 3 * WriteOut.windowBytes
+            #expect(try known(Int64(held.trimmingCharacters(in: .whitespacesAndNewlines))) <= limit)
+        }
+        // The copy is read again only here: what was let go of is on the disk.
+        #expect(try pass.sum(of: target) == copied)
+    }
+
     @Test("a raised flag stops a copy before the next chunk")
     func cancelled() async throws {
         let scratch = try DriverScratch()

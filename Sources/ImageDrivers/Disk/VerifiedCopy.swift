@@ -20,8 +20,6 @@ struct VerifiedCopy {
     /// Large enough that system calls cost nothing, small enough for prompt cancellation and a smooth rate.
     static let chunkBytes = 1 << 20
 
-    static let syncBytes: Int64 = 256 << 20
-
     var flag: CancellationFlag
     /// Called with 0 at the beginning, then after each chunk with its length.
     var onBytes: (Int64) -> Void
@@ -47,7 +45,7 @@ struct VerifiedCopy {
         var hasher = ChunkHasher(Self.chunkBytes)
         var pace = Pace(bytesPerSecond: bytesPerSecond)
         let size = try size(of: source)
-        var unsynced: Int64 = 0
+        var writeOut = WriteOut()
         let isShared = copy.cloneBlocks(of: source)
         if !isShared { try file { () throws(FileFailure) in try copy.setSize(size) } }
         try walk(source, size: size, chunkBytes: Self.chunkBytes(at: bytesPerSecond)) {
@@ -62,13 +60,7 @@ struct VerifiedCopy {
                 try hasher.load(chunk, of: source)
                 try file { () throws(FileFailure) in try copy.write(hasher.loaded(chunk.count), at: chunk.lowerBound) }
                 try hasher.add(chunk, of: copy)
-                // Bounds what a crash of the host loses and what the last sync has to write, and keeps a large copy
-                // from pushing everybody else's pages out.
-                unsynced += Int64(chunk.count)
-                if unsynced >= Self.syncBytes {
-                    try file { () throws(FileFailure) in try copy.sync() }
-                    unsynced = 0
-                }
+                try file { () throws(FileFailure) in try writeOut.add(chunk, of: copy) }
                 try pace.wait(after: chunk.count, flag)
             }
         }

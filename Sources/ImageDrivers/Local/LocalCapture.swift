@@ -38,6 +38,10 @@ extension LocalDriver {
                 advice: "Keep the instance stopped until its disks are captured, then retry the image."
             )
         }
+        // The disk writes while the file is checked and hashed; what is left to wait for is little.
+        try filing(at: .storage) { () throws(FileFailure) in
+            try OpenFile(partial, flags: O_RDONLY | O_NOFOLLOW).beginWriteOut()
+        }
         let size = try await checkResult(partial, place, gauge)
         let sum = try await hash(partial, place, gauge, held: held)
         try filing(at: .storage) { () throws(FileFailure) in
@@ -118,7 +122,6 @@ extension LocalDriver {
     ) async throws(StepFailure) -> FileSum {
         try await OwnThread.run { flag in
             do throws(CopyStop) {
-                do throws(FileFailure) { try FileCalls.sync(path) } catch { throw CopyStop.file(error) }
                 let size = (try? FileCalls.status(path))??.size ?? 1
                 var hashed: Int64 = 0
                 let copied = Self.share(of: held, Self.copyShare * 100)
@@ -126,7 +129,9 @@ extension LocalDriver {
                     hashed += bytes
                     gauge.reach(copied + Int64(Double(held - copied) * Double(hashed) / Double(max(1, size))))
                 }
-                return .success(try pass.sum(of: path))
+                let sum = try pass.sum(of: path)
+                do throws(FileFailure) { try FileCalls.sync(path) } catch { throw CopyStop.file(error) }
+                return .success(sum)
             } catch {
                 return .failure(
                     error == .cancelled ? .interrupted("The capture of \(place)") : .copy(error, at: .storage)

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// An open file, closed when its owner lets go of it.
@@ -17,6 +18,27 @@ struct OpenFile: ~Copyable {
 
     func sync() throws(FileFailure) {
         guard fsync(descriptor) == 0 else { throw FileFailure("sync", path) }
+    }
+
+    /// Asks the disk to take what was written in `range`, or in all of the file, without waiting for it. Nothing is
+    /// safe before `sync` has returned: the file's own data are not written here, and the disk may hold its in a cache.
+    func beginWriteOut(_ range: Range<Int64> = 0..<0) throws(FileFailure) {
+        try writeOut(range, goldsmith_write_out_begin)
+    }
+
+    /// Waits until the disk has taken what was written in `range`, and lets go of its memory.
+    ///
+    /// - Throws: also when the disk has refused it. The kernel tells that once, so a later `sync` may not say it again.
+    func finishWriteOut(_ range: Range<Int64>) throws(FileFailure) {
+        try writeOut(range, goldsmith_write_out_wait)
+        // Only advice: a file system that does not take it keeps the pages.
+        _ = posix_fadvise(descriptor, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_DONTNEED)
+    }
+
+    private func writeOut(_ range: Range<Int64>, _ flags: CUnsignedInt) throws(FileFailure) {
+        guard sync_file_range(descriptor, range.lowerBound, Int64(range.count), flags) != 0 else { return }
+        // Some file systems in user space do not know the call: there the last sync does all the work.
+        guard errno == ENOSYS || errno == EINVAL || errno == EOPNOTSUPP else { throw FileFailure("write", path) }
     }
 
     func size() throws(FileFailure) -> Int64 {
