@@ -169,7 +169,9 @@ let package = Package(
         .testTarget(name: "ImageSimulationTests", dependencies: ["ImageSimulation"], swiftSettings: settings),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["AMQPClient", "GoldsmithTestSupport", "ImageCore", "PrivateServers", subprocess, systemPackage],
+            dependencies: [
+                "AMQPClient", "GoldsmithTestSupport", "ImageCore", "PrivateServers", subprocess, systemPackage,
+            ],
             swiftSettings: settings
         ),
         fuzzing,
