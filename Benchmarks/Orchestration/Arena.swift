@@ -9,6 +9,7 @@ import SystemPackage
 /// Which database a measurement's workers share.
 enum StoreKind: String, CaseIterable, Sendable {
     case sqlite
+    case postgresql
 }
 
 /// A failed measurement, in a sentence.
@@ -38,6 +39,7 @@ final class Arena: Sendable {
     /// The simulated compute system lies in memory: what it costs must not be measured.
     private let memory: FilePath
     private let options: Options
+    private let database: PostgreSQLServer?
     private let environment: [String: String]
     private let crew = Mutex<[ChildProcess]>([])
 
@@ -61,7 +63,10 @@ final class Arena: Sendable {
         // A million queued messages must not raise its alarm.
         brokerOptions.memoryLimit = 6 << 30
         broker = try await RabbitMQNode.start(in: folder.appending("broker"), options: brokerOptions)
-        let storeURL = "sqlite://\(folder.string)/store.sqlite"
+        database =
+            options.store == .postgresql
+            ? try await PostgreSQLServer.start(in: folder.appending("database")) : nil
+        let storeURL = database?.url ?? "sqlite://\(folder.string)/store.sqlite"
         var environment = [
             "GOLDSMITH_AMQP_URL": broker.url, "GOLDSMITH_STORE_URL": storeURL,
             "GOLDSMITH_DATA": memory.string, "GOLDSMITH_LOG_LEVEL": "warning",
@@ -157,6 +162,7 @@ final class Arena: Sendable {
         for worker in workers where await !worker.hasEnded(within: .seconds(30)) { worker.killNow() }
         let complaint = workers.indices.map { Self.tail(of: folder.appending("worker-\($0).log")) }.joined()
         await broker.stop()
+        await database?.stop()
         try FileManager.default.removeItem(atPath: folder.string)
         if FileManager.default.fileExists(atPath: memory.string) {
             try FileManager.default.removeItem(atPath: memory.string)
