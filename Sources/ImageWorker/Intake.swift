@@ -14,6 +14,9 @@ struct Intake {
         guard let operation = Operation(rawValue: message.routingKey) else {
             return await context.park(delivery, reason: "there is no operation \(message.routingKey)")
         }
+        guard !message.holdsZero else {
+            return await context.park(delivery, reason: "reply_to or correlation_id holds a zero character")
+        }
         do {
             let request = try Request.parse(
                 operation,

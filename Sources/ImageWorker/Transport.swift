@@ -29,6 +29,9 @@ public struct IncomingMessage: Sendable, Equatable {
         self.isRedelivered = isRedelivered
     }
 
+    /// Whether what is written into the store with the answer holds U+0000, where a database's texts end.
+    var holdsZero: Bool { [replyTo, correlationID].contains { $0?.utf8.contains(0) == true } }
+
     var replyAddress: ReplyAddress? {
         replyTo.map { ReplyAddress(queue: $0, correlationID: correlationID) }
     }

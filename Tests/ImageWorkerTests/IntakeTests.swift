@@ -37,6 +37,20 @@ struct IntakeTests {
         #expect(rig.broker.parked.first?.message.body == body)
     }
 
+    @Test("a request whose answer could not be addressed is parked, not written down cut short")
+    func zeroes() async throws {
+        let rig = try await Rig()
+        let body = Array(#"{"requestId":"r1","owner":"acct-1","instanceId":"i-web1","name":"web"}"#.utf8)
+        for (replyTo, correlationID) in [("a\0b", "c"), ("a", "b\0c")] {
+            rig.broker.send(
+                IncomingMessage(routingKey: "image.create", correlationID: correlationID, replyTo: replyTo, body: body)
+            )
+        }
+        try await rig.run(rig.worker())
+        #expect(rig.broker.parked.count == 2)
+        #expect(try await rig.store.images(ImageQuery()).isEmpty)
+    }
+
     @Test("an unknown operation is parked")
     func operation() async throws {
         let rig = try await Rig()

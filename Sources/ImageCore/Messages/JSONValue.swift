@@ -28,6 +28,8 @@ public enum JSONValue: Equatable, Sendable {
         var (depth, values) = (0, 1)
         var (isInString, isEscaped) = (false, false)
         for byte in bytes {
+            // No JSON in UTF-8 has one. The decoder would take it for UTF-16, of which these limits see nothing.
+            guard byte != 0 else { return false }
             switch byte {
             case _ where isEscaped: isEscaped = false
             case UInt8(ascii: "\\") where isInString: isEscaped = true

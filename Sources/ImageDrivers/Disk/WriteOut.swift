@@ -2,8 +2,8 @@
 ///
 /// Left to itself, the kernel collects what is written and writes it all at the sync: the disk waits for the processor
 /// first and the processor for the disk afterwards. Here each window is handed to the disk as soon as it is full, and
-/// the one before it is waited for and let go of. So a copy of any size holds two windows of memory, is never far ahead
-/// of its disk, and does not push other people's pages out.
+/// the one before it is waited for and let go of. So what is written holds two windows of memory, whatever its size, and
+/// is never far ahead of its disk. (What is read stays in memory as the kernel likes.)
 struct WriteOut {
     /// Large enough for any disk's queue; the last sync has two of them to wait for at most.
     static let windowBytes: Int64 = 16 << 20

@@ -39,9 +39,7 @@ extension LocalDriver {
             )
         }
         // The disk writes while the file is checked and hashed; what is left to wait for is little.
-        try filing(at: .storage) { () throws(FileFailure) in
-            try OpenFile(partial, flags: O_RDONLY | O_NOFOLLOW).beginWriteOut()
-        }
+        try await beginWriteOut(partial)
         let size = try await checkResult(partial, place, gauge)
         let sum = try await hash(partial, place, gauge, held: held)
         try filing(at: .storage) { () throws(FileFailure) in
@@ -56,6 +54,17 @@ extension LocalDriver {
             fileSizeBytes: sum.sizeBytes,
             sha256: sum.sha256
         )
+    }
+
+    /// On a thread of its own: a disk whose queue is full makes even this wait.
+    private func beginWriteOut(_ file: String) async throws(StepFailure) {
+        try await OwnThread.run { _ in
+            Result { () throws(StepFailure) in
+                try filing(at: .storage) { () throws(FileFailure) in
+                    try OpenFile(file, flags: O_RDONLY | O_NOFOLLOW).beginWriteOut()
+                }
+            }
+        }
     }
 
     /// How much of a capture's progress is the copying, in percent. The rest is the hashing.

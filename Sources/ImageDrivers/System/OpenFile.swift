@@ -20,8 +20,8 @@ struct OpenFile: ~Copyable {
         guard fsync(descriptor) == 0 else { throw FileFailure("sync", path) }
     }
 
-    /// Asks the disk to take what was written in `range`, or in all of the file, without waiting for it. Nothing is
-    /// safe before `sync` has returned: the file's own data are not written here, and the disk may hold its in a cache.
+    /// Asks the disk to take what was written in `range`, or in all of the file. Does not wait until it has, but for
+    /// room in its queue: not for the cooperative pool. Nothing is safe before `sync` has returned: the file's own data are not written here, and the disk may hold its in a cache.
     func beginWriteOut(_ range: Range<Int64> = 0..<0) throws(FileFailure) {
         try writeOut(range, goldsmith_write_out_begin)
     }

@@ -46,7 +46,9 @@ public final class PostgreSQLDatabase: SQLDatabase {
                 let tell = job.run(session)
                 let next = self.state.withLock { state in
                     guard !state.waiting.isEmpty else {
-                        state.idle.append(session)
+                        // One without a connection comes last: it may be that the server takes no more of them, while
+                        // those that are there are well.
+                        if session.isConnected { state.idle.append(session) } else { state.idle.insert(session, at: 0) }
                         return nil as Job?
                     }
                     return state.waiting.removeFirst()

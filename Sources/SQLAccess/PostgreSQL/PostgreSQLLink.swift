@@ -52,6 +52,13 @@ final class PostgreSQLLink {
         guard PQstatus(connection) == CONNECTION_OK, PQsetnonblocking(connection, 1) == 0,
             PQenterPipelineMode(connection) == 1
         else { throw SQLError(.unavailable, "PostgreSQL: \(Self.complaint(of: connection))") }
+        guard let encoding = PQparameterStatus(connection, "server_encoding"), String(cString: encoding) == "UTF8"
+        else {
+            throw SQLError(
+                .unavailable,
+                "PostgreSQL: the database's encoding is not UTF8; make it with ENCODING 'UTF8' TEMPLATE template0"
+            )
+        }
     }
 
     deinit { PQfinish(connection) }

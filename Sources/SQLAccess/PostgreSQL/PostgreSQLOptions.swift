@@ -29,20 +29,28 @@ struct PostgreSQLEndpoint: Sendable {
         self.url = url
         self.options = options
         guard let known = PQconninfoParse(url, nil) else {
-            throw SQLError(
-                .unavailable,
-                "the PostgreSQL URL cannot be read; it is postgresql://user:password@host/name, percent-encoded"
-            )
+            throw Self.unreadable
         }
         defer { PQconninfoFree(known) }
-        var given = ""
+        var given: [String: String] = [:]
         var option = known
         while let keyword = option.pointee.keyword {
-            if String(cString: keyword) == "options", let value = option.pointee.val { given = String(cString: value) }
+            if let value = option.pointee.val { given[String(cString: keyword)] = String(cString: value) }
             option += 1
         }
-        self.given = given
+        // An `@`, `:` or `/` of a password that is not percent-encoded ends up in one of these, and libpq would repeat it
+        // when it does not find the host.
+        let host = given["host"] ?? ""
+        let isHost = host.hasPrefix("/") || !host.contains { "@/".contains($0) }
+        let isPort = given["port"]?.allSatisfy { $0.isNumber || $0 == "," } ?? true
+        guard isHost, isPort, given["dbname"]?.contains("@") != true else { throw Self.unreadable }
+        self.given = given["options"] ?? ""
     }
+
+    private static let unreadable = SQLError(
+        .unavailable,
+        "the PostgreSQL URL cannot be read; it is postgresql://user:password@host/name, percent-encoded"
+    )
 
     /// Keywords in libpq's order: what stands before `dbname` yields to the URL, what stands behind does not.
     var keywords: [(String, String)] {
@@ -51,7 +59,9 @@ struct PostgreSQLEndpoint: Sendable {
             // Only a stopped or dying worker leaves one open: everybody else's rows are free again then.
             "idle_in_transaction_session_timeout": options.answerTimeout,
         ]
-        let settings = session.map { "-c \($0.key)=\($0.value.wholeMilliseconds)" }.sorted()
+        // A commit is on the disk when it returns, whatever the role's or the database's default is.
+        let settings =
+            session.map { "-c \($0.key)=\($0.value.wholeMilliseconds)" }.sorted() + ["-c synchronous_commit=on"]
         return [
             ("connect_timeout", String(max(2, options.connectTimeout.wholeMilliseconds / 1000))),
             ("fallback_application_name", "goldsmith"),

@@ -27,6 +27,8 @@ final class PostgreSQLSession: Sendable {
         self.backoff = backoff
     }
 
+    var isConnected: Bool { link.withLock { $0 != nil } }
+
     func run(_ body: @escaping @Sendable () -> Void) { queue.async(execute: body) }
 
     /// On the session's thread.

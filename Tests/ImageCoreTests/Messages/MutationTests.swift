@@ -50,6 +50,18 @@ struct MutationTests {
         #expect(taken < .seconds(5), "\(taken)")
     }
 
+    @Test("A body in UTF-16 is no JSON to us: limits that look at bytes would not hold for it")
+    func wideCharacters() {
+        let body = #"{"owner":"acct-1","requestId":"r1"}"#
+        for wide in [
+            body.utf16.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] },
+            body.utf16.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] },
+        ] {
+            #expect(JSONValue(parsing: wide) == nil)
+        }
+        #expect(JSONValue(parsing: Array(body.utf8)) != nil)
+    }
+
     @Test("As many values and brackets as are allowed are read in reasonable time")
     func mostValues() {
         let depth = JSONValue.maximumDepth
