@@ -34,8 +34,9 @@ final class World: Sendable {
         broker = FakeBroker(time: time)
         store = try await SQLImageStore(on: try SQLiteMemory())
         var faults = SimulatedFaults(seed: seed)
-        faults.delay =
-            options.faults.contains(.slow) ? [.zero, .seconds(2), .seconds(20)][dice.number(below: 3)] : .zero
+        // Work always takes a while: what comes in its midst, a cancellation above all, would else always be too late.
+        faults.delay = .seconds(1 + dice.number(below: 6))
+        if options.faults.contains(.slow), dice.number(below: 3) == 0 { faults.delay = .seconds(20) }
         if options.faults.contains(.location), dice.number(below: 4) == 0 {
             faults.brokenLocations = [LocationName(known: "west")]
         }
