@@ -58,7 +58,7 @@ bench: release ## Measure orchestration beside the broker's raw limit: a table, 
 CHAOS_IMAGES ?= 2000
 CHAOS_SECONDS ?= 150
 CHAOS_SEED ?=
-CHAOS_STORE ?= sqlite
+CHAOS_STORE ?= postgresql
 CHAOS = $(BUILD)/goldsmith-chaos --program $(BUILD)/goldsmith --images $(CHAOS_IMAGES) --seconds $(CHAOS_SECONDS) \
 	--store $(CHAOS_STORE) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
 

@@ -1,5 +1,22 @@
 import Foundation
 import GoldsmithTestSupport
+import ImageCore
+
+/// What a request must be answered.
+enum Expectation: Equatable, Sendable {
+    case accepted
+    case refused(ErrorCode)
+    /// Which of the two depends on what else happens.
+    case acceptedOrRefused(ErrorCode)
+
+    func allows(_ answer: Answer) -> Bool {
+        switch self {
+        case .accepted: answer.status == .accepted
+        case .refused(let code): answer.rejection?.code == code
+        case .acceptedOrRefused(let code): answer.status == .accepted || answer.rejection?.code == code
+        }
+    }
+}
 
 /// One request that an upstream will make.
 struct Ask: Sendable {
@@ -9,6 +26,7 @@ struct Ask: Sendable {
     var requestID: String
     var operation = "image.create"
     var body: String
+    var expectation: Expectation
     /// Whether it is sent a second time under the same id, as by an upstream that has forgotten that it asked.
     var isSentTwice = false
     /// How long after the answer its image is cancelled; `nil` for never.
@@ -23,7 +41,9 @@ struct Ask: Sendable {
             owner: owner,
             requestID: requestID + "-cancel",
             operation: "image.cancel",
-            body: #"{"requestId":"\#(requestID)-cancel","owner":"\#(owner)","imageId":"\#(image)"}"#
+            body: #"{"requestId":"\#(requestID)-cancel","owner":"\#(owner)","imageId":"\#(image)"}"#,
+            // It may have come to its end before.
+            expectation: .acceptedOrRefused(.failedPrecondition)
         )
     }
 }
@@ -42,7 +62,14 @@ struct AskSource {
         let instance = kind == 3 ? "i-unknown-\(number)" : "i-sim-\(owner)-\(number)"
         let typo = kind == 4 ? #","replicateTwo":["east"]"# : ""
         let locations = Bool.random(using: &generator) ? #"["east"]"# : #"["east","west"]"#
-        return ask("bulk", owner, number, instance, locations, more: typo)
+        let expectation: Expectation =
+            switch kind {
+            case 0..<3: .acceptedOrRefused(.quotaExceeded)
+            case 3: .refused(.notFound)
+            case 4: .refused(.invalidArgument)
+            default: .accepted
+            }
+        return ask("bulk", owner, number, instance, locations, more: typo, expectation)
     }
 
     /// Of instances with real disks, of which there are a few: their makings wait for each other.
@@ -50,7 +77,8 @@ struct AskSource {
         let instance = "i-real\(number % instances)"
         // The second location is the small one that fills up.
         let locations = number % 3 == 0 ? #"["east","west"]"# : #"["east"]"#
-        return ask("real", "real", number, instance, locations, more: "")
+        // Its owner may have started it.
+        return ask("real", "real", number, instance, locations, more: "", .acceptedOrRefused(.failedPrecondition))
     }
 
     private mutating func ask(
@@ -59,7 +87,8 @@ struct AskSource {
         _ number: Int,
         _ instance: String,
         _ locations: String,
-        more: String
+        more: String,
+        _ expectation: Expectation
     ) -> Ask {
         let disks = Int.random(in: 0..<3, using: &generator) == 0 ? "[]" : #""all""#
         var ask = Ask(
@@ -67,7 +96,8 @@ struct AskSource {
             owner: owner,
             requestID: "r\(number)",
             body: #"{"requestId":"r\#(number)","owner":"\#(owner)","instanceId":"\#(instance)","#
-                + #""name":"golden-\#(number)","dataDisks":\#(disks),"replicateTo":\#(locations)\#(more)}"#
+                + #""name":"golden-\#(number)","dataDisks":\#(disks),"replicateTo":\#(locations)\#(more)}"#,
+            expectation: expectation
         )
         ask.isSentTwice = Int.random(in: 0..<20, using: &generator) == 0
         if Int.random(in: 0..<20, using: &generator) == 0 {

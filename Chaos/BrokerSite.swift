@@ -88,7 +88,7 @@ final class BrokerSite: Sendable {
             try await connection.purgeQueue(queue)
             await connection.close()
         case .killWorker, .freezeWorker, .drainWorker, .killStore, .restartStore, .freezeStore, .cutStore,
-            .fillLocation, .startInstance:
+            .cutStatement, .fillLocation, .startInstance:
             throw ChaosFailure("\(fault.rawValue) is no fault of a broker")
         }
     }

@@ -25,7 +25,7 @@ struct Chaos: AsyncParsableCommand {
     @Option(help: "How many images are asked for, 20 to 1000000.") var images = 2000
     @Option(help: "How long faults happen, 10 to 86400.") var seconds = 150
     @Option(help: "What decides requests, faults and times. Default: a new one each time.") var seed: UInt64?
-    @Option(help: "The workers' database: sqlite.") var store = StoreKind.sqlite
+    @Option(help: "The workers' database: postgresql or sqlite.") var store = StoreKind.postgresql
     @Flag(help: "Three RabbitMQ nodes, of which the one that leads a queue is killed every 20 seconds.")
     var cluster = false
     @Option(help: "Seconds the end may take after the last fault. Default: 300, and 30 ms for each image.")
@@ -108,10 +108,12 @@ struct ChaosPlan: Sendable {
 
 /// The databases that can be chosen.
 enum StoreKind: String, CaseIterable, ExpressibleByArgument, Sendable {
+    case postgresql
     case sqlite
 
     func start(below folder: FilePath) async throws -> any StoreSite {
         switch self {
+        case .postgresql: try await PostgreSQLSite.start(below: folder)
         case .sqlite: SQLiteSite(folder)
         }
     }

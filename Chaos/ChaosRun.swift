@@ -1,4 +1,5 @@
 import Foundation
+import ImageCore
 import SystemPackage
 
 /// One run from the first server to the verdict.
@@ -99,7 +100,7 @@ struct ChaosRun: Sendable {
     private func settled(_ judge: Judge) async throws -> Verdict {
         let deadline = ContinuousClock.now + plan.patience
         while true {
-            var verdict = try await judge.verdict()
+            guard var verdict = try await verdict(of: judge, until: deadline) else { continue }
             if verdict.complaint == nil || ContinuousClock.now > deadline {
                 let disks = try await DiskJudge(stage: judge.stage).judge()
                 (verdict.compared, verdict.damagedFiles) = disks
@@ -107,6 +108,18 @@ struct ChaosRun: Sendable {
             }
             Progress.say("not yet: \(verdict.complaint ?? "")")
             try await Task.sleep(for: .seconds(5))
+        }
+    }
+
+    /// - Returns: `nil` when the store was out of reach: a connection that a fault has broken is found broken only when
+    ///   it is used.
+    private func verdict(of judge: Judge, until deadline: ContinuousClock.Instant) async throws -> Verdict? {
+        do {
+            return try await judge.verdict()
+        } catch let error as StoreError where error.kind == .unavailable && ContinuousClock.now < deadline {
+            Progress.say("not yet: \(error)")
+            try await Task.sleep(for: .seconds(1))
+            return nil
         }
     }
 

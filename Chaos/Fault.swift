@@ -28,6 +28,8 @@ enum Fault: String, CaseIterable, Codable, Sendable {
     case freezeStore = "freeze-store"
     /// Every connection to the database is cut.
     case cutStore = "cut-store"
+    /// One connection to the database is cut in the middle of a statement or its answer, at best of a commit.
+    case cutStatement = "cut-statement"
     /// A location has no space left.
     case fillLocation = "fill-location"
     /// An instance is started by its owner while it is being captured.
@@ -39,7 +41,8 @@ enum Fault: String, CaseIterable, Codable, Sendable {
         case .killBroker, .restartBroker, .freezeBroker, .killLeader, .memoryAlarm, .killStore, .restartStore,
             .freezeStore, .fillLocation:
             true
-        case .killWorker, .freezeWorker, .drainWorker, .cutBroker, .cutFrame, .purgeQueue, .cutStore, .startInstance:
+        case .killWorker, .freezeWorker, .drainWorker, .cutBroker, .cutFrame, .purgeQueue, .cutStore, .cutStatement,
+            .startInstance:
             false
         }
     }

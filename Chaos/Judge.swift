@@ -17,16 +17,17 @@ struct Judge: Sendable {
         verdict.confirmed = confirmed.count
         verdict.resent = upstream.resent
         verdict.duplicates = .init(answers: seen.duplicateAnswers, events: seen.duplicateEvents)
-        verdict.contradictions = seen.contradictions.count + seen.histories.count { $0.value.ends.count > 1 }
+        verdict.contradictions = seen.contradictions.count + seen.histories.count { $0.value.isContradictory }
         verdict.unanswered = confirmed.keys.count { seen.answers[$0] == nil }
         for installation in stage.installations {
             let images = try await installation.store.images(ImageQuery(limit: .max))
             let asks = confirmed.values.filter { $0.prefix == installation.prefix }
-            try await judgeRequests(asks, images, installation, &verdict)
+            try await judgeRequests(asks, images, seen, installation, &verdict)
             judgeImages(images, seen, &verdict)
             try judgeFiles(images, installation, &verdict)
             try await judgeQuota(images, installation, &verdict)
             verdict.locks += try await installation.store.locks().count
+            for image in images { verdict.leases += try await installation.store.leases(of: image.id).count }
             verdict.unsent += try await installation.store.unsent(
                 before: Timestamp(microseconds: .max),
                 limit: 10_000
@@ -43,10 +44,13 @@ struct Judge: Sendable {
     private func judgeRequests(
         _ asks: [Ask],
         _ images: [Image],
+        _ seen: Witness.Seen,
         _ installation: Installation,
         _ verdict: inout Verdict
     ) async throws {
         let known = Set(images.map(\.id))
+        let requests = Set(images.map { RequestIdentity(owner: $0.owner, requestID: $0.requestID) })
+        verdict.twins += images.count - requests.count
         for ask in asks {
             guard let owner = Owner(ask.owner), let id = RequestID(ask.requestID) else { continue }
             let identity = RequestIdentity(owner: owner, requestID: id)
@@ -55,6 +59,8 @@ struct Judge: Sendable {
                 continue
             }
             if answer.rejection != nil { verdict.rejected += 1 }
+            if !ask.expectation.allows(answer) { verdict.unexpected += 1 }
+            if let told = seen.answers[ask.correlation], told != Witness.Answer(answer) { verdict.misreported += 1 }
             if answer.rejection == nil, answer.imageId.map({ known.contains($0) }) != true { verdict.lost += 1 }
         }
     }
@@ -71,7 +77,10 @@ struct Judge: Sendable {
             if !image.status.isEnd || (image.status == .error && image.cleanUp != .done) || !isTidy {
                 verdict.stuck += 1
             }
-            let told = seen.histories[image.id.text]?.sequences ?? []
+            let history = seen.histories[image.id.text] ?? Witness.History()
+            // An end that was not announced at all is a missing event.
+            if let end = history.lastEnd, end != image.status.rawValue.lowercased() { verdict.misreported += 1 }
+            let told = history.sequences
             verdict.missingEvents += Int(image.sequence) - told.count { (1...max(1, image.sequence)).contains($0) }
         }
     }
@@ -99,5 +108,16 @@ struct Judge: Sendable {
             }
             if try await installation.store.quota(of: owner).used != expected { verdict.quota += 1 }
         }
+    }
+}
+
+extension Witness.Answer {
+    /// What upstream is told of a recorded answer.
+    init(_ answer: Answer) {
+        self.init(
+            status: answer.status.rawValue,
+            imageId: answer.imageId?.text,
+            code: answer.code?.rawValue
+        )
     }
 }

@@ -20,17 +20,27 @@ final class Stage: Sendable {
         Progress.say("starting \(plan.isCluster ? "a cluster of three RabbitMQ nodes" : "RabbitMQ")")
         let broker = try await BrokerSite.start(below: folder, isCluster: plan.isCluster)
         do {
-            return try await Stage(plan, folder, broker)
+            let stores = try await plan.store.start(below: folder)
+            do {
+                return try await Stage(plan, folder, broker, stores)
+            } catch {
+                await stores.stop()
+                throw error
+            }
         } catch {
             await broker.stop()
             throw error
         }
     }
 
-    private init(_ plan: ChaosPlan, _ folder: FilePath, _ broker: BrokerSite) async throws {
+    private init(
+        _ plan: ChaosPlan,
+        _ folder: FilePath,
+        _ broker: BrokerSite,
+        _ stores: any StoreSite
+    ) async throws {
         self.folder = folder
         self.broker = broker
-        let stores = try await plan.store.start(below: folder)
         self.stores = stores
         smallDisk = try await SmallDisk.mount(at: folder.appending("small"), mebibytes: 64 + 4 * plan.realImages)
         if smallDisk == nil { Progress.say("no file system can be mounted here: no location will be filled") }
@@ -103,7 +113,8 @@ final class Stage: Sendable {
             try instances.setStatus("Running", of: instance)
             try await Task.sleep(for: time)
             try instances.setStatus("Stopped", of: instance)
-        case .killStore, .restartStore, .freezeStore, .cutStore: try await stores.inflict(fault, for: time)
+        case .killStore, .restartStore, .freezeStore, .cutStore, .cutStatement:
+            try await stores.inflict(fault, for: time, bytes: bytes)
         case .killBroker, .restartBroker, .freezeBroker, .killLeader, .cutBroker, .cutFrame, .memoryAlarm, .purgeQueue:
             try await broker.inflict(fault, for: time, queue: queue, bytes: bytes)
         }

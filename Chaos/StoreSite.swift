@@ -12,7 +12,8 @@ protocol StoreSite: Sendable {
     func url(for prefix: String) async throws -> String
     /// The same database as the harness sees it: by no road that faults are put on.
     func store(for prefix: String) async throws -> any ImageStore
-    func inflict(_ fault: Fault, for time: Duration) async throws
+    /// - Parameter bytes: how far a statement gets that is cut.
+    func inflict(_ fault: Fault, for time: Duration, bytes: Int) async throws
     /// Ends every fault.
     func heal() async throws
     func stop() async
@@ -35,7 +36,7 @@ final class SQLiteSite: StoreSite {
     }
 
     /// A transaction of ours that is in no hurry.
-    func inflict(_ fault: Fault, for time: Duration) async throws {
+    func inflict(_ fault: Fault, for time: Duration, bytes: Int) async throws {
         for prefix in ["bulk", "real"] {
             let database = try SQLiteDatabase(path: path(prefix))
             try await database.write { (connection) throws(SQLError) in

@@ -19,6 +19,13 @@ struct Verdict: Encodable, Sendable {
     var unanswered = 0
     /// Requests that got two different answers, and images that were announced as both Available and Error.
     var contradictions = 0
+    /// Requests whose recorded answer is not one that they could get.
+    var unexpected = 0
+    /// Images beyond the first of one request.
+    var twins = 0
+    /// Requests that were told another answer than the recorded one, and images whose last announced end is not their
+    /// status.
+    var misreported = 0
     /// Images that have come to no end, or whose clean-up has not.
     var stuck = 0
     /// Numbered events that nobody has got.
@@ -31,6 +38,8 @@ struct Verdict: Encodable, Sendable {
     /// Parts of Available images that are not what was captured, or not equal to their source.
     var damagedFiles = 0
     var locks = 0
+    /// Leases on jobs, of which nobody works on any more.
+    var leases = 0
     /// Owners whose quota is not what their images hold.
     var quota = 0
     /// Messages that wait in the outbox.
@@ -59,10 +68,11 @@ struct Verdict: Encodable, Sendable {
     var complaint: String? {
         let wrong = [
             ("requests not confirmed", requests - confirmed), ("lost", lost), ("stuck", stuck),
-            ("unanswered", unanswered), ("contradictions", contradictions), ("missing events", missingEvents),
+            ("unanswered", unanswered), ("contradictions", contradictions), ("unexpected answers", unexpected),
+            ("twins", twins), ("misreported", misreported), ("missing events", missingEvents),
             ("orphaned snapshots", orphanedSnapshots), ("orphaned files", orphanedFiles),
-            ("missing files", missingFiles), ("damaged files", damagedFiles), ("locks", locks), ("quota", quota),
-            ("unsent", unsent), ("parked", parked), ("crashes", crashes),
+            ("missing files", missingFiles), ("damaged files", damagedFiles), ("locks", locks),
+            ("leases", leases), ("quota", quota), ("unsent", unsent), ("parked", parked), ("crashes", crashes),
         ].filter { $0.1 != 0 }
         return wrong.isEmpty ? nil : wrong.map { "\($0.0): \($0.1)" }.joined(separator: ", ")
     }

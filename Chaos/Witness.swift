@@ -15,8 +15,11 @@ final class Witness: Sendable {
     /// The numbered events of one image.
     struct History: Sendable {
         var sequences: Set<Int64> = []
-        /// The ends that were announced: `available`, `error`.
-        var ends: Set<String> = []
+        /// The ends that were announced, by their numbers: `available`, `error`.
+        var ends: [Int64: String] = [:]
+
+        var lastEnd: String? { ends.max { $0.key < $1.key }?.value }
+        var isContradictory: Bool { Set(ends.values).count > 1 }
     }
 
     struct Seen: Sendable {
@@ -106,7 +109,7 @@ final class Witness: Sendable {
             case "error": notes.errors += 1
             default: return
             }
-            notes.histories[String(parts[0])]?.ends.insert(String(words[1]))
+            notes.histories[String(parts[0])]?.ends[sequence] = String(words[1])
         }
     }
 }
