@@ -60,7 +60,7 @@ struct LocationTests {
 
     @Test("an image storage that fills up during the capture is said to be full")
     func storageFillsUp() async throws {
-        let scratch = try DriverScratch(copyRate: 16 << 20)
+        let scratch = try DriverScratch(copyRate: 4 << 20)
         try await scratch.makeDisk("i-1", "vda", mebibytes: 16)
         try scratch.describe("i-1", disks: [.init("/dev/vda", kind: "local", file: "vda")])
         let images = scratch.path("images")
