@@ -1,7 +1,7 @@
 import ImageCore
 import Synchronization
 
-/// Images this process has read or written lately, beside the very text they stand in the database as.
+/// Images this process has written lately, beside the very text they stand in the database as.
 ///
 /// Reading an image's document is most of what a short transaction costs. A worker mostly meets an image again that it
 /// has just written, so the text is compared and only a text that is not known is read. Nothing is ever taken from here
