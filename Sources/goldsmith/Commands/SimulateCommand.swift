@@ -8,7 +8,7 @@ struct SimulateCommand: ParsableCommand {
         abstract: "Run the workers' own code in virtual time against everything that can go wrong.",
         discussion: """
             Each seed is another story: messages lost, doubled and late, workers that die or stand still, a store and a \
-            compute system that fail. The same seed is the same story, whatever machine it runs on.
+            compute system that fail. The same seed is the same story in every run of the same build.
 
               goldsmith simulate --seeds 200                    seeds 1 to 200
               goldsmith simulate --seed 17 --trace              one story, line by line
