@@ -102,8 +102,7 @@ let package = Package(
             name: "goldsmith",
             dependencies: [
                 "AMQPClient", "CMalloc", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore", "ImageWorker",
-                "PrivateServers",
-                "SQLAccess", lifecycle, log, subprocess, systemPackage,
+                "PrivateServers", "SQLAccess", lifecycle, log, subprocess, systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -140,8 +139,7 @@ let package = Package(
             name: "GoldsmithTestSupport",
             dependencies: [
                 "AMQPClient", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore", "ImageWorker",
-                "PrivateServers",
-                "SQLAccess", log, subprocess, systemPackage,
+                "PrivateServers", "SQLAccess", log, subprocess, systemPackage,
             ],
             swiftSettings: settings
         ),
