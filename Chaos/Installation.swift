@@ -46,7 +46,8 @@ final class Installation: Sendable {
         try FileManager.default.createDirectory(atPath: logs.string, withIntermediateDirectories: true)
         let places = locations.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         environment = [
-            "GOLDSMITH_AMQP_URL": amqpURL, "GOLDSMITH_STORE_URL": try await database.url(for: prefix),
+            "GOLDSMITH_AMQP_URL": amqpURL, "GOLDSMITH_UPSTREAMS": "*",
+            "GOLDSMITH_STORE_URL": try await database.url(for: prefix),
             "GOLDSMITH_DATA": data.string, "GOLDSMITH_PREFIX": prefix, "GOLDSMITH_DRIVER": driver.rawValue,
             "GOLDSMITH_LOCATIONS": places.joined(separator: ","), "GOLDSMITH_LEASE": "4", "GOLDSMITH_HOLD": "5",
             "GOLDSMITH_DRAIN": "3", "GOLDSMITH_ATTEMPTS": "3", "PATH": "/usr/bin:/bin",

@@ -70,6 +70,8 @@ struct Judge: Sendable {
             switch image.status {
             case .available: verdict.available += 1
             case .error: verdict.error += 1
+            // Nobody asks for a deletion here.
+            case .deleting, .deleted: verdict.stuck += 1
             case .pending, .replicating: break
             }
             // What an attempt has left besides what was adopted is still to be deleted.

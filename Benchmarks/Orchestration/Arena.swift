@@ -68,7 +68,7 @@ final class Arena: Sendable {
             ? try await PostgreSQLServer.start(in: folder.appending("database")) : nil
         let storeURL = database?.url ?? "sqlite://\(folder.string)/store.sqlite"
         var environment = [
-            "GOLDSMITH_AMQP_URL": broker.url, "GOLDSMITH_STORE_URL": storeURL,
+            "GOLDSMITH_AMQP_URL": broker.url, "GOLDSMITH_UPSTREAMS": "*", "GOLDSMITH_STORE_URL": storeURL,
             "GOLDSMITH_DATA": memory.string, "GOLDSMITH_LOG_LEVEL": "warning",
             "GOLDSMITH_LOCATIONS": "east", "GOLDSMITH_DRIVER": "simulated",
             "GOLDSMITH_SIMULATED_DELAY": "\(options.delay.milliseconds)",

@@ -62,6 +62,7 @@ private func checkAccepted(_ request: Request, _ message: RequestInput) throws(B
     guard case .success(let same) = full.outcome, same == request, same.fingerprint == request.fingerprint else {
         throw BrokenPromise("parsed, written and parsed again it is another request")
     }
+    try promise(request.operation == message.operation, "it is another operation")
     guard case .create(let create) = request else { return }
     let stored = try? CanonicalJSON.decode(CreateRequest.self, from: CanonicalJSON.bytes(create))
     try promise(stored == create, "the request cannot be stored")
@@ -96,44 +97,4 @@ private func checkRefused(_ refused: UnusableRequest, _ message: RequestInput) t
     try promise(event.outgoing().routingKey.split(separator: ".").count == 3, "a topic with a word too many")
     let told = try? CanonicalJSON.decode(Answer.self, from: CanonicalJSON.bytes(answer))
     try promise(told == answer && told?.rejection == rejection, "the answer cannot be stored")
-}
-
-extension Request {
-    /// The body an upstream would send for it, with every field spelt out.
-    fileprivate var asJSON: JSONValue {
-        switch self {
-        case .cancel(let request):
-            .object([
-                "requestId": .string(request.requestID.text), "owner": .string(request.owner.text),
-                "imageId": .string(request.imageID.text),
-            ])
-        case .create(let request):
-            .object([
-                "requestId": .string(request.requestID.text), "owner": .string(request.owner.text),
-                "instanceId": .string(request.instanceID.text), "name": .string(request.name),
-                "description": .string(request.details), "dataDisks": request.dataDisks.asJSON,
-                "replicateTo": request.replicateTo.map { .array($0.map { .string($0.text) }) } ?? .null,
-                "guestChecks": .string(request.guestChecks.rawValue),
-                "labels": .object(request.labels.mapValues { .string($0) }),
-            ])
-        }
-    }
-}
-
-extension CreateRequest.DataDisks {
-    fileprivate var asJSON: JSONValue {
-        switch self {
-        case .all: .string("all")
-        case .chosen(let disks):
-            .array(
-                disks.map { disk in
-                    .object([
-                        "device": .string(disk.device.description),
-                        "sizeGiB": disk.sizeGiB.map { .number(Double($0)) } ?? .null,
-                        "autoDelete": disk.autoDelete.map { .bool($0) } ?? .null,
-                    ])
-                }
-            )
-        }
-    }
 }

@@ -115,7 +115,8 @@ extension ImageStore {
             switch grant.job {
             case .stopCheck: .checked([])
             case .cleanUp: .cleaned
-            case .systemDisk, .dataDisk:
+            case .launch(let instance): .launched(instance)
+            case .systemDisk, .dataDisk, .convert:
                 .captured(
                     Capture(
                         resource: try value(grant.resource),
@@ -137,12 +138,20 @@ extension ImageStore {
     }
 
     func cancel(_ image: Int, request: Int, owner: Owner = Given.owner) async throws -> Answer {
-        let request = CancelRequest(
-            requestID: RequestID(known: "c\(request)"),
-            owner: owner,
-            imageID: Given.image(image)
+        let body = ImageRequest(requestID: RequestID(known: "c\(request)"), owner: owner, imageID: Given.image(image))
+        return try await ask(.cancel, for: image, .cancel(body)).answer
+    }
+
+    /// Asks for something to be done with an image.
+    func ask(_ wish: Wish, for image: Int = 1, _ request: Request, at seconds: Int64 = 0) async throws -> Settlement {
+        try await grant(
+            wish,
+            for: Given.image(image),
+            asked: request,
+            limits: RequestLimits(),
+            reply: nil,
+            in: Given.circumstances(seconds)
         )
-        return try await cancel(request, reply: nil, in: Given.circumstances()).answer
     }
 
     /// Everything that waits to be sent.

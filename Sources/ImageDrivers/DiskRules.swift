@@ -39,6 +39,20 @@ extension StepFailure {
         )
     }
 
+    static func noSnapshot(_ resource: Resource) -> StepFailure {
+        StepFailure(.permanent, .invalidArgument, "\(resource.id) is not a snapshot.")
+    }
+
+    /// A copy within the storage differs from what it was made of.
+    static func rotten(_ capture: Capture, sha256: String) -> StepFailure {
+        StepFailure(
+            .transient,
+            .unavailable,
+            "The copy of \(capture.resource.id) differs from it: its SHA-256 is \(sha256), the original's was \(capture.sha256).",
+            advice: "If it happens again, the image's file or the disk under it is damaged: make the image anew."
+        )
+    }
+
     static func differs(_ capture: Capture, at location: LocationName, sha256: String) -> StepFailure {
         StepFailure(
             .transient,

@@ -63,6 +63,9 @@ struct WatchedDriver: ImageDriver {
     func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {
         try await driver.checkDisk(device, of: instance)
     }
+    func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
+        try await driver.copyBytes(of: device, of: instance)
+    }
     func inventory() async throws(StepFailure) -> [Resource] { try await driver.inventory() }
     func delete(_ resource: Resource) async throws(StepFailure) { try await driver.delete(resource) }
 
@@ -86,6 +89,27 @@ struct WatchedDriver: ImageDriver {
         let number = await begin(resource)
         defer { world.watch.end(number) }
         return try await driver.replicate(captures, manifest: manifest, into: resource, progress: progress)
+    }
+
+    func convert(
+        _ capture: Capture,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture {
+        let number = await begin(resource)
+        defer { world.watch.end(number) }
+        return try await driver.convert(capture, into: resource, progress: progress)
+    }
+
+    func launch(
+        _ launch: Launch,
+        from replica: Replica,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) {
+        let number = await begin(resource)
+        defer { world.watch.end(number) }
+        try await driver.launch(launch, from: replica, into: resource, progress: progress)
     }
 
     private func begin(_ resource: Resource) async -> Int {

@@ -76,7 +76,14 @@ struct Verdicts {
         case .error:
             if image.cleanUp != .done { world.violate(.cleaned, "\(image.id) is \(image.cleanUp.rawValue)") }
             if image.quota != .none { world.violate(.quota, "\(image.id) is cleaned and holds \(image.quota)") }
-        case .pending, .replicating: world.violate(.oneEnd, "\(image.id) is \(image.status.rawValue)")
+        case .deleted:
+            if image.quota.snapshots != image.ledger.count || image.quota.images != 0 {
+                world.violate(
+                    .quota,
+                    "\(image.id) is deleted and holds \(image.quota) for \(image.ledger.count) snapshots"
+                )
+            }
+        case .pending, .replicating, .deleting: world.violate(.oneEnd, "\(image.id) is \(image.status.rawValue)")
         }
     }
 

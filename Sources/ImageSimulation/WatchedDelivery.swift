@@ -57,8 +57,8 @@ struct WatchedDelivery: IncomingDelivery {
         let all: [Job] =
             switch job {
             case .stopCheck: image.plan.captureJobs
-            case .systemDisk, .dataDisk: image.plan.replicateJobs
-            case .replicate, .cleanUp: []
+            case .systemDisk, .dataDisk, .convert: image.plan.replicateJobs
+            case .replicate, .launch, .cleanUp: []
             }
         return all.compactMap { follower in
             guard let state = image.jobs[follower], state.phase == .waiting else { return nil }

@@ -104,7 +104,9 @@ extension Event {
         case .succeeded(let job, let fence, _): (job, fence)
         case .failed(let job, let fence, _, _): (job, fence)
         case .interrupted(let job, let fence, _): (job, fence)
-        case .began, .postponed, .watched, .replayed, .deadLettered, .cancelled, .overdue: nil
+        case .began, .postponed, .watched, .replayed, .deadLettered, .overdue, .cancelled, .retried, .deletionConfirmed,
+            .shared, .unshared, .converting, .conversionEnded, .snapshotsReturned, .launching:
+            nil
         }
     }
 }

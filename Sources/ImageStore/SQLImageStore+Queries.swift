@@ -69,18 +69,37 @@ extension SQLImageStore {
     }
 
     public func images(_ query: ImageQuery) async throws(StoreError) -> [Image] {
-        try await read { (transaction) throws(SQLError) in
-            // An absent filter is an empty text, which no owner and no status is.
-            try transaction.images(
-                """
-                SELECT state FROM images WHERE ($1 = '' OR owner = $1) AND ($2 = '' OR status = $2)
-                ORDER BY created_at DESC, id LIMIT $3
-                """,
-                [
-                    .text(query.owner?.text ?? ""), .text(query.status?.rawValue ?? ""),
-                    SQLValue(max(0, query.limit)),
-                ]
+        guard query.limit > 0 else { return [] }
+        return try await read { (transaction) throws(SQLError) in
+            var found: [Image] = []
+            var page = query.page
+            // What is not indexed is sorted out here, batch by batch.
+            while found.count < query.limit {
+                let batch = try transaction.images(query, after: page)
+                found += batch.filter { query.matches($0) }
+                guard batch.count == StoreTransaction.batch, let last = batch.last else { break }
+                page = ImagePage(after: last)
+            }
+            return Array(found.prefix(query.limit))
+        }
+    }
+
+    public func forget(before moment: Timestamp, limit: Int) async throws(StoreError) -> Int {
+        try await write { (transaction) throws(SQLError) in
+            let arguments: [SQLValue] = [.integer(moment.microseconds), SQLValue(limit)]
+            let answers = try transaction.connection.rowsChanged(
+                by: """
+                    DELETE FROM requests WHERE (owner, request_id) IN (
+                        SELECT owner, request_id FROM requests WHERE answered_at < $1 LIMIT $2)
+                    """,
+                arguments
             )
+            let images = try transaction.connection.query(
+                "SELECT id FROM images WHERE ended_at < $1 ORDER BY id LIMIT $2",
+                arguments
+            )
+            for row in images { try transaction.forget(try row.text("id")) }
+            return answers + images.count
         }
     }
 
@@ -125,6 +144,26 @@ extension SQLImageStore {
 }
 
 extension StoreTransaction {
+    fileprivate static let batch = 200
+
+    fileprivate func images(_ query: ImageQuery, after page: ImagePage?) throws(SQLError) -> [Image] {
+        // An absent filter is an empty text, which no owner and no status is.
+        try images(
+            """
+            SELECT state FROM images
+            WHERE ($1 = '' OR owner = $1) AND (CASE WHEN $2 = '' THEN status <> $3 ELSE status = $2 END)
+                AND ($4 = '' OR id IN (SELECT image_id FROM shares WHERE shares.owner = $4))
+                AND (created_at < $5 OR (created_at = $5 AND id > $6))
+            ORDER BY created_at DESC, id LIMIT $7
+            """,
+            [
+                .text(query.owner?.text ?? ""), .text(query.status?.rawValue ?? ""),
+                .text(ImageStatus.deleted.rawValue), .text(query.sharedWith?.text ?? ""),
+                .integer(page?.createdAt.microseconds ?? .max), .text(page?.id.text ?? ""), SQLValue(Self.batch),
+            ]
+        )
+    }
+
     fileprivate func images(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [Image] {
         var images: [Image] = []
         for row in try connection.query(sql, arguments) {

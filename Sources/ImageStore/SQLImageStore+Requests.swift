@@ -14,44 +14,91 @@ extension SQLImageStore {
         in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement {
         try await settle(.create(request), reply: reply, at: circumstances.now) { (transaction) throws(SQLError) in
-            var standing = try transaction.quotaToChange(of: request.owner)
-            if let refusal = standing.limits.refusal(of: plan.quota, beside: standing.used) {
+            if let refusal = try transaction.reserve(plan.quota, for: request.owner) {
                 return .init(.rejected(refusal))
             }
-            standing.used.images += plan.quota.images
-            standing.used.snapshots += plan.quota.snapshots
-            try transaction.keep(standing)
-            let (image, effects) = Image.accepted(request, as: id, plan: plan, in: circumstances)
+            let (image, effects) = Image.accepted(
+                request.identity,
+                label: request.label,
+                as: id,
+                plan: plan,
+                in: circumstances
+            )
             try transaction.insert(image)
-            let outgoing = try transaction.carryOut(effects, of: image, at: circumstances.now)
+            let outgoing = try transaction.carryOut(effects, of: image, in: circumstances)
             return .init(.accepted(id, image.status), outgoing)
         }
     }
 
-    public func cancel(
-        _ cancel: CancelRequest,
+    public func grant(
+        _ wish: Wish,
+        for id: ImageID,
+        asked request: Request,
+        limits: RequestLimits,
         reply: ReplyAddress?,
         in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement {
-        try await settle(.cancel(cancel), reply: reply, at: circumstances.now) { (transaction) throws(SQLError) in
-            // Somebody else's image is not "forbidden": an owner must not learn which images others have.
-            guard let image = try transaction.imageToChange(cancel.imageID), image.owner == cancel.owner else {
-                return .init(.rejected(Rejection(.notFound, "there is no image \(cancel.imageID)", field: "imageId")))
+        try await settle(request, reply: reply, at: circumstances.now) { (transaction) throws(SQLError) in
+            let owner = request.identity.owner
+            guard let image = try transaction.imageToChange(id) else { return .init(.rejected(.noImage(id))) }
+            if let refusal = image.refusal(of: wish, by: owner, limits: limits) { return .init(.rejected(refusal)) }
+            if wish == .retry, let refusal = try transaction.prepareRetry(of: image, limits: limits) {
+                return .init(.rejected(refusal))
             }
-            let applied = try transaction.apply(.cancelled, to: image, in: circumstances)
-            if case .ignored(.atItsEnd(let status), _) = applied.transition {
-                return .init(
-                    .rejected(
-                        Rejection(
-                            .failedPrecondition,
-                            "image \(image.id) is \(status.rawValue); only an image being made can be cancelled",
-                            field: "imageId"
-                        )
-                    )
-                )
+            guard let event = wish.event else { return .init(.accepted(id, image.status)) }
+            let applied = try transaction.apply(event, to: image, in: circumstances)
+            switch wish {
+            case .share, .unshare: try transaction.noteShares(of: applied.image)
+            case .describe, .cancel, .retry, .delete, .convert, .launch: break
             }
-            return .init(.accepted(image.id, applied.image.status), applied.outgoing)
+            var answer = Answer.accepted(id, applied.image.status)
+            if case .launch(let launch) = wish {
+                answer.instanceId = launch.instanceID
+                answer.disks = launch.disks
+            }
+            return .init(answer, applied.outgoing)
         }
+    }
+
+    public func convert(
+        _ request: ConvertRequest,
+        as id: ImageID,
+        reply: ReplyAddress?,
+        in circumstances: Circumstances
+    ) async throws(StoreError) -> Settlement {
+        try await settle(.convert(request), reply: reply, at: circumstances.now) { (transaction) throws(SQLError) in
+            guard let source = try transaction.imageToChange(request.imageID) else {
+                return .init(.rejected(.noImage(request.imageID)))
+            }
+            if let refusal = source.refusal(of: .convert(id), by: request.owner, limits: .init()) {
+                return .init(.rejected(refusal))
+            }
+            guard let plan = Plan.converting(source) else {
+                throw SQLError(.corrupt, "image \(source.id) is \(source.status.rawValue) without a system disk")
+            }
+            if let refusal = try transaction.reserve(plan.quota, for: request.owner) {
+                return .init(.rejected(refusal))
+            }
+            let (image, effects) = Image.accepted(
+                request.identity,
+                label: .init(name: request.name ?? source.name, details: source.details, labels: source.labels),
+                as: id,
+                plan: plan,
+                in: circumstances
+            )
+            try transaction.insert(image)
+            let outgoing = try transaction.carryOut(effects, of: image, in: circumstances)
+            return .init(.accepted(id, image.status), outgoing)
+        }
+    }
+
+    public func record(
+        _ answer: Answer,
+        to request: Request,
+        reply: ReplyAddress?,
+        at now: Timestamp
+    ) async throws(StoreError) -> Settlement {
+        try await settle(request, reply: reply, at: now) { _ in .init(answer) }
     }
 
     public func reject(
@@ -110,5 +157,28 @@ extension SQLImageStore {
             }
             return Settlement(answer: decision.answer, outgoing: decision.outgoing)
         }
+    }
+}
+
+extension StoreTransaction {
+    /// Takes a part of an owner's quota, or says why not.
+    fileprivate func reserve(_ wanted: QuotaUse, for owner: Owner) throws(SQLError) -> Rejection? {
+        var standing = try quotaToChange(of: owner)
+        if let refusal = standing.limits.refusal(of: wanted, beside: standing.used) { return refusal }
+        standing.used.images += wanted.images
+        standing.used.snapshots += wanted.snapshots
+        try keep(standing)
+        return nil
+    }
+
+    /// What another try of an image needs beside the image: quota, unless the image still holds it, and the image it is
+    /// made of.
+    fileprivate func prepareRetry(of image: Image, limits: RequestLimits) throws(SQLError) -> Rejection? {
+        if let source = image.plan.conversion?.source {
+            guard let source = try imageToChange(source) else { return .noImage(source) }
+            let wish = Wish.convert(image.id)
+            if let refusal = source.refusal(of: wish, by: image.owner, limits: limits) { return refusal }
+        }
+        return image.quota == .none ? try reserve(image.plan.quota, for: image.owner) : nil
     }
 }

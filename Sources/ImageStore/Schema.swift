@@ -43,5 +43,13 @@ enum Schema {
         ],
         // The body beside the message and not in it: JSON within JSON was written twice, and escaped.
         ["ALTER TABLE outbox ADD COLUMN body TEXT"],
+        [
+            "CREATE TABLE shares (owner TEXT NOT NULL, image_id TEXT NOT NULL, PRIMARY KEY (owner, image_id))",
+            "CREATE INDEX shares_by_image ON shares (image_id)",
+            // Set once an image is deleted and holds nothing any more: from then on it may be forgotten.
+            "ALTER TABLE images ADD COLUMN ended_at BIGINT",
+            "CREATE INDEX images_ended ON images (ended_at) WHERE ended_at IS NOT NULL",
+            "CREATE INDEX requests_by_age ON requests (answered_at)",
+        ],
     ])
 }

@@ -49,19 +49,25 @@ struct StoreTransaction {
         let text = CanonicalJSON.text(image)
         decoded.remember(image, as: text)
         try connection.execute(
-            "UPDATE images SET status = $2, wake_at = $3, state = $4 WHERE id = $1",
+            "UPDATE images SET status = $2, wake_at = $3, state = $4, ended_at = $5 WHERE id = $1",
             [
                 .text(image.id.text), .text(image.status.rawValue), SQLValue(image.wakeAt?.microseconds),
-                .text(text),
+                .text(text), SQLValue(image.isForgettable ? image.updatedAt.microseconds : nil),
             ]
         )
+    }
+
+    /// Forgets a deleted image and its history.
+    func forget(_ id: String) throws(SQLError) {
+        try connection.execute("DELETE FROM journal WHERE image_id = $1", [.text(id)])
+        try connection.execute("DELETE FROM images WHERE id = $1", [.text(id)])
     }
 
     /// Applies one event to an image that was read to be changed, and writes everything it brings about.
     func apply(_ event: Event, to image: Image, in circumstances: Circumstances) throws(SQLError) -> Applied {
         var image = image
         let transition = image.apply(event, in: circumstances)
-        let outgoing = try carryOut(transition.effects, of: image, at: circumstances.now)
+        let outgoing = try carryOut(transition.effects, of: image, in: circumstances)
         if transition.isMoved || !transition.effects.isEmpty { try update(image) }
         return Applied(image: image, transition: transition, outgoing: outgoing)
     }
@@ -69,8 +75,9 @@ struct StoreTransaction {
     func carryOut(
         _ effects: [Effect],
         of image: Image,
-        at now: Timestamp
+        in circumstances: Circumstances
     ) throws(SQLError) -> [OutgoingMessage] {
+        var told: [OutgoingMessage] = []
         for effect in effects {
             switch effect {
             case .announce(let line):
@@ -85,10 +92,27 @@ struct StoreTransaction {
                     "UPDATE quotas SET images = images - $2, snapshots = snapshots - $3 WHERE owner = $1",
                     [.text(image.owner.text), SQLValue(use.images), SQLValue(use.snapshots)]
                 )
+            case .tell(let other, let event):
+                // One that is forgotten has nothing to do with it any more.
+                guard let other = try imageToChange(other) else { continue }
+                told += try apply(event, to: other, in: circumstances).outgoing
             case .enqueue, .deadLetter, .park: break
             }
         }
-        return try post(effects.compactMap { $0.message(of: image) }, at: now)
+        return try post(effects.compactMap { $0.message(of: image) }, at: circumstances.now) + told
+    }
+
+    // MARK: Shares
+
+    /// Keeps the index by which owners find what is shared with them.
+    func noteShares(of image: Image) throws(SQLError) {
+        try connection.execute("DELETE FROM shares WHERE image_id = $1", [.text(image.id.text)])
+        for owner in image.ties.sharedWith {
+            try connection.execute(
+                "INSERT INTO shares (owner, image_id) VALUES ($1, $2)",
+                [.text(owner.text), .text(image.id.text)]
+            )
+        }
     }
 
     // MARK: Outbox

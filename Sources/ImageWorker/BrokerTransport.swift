@@ -13,6 +13,7 @@ struct BrokerDelivery: IncomingDelivery {
             messageID: delivery.message.messageID,
             correlationID: delivery.message.correlationID,
             replyTo: delivery.message.replyTo,
+            userID: delivery.message.userID,
             body: delivery.message.body,
             isRedelivered: delivery.redelivered
         )

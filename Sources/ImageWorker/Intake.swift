@@ -6,9 +6,6 @@ import Logging
 struct Intake {
     let context: WorkerContext
 
-    /// How often a driver that is out of reach is asked before the request is refused with `UNAVAILABLE`.
-    private static let driverTries = 3
-
     func handle(_ delivery: any IncomingDelivery) async {
         let message = delivery.message
         guard let operation = Operation(rawValue: message.routingKey) else {
@@ -24,65 +21,31 @@ struct Intake {
                 messageID: message.messageID,
                 body: message.body
             )
+            let owner = request.identity.owner
+            if let refusal = context.options.authority.refusal(of: message.userID, for: owner) {
+                return await deny(refusal, request, delivery)
+            }
             await settle(delivery) { () async throws(StoreError) in try await answer(request, for: message) }
         } catch {
             await refuse(error, delivery)
         }
     }
 
-    /// The store repeats the first answer to a request that was answered before, whatever is decided here.
-    /// - Returns: `nil` when this worker stops before there is an answer.
-    private func answer(_ request: Request, for message: IncomingMessage) async throws(StoreError) -> Settlement? {
-        switch request {
-        case .create(let create):
-            switch await plan(create) {
-            case nil: return nil
-            case .success(let plan):
-                return try await context.store.accept(
-                    create,
-                    as: newImageID(),
-                    plan: plan,
-                    reply: message.replyAddress,
-                    in: context.circumstances()
-                )
-            case .failure(let rejection):
-                return try await context.store.reject(
-                    request.identity,
-                    fingerprint: request.fingerprint,
-                    rejection,
-                    reply: message.replyAddress,
-                    at: context.time.now()
-                )
-            }
-        case .cancel(let cancel):
-            return try await context.store.cancel(cancel, reply: message.replyAddress, in: context.circumstances())
+    /// Not recorded, and no event: under another owner's name that would use up their request ids, and tell them tales.
+    private func deny(_ refusal: Rejection, _ request: Request, _ delivery: any IncomingDelivery) async {
+        let message = delivery.message
+        context.logger.warning(
+            "request denied",
+            metadata: [
+                "operation": "\(request.operation.rawValue)", "owner": "\(request.identity.owner)",
+                "user": "\(message.userID.map { PlainText.word($0) } ?? "none")",
+            ]
+        )
+        if let address = message.replyAddress {
+            let reply = Answer.rejected(refusal).outgoing(to: address, for: request.identity)
+            _ = await context.publisher.publish([reply])
         }
-    }
-
-    /// - Returns: `nil` when this worker stops meanwhile. A driver that was interrupted says nothing of the request.
-    private func plan(_ request: CreateRequest) async -> Result<Plan, Rejection>? {
-        for attempt in 1... {
-            do {
-                let instance = try await context.driver.describe(request.instanceID, for: request.owner)
-                let locations = try await context.driver.locations()
-                return Result { () throws(Rejection) in
-                    try Plan.make(
-                        for: request,
-                        instance: instance,
-                        knownLocations: locations,
-                        limits: context.options.limits
-                    )
-                }
-            } catch {
-                if Task.isCancelled { return nil }
-                guard attempt < Self.driverTries, error.disposition != .permanent else {
-                    let field = error.code == .unavailable ? nil : "instanceId"
-                    return .failure(Rejection(error.code, error.message, field: field))
-                }
-                do { try await context.time.sleep(for: .seconds(1)) } catch _ { return nil }
-            }
-        }
-        return nil
+        delivery.ack()
     }
 
     private func refuse(_ unusable: UnusableRequest, _ delivery: any IncomingDelivery) async {
@@ -126,11 +89,5 @@ struct Intake {
             context.logger.error("request not answered, given back", metadata: ["error": "\(error)"])
             delivery.giveBack()
         }
-    }
-
-    private func newImageID() -> ImageID {
-        let halves = (0..<2).map { _ in UInt64(context.random() * 0x1p32) }
-        let digits = String(halves[0] << 32 | halves[1], radix: 16)
-        return ImageID(known: "img-" + String(repeating: "0", count: 16 - digits.count) + digits)
     }
 }

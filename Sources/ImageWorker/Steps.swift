@@ -24,6 +24,16 @@ struct Steps {
                 progress: progress
             )
             return .replicated(replica)
+        case .convert:
+            guard let conversion = image.plan.conversion else {
+                throw StepFailure(.permanent, .internal, "the plan of image \(image.id) converts nothing")
+            }
+            return .captured(
+                try await driver.convert(conversion.systemDisk, into: try resource(of: grant), progress: progress)
+            )
+        case .launch(let instance):
+            try await launch(instance, grant, progress)
+            return .launched(instance)
         case .cleanUp(let id):
             // Already struck from the ledger means already gone.
             if let entry = image.ledger.first(where: { $0.resource.id == id }) {
@@ -31,6 +41,20 @@ struct Steps {
             }
             return .cleaned
         }
+    }
+
+    private func launch(
+        _ instance: InstanceID,
+        _ grant: Grant,
+        _ progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) {
+        let image = grant.image
+        guard let launch = image.ties.launches.first(where: { $0.instanceID == instance }),
+            let replica = image.replicas.first(where: { $0.location == launch.location })
+        else {
+            throw StepFailure(.permanent, .internal, "image \(image.id) knows nothing of the launch of \(instance)")
+        }
+        try await driver.launch(launch, from: replica, into: try resource(of: grant), progress: progress)
     }
 
     private func capture(
@@ -58,7 +82,7 @@ struct Steps {
     }
 
     /// The instance may have changed since the request was accepted: everything the plan rests on is looked at again.
-    private func check(_ plan: Plan, for owner: Owner) async throws(StepFailure) -> [Finding] {
+    func check(_ plan: Plan, for owner: Owner) async throws(StepFailure) -> [Finding] {
         let instance = try await driver.describe(plan.instanceID, for: owner)
         guard instance.status == .stopped else {
             throw StepFailure(

@@ -59,6 +59,11 @@ struct Sweeper {
             limit: Self.batch
         )
         await context.send(left)
+        let past = Timestamp(microseconds: now.microseconds - context.options.retention.microseconds)
+        let forgotten = try await context.store.forget(before: past, limit: Self.batch)
+        if forgotten > 0 {
+            context.logger.info("old answers and images forgotten", metadata: ["count": "\(forgotten)"])
+        }
 
         let overdue = try await context.store.overdue(at: now, limit: Self.batch)
         guard !overdue.isEmpty else { return }

@@ -7,6 +7,8 @@ public struct IncomingMessage: Sendable, Equatable {
     public var messageID: String?
     public var correlationID: String?
     public var replyTo: String?
+    /// The broker's user that published it, where the sender said so: the broker refuses a false one.
+    public var userID: String?
     public var body: [UInt8]
     /// Whether the broker has handed it out before.
     public var isRedelivered: Bool
@@ -17,6 +19,7 @@ public struct IncomingMessage: Sendable, Equatable {
         messageID: String? = nil,
         correlationID: String? = nil,
         replyTo: String? = nil,
+        userID: String? = nil,
         body: [UInt8],
         isRedelivered: Bool = false
     ) {
@@ -25,6 +28,7 @@ public struct IncomingMessage: Sendable, Equatable {
         self.messageID = messageID
         self.correlationID = correlationID
         self.replyTo = replyTo
+        self.userID = userID
         self.body = body
         self.isRedelivered = isRedelivered
     }

@@ -21,8 +21,9 @@ struct WorkerContext: Sendable {
     /// channel of a delivery that is held.
     private static let patience = Duration.seconds(600)
 
-    func circumstances() -> Circumstances {
-        Circumstances(now: time.now(), policy: options.policy, jitter: random())
+    /// - Parameter actor: who brings it about; this worker unless somebody asked for it.
+    func circumstances(actor: String? = nil) -> Circumstances {
+        Circumstances(now: time.now(), policy: options.policy, jitter: random(), actor: actor ?? options.id.text)
     }
 
     /// Keeps trying while the store is out of reach: a store that restarts must not turn into failed images, and giving

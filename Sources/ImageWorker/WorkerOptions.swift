@@ -44,6 +44,11 @@ public struct WorkerOptions: Sendable {
     public var unsentAfter: Duration = .seconds(10)
     public var policy = RetryPolicy()
     public var limits = RequestLimits()
+    /// Who may ask for whom. Default: everybody for every owner.
+    public var authority = Authority.everybody
+    /// How long answers and deleted images' histories are kept. Default a year: a request that is repeated later than
+    /// that is a new one.
+    public var retention: Duration = .seconds(365 * 24 * 3600)
 
     public init(id: WorkerID) { self.id = id }
 

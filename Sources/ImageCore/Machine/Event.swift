@@ -18,6 +18,20 @@ public enum Event: Equatable, Sendable {
     case deadLettered(Job, attempt: Int, StepFailure)
     /// The owner asked for it to stop.
     case cancelled
+    /// The owner wants an image in Error to be tried again. Whoever applies it has reserved the quota it needs.
+    case retried
+    /// The owner confirmed the deletion.
+    case deletionConfirmed(snapshots: Bool)
+    case shared([Owner])
+    case unshared([Owner])
+    /// A new image is being made of this one.
+    case converting(into: ImageID)
+    /// That image has come to its end.
+    case conversionEnded(ImageID, succeeded: Bool)
+    /// An image that was made of this one uses its data-disk snapshots no longer.
+    /// - Parameter deleted: whether its owner wanted them deleted with it.
+    case snapshotsReturned(by: ImageID, deleted: Bool)
+    case launching(Launch)
     /// Time has passed in which nothing was heard of the open jobs. Those with a live lease are named.
     case overdue(alive: Set<Job>)
 }
@@ -35,6 +49,8 @@ public enum Effect: Equatable, Sendable {
     /// Let other images use the instance and its disks again.
     case releaseLocks
     case releaseQuota(QuotaUse)
+    /// Apply an event to another image, in the same transaction.
+    case tell(ImageID, Event)
 }
 
 /// One line of an image's history.
@@ -45,6 +61,11 @@ public struct Announcement: Codable, Equatable, Sendable {
         case imageAvailable = "image.available"
         case imageError = "image.error"
         case imageCleaned = "image.cleaned"
+        case imageShared = "image.shared"
+        case imageUnshared = "image.unshared"
+        case imageConverting = "image.converting"
+        case imageDeleting = "image.deleting"
+        case imageDeleted = "image.deleted"
         case stepStarted = "step.started"
         case stepRetrying = "step.retrying"
         case stepWaiting = "step.waiting"
@@ -62,6 +83,13 @@ public struct Announcement: Codable, Equatable, Sendable {
     public var attempt: Int?
     public var failure: StepFailure?
     public var reason: String?
+    /// Who did it: the worker, or who asked.
+    public var actor: String?
+    /// What a done job has made, in bytes, and how long its attempt took.
+    public var bytes: Int64?
+    public var milliseconds: Int64?
+    /// Whose launch it is about. Absent: it is the image's owner's business.
+    public var launch: Launch?
 }
 
 /// The answer of the machine to an event. None of them is an error: messages come twice, late and out of order.

@@ -2,15 +2,20 @@
 extension Image {
     /// A request's first transition: from nothing to Pending.
     public static func accepted(
-        _ request: CreateRequest,
+        _ request: RequestIdentity,
+        label: Label,
         as id: ImageID,
         plan: Plan,
         in circumstances: Circumstances
     ) -> (image: Image, effects: [Effect]) {
-        var image = Image(id: id, request: request, plan: plan, at: circumstances.now)
+        var image = Image(id: id, request: request, label: label, plan: plan, at: circumstances.now)
         var turn = Turn(circumstances)
+        if let source = plan.conversion?.source {
+            image.ties.borrowsFrom = source
+            turn.effects.append(.tell(source, .converting(into: id)))
+        }
         image.announce(.imagePending, in: &turn)
-        image.open(.stopCheck, in: &turn)
+        image.open(plan.firstJob, in: &turn)
         return (image, turn.effects)
     }
 
@@ -28,12 +33,14 @@ extension Image {
         let now: Timestamp
         let policy: RetryPolicy
         let jitter: Double
+        let actor: String?
         var effects: [Effect] = []
 
         init(_ circumstances: Circumstances) {
             now = circumstances.now
             policy = circumstances.policy
             jitter = circumstances.jitter
+            actor = circumstances.actor
         }
     }
 
@@ -50,6 +57,14 @@ extension Image {
         case .replayed(let job): replay(job, in: &turn)
         case .deadLettered(let job, let attempt, let failure): bury(job, attempt: attempt, failure, in: &turn)
         case .cancelled: cancel(in: &turn)
+        case .retried: tryAgain(in: &turn)
+        case .deletionConfirmed(let snapshots): delete(snapshots: snapshots, in: &turn)
+        case .shared(let owners): share(with: owners, in: &turn)
+        case .unshared(let owners): unshare(from: owners, in: &turn)
+        case .converting(let image): lend(to: image, in: &turn)
+        case .conversionEnded(let image, let succeeded): endConversion(into: image, succeeded: succeeded)
+        case .snapshotsReturned(let image, let deleted): takeBack(from: image, deleted: deleted, in: &turn)
+        case .launching(let launch): self.launch(launch, in: &turn)
         case .overdue(let alive): renew(alive: alive, in: &turn)
         }
     }
@@ -71,7 +86,10 @@ extension Image {
         }
         fence += 1
         jobs[job]?.fence = fence
+        jobs[job]?.startedAt = turn.now
         jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
+        // From here on it may be half deleted.
+        if case .cleanUp(let doomed) = job { disown(doomed) }
         if let resource = plan.resource(for: job, of: id, fence: fence) {
             ledger.append(LedgerEntry(resource: resource, job: job, fence: fence))
         }
@@ -93,6 +111,7 @@ extension Image {
         switch output {
         case .checked(let found): findings = found
         case .captured, .replicated: adopt(job, fence: fence, in: &turn)
+        case .launched(let instance): handOver(instance, fence: fence, in: &turn)
         case .cleaned: break
         }
         announce(.stepDone, job, in: &turn)
@@ -112,13 +131,14 @@ extension Image {
         retireFence(of: job)
         jobs[job]?.lastFailure = failure
         let attempt = jobs[job]?.attempt ?? 1
+        let used = attempt + 1 - firstAttempt(of: job)
         switch failure.disposition {
         case .throttled where !hasWaitedTooLong(job, turn):
             wait(job, reason: failure.message, after: .seconds30, in: &turn)
-        case .throttled where attempt < turn.policy.attempts(for: job.step),
-            .transient where attempt < turn.policy.attempts(for: job.step):
+        case .throttled where used < turn.policy.attempts(for: job.step),
+            .transient where used < turn.policy.attempts(for: job.step):
             jobs[job]?.waiting = nil
-            let rung = turn.policy.rung(after: attempt, jitter: turn.jitter)
+            let rung = turn.policy.rung(after: used, jitter: turn.jitter)
             jobs[job]?.attempt = attempt + 1
             enqueue(job, after: rung, in: &turn)
             announce(.stepRetrying, job, failure: failure, in: &turn)
@@ -196,10 +216,15 @@ extension Image {
                 giveUp(job, failure, in: &turn)
                 return nil
             }
-            guard !status.isEnd else { return .notWanted }
+            guard awaitsBurial(job) else { return .notWanted }
             jobs[job]?.phase = .failed
             jobs[job]?.lastFailure = failure
-            failWhole(ImageFailure(job: job, attempts: state.attempt, cause: failure, at: turn.now), in: &turn)
+            if case .launch(let instance) = job {
+                abandonLaunch(of: instance, in: &turn)
+            } else {
+                let used = state.attempt + 1 - firstAttempt(of: job)
+                failWhole(ImageFailure(job: job, attempts: used, cause: failure, at: turn.now), in: &turn)
+            }
             return nil
         }
     }
@@ -227,8 +252,12 @@ extension Image {
         if status == .pending { turn.effects.append(.releaseLocks) }
         status = .error
         failure = reason
-        for job in jobs.keys where job.step != .cleanUp && jobs[job]?.phase == .waiting {
+        for job in jobs.keys where job.step.isForward && jobs[job]?.phase == .waiting {
             jobs[job]?.phase = .abandoned
+        }
+        if let source = ties.borrowsFrom {
+            ties.borrowsFrom = nil
+            turn.effects.append(.tell(source, .conversionEnded(id, succeeded: false)))
         }
         announce(.imageError, reason.job, failure: reason.cause, in: &turn)
         for entry in ledger { open(.cleanUp(entry.resource.id), in: &turn) }

@@ -5,22 +5,32 @@ extension Image {
         switch job {
         case .stopCheck:
             for next in plan.captureJobs { open(next, in: &turn) }
-        case .systemDisk, .dataDisk:
+        case .systemDisk, .dataDisk, .convert:
             guard isDone(plan.captureJobs) else { return }
-            status = .replicating
-            // Its owner may start the instance again from here on.
-            turn.effects.append(.releaseLocks)
-            announce(.imageReplicating, in: &turn)
-            for next in plan.replicateJobs { open(next, in: &turn) }
+            replicate(in: &turn)
         case .replicate:
             guard isDone(plan.replicateJobs) else { return }
             status = .available
+            if let source = ties.borrowsFrom {
+                turn.effects.append(.tell(source, .conversionEnded(id, succeeded: true)))
+            }
             announce(.imageAvailable, in: &turn)
+        case .launch: break
         case .cleanUp(let resource):
             if ledger.contains(where: { $0.resource.id == resource }) { cleaned.append(resource) }
             ledger.removeAll { $0.resource.id == resource }
             finishCleanUp(in: &turn)
+            finishDeletion(in: &turn)
         }
+    }
+
+    /// Every disk is captured.
+    mutating func replicate(reason: String? = nil, in turn: inout Turn) {
+        status = .replicating
+        // Its owner may start the instance again from here on.
+        turn.effects.append(.releaseLocks)
+        announce(.imageReplicating, reason: reason, in: &turn)
+        for next in plan.replicateJobs { open(next, in: &turn) }
     }
 
     /// The follow-ups of a done job that are still open.
@@ -28,8 +38,8 @@ extension Image {
         let next: [Job] =
             switch job {
             case .stopCheck: plan.captureJobs
-            case .systemDisk, .dataDisk: plan.replicateJobs
-            case .replicate, .cleanUp: []
+            case .systemDisk, .dataDisk, .convert: plan.replicateJobs
+            case .replicate, .launch, .cleanUp: []
             }
         for follower in next {
             guard let state = jobs[follower] else { continue }
@@ -43,7 +53,7 @@ extension Image {
         case .waiting:
             jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
             turn.effects.append(.enqueue(job, attempt: state.attempt, after: nil))
-        case .failed where job.step != .cleanUp && !status.isEnd:
+        case .failed where awaitsBurial(job):
             jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
             if let failure = state.lastFailure {
                 turn.effects.append(.deadLetter(job, attempt: state.attempt, failure))
@@ -75,11 +85,13 @@ extension Image {
         let resource = plan.resource(for: job, of: id, fence: fence)
         return switch (job, output) {
         case (.stopCheck, .checked), (.cleanUp, .cleaned): true
-        case (.systemDisk, .captured(let capture)), (.dataDisk, .captured(let capture)):
+        case (.systemDisk, .captured(let capture)), (.dataDisk, .captured(let capture)),
+            (.convert, .captured(let capture)):
             capture.device == job.device && capture.resource == resource
         case (.replicate, .replicated(let replica)):
             replica.location == job.location && replica.resource == resource
-        case (_, .checked), (_, .captured), (_, .replicated), (_, .cleaned): false
+        case (.launch(let instance), .launched(let launched)): instance == launched
+        case (_, .checked), (_, .captured), (_, .replicated), (_, .launched), (_, .cleaned): false
         }
     }
 
@@ -124,8 +136,18 @@ extension Image {
 
     mutating func open(_ job: Job, in turn: inout Turn) {
         guard jobs[job] == nil else { return }
-        jobs[job] = JobState(expectedAt: turn.now + turn.policy.overdueAfter)
-        turn.effects.append(.enqueue(job, attempt: 1, after: nil))
+        let attempt = firstAttempt(of: job)
+        jobs[job] = JobState(attempt: attempt, expectedAt: turn.now + turn.policy.overdueAfter)
+        turn.effects.append(.enqueue(job, attempt: attempt, after: nil))
+    }
+
+    /// Whether a job that has failed has consequences that nobody has drawn yet: its dead letter is on its way.
+    func awaitsBurial(_ job: Job) -> Bool {
+        switch job {
+        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: !status.isEnd
+        case .launch(let instance): ties.launches.contains { $0.instanceID == instance }
+        case .cleanUp: false
+        }
     }
 
     mutating func enqueue(_ job: Job, after rung: Rung?, in turn: inout Turn) {
@@ -150,7 +172,7 @@ extension Image {
         in turn: inout Turn
     ) {
         sequence += 1
-        let line = Announcement(
+        var line = Announcement(
             kind: kind,
             sequence: sequence,
             at: turn.now,
@@ -158,15 +180,30 @@ extension Image {
             job: job,
             attempt: job.flatMap { jobs[$0]?.attempt },
             failure: failure,
-            reason: reason
+            reason: reason,
+            actor: turn.actor,
+            launch: job.flatMap { launch(of: $0) }
         )
+        if kind == .stepDone, let job { line.note(jobs[job], at: turn.now) }
         turn.effects.append(.announce(line))
     }
 
     /// When the sweeper should next ask whether a message of this image was lost; `nil` when nothing is open.
     public var wakeAt: Timestamp? {
         jobs.filter { job, state in
-            state.phase == .waiting || (state.phase == .failed && job.step != .cleanUp && !status.isEnd)
+            state.phase == .waiting || (state.phase == .failed && awaitsBurial(job))
         }.map(\.value.expectedAt).min()
+    }
+}
+
+extension Announcement {
+    /// What a done job has made, and how long it took.
+    fileprivate mutating func note(_ state: JobState?, at now: Timestamp) {
+        if let started = state?.startedAt { milliseconds = (now - started).microseconds / 1_000 }
+        switch state?.output {
+        case .captured(let capture): bytes = capture.fileSizeBytes
+        case .replicated(let replica): bytes = replica.files.reduce(0) { $0 + $1.sizeBytes }
+        case .checked, .launched, .cleaned, nil: break
+        }
     }
 }

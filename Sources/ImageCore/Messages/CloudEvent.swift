@@ -63,16 +63,18 @@ public struct CloudEvent: Codable, Equatable, Sendable {
         id = "\(image.id)/\(line.sequence)"
         let name = Self.name(of: line)
         type = "goldsmith." + name
-        topic = "\(name).\(image.owner)"
+        let owner = line.launch?.owner ?? image.owner
+        topic = "\(name).\(owner)"
         subject = image.id.text
         time = line.at.rfc3339
         sequence = String(line.sequence)
         data = Data(
             imageId: image.id,
-            owner: image.owner,
+            owner: owner,
             name: image.name,
-            instanceId: image.plan.instanceID,
-            requestId: image.requestID,
+            // A launch is the business of whoever launches, and the image's own instance is none of theirs.
+            instanceId: line.launch?.instanceID ?? image.plan.instanceID,
+            requestId: line.launch?.requestID ?? image.requestID,
             status: line.status,
             step: line.job?.step,
             subject: line.job.flatMap { $0.subject.isEmpty ? nil : $0.subject },
@@ -114,12 +116,13 @@ public struct CloudEvent: Codable, Equatable, Sendable {
     public init(progress: CopyProgress, of job: Job, fence: Int64, image: Image, at now: Timestamp) {
         id = "\(image.id)/progress/\(job)/\(fence)/\(progress.doneBytes)"
         type = "goldsmith.image.progress"
-        topic = "image.progress.\(image.owner)"
+        let owner = image.launch(of: job)?.owner ?? image.owner
+        topic = "image.progress.\(owner)"
         subject = image.id.text
         time = now.rfc3339
         data = Data(
             imageId: image.id,
-            owner: image.owner,
+            owner: owner,
             status: image.status,
             step: job.step,
             subject: job.subject.isEmpty ? nil : job.subject,

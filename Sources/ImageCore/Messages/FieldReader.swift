@@ -69,6 +69,25 @@ struct FieldReader {
         return try parse(text, field, as: type, rule: rule)
     }
 
+    /// The required `device` of a data disk.
+    mutating func dataDevice() throws(Rejection) -> DeviceName {
+        let field = name("device")
+        guard let text = try string("device") else {
+            throw Rejection(.invalidArgument, "\(field) is missing", field: field)
+        }
+        guard let device = DeviceName(text) else {
+            throw Rejection(.invalidArgument, "\(field) is not a device name: \(DeviceName.sentence)", field: field)
+        }
+        guard !device.isSystem else {
+            throw Rejection(
+                .invalidArgument,
+                "/dev/vda is the system disk, which is always there; leave it out",
+                field: field
+            )
+        }
+        return device
+    }
+
     func parse<ID: Identifier>(
         _ text: String,
         _ field: String,

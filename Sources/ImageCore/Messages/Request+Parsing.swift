@@ -42,7 +42,14 @@ extension Request {
         do {
             switch operation {
             case .create: return .create(try CreateRequest(identity, &reader))
-            case .cancel: return .cancel(try CancelRequest(identity, &reader))
+            case .cancel: return .cancel(try ImageRequest(identity, &reader))
+            case .retry: return .retry(try ImageRequest(identity, &reader))
+            case .delete: return .delete(try DeleteRequest(identity, &reader))
+            case .share: return .share(try ShareRequest(identity, &reader))
+            case .unshare: return .unshare(try ShareRequest(identity, &reader))
+            case .convert: return .convert(try ConvertRequest(identity, &reader))
+            case .describe: return .describe(try DescribeRequest(identity, &reader))
+            case .launch: return .launch(try LaunchRequest(identity, &reader))
             }
         } catch {
             throw UnusableRequest(rejection: error, identity: identity)
@@ -66,18 +73,11 @@ extension Request {
     }
 }
 
-extension CancelRequest {
-    init(_ identity: RequestIdentity, _ reader: inout FieldReader) throws(Rejection) {
-        let imageID = try reader.required("imageId", as: ImageID.self)
-        try reader.finish()
-        self.init(requestID: identity.requestID, owner: identity.owner, imageID: imageID)
-    }
-}
-
 extension CreateRequest {
     static let nameLength = 2...32
     static let maximumDetails = 256
     static let maximumDataDisks = 64
+    static let sizesGiB = 1...(1 << 20)
     static let maximumLocations = 64
     static let maximumLabels = 32
     static let maximumLabelLength = 63
@@ -100,6 +100,7 @@ extension CreateRequest {
         let locations = try Self.readLocations(&reader)
         let guestChecks = try Self.readGuestChecks(&reader)
         let labels = try Self.readLabels(&reader)
+        let dryRun = try reader.bool("dryRun")
         try reader.finish()
         self.init(
             requestID: identity.requestID,
@@ -110,11 +111,12 @@ extension CreateRequest {
             dataDisks: dataDisks,
             replicateTo: locations,
             guestChecks: guestChecks,
-            labels: labels
+            labels: labels,
+            dryRun: dryRun == true ? true : nil
         )
     }
 
-    private static func readName(_ reader: inout FieldReader) throws(Rejection) -> String {
+    static func readName(_ reader: inout FieldReader) throws(Rejection) -> String {
         guard let name = try reader.string("name") else {
             throw Rejection(.invalidArgument, "name is missing", field: "name")
         }
@@ -162,26 +164,9 @@ extension CreateRequest {
 
     private static func readDataDisk(_ value: JSONValue, path: String) throws(Rejection) -> DataDisk {
         var reader = try FieldReader(value, path: path)
-        guard let text = try reader.string("device") else {
-            throw Rejection(.invalidArgument, "\(reader.name("device")) is missing", field: reader.name("device"))
-        }
-        guard let device = DeviceName(text) else {
-            throw Rejection(
-                .invalidArgument,
-                "\(reader.name("device")) is not a device name: \(DeviceName.sentence)",
-                field: reader.name("device")
-            )
-        }
-        guard !device.isSystem else {
-            throw Rejection(
-                .invalidArgument,
-                "/dev/vda is the system disk, which is always captured; leave it out of dataDisks",
-                field: reader.name("device")
-            )
-        }
         let disk = DataDisk(
-            device: device,
-            sizeGiB: try reader.wholeNumber("sizeGiB", in: 1...(1 << 20)),
+            device: try reader.dataDevice(),
+            sizeGiB: try reader.wholeNumber("sizeGiB", in: sizesGiB),
             autoDelete: try reader.bool("autoDelete")
         )
         try reader.finish()
@@ -229,7 +214,7 @@ extension CreateRequest {
         return checks
     }
 
-    private static func readLabels(_ reader: inout FieldReader) throws(Rejection) -> [String: String] {
+    static func readLabels(_ reader: inout FieldReader) throws(Rejection) -> [String: String] {
         guard let value = reader.optional("labels") else { return [:] }
         guard case .object(let fields) = value else { throw reader.mismatch("labels", "an object of strings", value) }
         guard fields.count <= maximumLabels else {

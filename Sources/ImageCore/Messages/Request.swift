@@ -2,27 +2,67 @@
 public enum Operation: String, Codable, Sendable, CaseIterable {
     case create = "image.create"
     case cancel = "image.cancel"
+    case retry = "image.retry"
+    case delete = "image.delete"
+    case share = "image.share"
+    case unshare = "image.unshare"
+    case convert = "image.convert"
+    case describe = "image.describe"
+    case launch = "instance.launch"
 }
 
 /// A parsed request: from here on nothing is text from outside any more.
 public enum Request: Equatable, Sendable {
     case create(CreateRequest)
-    case cancel(CancelRequest)
+    case cancel(ImageRequest)
+    case retry(ImageRequest)
+    case delete(DeleteRequest)
+    case share(ShareRequest)
+    case unshare(ShareRequest)
+    case convert(ConvertRequest)
+    case describe(DescribeRequest)
+    case launch(LaunchRequest)
 
-    public var identity: RequestIdentity {
+    private var body: any RequestBody {
         switch self {
-        case .create(let request): RequestIdentity(owner: request.owner, requestID: request.requestID)
-        case .cancel(let request): RequestIdentity(owner: request.owner, requestID: request.requestID)
+        case .create(let request): request
+        case .cancel(let request), .retry(let request): request
+        case .delete(let request): request
+        case .share(let request), .unshare(let request): request
+        case .convert(let request): request
+        case .describe(let request): request
+        case .launch(let request): request
         }
     }
+
+    public var operation: Operation {
+        switch self {
+        case .create: .create
+        case .cancel: .cancel
+        case .retry: .retry
+        case .delete: .delete
+        case .share: .share
+        case .unshare: .unshare
+        case .convert: .convert
+        case .describe: .describe
+        case .launch: .launch
+        }
+    }
+
+    public var identity: RequestIdentity { body.identity }
 
     /// Two requests are the same exactly when these are equal: what was asked, not how it was spelt.
-    public var fingerprint: String {
-        switch self {
-        case .create(let request): Operation.create.rawValue + " " + CanonicalJSON.text(request)
-        case .cancel(let request): Operation.cancel.rawValue + " " + CanonicalJSON.text(request)
-        }
-    }
+    public var fingerprint: String { operation.rawValue + " " + CanonicalJSON.text(body) }
+}
+
+/// What every request says of itself.
+public protocol RequestBody: Codable, Equatable, Sendable {
+    var requestID: RequestID { get }
+    var owner: Owner { get }
+}
+
+extension RequestBody {
+    public var identity: RequestIdentity { RequestIdentity(owner: owner, requestID: requestID) }
 }
 
 /// The idempotency key of a request.
@@ -37,7 +77,7 @@ public struct RequestIdentity: Codable, Hashable, Sendable {
 }
 
 /// `image.create`: make an image of a stopped instance.
-public struct CreateRequest: Codable, Equatable, Sendable {
+public struct CreateRequest: RequestBody {
     public enum DataDisks: Codable, Equatable, Sendable {
         /// The whole machine: every data disk attached when the request is accepted.
         case all
@@ -71,6 +111,8 @@ public struct CreateRequest: Codable, Equatable, Sendable {
     public var replicateTo: [LocationName]?
     public var guestChecks: GuestChecks
     public var labels: [String: String]
+    /// Everything is checked and nothing is made. Absent: false.
+    public var dryRun: Bool?
 
     public init(
         requestID: RequestID,
@@ -81,7 +123,8 @@ public struct CreateRequest: Codable, Equatable, Sendable {
         dataDisks: DataDisks = .chosen([]),
         replicateTo: [LocationName]? = nil,
         guestChecks: GuestChecks = .warn,
-        labels: [String: String] = [:]
+        labels: [String: String] = [:],
+        dryRun: Bool? = nil
     ) {
         self.requestID = requestID
         self.owner = owner
@@ -92,46 +135,10 @@ public struct CreateRequest: Codable, Equatable, Sendable {
         self.replicateTo = replicateTo
         self.guestChecks = guestChecks
         self.labels = labels
+        self.dryRun = dryRun
     }
 }
 
-/// `image.cancel`: stop making an image and delete what was made.
-public struct CancelRequest: Codable, Equatable, Sendable {
-    public var requestID: RequestID
-    public var owner: Owner
-    public var imageID: ImageID
-
-    public init(requestID: RequestID, owner: Owner, imageID: ImageID) {
-        self.requestID = requestID
-        self.owner = owner
-        self.imageID = imageID
-    }
-}
-
-/// The answer to a request, sent to `reply_to` and recorded for whoever asks again.
-public struct Answer: Codable, Equatable, Sendable {
-    public enum Status: String, Codable, Sendable {
-        case accepted
-        case rejected
-    }
-
-    public var status: Status
-    public var imageId: ImageID?
-    public var imageStatus: ImageStatus?
-    public var code: ErrorCode?
-    public var message: String?
-    public var field: String?
-
-    public static func accepted(_ image: ImageID, _ status: ImageStatus) -> Answer {
-        Answer(status: .accepted, imageId: image, imageStatus: status)
-    }
-
-    public static func rejected(_ rejection: Rejection) -> Answer {
-        Answer(status: .rejected, code: rejection.code, message: rejection.message, field: rejection.field)
-    }
-
-    public var rejection: Rejection? {
-        guard status == .rejected, let code, let message else { return nil }
-        return Rejection(code, message, field: field)
-    }
+extension CreateRequest {
+    public var label: Image.Label { Image.Label(name: name, details: details, labels: labels) }
 }

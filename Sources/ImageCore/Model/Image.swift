@@ -1,4 +1,5 @@
-/// Exactly the statuses people see. `pending → replicating → available`; `error` from either of the first two.
+/// Exactly the statuses people see. `pending → replicating → available`; `error` from either of the first two, and back
+/// to `pending` when its owner asks for another try; `deleting → deleted` from either end.
 public enum ImageStatus: String, Codable, Sendable, CaseIterable {
     /// Being checked and captured. Can become `replicating` when every disk is captured, or `error`.
     case pending = "Pending"
@@ -8,11 +9,16 @@ public enum ImageStatus: String, Codable, Sendable, CaseIterable {
     case available = "Available"
     /// Failed or cancelled; what its making created is being deleted or is gone. An end.
     case error = "Error"
+    /// Its owner has confirmed the deletion; its replicas and its image file are being deleted.
+    case deleting = "Deleting"
+    /// Gone. Only its history is kept, and what snapshots its owner chose to keep. An end.
+    case deleted = "Deleted"
 
+    /// Whether nothing is being made any more.
     public var isEnd: Bool {
         switch self {
         case .pending, .replicating: false
-        case .available, .error: true
+        case .available, .error, .deleting, .deleted: true
         }
     }
 }
@@ -77,22 +83,53 @@ public struct Image: Codable, Equatable, Sendable {
     /// The number of the last announced event.
     public internal(set) var sequence: Int64 = 0
     public internal(set) var updatedAt: Timestamp
+    /// Absent in the stored document while it holds nothing, which is most of an image's life.
+    private var storedTies: Ties?
+    /// Attempts that earlier tries of the whole image have used: a new try counts on, so that a message of an earlier one
+    /// can be told by its attempt. Absent: none.
+    private var attemptsBefore: Int?
 
-    init(id: ImageID, request: CreateRequest, plan: Plan, at now: Timestamp) {
+    init(id: ImageID, request: RequestIdentity, label: Label, plan: Plan, at now: Timestamp) {
         self.id = id
         owner = request.owner
         requestID = request.requestID
-        name = request.name
-        details = request.details
-        labels = request.labels
+        name = label.name
+        details = label.details
+        labels = label.labels
         createdAt = now
         updatedAt = now
         self.plan = plan
         quota = plan.quota
     }
 
+    /// What people call an image.
+    public struct Label: Equatable, Sendable {
+        public var name: String
+        public var details: String
+        public var labels: [String: String]
+
+        public init(name: String, details: String, labels: [String: String]) {
+            self.name = name
+            self.details = details
+            self.labels = labels
+        }
+    }
+
+    public internal(set) var ties: Ties {
+        get { storedTies ?? Ties() }
+        set { storedTies = newValue == Ties() ? nil : newValue }
+    }
+
+    /// The first attempt of a job that is opened now. Clean-ups are new jobs each time and count from 1.
+    func firstAttempt(of job: Job) -> Int { job.step.isForward ? 1 + (attemptsBefore ?? 0) : 1 }
+
+    mutating func countAttempts() {
+        attemptsBefore = jobs.filter { $0.key.step.isForward }.map(\.value.attempt).max() ?? attemptsBefore
+    }
+
     public var captures: [Capture] {
-        plan.captureJobs.compactMap { if case .captured(let capture) = jobs[$0]?.output { capture } else { nil } }
+        (plan.conversion?.captures ?? [])
+            + plan.captureJobs.compactMap { if case .captured(let capture) = jobs[$0]?.output { capture } else { nil } }
     }
 
     public var replicas: [Replica] {
@@ -109,9 +146,11 @@ public struct Image: Codable, Equatable, Sendable {
     }
 
     public var cleanUp: CleanUp {
-        guard status == .error else { return .notNeeded }
-        let left = ledger.filter { jobs[.cleanUp($0.resource.id)]?.phase != .failed }
-        if ledger.isEmpty { return .done }
+        guard status == .error || status == .deleting else { return .notNeeded }
+        // A deletion leaves alone what its owner keeps.
+        let doomed = status == .error ? ledger : ledger.filter { jobs[.cleanUp($0.resource.id)] != nil }
+        let left = doomed.filter { jobs[.cleanUp($0.resource.id)]?.phase != .failed }
+        if doomed.isEmpty { return .done }
         return left.isEmpty ? .incomplete : .running
     }
 }
@@ -152,6 +191,8 @@ public struct JobState: Codable, Equatable, Sendable {
     public var fence: Int64 = 0
     /// Attempts that began and were never heard of again.
     public var lost = 0
+    /// When the attempt that runs, or the last that ran, began.
+    public var startedAt: Timestamp?
     public var output: JobOutput?
     public var lastFailure: StepFailure?
     /// Why it waits without using an attempt, and since when.
@@ -164,7 +205,10 @@ public struct JobState: Codable, Equatable, Sendable {
         public var since: Timestamp
     }
 
-    init(expectedAt: Timestamp) { self.expectedAt = expectedAt }
+    init(attempt: Int = 1, expectedAt: Timestamp) {
+        self.attempt = attempt
+        self.expectedAt = expectedAt
+    }
 }
 
 /// What a job leaves behind when it is done.
@@ -172,5 +216,6 @@ public enum JobOutput: Codable, Equatable, Sendable {
     case checked([Finding])
     case captured(Capture)
     case replicated(Replica)
+    case launched(InstanceID)
     case cleaned
 }

@@ -3,8 +3,18 @@ public enum Step: String, Codable, Sendable, CaseIterable {
     case stopCheck = "stop-check"
     case systemDisk = "system-disk"
     case dataDisk = "data-disk"
+    case convert
     case replicate
+    case launch
     case cleanUp = "clean-up"
+
+    /// Whether it belongs to the making of an image, which it brings down with it when it fails.
+    public var isForward: Bool {
+        switch self {
+        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: true
+        case .launch, .cleanUp: false
+        }
+    }
 }
 
 /// One step of one image: the unit that is queued, retried, leased and dead-lettered.
@@ -12,7 +22,11 @@ public enum Job: Hashable, Sendable {
     case stopCheck
     case systemDisk
     case dataDisk(DeviceName)
+    /// The system disk of a converted image: a snapshot made of the source's image file.
+    case convert
     case replicate(LocationName)
+    /// A new instance from an Available image.
+    case launch(InstanceID)
     case cleanUp(ResourceID)
 
     public var step: Step {
@@ -20,7 +34,9 @@ public enum Job: Hashable, Sendable {
         case .stopCheck: .stopCheck
         case .systemDisk: .systemDisk
         case .dataDisk: .dataDisk
+        case .convert: .convert
         case .replicate: .replicate
+        case .launch: .launch
         case .cleanUp: .cleanUp
         }
     }
@@ -28,9 +44,10 @@ public enum Job: Hashable, Sendable {
     /// What tells this job from the others of its step; empty for a step with one job an image.
     public var subject: String {
         switch self {
-        case .stopCheck, .systemDisk: ""
+        case .stopCheck, .systemDisk, .convert: ""
         case .dataDisk(let device): device.description
         case .replicate(let location): location.text
+        case .launch(let instance): instance.text
         case .cleanUp(let resource): resource.text
         }
     }
@@ -38,9 +55,9 @@ public enum Job: Hashable, Sendable {
     /// The disk a capture job captures.
     public var device: DeviceName? {
         switch self {
-        case .systemDisk: .system
+        case .systemDisk, .convert: .system
         case .dataDisk(let device): device
-        case .stopCheck, .replicate, .cleanUp: nil
+        case .stopCheck, .replicate, .launch, .cleanUp: nil
         }
     }
 
@@ -63,13 +80,18 @@ extension Job: Codable, CodingKeyRepresentable, Comparable, CustomStringConverti
         case (.dataDisk, let subject?):
             guard let device = DeviceName(subject), !device.isSystem else { return nil }
             self = .dataDisk(device)
+        case (.convert, nil): self = .convert
         case (.replicate, let subject?):
             guard let location = LocationName(subject) else { return nil }
             self = .replicate(location)
+        case (.launch, let subject?):
+            guard let instance = InstanceID(subject) else { return nil }
+            self = .launch(instance)
         case (.cleanUp, let subject?):
             guard let resource = ResourceID(subject) else { return nil }
             self = .cleanUp(resource)
-        case (.stopCheck, _), (.systemDisk, _), (.dataDisk, nil), (.replicate, nil), (.cleanUp, nil):
+        case (.stopCheck, _), (.systemDisk, _), (.convert, _), (.dataDisk, nil), (.replicate, nil), (.launch, nil),
+            (.cleanUp, nil):
             return nil
         }
     }

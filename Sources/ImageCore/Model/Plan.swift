@@ -5,12 +5,31 @@ public struct Plan: Codable, Equatable, Sendable {
     public var dataDisks: [PlannedDisk]
     public var locations: [LocationName]
     public var guestChecks: GuestChecks
+    /// Set for an image that is made of another one.
+    public var conversion: Conversion?
+
+    /// What a converted image takes from its source.
+    public struct Conversion: Codable, Equatable, Sendable {
+        public var source: ImageID
+        /// The source's captured system disk, to be copied into a snapshot.
+        public var systemDisk: Capture
+        /// The source's data-disk snapshots, which both images use from now on.
+        public var captures: [Capture]
+    }
 
     /// The image's device mapping, system disk first.
     public var disks: [PlannedDisk] { [systemDisk] + dataDisks }
-    public var captureJobs: [Job] { [.systemDisk] + dataDisks.map { .dataDisk($0.device) } }
+    /// The jobs that must all be done before anything is replicated.
+    public var captureJobs: [Job] {
+        conversion == nil ? [.systemDisk] + dataDisks.map { .dataDisk($0.device) } : [.convert]
+    }
     public var replicateJobs: [Job] { locations.map { .replicate($0) } }
-    public var quota: QuotaUse { QuotaUse(images: 1, snapshots: disks.count { $0.kind == .cloud }) }
+    /// The snapshots of a conversion's data disks are already counted with its source.
+    public var quota: QuotaUse {
+        QuotaUse(images: 1, snapshots: conversion == nil ? disks.count { $0.kind == .cloud } : 1)
+    }
+    /// What its making begins with.
+    var firstJob: Job { conversion == nil ? .stopCheck : .convert }
 
     /// What no other image's making may use meanwhile: the instance, and each chosen disk.
     public var lockKeys: [String] {
@@ -20,7 +39,14 @@ public struct Plan: Codable, Equatable, Sendable {
     func resource(for job: Job, of image: ImageID, fence: Int64) -> Resource? {
         switch job {
         case .stopCheck, .cleanUp: return nil
-        case .systemDisk, .dataDisk:
+        case .launch:
+            // Not named after the instance: that may be somebody else's, and the image's owner sees its resources.
+            return Resource(
+                id: ResourceID(image: image, part: "launch", fence: fence),
+                kind: .instance,
+                imageID: image
+            )
+        case .systemDisk, .dataDisk, .convert:
             guard let disk = disks.first(where: { $0.device == job.device }) else { return nil }
             return Resource(
                 id: ResourceID(image: image, part: disk.device.shortName, fence: fence),
@@ -58,6 +84,8 @@ public enum GuestChecks: String, Codable, Sendable, CaseIterable {
 /// Limits of a request; the defaults are the contract's.
 public struct RequestLimits: Codable, Equatable, Sendable {
     public var disksPerInstance = 8
+    /// Owners one image can be shared with. Default 10.
+    public var sharesPerImage = 10
 
     public init() {}
 }
@@ -107,6 +135,25 @@ extension Plan {
             dataDisks: dataDisks.sorted { $0.device < $1.device },
             locations: try chosenLocations(request.replicateTo, known: knownLocations),
             guestChecks: request.guestChecks
+        )
+    }
+
+    /// The plan of a conversion; `nil` when the source is not whole.
+    public static func converting(_ source: Image) -> Plan? {
+        guard let system = source.captures.first(where: { $0.device.isSystem }) else { return nil }
+        var disk = source.plan.systemDisk
+        disk.kind = .cloud
+        return Plan(
+            instanceID: source.plan.instanceID,
+            systemDisk: disk,
+            dataDisks: source.plan.dataDisks,
+            locations: source.plan.locations,
+            guestChecks: .off,
+            conversion: Conversion(
+                source: source.id,
+                systemDisk: system,
+                captures: source.captures.filter { !$0.device.isSystem }
+            )
         )
     }
 

@@ -10,6 +10,8 @@ public struct Resource: Codable, Hashable, Sendable {
         case snapshot
         /// The image's copy at one location.
         case replica
+        /// An instance that is being launched. Once it is launched it is its owner's, and no resource of the image.
+        case instance
     }
 
     public var id: ResourceID

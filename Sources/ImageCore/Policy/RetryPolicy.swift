@@ -55,10 +55,13 @@ public struct Circumstances: Sendable {
     public var policy: RetryPolicy
     /// 0 ..< 1.
     public var jitter: Double
+    /// Who brings the event about, for the image's history: a worker, or who asked.
+    public var actor: String?
 
-    public init(now: Timestamp, policy: RetryPolicy = .init(), jitter: Double = 0.5) {
+    public init(now: Timestamp, policy: RetryPolicy = .init(), jitter: Double = 0.5, actor: String? = nil) {
         self.now = now
         self.policy = policy
         self.jitter = jitter
+        self.actor = actor
     }
 }

@@ -21,6 +21,9 @@ public protocol ImageDriver: Sendable {
     /// Finds out before any byte is copied whether a disk can be captured: there, readable, sound, not being written.
     func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure)
 
+    /// How many bytes a capture of this disk would copy at most.
+    func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64
+
     /// Captures one disk into `resource` (an image file or a snapshot) and checks the result.
     /// - Throws: `FAILED_PRECONDITION` when the instance is not stopped before *and after* the copy, when the disk is
     ///   being written, is corrupt or unreadable, or its backing chain leaves its folder.
@@ -39,6 +42,23 @@ public protocol ImageDriver: Sendable {
         into resource: Resource,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Replica
+
+    /// Copies a captured local system disk into a snapshot, and verifies the copy's SHA-256 against the capture's.
+    func convert(
+        _ capture: Capture,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture
+
+    /// Makes a stopped instance of a replica's files and empty disks. Its disks are put together in `resource`, each
+    /// verified against the replica's checksum, and become the instance in one step at the end: an instance that exists
+    /// is whole. One that this image's earlier attempt has already made is success.
+    func launch(
+        _ launch: Launch,
+        from replica: Replica,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure)
 
     /// Deletes a resource and everything a half-done operation left of it. Already gone is success.
     func delete(_ resource: Resource) async throws(StepFailure)

@@ -16,11 +16,31 @@ public protocol ImageStore: Sendable {
         in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement
 
-    /// Applies a cancellation and records the answer.
-    func cancel(
-        _ request: CancelRequest,
+    /// Grants a wish for an existing image, or refuses it (`Image.refusal`), and records the answer.
+    /// - Parameter request: what was asked; `wish` is what it means.
+    func grant(
+        _ wish: Wish,
+        for image: ImageID,
+        asked request: Request,
+        limits: RequestLimits,
         reply: ReplyAddress?,
         in circumstances: Circumstances
+    ) async throws(StoreError) -> Settlement
+
+    /// Makes a new image of an existing one: quota, the source's tie, the image and its first job, and the answer.
+    func convert(
+        _ request: ConvertRequest,
+        as image: ImageID,
+        reply: ReplyAddress?,
+        in circumstances: Circumstances
+    ) async throws(StoreError) -> Settlement
+
+    /// Records the answer to a request that changes nothing, for whoever asks again.
+    func record(
+        _ answer: Answer,
+        to request: Request,
+        reply: ReplyAddress?,
+        at now: Timestamp
     ) async throws(StoreError) -> Settlement
 
     /// Records that a request was refused.
@@ -74,6 +94,10 @@ public protocol ImageStore: Sendable {
 
     func image(_ id: ImageID) async throws(StoreError) -> Image?
     func images(_ query: ImageQuery) async throws(StoreError) -> [Image]
+    /// Forgets what is older than `moment`: answers to requests, and images that are deleted and hold nothing any more,
+    /// with their history. At most `limit` of each.
+    /// - Returns: how many were forgotten.
+    func forget(before moment: Timestamp, limit: Int) async throws(StoreError) -> Int
     /// An image's history after a sequence number, in order.
     func journal(of image: ImageID, after sequence: Int64) async throws(StoreError) -> [Announcement]
     func locks() async throws(StoreError) -> [Lock]
@@ -205,19 +229,6 @@ public struct Applied: Equatable, Sendable {
         self.image = image
         self.transition = transition
         self.outgoing = outgoing
-    }
-}
-
-public struct ImageQuery: Equatable, Sendable {
-    public var owner: Owner?
-    public var status: ImageStatus?
-    /// At most this many, newest first. Default 100.
-    public var limit = 100
-
-    public init(owner: Owner? = nil, status: ImageStatus? = nil, limit: Int = 100) {
-        self.owner = owner
-        self.status = status
-        self.limit = limit
     }
 }
 

@@ -99,6 +99,16 @@ struct QemuImg: Sendable {
         }
     }
 
+    /// Makes an empty qcow2 disk.
+    func create(_ path: String, sizeBytes: Int64) async throws(ChildFailure) {
+        _ = try await look(["create", "-q", "-f", "qcow2", path, String(sizeBytes)])
+    }
+
+    /// Makes a qcow2 disk larger. What is added reads as zeros.
+    func grow(_ path: String, toBytes sizeBytes: Int64) async throws(ChildFailure) {
+        _ = try await look(["resize", "-q", "-f", "qcow2", path, String(sizeBytes)])
+    }
+
     private func look(_ arguments: [String]) async throws(ChildFailure) -> [UInt8] {
         let child = ChildProcess(
             program: program,

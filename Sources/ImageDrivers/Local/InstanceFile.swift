@@ -129,13 +129,45 @@ struct InstanceFile: Equatable, Sendable {
         return text.isEmpty ? nil : text
     }
 
-    private struct Raw: Decodable {
+    /// The image an instance says it was launched from.
+    static func image(in bytes: [UInt8]) -> ImageID? {
+        struct Launched: Decodable { var launchedFrom: ImageID }
+        return (try? JSONDecoder().decode(Launched.self, from: Data(bytes)))?.launchedFrom
+    }
+
+    /// The description of a launched instance.
+    static func bytes(of launch: Launch, image: ImageID) throws(StepFailure) -> [UInt8] {
+        let raw = Raw(
+            id: launch.instanceID.text,
+            owner: launch.owner.text,
+            status: InstanceStatus.stopped.description,
+            disks: launch.disks.map {
+                Raw.Entry(
+                    device: $0.device.description,
+                    kind: $0.kind.rawValue,
+                    file: LocalFolders.fileName($0.device),
+                    format: DiskFormat.qcow2.rawValue,
+                    autoDelete: $0.autoDelete
+                )
+            },
+            launchedFrom: image.text
+        )
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        guard let data = try? encoder.encode(raw) else {
+            throw StepFailure(.permanent, .internal, "The description of \(launch.instanceID) cannot be written.")
+        }
+        return Array(data) + [UInt8(ascii: "\n")]
+    }
+
+    private struct Raw: Codable {
         var id: String
         var owner: String
         var status: String
         var disks: [Entry]
+        var launchedFrom: String?
 
-        struct Entry: Decodable {
+        struct Entry: Codable {
             var device: String
             var kind: String
             var file: String

@@ -56,6 +56,14 @@ extension LocalDriver {
         )
     }
 
+    public func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
+        let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
+        let source = try await reader.open(try readInstance(instance).disk(device))
+        return try await running(on: .disk(device, instance)) { () async throws(ChildFailure) in
+            try await qemuImg.requiredBytes(source.node)
+        }
+    }
+
     /// On a thread of its own: a disk whose queue is full makes even this wait.
     private func beginWriteOut(_ file: String) async throws(StepFailure) {
         try await OwnThread.run { _ in

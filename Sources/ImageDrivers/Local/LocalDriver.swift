@@ -40,8 +40,10 @@ public struct LocalDriver: ImageDriver {
     public func makeFolders() throws(StepFailure) {
         let below = folders.locations.filter { $0.value.hasPrefix(folders.root + "/") }
         let wanted =
-            [(folders.instances, Place.storage), (folders.images, .storage), (folders.snapshots, .storage)]
-            + below.map { ($0.value, .location($0.key)) }
+            [
+                (folders.instances, Place.storage), (folders.images, .storage), (folders.snapshots, .storage),
+                (folders.launches, .storage),
+            ] + below.map { ($0.value, .location($0.key)) }
         for (folder, place) in wanted {
             try filing(at: place) { () throws(FileFailure) in try FileCalls.makeFolder(folder) }
         }
@@ -117,6 +119,7 @@ public struct LocalDriver: ImageDriver {
             do throws(StepFailure) {
                 found += try Self.list(folders.images, .imageFile, nil)
                 found += try Self.list(folders.snapshots, .snapshot, nil)
+                found += try Self.list(folders.launches, .instance, nil)
                 for (name, folder) in folders.locations.sorted(by: { $0.key < $1.key }) {
                     found += try Self.list(folder, .replica, name)
                 }

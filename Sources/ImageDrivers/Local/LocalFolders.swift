@@ -6,6 +6,7 @@ import ImageCore
 /// <root>/instances/<id>/instance.json, vda.qcow2, …
 /// <root>/images/<resource>/vda.qcow2        captured local system disks
 /// <root>/snapshots/<resource>/vdb.qcow2     snapshots of cloud disks
+/// <root>/launches/<resource>/vda.qcow2, …   instances that are being launched
 /// <location>/<resource>/vda.qcow2, …, manifest.json
 /// ```
 /// A file that is being made ends in `.partial`. Identifiers obey `IdentifierRule`, so each is one path component.
@@ -22,6 +23,7 @@ struct LocalFolders: Sendable {
 
     var images: String { root + "/images" }
     var snapshots: String { root + "/snapshots" }
+    var launches: String { root + "/launches" }
 
     static func fileName(_ device: DeviceName) -> String { device.shortName + ".qcow2" }
 
@@ -44,6 +46,7 @@ struct LocalFolders: Sendable {
         switch resource.kind {
         case .imageFile: images + "/" + resource.id.text
         case .snapshot: snapshots + "/" + resource.id.text
+        case .instance: launches + "/" + resource.id.text
         case .replica: try location(resource.location) + "/" + resource.id.text
         }
     }

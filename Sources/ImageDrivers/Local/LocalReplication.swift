@@ -61,7 +61,21 @@ extension LocalDriver {
         _ gauge: ProgressGauge
     ) async throws(StepFailure) {
         let place = Place.location(location)
-        let target = folder + "/" + LocalFolders.fileName(capture.device)
+        let sum = try await copy(source, to: folder + "/" + LocalFolders.fileName(capture.device), place, gauge) {
+            $0 == capture.sha256
+        }
+        guard sum == capture.sha256 else { throw .differs(capture, at: location, sha256: sum) }
+    }
+
+    /// Copies one file and gives it its name only when its checksum is the wanted one.
+    /// - Returns: its SHA-256.
+    func copy(
+        _ source: String,
+        to target: String,
+        _ place: Place,
+        _ gauge: ProgressGauge,
+        isWanted: (String) -> Bool
+    ) async throws(StepFailure) -> String {
         let partial = target + LocalFolders.partialSuffix
         let rate = copyRate
         let sum = try await OwnThread.run { flag in
@@ -72,22 +86,15 @@ extension LocalDriver {
                 return .failure(.copy(error, at: place))
             }
         }
-        guard sum.sha256 == capture.sha256 else {
-            throw StepFailure(
-                .transient,
-                .unavailable,
-                "The copy of \(capture.device) at \(place) differs from its capture: its SHA-256 is \(sum.sha256), "
-                    + "the capture's was \(capture.sha256).",
-                advice: "If it happens again, the capture or the disk under it is damaged: make the image anew."
-            )
-        }
+        guard isWanted(sum.sha256) else { return sum.sha256 }
         try filing(at: place) { () throws(FileFailure) in
             try FileCalls.rename(partial, to: target)
-            try FileCalls.sync(folder)
+            try FileCalls.sync(FileCalls.folder(of: target))
         }
+        return sum.sha256
     }
 
-    private static func allocatedBytes(_ path: String, _ capture: Capture) throws(StepFailure) -> Int64 {
+    static func allocatedBytes(_ path: String, _ capture: Capture) throws(StepFailure) -> Int64 {
         let status = try filing(at: .storage) { () throws(FileFailure) in try FileCalls.status(path) }
         guard let status, status.kind == .regular else {
             throw StepFailure(

@@ -95,9 +95,7 @@ public final class SimulatedDriver: ImageDriver {
         try DiskRules.requireFit(disk.kind, device, resource.kind, .disk(device, instance))
         let name = try name(of: resource)
         try write(Marker(resource: resource), to: name)
-        // A capture is between an eighth and five eighths of its disk.
-        var share = SampleBytes("\(resource.id)")
-        let size = disk.sizeBytes / 8 + Int64(share.next() % 5) * (disk.sizeBytes / 10)
+        let size = Self.captureBytes(disk, of: instance)
         try await pass(bytes: size, "The capture of \(device) of instance \(instance)", progress)
         try dice.throwOrPass("the capture \(resource.id)")
         try await requireStopped(instance)
@@ -110,6 +108,71 @@ public final class SimulatedDriver: ImageDriver {
             fileSizeBytes: size,
             sha256: sum
         )
+    }
+
+    public func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
+        Self.captureBytes(try await disk(device, of: instance), of: instance)
+    }
+
+    /// A capture is between an eighth and five eighths of its disk.
+    private static func captureBytes(_ disk: Disk, of instance: InstanceID) -> Int64 {
+        var share = SampleBytes("\(instance)/\(disk.device)")
+        return disk.sizeBytes / 8 + Int64(share.next() % 5) * (disk.sizeBytes / 10)
+    }
+
+    public func convert(
+        _ capture: Capture,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture {
+        let name = try name(of: resource)
+        guard resource.kind == .snapshot else { throw .noSnapshot(resource) }
+        try write(Marker(resource: resource), to: name)
+        try await pass(bytes: capture.fileSizeBytes, "The conversion of \(capture.resource.id)", progress)
+        try dice.throwOrPass("the conversion \(resource.id)")
+        let sum = try sum(of: capture)
+        guard sum == capture.sha256 else { throw .rotten(capture, sha256: sum) }
+        try write(Marker(resource: resource, sums: [capture.device.shortName: sum]), to: name)
+        var converted = capture
+        converted.resource = resource
+        return converted
+    }
+
+    public func launch(
+        _ launch: Launch,
+        from replica: Replica,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) {
+        let name = try name(of: resource)
+        try write(Marker(resource: resource), to: name)
+        let copied = launch.disks.compactMap { disk in replica.files.first { $0.device == disk.from } }
+        try await pass(bytes: copied.reduce(0) { $0 + $1.sizeBytes }, "The launch of \(launch.instanceID)", progress)
+        try dice.throwOrPass("the launch \(resource.id)")
+        try add(
+            Instance(
+                id: launch.instanceID,
+                owner: launch.owner,
+                status: .stopped,
+                disks: launch.disks.map {
+                    Disk(device: $0.device, kind: $0.kind, sizeBytes: $0.sizeBytes, autoDelete: $0.autoDelete)
+                }
+            )
+        )
+        try shelf.delete(name)
+    }
+
+    /// What is read from a capture.
+    private func sum(of capture: Capture) throws(StepFailure) -> String {
+        let marker: Marker? = try read(try name(of: capture.resource))
+        guard let sum = marker?.sums[capture.device.shortName] else {
+            throw StepFailure(
+                .permanent,
+                .notFound,
+                "The capture of \(capture.device), \(capture.resource.id), is gone."
+            )
+        }
+        return sum
     }
 
     public func replicate(
@@ -135,15 +198,7 @@ public final class SimulatedDriver: ImageDriver {
         var whole = Marker(resource: resource, manifest: manifest)
         var files: [Replica.File] = []
         for capture in captures {
-            guard let marker: Marker = try read(try self.name(of: capture.resource)),
-                let sum = marker.sums[capture.device.shortName]
-            else {
-                throw StepFailure(
-                    .permanent,
-                    .notFound,
-                    "The capture of \(capture.device), \(capture.resource.id), is gone."
-                )
-            }
+            let sum = try sum(of: capture)
             guard sum == capture.sha256 else {
                 throw .differs(capture, at: location, sha256: sum)
             }
@@ -168,7 +223,7 @@ public final class SimulatedDriver: ImageDriver {
 
     public func inventory() async throws(StepFailure) -> [Resource] {
         var found: [Resource] = []
-        for folder in ["images", "snapshots"] + places.map({ "locations/" + $0.text }) {
+        for folder in ["images", "snapshots", "launches"] + places.map({ "locations/" + $0.text }) {
             for name in try shelf.names(in: folder) {
                 if let marker: Marker = try read(folder + "/" + name) { found.append(marker.resource) }
             }
@@ -191,6 +246,7 @@ extension SimulatedDriver {
         switch resource.kind {
         case .imageFile: return "images/" + resource.id.text
         case .snapshot: return "snapshots/" + resource.id.text
+        case .instance: return "launches/" + resource.id.text
         case .replica:
             guard let location = resource.location, places.contains(location) else {
                 throw StepFailure(

@@ -45,13 +45,45 @@ public struct InterceptedStore: ImageStore {
         }
     }
 
-    public func cancel(
-        _ request: CancelRequest,
+    public func grant(
+        _ wish: Wish,
+        for image: ImageID,
+        asked request: Request,
+        limits: RequestLimits,
         reply: ReplyAddress?,
         in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement {
-        try await call("cancel") { () async throws(StoreError) in
-            try await store.cancel(request, reply: reply, in: circumstances)
+        try await call("grant \(wish.operation.rawValue)") { () async throws(StoreError) in
+            try await store.grant(
+                wish,
+                for: image,
+                asked: request,
+                limits: limits,
+                reply: reply,
+                in: circumstances
+            )
+        }
+    }
+
+    public func convert(
+        _ request: ConvertRequest,
+        as image: ImageID,
+        reply: ReplyAddress?,
+        in circumstances: Circumstances
+    ) async throws(StoreError) -> Settlement {
+        try await call("convert") { () async throws(StoreError) in
+            try await store.convert(request, as: image, reply: reply, in: circumstances)
+        }
+    }
+
+    public func record(
+        _ answer: Answer,
+        to request: Request,
+        reply: ReplyAddress?,
+        at now: Timestamp
+    ) async throws(StoreError) -> Settlement {
+        try await call("record") { () async throws(StoreError) in
+            try await store.record(answer, to: request, reply: reply, at: now)
         }
     }
 
@@ -119,6 +151,12 @@ public struct InterceptedStore: ImageStore {
 
     public func leases(of image: ImageID) async throws(StoreError) -> [Lease] {
         try await call("leases") { () async throws(StoreError) in try await store.leases(of: image) }
+    }
+
+    public func forget(before moment: Timestamp, limit: Int) async throws(StoreError) -> Int {
+        try await call("forget") { () async throws(StoreError) in
+            try await store.forget(before: moment, limit: limit)
+        }
     }
 
     public func image(_ id: ImageID) async throws(StoreError) -> Image? { try await store.image(id) }

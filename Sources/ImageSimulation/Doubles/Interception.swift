@@ -91,6 +91,31 @@ public struct InterceptedDriver: ImageDriver {
         }
     }
 
+    public func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
+        try await driver.copyBytes(of: device, of: instance)
+    }
+
+    public func convert(
+        _ capture: Capture,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture {
+        try await call("convert") { () async throws(StepFailure) in
+            try await driver.convert(capture, into: resource, progress: progress)
+        }
+    }
+
+    public func launch(
+        _ launch: Launch,
+        from replica: Replica,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) {
+        try await call("launch") { () async throws(StepFailure) in
+            try await driver.launch(launch, from: replica, into: resource, progress: progress)
+        }
+    }
+
     public func delete(_ resource: Resource) async throws(StepFailure) {
         try await call("delete") { () async throws(StepFailure) in try await driver.delete(resource) }
     }

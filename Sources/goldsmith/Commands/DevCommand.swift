@@ -114,11 +114,14 @@ private struct DevServices: Service {
 
     private func serve(_ data: String, url: String, broker: RabbitMQNode?) async throws {
         let storeURL = try await settings.storeURL ?? "sqlite://\(data)/goldsmith.sqlite"
-        let environment = [
+        var environment = [
             SettingKey.amqpUrl.environmentName: url,
             SettingKey.storeUrl.environmentName: storeURL,
             SettingKey.data.environmentName: data,
         ]
+        // A broker of our own is nobody else's.
+        environment[SettingKey.upstreams.environmentName] =
+            try await settings.upstreams() ?? (broker == nil ? nil : "*")
         let running = try await Settings(
             flags: [.data: data, .amqpUrl: url, .storeUrl: storeURL],
             file: config,

@@ -5,9 +5,10 @@ import ImageWorker
 struct ImageCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "image",
-        abstract: "Make images and follow them.",
+        abstract: "Make images, follow them, share, convert and delete them.",
         subcommands: [
-            ImageCreate.self, ImageList.self, ImageShow.self, ImageWatch.self, ImageCancel.self,
+            ImageCreate.self, ImageList.self, ImageShow.self, ImageWatch.self, ImageCancel.self, ImageRetry.self,
+            ImageDelete.self, ImageShare.self, ImageUnshare.self, ImageConvert.self,
         ]
     )
 }
@@ -16,18 +17,45 @@ struct ImageList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "List images, newest first.",
-        discussion: "Example: goldsmith image list --status Error"
+        discussion: """
+            Deleted images are shown only when asked for.
+
+            Examples:
+              goldsmith image list --status Error
+              goldsmith image list --owner acct-42 --label team=web --limit 20
+              goldsmith image list --shared-with acct-7
+            """
     )
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
     @Option(help: "Only this owner's.") var owner: String?
-    @Option(help: "Only Pending, Replicating, Available or Error.") var status: String?
-    @Option(help: "At most this many.") var limit = 100
+    @Option(
+        help: ArgumentHelp("Only \(ImageStatus.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "status")
+    )
+    var status: String?
+    @Option(help: "Only those of just this name.") var name: String?
+    @Option(help: "Only those of this instance.") var instance: String?
+    @Option(help: ArgumentHelp("Only those with this label, key=value. Repeatable.", valueName: "label"))
+    var label: [String] = []
+    @Option(help: ArgumentHelp("Only those shared with this owner.", valueName: "owner")) var sharedWith: String?
+    @Option(help: "At most this many, 1 to 1000.") var limit = 100
+    @Option(help: "Go on after an earlier page: what that one ended with.") var page: String?
 
     func run() async throws {
+        guard (1...1000).contains(limit) else { throw CommandFailure(.usage, "--limit must be 1 to 1000") }
         var query = ImageQuery(limit: limit)
         if let owner { query.owner = try identifier(owner, "--owner") }
+        if let sharedWith { query.sharedWith = try identifier(sharedWith, "--shared-with") }
+        if let instance { query.instanceID = try identifier(instance, "--instance") }
+        query.name = name
+        query.labels = try labels(label)
+        if let page {
+            guard let known = ImagePage(page) else {
+                throw CommandFailure(.usage, "--page is not what an earlier page ended with")
+            }
+            query.page = known
+        }
         if let status {
             guard let known = ImageStatus(rawValue: status) else {
                 let all = ImageStatus.allCases.map(\.rawValue).joined(separator: ", ")
@@ -51,6 +79,9 @@ struct ImageList: AsyncParsableCommand {
             )
         }
         Terminal.say(images.isEmpty ? "no images" : table.text)
+        if images.count == limit, let last = images.last {
+            Terminal.say("more: repeat this with --page \(ImagePage(after: last))")
+        }
     }
 }
 
@@ -58,12 +89,12 @@ struct ImageShow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
         abstract: "Show one image: device mapping, replicas, open jobs, and why it failed.",
-        discussion: "Example: goldsmith image show img-5f0c2b7e9a41d3c8"
+        discussion: "Example: goldsmith image show img-5f0c2b7e9a41d3c8 --history"
     )
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
-    @Flag(help: "Show the image's history.") var history = false
+    @Flag(help: "Show the image's history: who asked, each attempt, wait and outcome.") var history = false
     @Argument(help: "The image's id.") var id: String
 
     func run() async throws {
@@ -77,21 +108,14 @@ struct ImageShow: AsyncParsableCommand {
             )
         }
         let leases = try await liveLeases(of: id, in: store)
-        let view = ImageView(image, leases: leases)
-        if output.json { try Terminal.say(json: view) } else { Terminal.say(view.text) }
-        guard history else { return }
-        let lines = try await stored { () async throws(StoreError) in try await store.journal(of: id, after: 0) }
-        var table = Table("AT", "WHAT", "JOB", "ATTEMPT", "DETAIL")
-        for line in lines {
-            table.add(
-                line.at.rfc3339,
-                line.kind.rawValue,
-                line.job?.description ?? "",
-                line.attempt.map(String.init) ?? "",
-                line.failure.map { "\($0.code.rawValue): \($0.message)" } ?? line.reason ?? ""
-            )
+        var view = ImageView(image, leases: leases)
+        if history {
+            let lines = try await stored { () async throws(StoreError) in try await store.journal(of: id, after: 0) }
+            view.history = lines.map { HistoryLine($0) }
         }
-        Terminal.say("\nHistory\n" + table.text)
+        if output.json { return try Terminal.say(json: view) }
+        Terminal.say(view.text)
+        if let history = view.history { Terminal.say("\nHistory\n" + Timeline(history).text) }
     }
 }
 
@@ -99,7 +123,11 @@ struct ImageWatch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch",
         abstract: "Follow an image to its end, with a bar for each disk and replica.",
-        discussion: "Ends with 0 when the image is Available, with 1 when it is Error and cleaned up."
+        discussion: """
+            Ends with 0 when the image is Available or deleted, with 1 when it is Error and cleaned up.
+
+            Example: goldsmith image watch img-5f0c2b7e9a41d3c8
+            """
     )
 
     @OptionGroup var shared: SharedOptions
@@ -109,39 +137,6 @@ struct ImageWatch: AsyncParsableCommand {
         let id: ImageID = try identifier(id, "the image id")
         let store = try await shared.settings().openStore()
         try await ImageFollower(store: store, id: id).follow()
-    }
-}
-
-struct ImageCancel: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "cancel",
-        abstract: "Stop making an image and delete what was made.",
-        discussion: "Example: goldsmith image cancel img-5f0c2b7e9a41d3c8"
-    )
-
-    @OptionGroup var shared: SharedOptions
-    @OptionGroup var output: OutputOptions
-    @Option(help: "The owner asked for. Default: $GOLDSMITH_OWNER, else 'local'.") var owner: String?
-    @Argument(help: "The image's id.") var id: String
-
-    func run() async throws {
-        let image: ImageID = try identifier(id, "the image id")
-        let settings = try await shared.settings([.owner: owner])
-        let request = CancelBody(
-            requestId: RequestSender.newRequestID(),
-            owner: try await settings.owner().text,
-            imageId: image.text
-        )
-        let sender = try await RequestSender(settings)
-        let answer = try await sender.send(.cancel, request, id: request.requestId, owner: request.owner)
-        if output.json { return try Terminal.say(json: answer) }
-        Terminal.say("\(image) is cancelled; what was made of it is being deleted")
-    }
-
-    private struct CancelBody: Encodable {
-        var requestId: String
-        var owner: String
-        var imageId: String
     }
 }
 
@@ -157,4 +152,15 @@ func liveLeases(of image: ImageID, in store: any ImageStore) async throws(Comman
 func identifier<ID: Identifier>(_ text: String, _ what: String) throws(CommandFailure) -> ID {
     guard let id = ID(text) else { throw CommandFailure(.usage, "\(what) is not valid: \(IdentifierRule.sentence)") }
     return id
+}
+
+/// Parses `key=value` from the command line.
+func labels(_ texts: [String]) throws(CommandFailure) -> [String: String] {
+    var labels: [String: String] = [:]
+    for text in texts {
+        let pair = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard pair.count == 2 else { throw CommandFailure(.usage, "--label must be key=value, not '\(text)'") }
+        labels[pair[0]] = pair[1]
+    }
+    return labels
 }

@@ -12,11 +12,13 @@ struct ImageCreate: AsyncParsableCommand {
               goldsmith image create --instance i-web1 --name web-golden --wait
               goldsmith image create --instance i-web1 --name web-golden --data-disk /dev/vdb --replicate-to east
               goldsmith image create --instance i-web1 --name whole-machine --all-data-disks
+              goldsmith image create --instance i-web1 --name whole-machine --all-data-disks --dry-run
             """
     )
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var request: RequestOptions
     @Option(help: "The stopped instance.") var instance: String
     @Option(help: "2 to 32 letters, digits, '_', '-' or '.'.") var name: String
     @Option(help: "At most 256 characters.") var description = ""
@@ -27,9 +29,7 @@ struct ImageCreate: AsyncParsableCommand {
     var replicateTo: [String] = []
     @Option(help: "off or warn.") var guestChecks = "warn"
     @Option(help: ArgumentHelp("A label, key=value. Repeatable.", valueName: "label")) var label: [String] = []
-    @Option(help: "The owner asked for. Default: $GOLDSMITH_OWNER, else 'local'.") var owner: String?
-    @Option(help: "The idempotency key: the same id and the same request make one image. Default: a new one.")
-    var requestId: String?
+    @Flag(help: "Check everything and tell what would be done; make and lock nothing.") var dryRun = false
     @Flag(help: "Follow the image to its end.") var wait = false
 
     /// As it goes over the wire. What it holds is judged where every request is judged, not here.
@@ -49,8 +49,6 @@ struct ImageCreate: AsyncParsableCommand {
             }
         }
 
-        var requestId: String
-        var owner: String
         var instanceId: String
         var name: String
         var description: String
@@ -58,40 +56,56 @@ struct ImageCreate: AsyncParsableCommand {
         var replicateTo: [String]?
         var guestChecks: String
         var labels: [String: String]
+        var dryRun: Bool?
     }
 
     func run() async throws {
         guard !(allDataDisks && !dataDisk.isEmpty) else {
             throw CommandFailure(.usage, "--all-data-disks and --data-disk exclude each other")
         }
-        var labels: [String: String] = [:]
-        for text in label {
-            let pair = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard pair.count == 2 else { throw CommandFailure(.usage, "--label must be key=value, not '\(text)'") }
-            labels[pair[0]] = pair[1]
-        }
-        let settings = try await shared.settings([.owner: owner])
         let body = Body(
-            requestId: requestId ?? RequestSender.newRequestID(),
-            owner: try await settings.owner().text,
             instanceId: instance,
             name: name,
             description: description,
             dataDisks: allDataDisks ? .all : .chosen(dataDisk.map { Body.DataDisk(device: $0) }),
             replicateTo: replicateTo.isEmpty ? nil : replicateTo,
             guestChecks: guestChecks,
-            labels: labels
+            labels: try labels(label),
+            dryRun: dryRun ? true : nil
         )
-        let sender = try await RequestSender(settings)
-        let answer = try await sender.send(.create, body, id: body.requestId, owner: body.owner)
-        guard let image = answer.imageId else { throw CommandFailure(.failed, "the answer names no image") }
-        guard wait else {
-            if output.json { return try Terminal.say(json: answer) }
-            Terminal.say("\(image) is \(answer.imageStatus?.rawValue ?? "accepted")")
-            return Terminal.say("follow it with: goldsmith image watch \(image) --data \(settings.data)")
+        let (answer, settings) = try await request.ask(.create, body, shared)
+        if let report = answer.dryRun {
+            return output.json ? try Terminal.say(json: report) : Terminal.say(report.text)
         }
-        let store = try await settings.openStore()
-        if !output.json { Terminal.say("\(image) is accepted") }
-        try await ImageFollower(store: store, id: image, isQuiet: output.json).follow()
+        try await ImageFollower.report(answer, settings, wait: wait, json: output.json)
+    }
+}
+
+extension DryRun {
+    /// For people.
+    fileprivate var text: String {
+        var table = Table("DEVICE", "KIND", "SIZE", "AUTO-DELETE", "TO COPY")
+        for disk in deviceMapping {
+            table.add(
+                disk.device.description,
+                disk.kind.rawValue,
+                Format.bytes(disk.sizeBytes),
+                disk.autoDelete ? "yes" : "no",
+                "up to " + Format.bytes(disk.copyBytes)
+            )
+        }
+        let time =
+            estimatedSeconds.map { "about \(Format.seconds($0 * 1_000))" } ?? "no image was made lately to tell from"
+        var lines = [
+            "nothing was made or locked; the request would be accepted",
+            "", "Device mapping", table.text, "",
+            "  locations  \(locations.map(\.text).joined(separator: ", "))",
+            "  to copy    up to \(Format.bytes(copyBytes)), captures and replicas together",
+            "  time       \(time)",
+            "  images     \(quotaBefore.images) of \(quotaLimits.images) taken, then \(quotaAfter.images)",
+            "  snapshots  \(quotaBefore.snapshots) of \(quotaLimits.snapshots) taken, then \(quotaAfter.snapshots)",
+        ]
+        for finding in findings { lines.append("note (\(finding.severity.rawValue)): \(finding.message)") }
+        return lines.joined(separator: "\n")
     }
 }

@@ -43,7 +43,9 @@ struct ImageFollower {
             if isOver(image) || failedAt.map({ $0 + Self.patience < .now }) == true {
                 let view = ImageView(image, leases: leases)
                 if isQuiet { try Terminal.say(json: view) } else { Terminal.say("\n" + view.text) }
-                if image.status == .error { Foundation.exit(CommandFailure.Kind.failed.rawValue) }
+                if image.status == .error || image.status == .deleting {
+                    Foundation.exit(CommandFailure.Kind.failed.rawValue)
+                }
                 return
             }
             try await Task.sleep(for: .milliseconds(250))
@@ -56,9 +58,23 @@ struct ImageFollower {
     private func isOver(_ image: Image) -> Bool {
         switch image.status {
         case .pending, .replicating: false
-        case .available: true
+        case .available, .deleted: true
         case .error: image.cleanUp != .running
+        case .deleting: image.cleanUp == .incomplete
         }
+    }
+
+    /// Says what became of a request that starts something, and follows it if that is wanted.
+    static func report(_ answer: Answer, _ settings: Settings, wait: Bool, json: Bool) async throws {
+        guard let image = answer.imageId else { throw CommandFailure(.failed, "the answer names no image") }
+        guard wait else {
+            if json { return try Terminal.say(json: answer) }
+            Terminal.say("\(image) is \(answer.imageStatus?.rawValue ?? "accepted")")
+            return Terminal.say("follow it with: goldsmith image watch \(image) --data \(settings.data)")
+        }
+        let store = try await settings.openStore()
+        if !json { Terminal.say("\(image) is accepted") }
+        try await ImageFollower(store: store, id: image, isQuiet: json).follow()
     }
 }
 
@@ -80,9 +96,9 @@ struct ProgressLines {
         if let check = image.jobs[.stopCheck], check.phase == .waiting, check.waiting != nil {
             lines.append(Self.line(.stopCheck, check, nil, isStopped: false))
         }
-        let left = image.ledger.count
-        if image.status == .error, left > 0 {
-            let text = "  cleaning up: \(left) left"
+        let left = image.ledger.count { image.jobs[.cleanUp($0.resource.id)] != nil }
+        if image.status == .error || image.status == .deleting, left > 0 {
+            let text = image.status == .error ? "  cleaning up: \(left) left" : "  deleting: \(left) left"
             lines.append(Line(name: "clean-up", bar: text, milestone: text))
         }
         for job in image.plan.captureJobs + image.plan.replicateJobs {

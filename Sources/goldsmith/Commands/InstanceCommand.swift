@@ -5,8 +5,8 @@ import ImageDrivers
 struct InstanceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "instance",
-        abstract: "Look at instances, or make a sample one.",
-        subcommands: [InstanceList.self, InstanceShow.self, InstanceSample.self]
+        abstract: "Look at instances, launch one from an image, or make a sample one.",
+        subcommands: [InstanceList.self, InstanceShow.self, InstanceLaunch.self, InstanceSample.self]
     )
 }
 

@@ -9,6 +9,7 @@ struct RequestSender {
     private let store: any ImageStore
     private let publisher: AMQPPublisher
     private let exchange: String
+    private let user: String
 
     /// How long an answer may take before a human is told that no worker seems to be there.
     private static let patience = Duration.seconds(60)
@@ -18,8 +19,10 @@ struct RequestSender {
         store = try await settings.openStore()
         var options = AMQPOptions()
         options.publishTimeout = .seconds(15)
+        let endpoint = try await settings.endpoint()
+        user = endpoint.user
         publisher = AMQPPublisher(
-            endpoint: try await settings.endpoint(),
+            endpoint: endpoint,
             name: "goldsmith request",
             options: options,
             logger: try await settings.logger("goldsmith")
@@ -44,7 +47,8 @@ struct RequestSender {
             body: CanonicalJSON.bytes(body),
             contentType: "application/json",
             messageID: id,
-            appID: "goldsmith"
+            appID: "goldsmith",
+            userID: user
         )
         do {
             try await publisher.publish(
@@ -71,7 +75,10 @@ struct RequestSender {
         throw CommandFailure(
             .unavailable,
             "the broker has the request, but no worker has answered it yet",
-            advice: "is a worker running that serves 'intake'? `goldsmith queue list` shows its consumers"
+            advice: """
+                is a worker running that serves 'intake', and may the broker's user '\(user)' ask for this owner \
+                (\(SettingKey.upstreams.environmentName) of the workers)? `goldsmith queue list` shows its consumers
+                """
         )
     }
 }

@@ -1,7 +1,9 @@
 import AMQPClient
 import ArgumentParser
 import CMalloc
+import ImageCore
 import ImageWorker
+import Logging
 import ServiceLifecycle
 import UnixSignals
 
@@ -22,7 +24,7 @@ struct WorkerCommand: AsyncParsableCommand {
     @OptionGroup var shared: SharedOptions
     @Option(
         help: ArgumentHelp(
-            "What to serve: intake, stop-check, system-disk, data-disk, replicate, clean-up, dead-letters. Default: all.",
+            "What to serve, out of \(Lane.allCases.map(\.description).joined(separator: ", ")). Default: all.",
             valueName: "list"
         )
     )
@@ -44,6 +46,12 @@ struct WorkerCommand: AsyncParsableCommand {
         // All settings before anything is made: a typo must leave nothing behind.
         let options = try await settings.workerOptions()
         let endpoint = try await settings.endpoint()
+        if options.authority == .users([:]) {
+            logger.warning(
+                "nobody may ask for anything: every request is denied",
+                metadata: ["set": "\(SettingKey.upstreams.environmentName)"]
+            )
+        }
         let store = try await settings.openStore(makesIt: true)
         let driver = try await settings.workerDriver(logger)
         let worker = Worker(

@@ -8,6 +8,8 @@ enum SettingKey: String, CaseIterable, Sendable {
     case storeUrl
     case prefix
     case intakeLimit
+    case upstreams
+    case retention
     case locations
     case driver
     case simulatedDelay

@@ -262,6 +262,21 @@ struct Settings: Sendable {
         )
     }
 
+    /// Who may ask for which owners. Nobody until it is said: on a shared broker, everybody would be too many.
+    func authority() async throws(CommandFailure) -> Authority {
+        try await parsed(
+            .upstreams,
+            default: .users([:]),
+            wanted: "'*', or a list like 'web=acct-42,acct-43;ops=*'"
+        ) { Authority($0) }
+    }
+
+    /// As it was set, to be handed to workers; `nil` when it was not.
+    func upstreams() async throws(CommandFailure) -> String? {
+        _ = try await authority()
+        return try await text(.upstreams)
+    }
+
     func owner() async throws(CommandFailure) -> Owner {
         try await parsed(.owner, default: Owner(known: "local"), wanted: "an owner (\(Owner.sentence))") { Owner($0) }
     }
@@ -289,6 +304,8 @@ struct Settings: Sendable {
             Int64(try await number(.orphansEvery, in: 1...86_400, default: 600) * 1000)
         )
         options.policy.attempts = try await wholeNumber(.attempts, in: 1...100, default: 6)
+        options.authority = try await authority()
+        options.retention = .seconds(86_400 * (try await number(.retention, in: 1...36_500, default: 365)))
         return options
     }
 

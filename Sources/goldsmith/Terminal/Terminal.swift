@@ -27,6 +27,15 @@ enum Terminal {
         isColoured ? "\u{1B}[\(tone.rawValue)m\(text)\u{1B}[0m" : text
     }
 
+    /// Whether somebody is there to be asked.
+    static var canAsk: Bool { isatty(STDIN_FILENO) == 1 && isInteractive }
+
+    /// - Returns: what was typed, without its end of line; `nil` at the end of the input.
+    static func ask(_ question: String) -> String? {
+        write(question)
+        return readLine()
+    }
+
     static func say(json value: some Encodable) throws(CommandFailure) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -70,6 +79,9 @@ enum Format {
         }
         return "\(oneDigit(value)) TiB"
     }
+
+    /// 1234 → `1.2 s`.
+    static func seconds(_ milliseconds: Int64) -> String { "\(oneDigit(Double(milliseconds) / 1_000)) s" }
 
     private static func oneDigit(_ value: Double) -> String {
         let tenths = Int((value * 10).rounded())

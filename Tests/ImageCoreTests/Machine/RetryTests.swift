@@ -164,7 +164,7 @@ extension [Effect] {
         filter {
             switch $0 {
             case .enqueue, .deadLetter, .park: true
-            case .announce, .releaseLocks, .releaseQuota: false
+            case .announce, .releaseLocks, .releaseQuota, .tell: false
             }
         }
     }

@@ -115,7 +115,7 @@ struct RequestParsingTests {
         let parse = { (body: String) throws(UnusableRequest) -> Request in
             try Request.parse(.cancel, contentType: "application/json", messageID: nil, body: Array(body.utf8))
         }
-        let cancel = CancelRequest(requestID: Sample.requestID, owner: Sample.owner, imageID: Sample.imageID)
+        let cancel = ImageRequest(requestID: Sample.requestID, owner: Sample.owner, imageID: Sample.imageID)
         #expect(
             try parse(#"{"requestId": "req-1", "owner": "acct-42", "imageId": "img-0123456789abcdef"}"#)
                 == .cancel(cancel)

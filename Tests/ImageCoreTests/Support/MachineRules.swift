@@ -126,7 +126,7 @@ extension JobOutput {
         switch self {
         case .captured(let capture): capture.resource
         case .replicated(let replica): replica.resource
-        case .checked, .cleaned: nil
+        case .checked, .launched, .cleaned: nil
         }
     }
 }
@@ -144,7 +144,7 @@ extension Effect {
     fileprivate var isMessage: Bool {
         switch self {
         case .enqueue, .deadLetter: true
-        case .park, .announce, .releaseLocks, .releaseQuota: false
+        case .park, .announce, .releaseLocks, .releaseQuota, .tell: false
         }
     }
 }

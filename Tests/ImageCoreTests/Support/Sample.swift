@@ -37,7 +37,8 @@ enum Sample {
 
     static func accepted(disks: Int = 1, locations: Int = 1) -> (image: Image, effects: [Effect]) {
         Image.accepted(
-            request,
+            request.identity,
+            label: request.label,
             as: imageID,
             plan: plan(disks: disks, locations: locations),
             in: Circumstances(now: now)
@@ -51,9 +52,10 @@ enum Sample {
             ?? Resource(id: ResourceID(image: image.id, part: "none", fence: fence), kind: .replica, imageID: image.id)
         switch job {
         case .stopCheck: return .checked([])
-        case .systemDisk, .dataDisk: return .captured(capture(of: job.device ?? .system, into: resource))
+        case .systemDisk, .dataDisk, .convert: return .captured(capture(of: job.device ?? .system, into: resource))
         case .replicate(let location):
             return .replicated(Replica(resource: resource, location: location, files: []))
+        case .launch(let instance): return .launched(instance)
         case .cleanUp: return .cleaned
         }
     }

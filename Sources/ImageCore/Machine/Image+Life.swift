@@ -1,0 +1,179 @@
+/// What happens to an image once it has come to an end: another try, sharing, conversion, launching, deletion.
+///
+/// Whether a wish may be granted says `refusal(of:by:limits:)`; whoever applies one of these events has asked it in the
+/// same transaction. They hold for an image in any state all the same.
+extension Image {
+    // MARK: Another try
+
+    /// From the stop check on, with everything made anew; or, while every capture is still whole because no clean-up
+    /// has begun to delete one, from the replication on: then nothing is read from the instance any more.
+    mutating func tryAgain(in turn: inout Turn) -> Ignored? {
+        guard status == .error else { return .atItsEnd(status) }
+        let isCaptured = plan.captureJobs.allSatisfy { isStillWhole($0) }
+        countAttempts()
+        for job in jobs.keys where job.step.isForward {
+            let isKept = isCaptured && (job == plan.firstJob || isStillWhole(job))
+            if !isKept { jobs[job] = nil }
+        }
+        if isCaptured {
+            for entry in ledger where entry.isAdopted { jobs[.cleanUp(entry.resource.id)] = nil }
+        }
+        if quota == .none { quota = plan.quota }
+        if let source = plan.conversion?.source {
+            ties.borrowsFrom = source
+            turn.effects.append(.tell(source, .converting(into: id)))
+        }
+        failure = nil
+        cleaned = []
+        let reason = "tried again"
+        if isCaptured {
+            replicate(reason: reason, in: &turn)
+        } else {
+            status = .pending
+            announce(.imagePending, reason: reason, in: &turn)
+            open(plan.firstJob, in: &turn)
+        }
+        return nil
+    }
+
+    /// Whether what a job has made is all there: done, and no clean-up of it has ever begun.
+    private func isStillWhole(_ job: Job) -> Bool {
+        jobs[job]?.phase == .done && ledger.contains { $0.job == job && $0.isAdopted }
+    }
+
+    mutating func disown(_ resource: ResourceID) {
+        for index in ledger.indices where ledger[index].resource.id == resource { ledger[index].isAdopted = false }
+    }
+
+    // MARK: Sharing
+
+    mutating func share(with owners: [Owner], in turn: inout Turn) -> Ignored? {
+        guard status == .available else { return .atItsEnd(status) }
+        let new = Set(owners).subtracting(ties.sharedWith)
+        guard !new.isEmpty else { return .alreadyDone }
+        ties.sharedWith = (ties.sharedWith + new).sorted()
+        announce(.imageShared, reason: "with " + new.sorted().map(\.text).joined(separator: ", "), in: &turn)
+        return nil
+    }
+
+    mutating func unshare(from owners: [Owner], in turn: inout Turn) -> Ignored? {
+        let gone = Set(owners).intersection(ties.sharedWith)
+        guard !gone.isEmpty else { return .alreadyDone }
+        ties.sharedWith.removeAll { gone.contains($0) }
+        announce(.imageUnshared, reason: "from " + gone.sorted().map(\.text).joined(separator: ", "), in: &turn)
+        return nil
+    }
+
+    // MARK: Conversion, seen from the source
+
+    mutating func lend(to image: ImageID, in turn: inout Turn) -> Ignored? {
+        guard status == .available, ties.conversion == nil else { return .atItsEnd(status) }
+        ties.conversion = image
+        if !ties.borrowers.contains(image) { ties.borrowers.append(image) }
+        announce(.imageConverting, reason: "into \(image)", in: &turn)
+        return nil
+    }
+
+    mutating func endConversion(into image: ImageID, succeeded: Bool) -> Ignored? {
+        guard ties.conversion == image else { return .notWanted }
+        ties.conversion = nil
+        if !succeeded { ties.borrowers.removeAll { $0 == image } }
+        return nil
+    }
+
+    /// A snapshot that two images use goes with the last of them, if that one's deletion wants it.
+    mutating func takeBack(from image: ImageID, deleted: Bool, in turn: inout Turn) -> Ignored? {
+        guard ties.borrowers.contains(image) else { return .notWanted }
+        ties.borrowers.removeAll { $0 == image }
+        if deleted, ties.borrowers.isEmpty, status == .deleting || status == .deleted {
+            return beginDeletion(snapshots: true, in: &turn)
+        }
+        return nil
+    }
+
+    // MARK: Launching
+
+    mutating func launch(_ launch: Launch, in turn: inout Turn) -> Ignored? {
+        guard status == .available else { return .atItsEnd(status) }
+        guard self.launch(of: .launch(launch.instanceID)) == nil else { return .alreadyDone }
+        forgetDoneLaunches()
+        ties.launches.append(launch)
+        open(.launch(launch.instanceID), in: &turn)
+        return nil
+    }
+
+    func launch(of job: Job) -> Launch? {
+        guard case .launch(let instance) = job else { return nil }
+        return ties.launches.first { $0.instanceID == instance }
+    }
+
+    /// The instance is its owner's now. What earlier attempts left is deleted.
+    mutating func handOver(_ instance: InstanceID, fence: Int64, in turn: inout Turn) {
+        let job = Job.launch(instance)
+        ledger.removeAll { $0.job == job && $0.fence == fence }
+        for entry in ledger where entry.job == job { open(.cleanUp(entry.resource.id), in: &turn) }
+    }
+
+    /// Only an image on local disks has to know which of its instances exist: it cannot be deleted before them.
+    private mutating func forgetDoneLaunches() {
+        for launch in ties.launches where jobs[.launch(launch.instanceID)]?.phase == .done {
+            jobs[.launch(launch.instanceID)] = nil
+            if plan.systemDisk.kind == .cloud { ties.launches.removeAll { $0.instanceID == launch.instanceID } }
+        }
+        for job in jobs.keys where job.step == .launch && jobs[job]?.phase == .failed && launch(of: job) == nil {
+            jobs[job] = nil
+        }
+    }
+
+    mutating func abandonLaunch(of instance: InstanceID, in turn: inout Turn) {
+        ties.launches.removeAll { $0.instanceID == instance }
+        for entry in ledger where entry.job == .launch(instance) { open(.cleanUp(entry.resource.id), in: &turn) }
+    }
+
+    // MARK: Deletion
+
+    mutating func delete(snapshots: Bool, in turn: inout Turn) -> Ignored? {
+        switch status {
+        case .pending, .replicating, .deleting: return .atItsEnd(status)
+        case .available, .error: break
+        case .deleted:
+            guard snapshots, !ledger.isEmpty, ties.borrowers.isEmpty else { return .alreadyDone }
+        }
+        if let source = ties.borrowsFrom {
+            ties.borrowsFrom = nil
+            turn.effects.append(.tell(source, .snapshotsReturned(by: id, deleted: snapshots)))
+        }
+        // What is being cleaned up after a failure goes in any case.
+        return beginDeletion(snapshots: snapshots || status == .error, in: &turn)
+    }
+
+    private mutating func beginDeletion(snapshots: Bool, in turn: inout Turn) -> Ignored? {
+        let areSnapshotsKept = !snapshots || !ties.borrowers.isEmpty
+        if status != .deleting {
+            status = .deleting
+            announce(.imageDeleting, in: &turn)
+        }
+        for entry in ledger where !(areSnapshotsKept && entry.resource.kind == .snapshot) {
+            let job = Job.cleanUp(entry.resource.id)
+            // A parked clean-up gets all its attempts again.
+            if jobs[job]?.phase == .failed { jobs[job] = nil }
+            open(job, in: &turn)
+        }
+        finishDeletion(in: &turn)
+        return nil
+    }
+
+    /// Deleted once everything that is to go is gone. What its owner keeps still counts.
+    mutating func finishDeletion(in turn: inout Turn) {
+        guard status == .deleting, ledger.allSatisfy({ jobs[.cleanUp($0.resource.id)] == nil }) else { return }
+        status = .deleted
+        let kept = QuotaUse(images: 0, snapshots: min(quota.snapshots, ledger.count))
+        let released = QuotaUse(images: quota.images, snapshots: quota.snapshots - kept.snapshots)
+        if released != .none { turn.effects.append(.releaseQuota(released)) }
+        quota = kept
+        announce(.imageDeleted, in: &turn)
+    }
+
+    /// Whether nothing is left of it but its history.
+    public var isForgettable: Bool { status == .deleted && ledger.isEmpty && ties.borrowers.isEmpty }
+}

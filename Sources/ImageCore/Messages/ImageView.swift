@@ -1,0 +1,182 @@
+/// An image as it is shown: in the answer to `image.describe`, by `--json`, in the console's API. A contract: fields are
+/// only ever added.
+public struct ImageView: Codable, Equatable, Sendable {
+    public struct Disk: Codable, Equatable, Sendable {
+        public var device: DeviceName
+        public var kind: DiskKind
+        public var sizeBytes: Int64
+        public var autoDelete: Bool
+        /// The snapshot or image file, once captured.
+        public var resource: ResourceID?
+        public var resourceKind: Resource.Kind?
+        public var fileSizeBytes: Int64?
+        public var sha256: String?
+    }
+
+    public struct JobLine: Codable, Equatable, Sendable {
+        public var job: Job
+        public var phase: JobState.Phase
+        public var attempt: Int
+        public var worker: WorkerID?
+        public var doneBytes: Int64?
+        public var totalBytes: Int64?
+        public var waitingFor: String?
+        public var lastFailure: StepFailure?
+    }
+
+    public struct Failure: Codable, Equatable, Sendable {
+        public var step: Step?
+        public var subject: String?
+        public var attempts: Int
+        public var code: ErrorCode
+        public var message: String
+        public var advice: String?
+        public var cleanUp: Image.CleanUp
+        public var cleaned: [ResourceID]
+        public var left: [ResourceID]
+    }
+
+    public var id: ImageID
+    public var owner: Owner
+    public var name: String
+    public var description: String
+    public var status: ImageStatus
+    /// Absent, like the request, the labels and the jobs, for whoever the image is only shared with.
+    public var instanceId: InstanceID?
+    public var requestId: RequestID?
+    public var labels: [String: String]
+    public var createdAt: String
+    public var updatedAt: String
+    public var rootDeviceType: String
+    public var deviceMapping: [Disk]
+    public var replicas: [Replica]
+    public var jobs: [JobLine]
+    public var findings: [Finding]
+    public var failure: Failure?
+    /// Who else may launch from it; absent for nobody.
+    public var sharedWith: [Owner]?
+    /// The image it was made of.
+    public var convertedFrom: ImageID?
+    /// The image that is being made of it now.
+    public var convertingInto: ImageID?
+    /// Snapshots that its owner kept when the image was deleted.
+    public var keptSnapshots: [ResourceID]?
+    public var history: [HistoryLine]?
+
+    /// - Parameter owner: who looks. An image that is only shared with them tells them no more than a launch needs.
+    public init(_ image: Image, leases: [Lease] = [], for owner: Owner) {
+        self.init(image, leases: leases)
+        guard owner != image.owner else { return }
+        instanceId = nil
+        requestId = nil
+        labels = [:]
+        jobs = []
+        findings = []
+        sharedWith = nil
+        convertedFrom = nil
+        convertingInto = nil
+    }
+
+    public init(_ image: Image, leases: [Lease] = []) {
+        id = image.id
+        owner = image.owner
+        name = image.name
+        description = image.details
+        status = image.status
+        instanceId = image.plan.instanceID
+        requestId = image.requestID
+        labels = image.labels
+        createdAt = image.createdAt.rfc3339
+        updatedAt = image.updatedAt.rfc3339
+        rootDeviceType = image.plan.systemDisk.kind == .local ? "localDisk" : "cloudDisk"
+        let isWhole = image.status == .pending || image.status == .replicating || image.status == .available
+        let captures = isWhole ? image.captures : []
+        deviceMapping = image.plan.disks.map { disk in
+            let capture = captures.first { $0.device == disk.device }
+            return Disk(
+                device: disk.device,
+                kind: disk.kind,
+                sizeBytes: disk.sizeBytes,
+                autoDelete: disk.autoDelete,
+                resource: capture?.resource.id,
+                resourceKind: capture?.resource.kind,
+                fileSizeBytes: capture?.fileSizeBytes,
+                sha256: capture?.sha256
+            )
+        }
+        replicas = isWhole ? image.replicas : []
+        sharedWith = image.ties.sharedWith.isEmpty ? nil : image.ties.sharedWith
+        convertedFrom = image.plan.conversion?.source
+        convertingInto = image.ties.conversion
+        keptSnapshots = image.keptSnapshots.isEmpty ? nil : image.keptSnapshots
+        jobs = image.jobs.sorted { $0.key < $1.key }.map { job, state in
+            let lease = leases.first { $0.job == job }
+            return JobLine(
+                job: job,
+                phase: state.phase,
+                attempt: state.attempt,
+                worker: lease?.worker,
+                doneBytes: lease?.progress?.doneBytes,
+                totalBytes: lease?.progress?.totalBytes,
+                // While somebody works on it, what it waited for is history.
+                waitingFor: lease == nil ? state.waiting?.reason : nil,
+                lastFailure: state.lastFailure
+            )
+        }
+        findings = image.findings
+        failure = image.failure.map {
+            Failure(
+                step: $0.job?.step,
+                subject: $0.job.flatMap { $0.subject.isEmpty ? nil : $0.subject },
+                attempts: $0.attempts,
+                code: $0.cause.code,
+                message: $0.cause.message,
+                advice: $0.cause.advice,
+                cleanUp: image.cleanUp,
+                cleaned: image.cleaned,
+                left: image.ledger.map(\.resource.id)
+            )
+        }
+    }
+}
+
+/// One line of an image's history, as it is shown.
+public struct HistoryLine: Codable, Equatable, Sendable {
+    public var sequence: Int64
+    /// RFC 3339, UTC.
+    public var at: String
+    /// For example `image.pending`, `step.done`.
+    public var what: String
+    public var status: ImageStatus
+    public var job: Job?
+    public var attempt: Int?
+    /// The worker that did it, or who asked.
+    public var by: String?
+    /// What a done job has made.
+    public var bytes: Int64?
+    /// How long its attempt took.
+    public var milliseconds: Int64?
+    public var code: ErrorCode?
+    public var message: String?
+    public var advice: String?
+
+    public init(_ line: Announcement) {
+        sequence = line.sequence
+        at = line.at.rfc3339
+        what = line.kind.rawValue
+        status = line.status
+        job = line.job
+        attempt = line.attempt
+        by = line.actor
+        bytes = line.bytes
+        milliseconds = line.milliseconds
+        code = line.failure?.code
+        message = line.failure?.message ?? line.reason
+        advice = line.failure?.advice
+    }
+
+    /// The lines that are `owner`'s business: an image's owner does not see the launches of others.
+    public static func lines(_ history: [Announcement], of image: Image, for owner: Owner) -> [HistoryLine] {
+        history.filter { ($0.launch?.owner ?? image.owner) == owner }.map { HistoryLine($0) }
+    }
+}

@@ -1,0 +1,198 @@
+/// Which operation an image allows in which status: the whole table, and what to wait for where it does not.
+extension Operation {
+    /// `nil` where the operation is allowed; else a sentence for the image's owner, which follows the image's id.
+    public func refusal(in status: ImageStatus) -> String? {
+        switch (self, status) {
+        case (.create, _): nil
+
+        case (_, .deleted) where self != .delete: "is deleted"
+        case (.describe, _): nil
+
+        case (.cancel, .pending), (.cancel, .replicating): nil
+        case (.cancel, .available), (.cancel, .error), (.cancel, .deleting), (.cancel, .deleted):
+            "is \(status.rawValue); only an image being made can be cancelled"
+
+        case (.retry, .error): nil
+        case (.retry, .pending), (.retry, .replicating):
+            "is \(status.rawValue), so it is being made already; wait until it is Available or Error"
+        case (.retry, .available), (.retry, .deleting), (.retry, .deleted):
+            "is \(status.rawValue); only an image in Error can be tried again"
+
+        // Deleted is let through for the snapshots its owner kept; `Image.refusal` says whether there are any.
+        case (.delete, .available), (.delete, .error), (.delete, .deleted): nil
+        case (.delete, .pending), (.delete, .replicating):
+            "is \(status.rawValue); wait until it is Available or Error, or cancel it first"
+        case (.delete, .deleting): "is being deleted already"
+
+        case (.share, .available), (.unshare, .available), (.convert, .available), (.launch, .available): nil
+        case (.share, .pending), (.share, .replicating), (.unshare, .pending), (.unshare, .replicating),
+            (.convert, .pending), (.convert, .replicating), (.launch, .pending), (.launch, .replicating):
+            "is \(status.rawValue); wait until it is Available"
+        case (.share, .error), (.unshare, .error), (.convert, .error), (.launch, .error):
+            "is Error; only an Available image can be shared, converted or launched from. Try it again, or make a new one"
+        case (.share, .deleting), (.unshare, .deleting), (.convert, .deleting), (.launch, .deleting):
+            "is being deleted"
+        case (.share, .deleted), (.unshare, .deleted), (.convert, .deleted), (.launch, .deleted): "is deleted"
+        }
+    }
+}
+
+/// What an operation wants of an image, beside the status it needs.
+public enum Wish: Equatable, Sendable {
+    case describe
+    case cancel
+    case retry
+    /// - Parameters:
+    ///   - snapshots: whether its snapshots go too.
+    ///   - gone: instances launched from it that are known to exist no more.
+    case delete(snapshots: Bool, gone: Set<InstanceID>)
+    case share([Owner])
+    case unshare([Owner])
+    case convert(ImageID)
+    case launch(Launch)
+
+    public var operation: Operation {
+        switch self {
+        case .describe: .describe
+        case .cancel: .cancel
+        case .retry: .retry
+        case .delete: .delete
+        case .share: .share
+        case .unshare: .unshare
+        case .convert: .convert
+        case .launch: .launch
+        }
+    }
+}
+
+extension Image {
+    /// Whether `owner` may know that the image exists.
+    public func isVisible(to owner: Owner, for operation: Operation) -> Bool {
+        switch operation {
+        case .launch, .describe: self.owner == owner || ties.sharedWith.contains(owner)
+        case .create, .cancel, .retry, .delete, .share, .unshare, .convert: self.owner == owner
+        }
+    }
+
+    /// Why a wish cannot be granted; `nil` when it can.
+    ///
+    /// Somebody else's image is not "forbidden" but unknown: an owner must not learn which images others have.
+    public func refusal(of wish: Wish, by owner: Owner, limits: RequestLimits) -> Rejection? {
+        let operation = wish.operation
+        guard isVisible(to: owner, for: operation) else { return .noImage(id) }
+        // What is gone is not there, whatever was wanted of it.
+        if status == .deleted, operation != .delete || keptSnapshots.isEmpty { return .noImage(id) }
+        if let sentence = operation.refusal(in: status) { return unready(sentence) }
+        switch wish {
+        case .describe, .cancel, .retry: return nil
+        case .delete(let snapshots, let gone): return refusalOfDeletion(snapshots: snapshots, gone: gone)
+        case .share(let owners):
+            if owners.contains(self.owner) {
+                return Rejection(.invalidArgument, "\(self.owner) owns image \(id)", field: "with")
+            }
+            let all = Set(ties.sharedWith).union(owners).count
+            guard all <= limits.sharesPerImage else {
+                return Rejection(
+                    .outOfRange,
+                    "image \(id) would be shared with \(all) owners; at most \(limits.sharesPerImage) can have it",
+                    field: "with"
+                )
+            }
+            return nil
+        case .unshare(let owners):
+            guard let stranger = owners.first(where: { !ties.sharedWith.contains($0) }) else { return nil }
+            return Rejection(.notFound, "image \(id) is not shared with \(stranger)", field: "with")
+        case .convert: return refusalOfConversion
+        case .launch(let launch): return refusal(of: launch)
+        }
+    }
+
+    /// What a deletion that kept the snapshots has left.
+    public var keptSnapshots: [ResourceID] {
+        status == .deleted ? ledger.map(\.resource.id) : []
+    }
+
+    private func refusalOfDeletion(snapshots: Bool, gone: Set<InstanceID>) -> Rejection? {
+        if status == .deleted {
+            guard snapshots else { return .noImage(id) }
+            return ties.borrowers.isEmpty
+                ? nil
+                : unready("is deleted, and its snapshots are used by \(Self.list(ties.borrowers)); delete that first")
+        }
+        if !ties.sharedWith.isEmpty {
+            return unready("is shared with \(Self.list(ties.sharedWith)); unshare it first")
+        }
+        if let conversion = ties.conversion {
+            return unready("is being converted into \(conversion); wait until that has ended, or cancel it")
+        }
+        let running = ties.launches.filter { jobs[.launch($0.instanceID)]?.phase == .waiting }
+        if !running.isEmpty {
+            return unready("is being launched as \(Self.list(running.map(\.instanceID))); wait until that has ended")
+        }
+        let standing = ties.launches.map(\.instanceID).filter { !gone.contains($0) }
+        if plan.systemDisk.kind == .local, !standing.isEmpty {
+            return unready(
+                "is on local disks, and instances launched from it exist: \(Self.list(standing)); delete them first"
+            )
+        }
+        return nil
+    }
+
+    private var refusalOfConversion: Rejection? {
+        guard plan.systemDisk.kind == .local else {
+            return unready("has a cloud system disk already")
+        }
+        if let conversion = ties.conversion {
+            return unready("is being converted into \(conversion) already; wait until that has ended")
+        }
+        return nil
+    }
+
+    private func refusal(of launch: Launch) -> Rejection? {
+        guard replicas.contains(where: { $0.location == launch.location }) else {
+            return Rejection(
+                .notFound,
+                "image \(id) has no replica at \(launch.location); it is at \(Self.list(replicas.map(\.location)))",
+                field: "location"
+            )
+        }
+        guard ties.launches.count < Self.launchLimit else {
+            return unready("has \(Self.launchLimit) launches on record; convert it, or make a new image")
+        }
+        return nil
+    }
+
+    /// What one document may come to hold.
+    private static let launchLimit = 1_000
+
+    private func unready(_ sentence: String) -> Rejection {
+        Rejection(.failedPrecondition, "image \(id) \(sentence)", field: "imageId")
+    }
+
+    private static func list(_ items: [some CustomStringConvertible]) -> String {
+        items.prefix(5).map(\.description).joined(separator: ", ") + (items.count > 5 ? ", …" : "")
+    }
+}
+
+extension Rejection {
+    /// The one answer for an image that does not exist and for somebody else's.
+    public static func noImage(_ id: ImageID) -> Rejection {
+        Rejection(.notFound, "there is no image \(id)", field: "imageId")
+    }
+}
+
+extension Wish {
+    /// What granting it does to the image; `nil` for one that only looks.
+    public var event: Event? {
+        switch self {
+        case .describe: nil
+        case .cancel: .cancelled
+        case .retry: .retried
+        case .delete(let snapshots, _): .deletionConfirmed(snapshots: snapshots)
+        case .share(let owners): .shared(owners)
+        case .unshare(let owners): .unshared(owners)
+        case .convert(let image): .converting(into: image)
+        case .launch(let launch): .launching(launch)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+public import ImageCore
+
+extension LocalDriver {
+    public func launch(
+        _ launch: Launch,
+        from replica: Replica,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) {
+        let place = Place.location(launch.location)
+        guard replica.location == launch.location, resource.kind == .instance else {
+            throw StepFailure(
+                .permanent,
+                .invalidArgument,
+                "\(replica.resource.id) is no replica at \(launch.location)."
+            )
+        }
+        if try isLaunched(launch, of: resource.imageID) { return try await delete(resource) }
+        let shelf = try folders.folder(of: replica.resource)
+        guard try filing(at: place, { () throws(FileFailure) in try FileCalls.status(shelf) })?.kind == .folder else {
+            throw .notThere(place)
+        }
+        let parts = try launch.disks.map { disk throws(StepFailure) in
+            (disk, try disk.from.map { device throws(StepFailure) in try replica.file(device) })
+        }
+        let bytes = parts.reduce(0) { $0 + ($1.1?.sizeBytes ?? 0) }
+        let folder = try await emptyFolder(for: resource)
+        try Self.requireSpace(bytes, in: folder, .storage)
+        let gauge = ProgressGauge(totalBytes: bytes, progress)
+        for (disk, file) in parts {
+            let target = folder + "/" + LocalFolders.fileName(disk.device)
+            if let file {
+                let sum = try await copy(shelf + "/" + file.name, to: target, place, gauge) { $0 == file.sha256 }
+                guard sum == file.sha256 else { throw .damaged(file, at: launch.location, sha256: sum) }
+            }
+            try await fit(disk, target, isNew: file == nil)
+        }
+        let description = try InstanceFile.bytes(of: launch, image: resource.imageID)
+        try filing(at: .storage) { () throws(FileFailure) in
+            try FileCalls.writeAtomically(description, to: folder + "/instance.json")
+            try FileCalls.sync(folder)
+        }
+        // An attempt that was thought dead may have been quicker.
+        if try isLaunched(launch, of: resource.imageID) { return try await delete(resource) }
+        try filing(at: .storage) { () throws(FileFailure) in
+            try FileCalls.rename(folder, to: folders.instance(launch.instanceID))
+            try FileCalls.sync(folders.instances)
+            try FileCalls.sync(folders.launches)
+        }
+        gauge.finish()
+    }
+
+    /// Whether the instance is there already, made of the same image.
+    private func isLaunched(_ launch: Launch, of image: ImageID) throws(StepFailure) -> Bool {
+        let path = folders.instanceFile(launch.instanceID)
+        let bytes: [UInt8]? = try filing(at: .storage) { () throws(FileFailure) in
+            guard try FileCalls.status(path) != nil else { return nil }
+            return try FileCalls.read(path, limit: InstanceFile.sizeLimit)
+        }
+        guard let bytes else { return false }
+        guard InstanceFile.image(in: bytes) == image else {
+            throw StepFailure(.permanent, .conflict, "There is another instance \(launch.instanceID) already.")
+        }
+        return true
+    }
+
+    /// Gives a disk its size: makes an empty one, or grows what was copied. Never shrinks.
+    private func fit(_ disk: LaunchDisk, _ path: String, isNew: Bool) async throws(StepFailure) {
+        let size = disk.sizeBytes
+        try await running(on: .storage) { () async throws(ChildFailure) in
+            if isNew { return try await qemuImg.create(path, sizeBytes: size) }
+            let node = BlockNode.qcow2(path: path, dataFile: nil, backing: nil)
+            guard try await qemuImg.info(node).virtualSize < size else { return }
+            try await qemuImg.grow(path, toBytes: size)
+        }
+        try filing(at: .storage) { () throws(FileFailure) in try FileCalls.sync(path) }
+    }
+}
+
+extension Replica {
+    fileprivate func file(_ device: DeviceName) throws(StepFailure) -> File {
+        guard let file = files.first(where: { $0.device == device }) else {
+            throw StepFailure(.permanent, .notFound, "The replica at \(location) has no disk \(device).")
+        }
+        return file
+    }
+}
+
+extension StepFailure {
+    fileprivate static func damaged(_ file: Replica.File, at location: LocationName, sha256: String) -> StepFailure {
+        StepFailure(
+            .permanent,
+            .failedPrecondition,
+            "\(file.name) of the image at location \(location) is damaged: its SHA-256 is \(sha256), it was \(file.sha256).",
+            advice: "Launch from another location, and make the image anew."
+        )
+    }
+}

@@ -1,0 +1,227 @@
+import ImageCore
+
+/// What each operation means. The compiler names this place when one is added.
+extension Intake {
+    /// How often a driver that is out of reach is asked before the request is refused with `UNAVAILABLE`.
+    private static let driverTries = 3
+    /// How many images made lately an estimate rests on.
+    private static let sampleSize = 10
+
+    /// The store repeats the first answer to a request that was answered before, whatever is decided here.
+    /// - Returns: `nil` when this worker stops before there is an answer.
+    func answer(_ request: Request, for message: IncomingMessage) async throws(StoreError) -> Settlement? {
+        let reply = message.replyAddress
+        let circumstances = context.circumstances(actor: Self.actor(request, message))
+        switch request {
+        case .create(let create):
+            switch await plan(create) {
+            case nil: return nil
+            case .success(let plan):
+                if create.dryRun == true { return try await rehearse(request, plan, reply) }
+                return try await context.store.accept(
+                    create,
+                    as: ImageID(known: newID("img")),
+                    plan: plan,
+                    reply: reply,
+                    in: circumstances
+                )
+            case .failure(let rejection): return try await record(.rejected(rejection), to: request, reply)
+            }
+        case .cancel(let body): return try await grant(.cancel, body.imageID, request, reply, circumstances)
+        case .retry(let body): return try await grant(.retry, body.imageID, request, reply, circumstances)
+        case .share(let body): return try await grant(.share(body.with), body.imageID, request, reply, circumstances)
+        case .unshare(let body):
+            return try await grant(.unshare(body.with), body.imageID, request, reply, circumstances)
+        case .delete(let body):
+            guard let gone = try await goneInstances(of: body.imageID, owner: body.owner) else { return nil }
+            let wish = Wish.delete(snapshots: body.deleteSnapshots, gone: gone)
+            return try await grant(wish, body.imageID, request, reply, circumstances)
+        case .convert(let body):
+            return try await context.store.convert(
+                body,
+                as: ImageID(known: newID("img")),
+                reply: reply,
+                in: circumstances
+            )
+        case .launch(let body): return try await launch(body, reply, circumstances)
+        case .describe(let body): return try await describe(body, reply)
+        }
+    }
+
+    /// Who asked, for the image's history: the broker's user where the broker vouches for one.
+    private static func actor(_ request: Request, _ message: IncomingMessage) -> String {
+        let owner = request.identity.owner.text
+        return message.userID.map { "\(owner) (\(PlainText.word($0)))" } ?? owner
+    }
+
+    private func grant(
+        _ wish: Wish,
+        _ image: ImageID,
+        _ request: Request,
+        _ reply: ReplyAddress?,
+        _ circumstances: Circumstances
+    ) async throws(StoreError) -> Settlement {
+        try await context.store.grant(
+            wish,
+            for: image,
+            asked: request,
+            limits: context.options.limits,
+            reply: reply,
+            in: circumstances
+        )
+    }
+
+    private func record(
+        _ answer: Answer,
+        to request: Request,
+        _ reply: ReplyAddress?
+    ) async throws(StoreError) -> Settlement {
+        try await context.store.record(answer, to: request, reply: reply, at: context.time.now())
+    }
+
+    /// Which instances launched from an image exist no more.
+    /// - Returns: `nil` when this worker stops meanwhile.
+    private func goneInstances(of id: ImageID, owner: Owner) async throws(StoreError) -> Set<InstanceID>? {
+        guard let image = try await context.store.image(id), image.owner == owner else { return [] }
+        var gone: Set<InstanceID> = []
+        for launch in image.ties.launches {
+            do throws(StepFailure) {
+                _ = try await context.driver.describe(launch.instanceID, for: nil)
+            } catch {
+                if Task.isCancelled { return nil }
+                // Whatever cannot be told counts as there.
+                if error.code == .notFound { gone.insert(launch.instanceID) }
+            }
+        }
+        return gone
+    }
+
+    private func launch(
+        _ body: LaunchRequest,
+        _ reply: ReplyAddress?,
+        _ circumstances: Circumstances
+    ) async throws(StoreError) -> Settlement {
+        let request = Request.launch(body)
+        let image = try await context.store.image(body.imageID)
+        guard let image, image.isVisible(to: body.owner, for: .launch) else {
+            return try await record(.rejected(.noImage(body.imageID)), to: request, reply)
+        }
+        if let sentence = Operation.launch.refusal(in: image.status) {
+            let refusal = Rejection(.failedPrecondition, "image \(image.id) \(sentence)", field: "imageId")
+            return try await record(.rejected(refusal), to: request, reply)
+        }
+        let launch: Launch
+        do throws(Rejection) {
+            let instance = InstanceID(known: newID("i"))
+            launch = try Launch(body, as: instance, of: image, limits: context.options.limits)
+        } catch {
+            return try await record(.rejected(error), to: request, reply)
+        }
+        guard body.dryRun == true else {
+            return try await grant(.launch(launch), image.id, request, reply, circumstances)
+        }
+        if let refusal = image.refusal(of: .launch(launch), by: body.owner, limits: context.options.limits) {
+            return try await record(.rejected(refusal), to: request, reply)
+        }
+        var answer = Answer.accepted(image.id, image.status)
+        answer.disks = launch.disks
+        return try await record(answer, to: request, reply)
+    }
+
+    /// Read anew each time: what an image was like when somebody asked first is no answer today. So it is not recorded,
+    /// and goes only to who waits for a reply.
+    private func describe(_ body: DescribeRequest, _ reply: ReplyAddress?) async throws(StoreError) -> Settlement {
+        var answer = Answer.accepted()
+        if let id = body.imageID {
+            let image = try await context.store.image(id)
+            if let image, image.isVisible(to: body.owner, for: .describe), image.status != .deleted {
+                let leases = try await context.store.leases(of: id).filter { $0.expiresAt > context.time.now() }
+                var view = ImageView(image, leases: leases, for: body.owner)
+                if body.history == true {
+                    let history = try await context.store.journal(of: id, after: 0)
+                    view.history = HistoryLine.lines(history, of: image, for: body.owner)
+                }
+                answer.imageId = id
+                answer.imageStatus = image.status
+                answer.image = view
+            } else {
+                answer = .rejected(.noImage(id))
+            }
+        } else {
+            let images = try await context.store.images(body.query)
+            answer.images = images.map { ImageView($0, for: body.owner) }
+            if images.count == body.query.limit { answer.nextPage = images.last.map { ImagePage(after: $0) } }
+        }
+        return Settlement(answer: answer, outgoing: reply.map { [answer.outgoing(to: $0, for: body.identity)] } ?? [])
+    }
+
+    /// Everything that can be known beforehand, and nothing done.
+    private func rehearse(
+        _ request: Request,
+        _ plan: Plan,
+        _ reply: ReplyAddress?
+    ) async throws(StoreError) -> Settlement? {
+        let owner = request.identity.owner
+        let standing = try await context.store.quota(of: owner)
+        if let refusal = standing.limits.refusal(of: plan.quota, beside: standing.used) {
+            return try await record(.rejected(refusal), to: request, reply)
+        }
+        var lines: [Announcement] = []
+        for image in try await context.store.images(ImageQuery(status: .available, limit: Self.sampleSize)) {
+            lines += try await context.store.journal(of: image.id, after: 0)
+        }
+        var sizes: [DeviceName: Int64] = [:]
+        let findings: [Finding]
+        do throws(StepFailure) {
+            findings = try await Steps(driver: context.driver).check(plan, for: owner)
+            for disk in plan.disks {
+                sizes[disk.device] = try await context.driver.copyBytes(of: disk.device, of: plan.instanceID)
+            }
+        } catch {
+            if Task.isCancelled { return nil }
+            return try await record(.rejected(Rejection(error.code, error.message)), to: request, reply)
+        }
+        var answer = Answer.accepted()
+        answer.dryRun = DryRun(
+            plan: plan,
+            copyBytes: sizes,
+            findings: findings,
+            quota: standing,
+            rates: CopyRates(of: lines)
+        )
+        return try await record(answer, to: request, reply)
+    }
+
+    /// - Returns: `nil` when this worker stops meanwhile. A driver that was interrupted says nothing of the request.
+    private func plan(_ request: CreateRequest) async -> Result<Plan, Rejection>? {
+        for attempt in 1... {
+            do {
+                let instance = try await context.driver.describe(request.instanceID, for: request.owner)
+                let locations = try await context.driver.locations()
+                return Result { () throws(Rejection) in
+                    try Plan.make(
+                        for: request,
+                        instance: instance,
+                        knownLocations: locations,
+                        limits: context.options.limits
+                    )
+                }
+            } catch {
+                if Task.isCancelled { return nil }
+                guard attempt < Self.driverTries, error.disposition != .permanent else {
+                    let field = error.code == .unavailable ? nil : "instanceId"
+                    return .failure(Rejection(error.code, error.message, field: field))
+                }
+                do { try await context.time.sleep(for: .seconds(1)) } catch _ { return nil }
+            }
+        }
+        return nil
+    }
+
+    /// For example `img-5f0c2b7e9a41d3c8`.
+    private func newID(_ prefix: String) -> String {
+        let halves = (0..<2).map { _ in UInt64(context.random() * 0x1p32) }
+        let digits = String(halves[0] << 32 | halves[1], radix: 16)
+        return prefix + "-" + String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}
