@@ -128,8 +128,10 @@ public struct Image: Codable, Equatable, Sendable {
     }
 
     public var captures: [Capture] {
-        (plan.conversion?.captures ?? [])
-            + plan.captureJobs.compactMap { if case .captured(let capture) = jobs[$0]?.output { capture } else { nil } }
+        let own = plan.captureJobs.compactMap {
+            if case .captured(let capture) = jobs[$0]?.output { capture } else { nil }
+        }
+        return own + (plan.conversion?.captures ?? [])
     }
 
     public var replicas: [Replica] {

@@ -101,7 +101,8 @@ struct ProgressLines {
             let text = image.status == .error ? "  cleaning up: \(left) left" : "  deleting: \(left) left"
             lines.append(Line(name: "clean-up", bar: text, milestone: text))
         }
-        for job in image.plan.captureJobs + image.plan.replicateJobs {
+        let isGoing = image.status == .deleting || image.status == .deleted
+        for job in isGoing ? [] : image.plan.captureJobs + image.plan.replicateJobs {
             let lease = leases.first { $0.job == job }
             lines.append(Self.line(job, image.jobs[job], lease, isStopped: image.status == .error))
         }
