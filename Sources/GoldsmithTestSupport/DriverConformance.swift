@@ -48,7 +48,7 @@ public struct DriverCheck: Sendable, CustomStringConvertible {
 
 /// What the port asks of every driver. Each check begins with an empty system that has the locations east and west.
 public enum DriverConformance {
-    public static let checks = describing + capturing + replicating + stopping
+    public static let checks = describing + capturing + replicating + living + stopping
 
     private static let describing = [
         DriverCheck("an instance is described as it is") { fixture in
