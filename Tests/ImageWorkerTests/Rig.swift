@@ -70,7 +70,8 @@ struct Rig: Sendable {
         _ operation: Operation = .create,
         id: String = "r1",
         _ fields: [String: JSONValue] = [:],
-        replyTo: String? = "answers"
+        replyTo: String? = "answers",
+        userID: String? = nil
     ) {
         var body: [String: JSONValue] = ["requestId": .string(id), "owner": .string("acct-1")]
         if operation == .create {
@@ -85,6 +86,7 @@ struct Rig: Sendable {
                 messageID: id,
                 correlationID: "corr-\(id)",
                 replyTo: replyTo,
+                userID: userID,
                 body: CanonicalJSON.bytes(JSONValue.object(body))
             )
         )
