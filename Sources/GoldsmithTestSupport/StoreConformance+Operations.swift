@@ -64,7 +64,8 @@ extension StoreConformance {
             let deleted = try await store.images(ImageQuery(status: .deleted))
             try expect(deleted.map(\.id) == [image.id], "a deleted image cannot be asked for")
         },
-        StoreCheck("a conversion ties both images together in one transaction, and a failed one unties them") { fixture in
+        StoreCheck("a conversion ties both images together in one transaction, and a failed one unties them") {
+            fixture in
             let store = try await fixture.store()
             try await store.makeAvailable()
             let settled = try await store.convert()

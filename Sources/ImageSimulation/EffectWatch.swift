@@ -27,10 +27,11 @@ final class EffectWatch: Sendable {
         state.withLock { $0.published[worker + " " + id] ?? 0 }
     }
 
+    /// - Parameter subject: what tells two jobs of one part apart: several instances may be launched at once.
     /// - Returns: the number to end it with, and who works on the same though nothing has happened to him.
-    func begin(_ resource: Resource, by process: SimulatedProcess) -> (Int, rival: Work?) {
+    func begin(_ resource: Resource, _ subject: String, by process: SimulatedProcess) -> (Int, rival: Work?) {
         // Image and part, without the fencing number.
-        let part = resource.id.text.split(separator: ".").dropLast().joined(separator: ".")
+        let part = resource.id.text.split(separator: ".").dropLast().joined(separator: ".") + " " + subject
         return state.withLock { state in
             let rival = state.working.values.first {
                 $0.part == part && !$0.process.plan.isDead && !$0.process.isGone && $0.troubles == $0.process.troubles
@@ -107,12 +108,12 @@ struct WatchedDriver: ImageDriver {
         into resource: Resource,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) {
-        let number = await begin(resource)
+        let number = await begin(resource, subject: launch.instanceID.text)
         defer { world.watch.end(number) }
         try await driver.launch(launch, from: replica, into: resource, progress: progress)
     }
 
-    private func begin(_ resource: Resource) async -> Int {
+    private func begin(_ resource: Resource, subject: String = "") async -> Int {
         let image = try? await world.store.image(resource.imageID)
         // Struck from the ledger already: whoever begins so late is found out by its fence.
         let isKnown =
@@ -120,7 +121,7 @@ struct WatchedDriver: ImageDriver {
             || image?.cleaned.contains(resource.id) == true
             || process.troubles > 0
         if !isKnown { world.violate(.ledgerFirst, "\(process.name) makes \(resource.id)") }
-        let (number, rival) = world.watch.begin(resource, by: process)
+        let (number, rival) = world.watch.begin(resource, subject, by: process)
         if let rival {
             world.violate(
                 .oneWorker,

@@ -26,6 +26,8 @@ public enum FaultKind: String, CaseIterable, Codable, Sendable, Comparable {
     case drain
     /// An owner cancels, at any moment.
     case cancel
+    /// Owners retry, share, convert, launch from and delete images, at any moment and whether they may or not.
+    case wish
     /// A request comes twice, or another one under the same id.
     case `repeat`
     /// Requests race for an owner's last places.

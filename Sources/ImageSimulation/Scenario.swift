@@ -97,7 +97,8 @@ struct Scenario {
     /// What is still going on, or `nil`.
     private func whatMoves() async -> String? {
         do {
-            let images = try await world.store.images(ImageQuery(limit: .max))
+            var images = try await world.store.images(ImageQuery(limit: .max))
+            images += try await world.store.images(ImageQuery(status: .deleted, limit: .max))
             for image in images.sorted(by: { $0.id < $1.id }) {
                 if !image.status.isEnd {
                     let open = image.jobs.filter { $0.value.phase != .done }.keys.sorted().map(\.description)

@@ -10,13 +10,21 @@ struct Verdicts {
 
     func check() async throws -> Stage.Ending {
         var ending = Stage.Ending()
-        let images = try await world.store.images(ImageQuery(limit: .max)).sorted { $0.id < $1.id }
+        var images = try await world.store.images(ImageQuery(limit: .max))
+        images += try await world.store.images(ImageQuery(status: .deleted, limit: .max))
+        images.sort { $0.id < $1.id }
         try await checkRequests(images, &ending)
         for image in images {
-            if image.status == .available { ending.available += 1 } else { ending.error += 1 }
-            try check(image)
-            try await checkHistory(of: image)
+            // What was Available before it was deleted counts as that.
+            let journal = try await world.store.journal(of: image.id, after: 0)
+            let lastEnd = journal.last { $0.kind == .imageAvailable || $0.kind == .imageError }
+            if lastEnd?.kind == .imageAvailable { ending.available += 1 } else { ending.error += 1 }
+            let tries = 1 + journal.count { $0.reason == "tried again" }
+            try check(image, tries: tries)
+            checkHistory(of: image, journal, tries: tries)
+            checkTies(of: image, among: images)
         }
+        try await checkLaunches(images)
         try await checkRemains(images)
         return ending
     }
@@ -39,7 +47,8 @@ struct Verdicts {
                 continue
             }
             if recorded.status == .rejected { ending.rejected += 1 }
-            if request.operation == .create, recorded.status == .accepted {
+            let makesImage = request.operation == .create || request.operation == .convert
+            if makesImage, recorded.status == .accepted {
                 guard let image = recorded.imageId, accepted.insert(image).inserted,
                     images.contains(where: { $0.id == image })
                 else {
@@ -66,9 +75,9 @@ struct Verdicts {
 
     // MARK: Images
 
-    private func check(_ image: Image) throws {
+    private func check(_ image: Image, tries: Int) throws {
         for (job, state) in image.jobs.sorted(by: { $0.key < $1.key }) {
-            let limit = RetryPolicy().attempts(for: job.step)
+            let limit = RetryPolicy().attempts(for: job.step) * tries
             if state.attempt > limit { world.violate(.attempts, "\(job) of \(image.id): attempt \(state.attempt)") }
         }
         switch image.status {
@@ -111,7 +120,9 @@ struct Verdicts {
                 && image.captures.allSatisfy { sums[$0.device.shortName] == $0.sha256 }
             if !isWhole { world.violate(.adopted, "\(replica.resource.id) is not whole") }
         }
-        let adopted = Set(image.captures.map(\.resource.id) + image.replicas.map(\.resource.id))
+        // Borrowed ones are in their own image's ledger.
+        let captures = image.captures.map(\.resource).filter { $0.imageID == image.id }.map(\.id)
+        let adopted = Set(captures + image.replicas.map(\.resource.id))
         if adopted != Set(image.ledger.map(\.resource.id)) {
             world.violate(
                 .complete,
@@ -121,8 +132,39 @@ struct Verdicts {
         if image.quota != image.plan.quota { world.violate(.quota, "\(image.id) holds \(image.quota)") }
     }
 
-    private func checkHistory(of image: Image) async throws {
-        let journal = try await world.store.journal(of: image.id, after: 0)
+    /// Both sides of a conversion know of each other, and none is left in the middle of one.
+    private func checkTies(of image: Image, among images: [Image]) {
+        if let conversion = image.ties.conversion {
+            world.violate(.ties, "\(image.id) is still being converted into \(conversion)")
+        }
+        let borrowers = images.filter { $0.ties.borrowsFrom == image.id }.map(\.id)
+        if Set(borrowers) != Set(image.ties.borrowers) {
+            world.violate(.ties, "\(image.id) lends to \(image.ties.borrowers), and \(borrowers) borrow from it")
+        }
+        if let source = image.ties.borrowsFrom, image.status != .available {
+            world.violate(.ties, "\(image.id) is \(image.status.rawValue) and borrows from \(source)")
+        }
+    }
+
+    /// An accepted launch is an instance, or it was told to have failed.
+    private func checkLaunches(_ images: [Image]) async throws {
+        for request in upstream.requests where request.operation == .launch {
+            guard let answer = try await world.store.answer(to: request.identity)?.answer,
+                let instance = answer.instanceId, let image = answer.imageId
+            else { continue }
+            let job = Job.launch(instance)
+            let ends = try await world.store.journal(of: image, after: 0).filter { line in
+                line.job == job && (line.kind == .stepDone || line.kind == .stepFailed)
+            }
+            let isThere = (try? await world.driver.describe(instance, for: nil)) != nil
+            let isDone = ends.map(\.kind) == [.stepDone]
+            if isDone != isThere {
+                world.violate(.oneEnd, "the launch of \(instance): \(ends.map(\.kind)), and it is there: \(isThere)")
+            }
+        }
+    }
+
+    private func checkHistory(of image: Image, _ journal: [Announcement], tries: Int) {
         if journal.map(\.sequence) != Array(1...image.sequence) {
             world.violate(.journal, "\(image.id): \(journal.map(\.sequence))")
         }
@@ -132,10 +174,10 @@ struct Verdicts {
             world.violate(.journal, "\(image.id): line \(line.sequence), \(line.kind.rawValue), was not published")
         }
         let ends = journal.count { $0.kind == .imageAvailable || $0.kind == .imageError }
-        if ends != 1 { world.violate(.oneEnd, "\(image.id) came to \(ends) ends") }
+        if ends != tries { world.violate(.oneEnd, "\(image.id) came to \(ends) ends in \(tries) tries") }
         let retries = Dictionary(grouping: journal.filter { $0.kind == .stepRetrying }, by: \.job)
         for (job, lines) in retries {
-            let limit = RetryPolicy().attempts(for: job?.step ?? .stopCheck)
+            let limit = RetryPolicy().attempts(for: job?.step ?? .stopCheck) * tries
             if lines.count >= limit { world.violate(.attempts, "\(image.id): \(lines.count) retries of one job") }
         }
     }

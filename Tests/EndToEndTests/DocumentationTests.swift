@@ -49,10 +49,13 @@ struct DocumentationTests {
         for code in ErrorCode.allCases { #expect(text.contains("`\(code.rawValue)`"), "\(code.rawValue)") }
     }
 
-    @Test("every test that the guarantees name is there")
-    func guarantees() throws {
+    @Test(
+        "every test that the guarantees and the coverage of the source name is there",
+        arguments: [("guarantees.md", 60), ("seed-coverage.md", 30)]
+    )
+    func namedTests(name: String, atLeast: Int) throws {
         var named = 0
-        for paragraph in try page("guarantees.md").split(separator: "\n\n") where paragraph.contains("- [") {
+        for paragraph in try page(name).split(separator: "\n\n") where paragraph.contains("- [") {
             // An item is a link to a source, and behind it the names of tests in it.
             for item in "\n\(paragraph)".split(separator: "\n- [", omittingEmptySubsequences: false).dropFirst() {
                 let words = item.split(whereSeparator: \.isWhitespace).joined(separator: " ")
@@ -68,6 +71,6 @@ struct DocumentationTests {
                 }
             }
         }
-        #expect(named > 60)
+        #expect(named > atLeast)
     }
 }

@@ -31,7 +31,9 @@ struct AnotherTryTests {
         let old = life.image.jobs[.stopCheck]?.attempt ?? 0
         life.apply(.retried)
         let image = life.image
-        #expect(life.apply(.deadLettered(.stopCheck, attempt: old, Sample.failure(.permanent))) == .ignored(.superseded, []))
+        #expect(
+            life.apply(.deadLettered(.stopCheck, attempt: old, Sample.failure(.permanent))) == .ignored(.superseded, [])
+        )
         #expect(life.apply(.began(.stopCheck, attempt: old)) == .ignored(.superseded, []))
         #expect(life.image == image)
         #expect(image.jobs[.stopCheck]?.attempt == old + 1)

@@ -124,7 +124,9 @@ struct LaunchTests {
         // Its worker dies; another one begins anew.
         life.apply(.began(.launch(InstanceID(known: "i-new1")), attempt: 1))
         let fence = life.image.fence
-        life.apply(.succeeded(.launch(InstanceID(known: "i-new1")), fence: fence, .launched(InstanceID(known: "i-new1"))))
+        life.apply(
+            .succeeded(.launch(InstanceID(known: "i-new1")), fence: fence, .launched(InstanceID(known: "i-new1")))
+        )
         #expect(life.open.count == 1, "what the dead worker left is deleted")
         life.runToItsEnd()
         #expect(life.image.ledger == ledger && life.image.status == .available)
