@@ -4,7 +4,7 @@ SWIFT ?= swift
 # The demo and the tests use the development build; `make release` is for production.
 BUILD := .build/debug
 
-.PHONY: help setup build release test demo simulate simulate-mutants lint format check sanitize fuzz bench bench-bytes \
+.PHONY: help setup build release test demo contract simulate simulate-mutants lint format check sanitize fuzz bench bench-bytes \
 	chaos chaos-cluster clean
 
 help: ## List the targets
@@ -26,6 +26,10 @@ test: setup ## Run every test, against a real RabbitMQ and real disks
 demo: setup ## Build, then show an image being made, a worker killed, and a failure cleaned up
 	$(SWIFT) build --product goldsmith
 	@scripts/demo $(BUILD)/goldsmith
+
+contract: setup ## Hold the documented messages and the program to each other; run the examples
+	$(SWIFT) build --product goldsmith
+	@scripts/contract $(BUILD)/goldsmith
 
 simulate: setup ## Run 2,000 seeds of everything that can go wrong, in virtual time
 	$(SWIFT) build -c release --product goldsmith
