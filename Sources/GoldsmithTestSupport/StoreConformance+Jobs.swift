@@ -17,6 +17,27 @@ extension StoreConformance {
                 "\(leases)"
             )
         },
+        StoreCheck("who asks again for what it was granted gets it again, while that lease is alive, and nobody else") {
+            fixture in
+            let store = try await fixture.store()
+            try await store.take()
+            try await store.finish(try await store.grant(.stopCheck))
+            guard case .granted(let first, _) = try await store.begin(.systemDisk, nonce: 7) else {
+                throw ConformanceFailure("the job is not granted")
+            }
+            guard case .granted(let again, let outgoing) = try await store.begin(.systemDisk, nonce: 7, at: 14) else {
+                throw ConformanceFailure("what was granted is not known again")
+            }
+            try expect(again == first && outgoing.isEmpty, "\(again) \(outgoing)")
+            // Another delivery of the same worker is somebody else.
+            guard case .busy = try await store.begin(.systemDisk, nonce: 8, at: 14) else {
+                throw ConformanceFailure("two deliveries work on one job")
+            }
+            guard case .granted(let next, _) = try await store.begin(.systemDisk, nonce: 7, at: 15) else {
+                throw ConformanceFailure("a lapsed job is not granted")
+            }
+            try expect(next.fence == first.fence + 1, "\(next.fence) after \(first.fence)")
+        },
         StoreCheck("a job with a live lease is busy; after it, the next fence takes over") { fixture in
             let store = try await fixture.store()
             try await store.take()

@@ -89,12 +89,18 @@ extension ImageStore {
         )
     }
 
-    func begin(_ job: Job, of image: Int = 1, by worker: Int = 1, attempt: Int = 1, at seconds: Int64 = 0)
-        async throws -> Beginning
-    {
+    func begin(
+        _ job: Job,
+        of image: Int = 1,
+        by worker: Int = 1,
+        nonce: Int64? = nil,
+        attempt: Int = 1,
+        at seconds: Int64 = 0
+    ) async throws -> Beginning {
         try await begin(
             JobMessage(imageId: Given.image(image), job: job, attempt: attempt),
             by: Given.worker(worker),
+            nonce: nonce ?? .random(in: .min ... .max),
             lease: Given.lease,
             in: Given.circumstances(seconds)
         )

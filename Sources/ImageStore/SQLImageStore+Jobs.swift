@@ -5,6 +5,7 @@ extension SQLImageStore {
     public func begin(
         _ message: JobMessage,
         by worker: WorkerID,
+        nonce: Int64,
         lease: Duration,
         in circumstances: Circumstances
     ) async throws(StoreError) -> Beginning {
@@ -15,7 +16,9 @@ extension SQLImageStore {
             if image.jobs[message.job]?.phase == .waiting,
                 let lease = leases.first(where: { $0.expiresAt > now && $0.blocks(message.job, of: image) })
             {
-                return .busy(lease)
+                guard try transaction.isGranted(lease, for: message.job, nonce: nonce) else { return .busy(lease) }
+                // What the first answer announced lies in the outbox.
+                return .granted(Grant(image, message, fence: lease.fence), outgoing: [])
             }
             // Its worker is dead, and nobody takes an abandoned job over.
             for lease in leases where lease.expiresAt <= now && image.jobs[lease.job]?.phase == .abandoned {
@@ -34,15 +37,8 @@ extension SQLImageStore {
             // Only an attempt that may go on has a fencing number of its own.
             let fence = applied.image.fence
             guard fence > image.fence else { return .settled(outgoing: applied.outgoing) }
-            try transaction.grant(message.job, of: image.id, fence: fence, to: worker, until: now + lease)
-            let grant = Grant(
-                image: applied.image,
-                job: message.job,
-                attempt: message.attempt,
-                fence: fence,
-                resource: applied.image.ledger.first { $0.fence == fence }?.resource
-            )
-            return .granted(grant, outgoing: applied.outgoing)
+            try transaction.grant(message.job, of: image.id, fence: fence, to: worker, nonce: nonce, until: now + lease)
+            return .granted(Grant(applied.image, message, fence: fence), outgoing: applied.outgoing)
         }
     }
 
@@ -82,6 +78,18 @@ extension SQLImageStore {
             }
             return try transaction.apply(event, to: image, in: circumstances)
         }
+    }
+}
+
+extension Grant {
+    fileprivate init(_ image: Image, _ message: JobMessage, fence: Int64) {
+        self.init(
+            image: image,
+            job: message.job,
+            attempt: message.attempt,
+            fence: fence,
+            resource: image.ledger.first { $0.fence == fence }?.resource
+        )
     }
 }
 

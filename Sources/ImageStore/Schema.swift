@@ -51,5 +51,7 @@ enum Schema {
             "CREATE INDEX images_ended ON images (ended_at) WHERE ended_at IS NOT NULL",
             "CREATE INDEX requests_by_age ON requests (answered_at)",
         ],
+        // Tells the delivery that was granted a lease from another of the same worker.
+        ["ALTER TABLE leases ADD COLUMN nonce BIGINT"],
     ])
 }

@@ -193,19 +193,35 @@ struct StoreTransaction {
         return leases
     }
 
-    func grant(_ job: Job, of image: ImageID, fence: Int64, to worker: WorkerID, until: Timestamp) throws(SQLError) {
+    func grant(
+        _ job: Job,
+        of image: ImageID,
+        fence: Int64,
+        to worker: WorkerID,
+        nonce: Int64,
+        until: Timestamp
+    ) throws(SQLError) {
         try connection.execute(
             """
-            INSERT INTO leases (image_id, job, fence, worker, expires_at) VALUES ($1, $2, $3, $4, $5)
+            INSERT INTO leases (image_id, job, fence, worker, nonce, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
             ON CONFLICT (image_id, job) DO UPDATE SET
-                fence = excluded.fence, worker = excluded.worker, expires_at = excluded.expires_at,
-                done_bytes = NULL, total_bytes = NULL
+                fence = excluded.fence, worker = excluded.worker, nonce = excluded.nonce,
+                expires_at = excluded.expires_at, done_bytes = NULL, total_bytes = NULL
             """,
             [
-                .text(image.text), .text(job.description), .integer(fence), .text(worker.text),
+                .text(image.text), .text(job.description), .integer(fence), .text(worker.text), .integer(nonce),
                 .integer(until.microseconds),
             ]
         )
+    }
+
+    /// Whether `job`'s lease was granted to this very delivery.
+    func isGranted(_ lease: Lease, for job: Job, nonce: Int64) throws(SQLError) -> Bool {
+        guard lease.job == job else { return false }
+        return try !connection.query(
+            "SELECT fence FROM leases WHERE image_id = $1 AND job = $2 AND fence = $3 AND nonce = $4",
+            [.text(lease.image.text), .text(job.description), .integer(lease.fence), .integer(nonce)]
+        ).isEmpty
     }
 
     func endLease(_ job: Job, of image: ImageID, fence: Int64) throws(SQLError) {

@@ -21,10 +21,12 @@ struct StepRunner {
                     )
                 }
             }
+            let nonce = Int64.random(in: .min ... .max)
             let beginning = try await context.persist { () async throws(StoreError) in
                 try await context.store.begin(
                     message,
                     by: context.options.id,
+                    nonce: nonce,
                     lease: context.options.lease,
                     in: context.circumstances()
                 )

@@ -68,6 +68,25 @@ struct OutageTests {
         try await rig.expectAvailable()
     }
 
+    @Test("a worker knows its own lease when the answer that granted it was lost, and goes on at once")
+    func grantLost() async throws {
+        let rig = try await Rig()
+        await rig.startCapturing()
+        let isLost = Atomic(false)
+        let worker = rig.worker(store: { call in
+            guard call.name == "store.begin system-disk", call.moment == .after else { return .pass }
+            return isLost.exchange(true, ordering: .relaxed) ? .pass : .unavailable
+        })
+        let fence = try await rig.image().fence
+        let work = Task { await worker.work(.job(.systemDisk)) }
+        try await becomesTrue { rig.time.sleepers > 0 && isLost.load(ordering: .relaxed) }
+        await wakeUntilDone(work, rig)
+        #expect(try await rig.image().jobs[.systemDisk]?.phase == .done)
+        #expect(try await rig.image().fence == fence + 1)
+        try await rig.run(worker)
+        try await rig.expectAvailable()
+    }
+
     @Test("a store that stays away gives the delivery back after ten minutes")
     func storeGone() async throws {
         let rig = try await Rig()

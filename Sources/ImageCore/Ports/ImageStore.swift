@@ -55,9 +55,13 @@ public protocol ImageStore: Sendable {
     // MARK: Jobs
 
     /// Asks for a job: the lease, the next fencing number, the ledger's entry, and for a stop-check the locks.
+    ///
+    /// - Parameter nonce: a number of this delivery's own. Whoever asks again with it, because the answer was lost, gets
+    ///   what was granted, as long as that lease is alive.
     func begin(
         _ message: JobMessage,
         by worker: WorkerID,
+        nonce: Int64,
         lease: Duration,
         in circumstances: Circumstances
     ) async throws(StoreError) -> Beginning

@@ -102,11 +102,12 @@ public struct InterceptedStore: ImageStore {
     public func begin(
         _ message: JobMessage,
         by worker: WorkerID,
+        nonce: Int64,
         lease: Duration,
         in circumstances: Circumstances
     ) async throws(StoreError) -> Beginning {
         try await call("begin \(message.job)") { () async throws(StoreError) in
-            try await store.begin(message, by: worker, lease: lease, in: circumstances)
+            try await store.begin(message, by: worker, nonce: nonce, lease: lease, in: circumstances)
         }
     }
 
