@@ -168,7 +168,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "AMQPClient", "GoldsmithTestSupport", "ImageCore", "PrivateServers", subprocess, systemPackage,
+                "AMQPClient", "GoldsmithTestSupport", "ImageCore", "PrivateServers", "SQLAccess", subprocess,
+                systemPackage,
             ],
             swiftSettings: settings
         ),

@@ -57,6 +57,11 @@ public final class FailingDatabase: SQLDatabase {
             return try connection.queryForUpdate(sql, arguments)
         }
 
+        func hasTable(_ name: String) throws(SQLError) -> Bool {
+            try owner.count()
+            return try connection.hasTable(name)
+        }
+
         func lockSchema() throws(SQLError) { try connection.lockSchema() }
 
         func query(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow] {

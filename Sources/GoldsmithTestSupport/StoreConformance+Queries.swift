@@ -1,4 +1,5 @@
 import ImageCore
+import ImageStore
 import SQLAccess
 
 extension StoreConformance {
@@ -70,6 +71,25 @@ extension StoreConformance {
     ]
 
     static let queries = [
+        StoreCheck("a database without tables is empty, and one whose tables are not ours is damaged") { fixture in
+            let database = try await fixture.database()
+            let before = try await SQLImageStore.schema(of: database)
+            try expect(before.state == .empty && before.version == 0, "\(before)")
+            try await database.write { (connection) throws(SQLError) in
+                try connection.execute("CREATE TABLE schema_version (other TEXT)")
+            }
+            for rows in 0...1 {
+                do {
+                    let schema = try await SQLImageStore.schema(of: database)
+                    throw ConformanceFailure("a damaged schema with \(rows) rows is called \(schema.state)")
+                } catch let error as StoreError {
+                    try expect(error.kind == .corrupt, "\(error)")
+                }
+                try await database.write { (connection) throws(SQLError) in
+                    try connection.execute("INSERT INTO schema_version VALUES ('x')")
+                }
+            }
+        },
         StoreCheck("the journal is in order, whole, and can be read from anywhere") { fixture in
             let store = try await fixture.store()
             try await store.take()

@@ -18,6 +18,7 @@ public struct SQLImageStore: ImageStore {
     }
 
     /// How far the schema of a database is. Changes nothing.
+    /// - Throws: `.corrupt` when the database is damaged.
     public static func schema(of database: some SQLDatabase) async throws(StoreError) -> SchemaStatus {
         do {
             return try await Schema.migrations.status(of: database)

@@ -28,6 +28,9 @@ public protocol SQLConnection {
     /// The newest state of rows which no other transaction changes until this one ends. In a reading transaction the
     /// same as `query`. `sql` is a plain SELECT of one table.
     func queryForUpdate(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow]
+    /// Whether there is a table of this name, which holds lower-case letters and `_` only. The only way to tell a
+    /// database without tables from one that is damaged.
+    func hasTable(_ name: String) throws(SQLError) -> Bool
     /// Waits until no other transaction that has called this is at work. The schema changes below it only.
     func lockSchema() throws(SQLError)
 }

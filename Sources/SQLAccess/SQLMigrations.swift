@@ -8,16 +8,14 @@ public struct SQLMigrations: Sendable {
     public var version: Int { steps.count }
 
     /// Applies what is missing, in one transaction.
-    /// - Throws: `.tooNew` when the database has steps this program does not know.
+    /// - Throws: `.tooNew` when the database has steps this program does not know, `.corrupt` when it is damaged.
     public func apply(to database: some SQLDatabase) async throws(SQLError) {
-        // Only what is behind is written: a listing must not wait for a writer.
-        if await isApplied(to: database) { return }
+        // Only what is behind is written: whoever starts must not wait for a writer.
+        if try await status(of: database).state == .current { return }
         try await database.write { (connection) throws(SQLError) in
             // Many workers start at once; one does it and the others find it done.
             try connection.lockSchema()
-            try connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
-            let current = try connection.query("SELECT version FROM schema_version").first?.integer("version")
-            let done = Int(current ?? 0)
+            let done = try version(in: connection)
             guard done <= steps.count else {
                 throw SQLError(
                     .tooNew,
@@ -25,6 +23,7 @@ public struct SQLMigrations: Sendable {
                 )
             }
             guard done < steps.count else { return }
+            if done == 0 { try connection.execute("CREATE TABLE schema_version (version BIGINT NOT NULL)") }
             for statement in steps[done...].joined() { try connection.execute(statement) }
             try connection.execute("DELETE FROM schema_version")
             try connection.execute("INSERT INTO schema_version (version) VALUES ($1)", [SQLValue(steps.count)])
@@ -32,25 +31,20 @@ public struct SQLMigrations: Sendable {
     }
 
     /// How far a database is. Changes nothing.
+    /// - Throws: `.corrupt` when it is damaged, or its tables are somebody else's.
     public func status(of database: some SQLDatabase) async throws(SQLError) -> SchemaStatus {
-        do throws(SQLError) {
-            let version = try await database.read { (connection) throws(SQLError) in
-                try connection.query("SELECT version FROM schema_version").first?.integer("version")
-            }
-            return SchemaStatus(version: Int(version ?? 0), known: steps.count)
-        } catch {
-            // The database answers, and has no such table.
-            guard error.kind == .corrupt else { throw error }
-            return SchemaStatus(version: 0, known: steps.count)
-        }
+        let version = try await database.read { (connection) throws(SQLError) in try self.version(in: connection) }
+        return SchemaStatus(version: version, known: steps.count)
     }
 
-    /// Any error, such as a table that is not there yet, is for `apply` to meet.
-    private func isApplied(to database: some SQLDatabase) async -> Bool {
-        let version = try? await database.read { (connection) throws(SQLError) in
-            try connection.query("SELECT version FROM schema_version").first?.integer("version")
+    /// 0 only when there is no such table: it is made, and its one row written, in the transaction of the first step.
+    private func version(in connection: any SQLConnection) throws(SQLError) -> Int {
+        guard try connection.hasTable("schema_version") else { return 0 }
+        let rows = try connection.query("SELECT version FROM schema_version")
+        guard rows.count == 1, let version = Int(exactly: try rows[0].integer("version")), version > 0 else {
+            throw SQLError(.corrupt, "the table schema_version does not hold one version")
         }
-        return version == Int64(steps.count)
+        return version
     }
 }
 

@@ -15,20 +15,32 @@ extension Settings {
         return logger
     }
 
-    /// - Parameter makesIt: whether the database is made when it is missing. Only for what serves: a listing that
-    ///   makes an empty database of a mistyped path would say "no images".
+    /// - Parameter makesIt: whether the database and its tables are made when they are missing. Only for what serves: a
+    ///   listing that makes an empty database of a mistyped path would say "no images", and one must not change what
+    ///   workers of another version are at work on.
     func openStore(makesIt: Bool = false) async throws(CommandFailure) -> any ImageStore {
         let address = try await storeAddress()
         if !makesIt { try address.mustExist() }
         let database = try address.open()
+        let schema = try await address.schema(of: database)
+        let versions = "the database has schema version \(schema.version), this program knows \(schema.known)"
+        switch schema.state {
+        case .current: break
+        case .newer: throw CommandFailure(.failed, versions, advice: "use the newer program")
+        case .empty, .behind:
+            guard makesIt else {
+                throw CommandFailure(
+                    .unavailable,
+                    schema.state == .empty ? "the database has no tables yet" : versions,
+                    advice: "run `goldsmith database migrate`, or start a worker; are "
+                        + "\(SettingKey.storeUrl.environmentName) and this program the workers'?"
+                )
+            }
+        }
         do throws(StoreError) {
             return try await SQLImageStore(on: database)
         } catch {
-            throw CommandFailure(
-                error.kind == .unavailable ? .unavailable : .failed,
-                error.message,
-                advice: address.advice
-            )
+            throw address.failure(error)
         }
     }
 
@@ -98,7 +110,23 @@ extension StoreAddress {
             case .postgresql(let url): return try PostgreSQLDatabase(url: url)
             }
         } catch {
-            throw CommandFailure(error.kind == .unavailable ? .unavailable : .failed, error.message, advice: advice)
+            throw failure(StoreError(error.kind == .unavailable ? .unavailable : .corrupt, error.message))
+        }
+    }
+
+    /// How far its schema is. Changes nothing.
+    func schema(of database: any SQLDatabase) async throws(CommandFailure) -> SchemaStatus {
+        do throws(StoreError) {
+            return try await SQLImageStore.schema(of: database)
+        } catch {
+            throw failure(error)
+        }
+    }
+
+    fileprivate func failure(_ error: StoreError) -> CommandFailure {
+        switch error.kind {
+        case .unavailable: CommandFailure(.unavailable, error.message, advice: advice)
+        case .corrupt: CommandFailure(error)
         }
     }
 }

@@ -32,7 +32,12 @@ extension CommandFailure {
         switch error.kind {
         case .unavailable:
             self.init(.unavailable, error.message, advice: "is the database there, and may this user write it?")
-        case .corrupt: self.init(.failed, error.message)
+        case .corrupt:
+            self.init(
+                .failed,
+                "the database is damaged: \(error.message)",
+                advice: "stop all workers, look at its disk, and bring back the newest back-up; see docs/operations.md"
+            )
         }
     }
 

@@ -138,6 +138,115 @@ struct PostgreSQLTroubleTests {
         }
     }
 
+    @Test("work waits for the connections there are while the server takes no more of them")
+    func full() async throws {
+        var options = PostgreSQLServer.Options()
+        options.configuration = ["max_connections=2", "superuser_reserved_connections=0", "max_wal_senders=0"]
+        try await TestPostgreSQL.with(options: options) { server in
+            let other = try PostgreSQLDatabase(url: server.url)
+            try await Self.makeCounter(in: other)
+            let database = try PostgreSQLDatabase(url: server.url)
+            try await Self.increment(["a"], in: database)
+            // Twice, so that those which have met a full server are asked again.
+            for _ in 0..<2 {
+                await withTaskGroup(of: Void.self) { group in
+                    for _ in 0..<30 {
+                        group.addTask {
+                            do throws(SQLError) {
+                                try await database.write { (connection) throws(SQLError) in
+                                    _ = try connection.query("SELECT pg_sleep(0.005)::text AS slept")
+                                    try connection.execute("UPDATE counters SET n = n + 1 WHERE id = 'a'")
+                                }
+                            } catch {
+                                Issue.record("\(error)")
+                            }
+                        }
+                    }
+                }
+            }
+            #expect(try await Self.value(of: "a", in: other) == 61)
+            // Nobody is connected any more: those who wait are told, and not one after another.
+            server.kill()
+            let start = ContinuousClock.now
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<30 {
+                    group.addTask {
+                        let error = await #expect(throws: SQLError.self) {
+                            try await Self.increment(["a"], in: database)
+                        }
+                        #expect(error?.kind == .unavailable)
+                    }
+                }
+            }
+            #expect(ContinuousClock.now - start < .seconds(10))
+        }
+    }
+
+    @Test("a connection lost at any byte of a commit or of its answer leaves the work done or undone, and never twice")
+    func commitCut() async throws {
+        try await TestPostgreSQL.with { server in
+            let proxy = try FaultProxy(to: server.port)
+            let database = try PostgreSQLDatabase(
+                url: server.url.replacing(":\(server.port)/", with: ":\(proxy.port)/") + "?sslmode=disable"
+            )
+            try await Self.makeCounter(in: database)
+            try await database.write { (connection) throws(SQLError) in
+                try connection.execute("CREATE TABLE done (id TEXT PRIMARY KEY)")
+            }
+            var undone = 0
+            var done = 0
+            for direction in [FaultProxy.Direction.toServer, .toClient] {
+                for bytes in 0... {
+                    let id = "\(direction)-\(bytes)"
+                    let cuts = proxy.cuts
+                    let isKnown = try await Self.work(id, in: database) { proxy.cut(after: bytes, direction) }
+                    // More bytes than there are: this commit was whole, and so is every one behind it.
+                    proxy.cut(after: .max, direction)
+                    if proxy.cuts == cuts { break }
+                    if isKnown { done += 1 } else { undone += 1 }
+                }
+            }
+            #expect(done > 0 && undone > 0, "\(done) done, \(undone) undone")
+            let kept = try await database.read { (connection) throws(SQLError) in
+                try connection.query("SELECT count(*) AS n FROM done").first?.integer("n")
+            }
+            #expect(try await Self.value(of: "a", in: database) == kept)
+            #expect(Int(kept ?? 0) == done + undone + 2)
+        }
+    }
+
+    /// Does work `id` once, as a caller does, with something that happens just before the first commit.
+    /// - Returns: whether a repetition found it done.
+    private static func work(
+        _ id: String,
+        in database: PostgreSQLDatabase,
+        beforeCommit: @escaping @Sendable () -> Void
+    ) async throws -> Bool {
+        let isFirst = Mutex(true)
+        for _ in 0..<100 {
+            do throws(SQLError) {
+                return try await database.write { (connection) throws(SQLError) in
+                    guard try connection.query("SELECT id FROM done WHERE id = $1", [.text(id)]).isEmpty else {
+                        return true
+                    }
+                    try connection.execute("INSERT INTO done VALUES ($1)", [.text(id)])
+                    try connection.execute("UPDATE counters SET n = n + 1 WHERE id = 'a'")
+                    // Everything but the commit has been answered.
+                    _ = try connection.query("SELECT n FROM counters WHERE id = 'a'")
+                    if isFirst.withLock({ isFirst in
+                        defer { isFirst = false }; return isFirst
+                    }) {
+                        beforeCommit()
+                    }
+                    return false
+                }
+            } catch {
+                #expect(error.kind == .unavailable, "\(error)")
+            }
+        }
+        throw SQLError(.unavailable, "work \(id) was never done")
+    }
+
     @Test("a deadlock's victim is repeated, and both succeed")
     func deadlock() async throws {
         var options = PostgreSQLServer.Options()

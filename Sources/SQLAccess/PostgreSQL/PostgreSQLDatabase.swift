@@ -8,34 +8,43 @@ import Synchronization
 /// for a key are repeated here, a bounded number of times; the body of a transaction may run more than once.
 public final class PostgreSQLDatabase: SQLDatabase {
     private struct Job: Sendable {
-        /// Returns what tells the caller. Only then, with its place given back, is it free to come again: one caller
-        /// after another needs one connection.
-        var run: @Sendable (PostgreSQLSession) -> @Sendable () -> Void
+        var run: @Sendable (PostgreSQLSession) -> End
         var fail: @Sendable (SQLError) -> Void
     }
 
-    private struct State {
-        var idle: [PostgreSQLSession]
-        var waiting: [Job] = []
+    private enum End {
+        /// Tells the caller. Only then, with its place given back, is it free to come again: one caller after another
+        /// needs one connection.
+        case done(@Sendable () -> Void)
+        /// Nothing of it has happened, for want of a connection.
+        case unreachable(SQLError)
     }
 
-    private final class Pool: Sendable {
-        let state = Mutex(State(idle: []))
+    private struct State {
+        /// Those without a connection come first and are taken last: it may be that the server takes no more of them,
+        /// while those that are there are well.
+        var idle: [PostgreSQLSession]
+        var busy = 0
+        var waiting: [Job] = []
 
-        /// Answers all who wait: they would only meet the same failure, one after another.
-        func fail(_ error: SQLError) {
-            let waiting = state.withLock { state in
-                defer { state.waiting = [] }
-                return state.waiting
-            }
-            for job in waiting { job.fail(error) }
+        mutating func release(_ session: PostgreSQLSession) {
+            busy -= 1
+            if session.isConnected { idle.append(session) } else { idle.insert(session, at: 0) }
         }
+    }
+
+    /// Whoever waits, waits for a session that is at work: it takes the next job when it has done its own, within the
+    /// time a transaction may take. Work is refused only when the last of them cannot connect.
+    private final class Pool: Sendable {
+        let state: Mutex<State>
+
+        init(_ sessions: [PostgreSQLSession]) { state = Mutex(State(idle: sessions)) }
 
         /// Who gave back its place last has the warmest connection.
         func start(_ job: Job) {
             let session = state.withLock { state in
                 let session = state.idle.popLast()
-                if session == nil { state.waiting.append(job) }
+                if session == nil { state.waiting.append(job) } else { state.busy += 1 }
                 return session
             }
             if let session { run(job, on: session) }
@@ -43,19 +52,38 @@ public final class PostgreSQLDatabase: SQLDatabase {
 
         private func run(_ job: Job, on session: PostgreSQLSession) {
             session.run {
-                let tell = job.run(session)
-                let next = self.state.withLock { state in
-                    guard !state.waiting.isEmpty else {
-                        // One without a connection comes last: it may be that the server takes no more of them, while
-                        // those that are there are well.
-                        if session.isConnected { state.idle.append(session) } else { state.idle.insert(session, at: 0) }
-                        return nil as Job?
+                switch job.run(session) {
+                case .done(let tell):
+                    let next = self.state.withLock { state in
+                        guard state.waiting.isEmpty else { return state.waiting.removeFirst() as Job? }
+                        state.release(session)
+                        return nil
                     }
-                    return state.waiting.removeFirst()
+                    tell()
+                    if let next { self.run(next, on: session) }
+                case .unreachable(let error):
+                    self.pass(on: job, from: session, because: error)
                 }
-                tell()
-                if let next { self.run(next, on: session) }
             }
+        }
+
+        /// Gives a job to whoever may still have a connection, or answers all who wait: they would only meet the same
+        /// failure, one after another.
+        private func pass(on job: Job, from session: PostgreSQLSession, because error: SQLError) {
+            let (other, refused) = state.withLock { state -> (PostgreSQLSession?, [Job]) in
+                state.release(session)
+                if let other = state.idle.last, other.isConnected {
+                    state.idle.removeLast()
+                    state.busy += 1
+                    return (other, [])
+                }
+                state.waiting.insert(job, at: 0)
+                guard state.busy == 0 else { return (nil, []) }
+                defer { state.waiting = [] }
+                return (nil, state.waiting)
+            }
+            if let other { run(job, on: other) }
+            for job in refused { job.fail(error) }
         }
     }
 
@@ -67,12 +95,10 @@ public final class PostgreSQLDatabase: SQLDatabase {
     /// - Throws: when the URL cannot be read. Its words are never repeated.
     public init(url: String, options: PostgreSQLOptions = .init()) throws(SQLError) {
         let endpoint = try PostgreSQLEndpoint(url, options)
-        let pool = Pool()
-        let backoff = PostgreSQLBackoff { [weak pool] in pool?.fail($0) }
+        let backoff = PostgreSQLBackoff()
         let sessions = (1...max(1, options.connections)).map { PostgreSQLSession($0, endpoint, backoff) }
         // The first is taken first, so that a process which is not busy has one connection.
-        pool.state.withLock { $0.idle = sessions.reversed() }
-        self.pool = pool
+        pool = Pool(sessions.reversed())
     }
 
     public func read<Value: Sendable>(
@@ -96,8 +122,10 @@ public final class PostgreSQLDatabase: SQLDatabase {
             pool.start(
                 Job(
                     run: { session in
-                        let result = session.transact(access, body)
-                        return { continuation.resume(returning: result) }
+                        switch session.transact(access, body) {
+                        case .over(let result): .done { continuation.resume(returning: result) }
+                        case .notBegun(let error): .unreachable(error)
+                        }
                     },
                     fail: { continuation.resume(returning: .failure($0)) }
                 )

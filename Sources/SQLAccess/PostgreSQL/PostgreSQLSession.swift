@@ -12,6 +12,12 @@ final class PostgreSQLSession: Sendable {
         case write = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
     }
 
+    enum Outcome<Value> {
+        case over(Result<Value, SQLError>)
+        /// There is no connection, and nothing of the transaction has happened.
+        case notBegun(SQLError)
+    }
+
     /// How often a transaction is begun before a race is called a failure.
     private static let attempts = 12
 
@@ -35,7 +41,7 @@ final class PostgreSQLSession: Sendable {
     func transact<Value: Sendable>(
         _ access: Access,
         _ body: @Sendable (any SQLConnection) throws(SQLError) -> Value
-    ) -> Result<Value, SQLError> {
+    ) -> Outcome<Value> {
         link.withLock { link in
             var isSecondConnection = false
             var attempt = 1
@@ -44,7 +50,7 @@ final class PostgreSQLSession: Sendable {
                 do throws(SQLError) {
                     if let link { current = link } else { current = try connect() }
                 } catch {
-                    return .failure(error)
+                    return .notBegun(error)
                 }
                 link = current
                 var isCommitting = false
@@ -54,12 +60,12 @@ final class PostgreSQLSession: Sendable {
                     let value = try body(transaction)
                     isCommitting = access == .write
                     try transaction.finish()
-                    return .success(value)
+                    return .over(.success(value))
                 } catch {
                     // What the server said comes before what the body made of it.
                     let failure = current.failure
                     if failure?.endsConnection == true || !current.rollBack() { link = nil }
-                    guard let failure else { return .failure(error) }
+                    guard let failure else { return .over(.failure(error)) }
                     if failure.isRace, attempt < Self.attempts {
                         Self.pause(after: attempt)
                         attempt += 1
@@ -67,7 +73,7 @@ final class PostgreSQLSession: Sendable {
                         // The server was restarted, say, while this connection was idle.
                         isSecondConnection = true
                     } else {
-                        return .failure(failure.error)
+                        return .over(.failure(failure.error))
                     }
                 }
             }
@@ -123,6 +129,12 @@ private struct PostgreSQLTransaction: SQLConnection {
         try query(access == .write ? sql + " FOR UPDATE" : sql, arguments)
     }
 
+    /// By way of `pg_class`, which the transaction's snapshot shows: `to_regclass` alone knows a table that has been
+    /// made since, and whose rows are not to be seen yet.
+    func hasTable(_ name: String) throws(SQLError) -> Bool {
+        try !query("SELECT relname FROM pg_catalog.pg_class WHERE oid = to_regclass($1)", [.text(name)]).isEmpty
+    }
+
     /// Changing a big table takes long, and so does waiting for another process that does.
     func lockSchema() throws(SQLError) {
         try begin()
@@ -151,10 +163,6 @@ final class PostgreSQLBackoff: Sendable {
 
     private static let longest = Duration.seconds(2)
     private let state = Mutex(State())
-    /// Called when a server cannot be reached: whoever waits for a connection shall not wait for the next failure.
-    private let onFailure: @Sendable (SQLError) -> Void
-
-    init(onFailure: @escaping @Sendable (SQLError) -> Void) { self.onFailure = onFailure }
 
     /// - Throws: the last failure, while it is too early to try again.
     func check() throws(SQLError) {
@@ -171,6 +179,5 @@ final class PostgreSQLBackoff: Sendable {
             state.until = ContinuousClock.now + min(pause, Self.longest)
             state.error = error
         }
-        onFailure(error)
     }
 }

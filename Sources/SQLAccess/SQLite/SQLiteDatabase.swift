@@ -92,6 +92,10 @@ struct SQLiteConnection: SQLConnection {
         try query(sql, arguments)
     }
 
+    func hasTable(_ name: String) throws(SQLError) -> Bool {
+        try !query("SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1", [.text(name)]).isEmpty
+    }
+
     func lockSchema() {}
 
     func rowsChanged(by sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int {

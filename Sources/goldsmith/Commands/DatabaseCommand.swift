@@ -55,8 +55,7 @@ private struct DatabaseReport: Encodable {
 
     init(of address: StoreAddress) async throws(CommandFailure) {
         database = address.kind
-        let opened = try address.open()
-        schema = try await stored { () async throws(StoreError) in try await SQLImageStore.schema(of: opened) }
+        schema = try await address.schema(of: try address.open())
     }
 
     func say(json: Bool) throws {
