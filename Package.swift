@@ -102,7 +102,7 @@ let package = Package(
             name: "goldsmith",
             dependencies: [
                 "AMQPClient", "CMalloc", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore", "ImageWorker",
-                "PrivateServers", "SQLAccess", lifecycle, log, subprocess, systemPackage,
+                "PrivateServers", "SQLAccess", crypto, lifecycle, log, subprocess, systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),

@@ -105,6 +105,8 @@ public struct Topology: Sendable, Equatable {
 
     /// The exchange upstream systems publish requests to.
     public var requests: String { "\(prefix).requests" }
+    /// The exchange that tells of every transition.
+    public var events: String { exchange(for: .events) }
     /// The queues workers must serve.
     public var consumedQueues: [String] { Lane.allCases.map { queue(of: $0) } }
     /// The queues that only people empty.

@@ -27,6 +27,7 @@ struct Goldsmith: AsyncParsableCommand {
         // What is captured is somebody's disk: files and folders made here or by a child are for their owner only.
         umask(0o077)
         do {
+            try CommandLineSecrets.refuse(Array(CommandLine.arguments.dropFirst()))
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()

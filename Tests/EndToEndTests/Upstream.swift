@@ -19,16 +19,23 @@ actor Upstream {
     private var reading: Task<Void, Never>?
     private var lastNumber = 0
 
-    static let replies = "test.replies"
+    private let replies: String
 
+    /// With the right to make a queue for the answers.
     init(_ url: String) async throws {
         let endpoint = try AMQPEndpoint(parsing: url)
         let connection = AMQPConnection(endpoint: endpoint, name: "upstream", logger: testLogger)
-        _ = try await connection.declareQueue(Self.replies, arguments: ["x-queue-type": "quorum"])
+        _ = try await connection.declareQueue("test.replies", arguments: ["x-queue-type": "quorum"])
         await connection.close()
+        try await self.init(endpoint, replies: "test.replies")
+    }
+
+    /// - Parameter replies: a queue that is there.
+    init(_ endpoint: AMQPEndpoint, replies: String) async throws {
+        self.replies = replies
         publisher = AMQPPublisher(endpoint: endpoint, name: "upstream", logger: testLogger)
         consumer = AMQPConsumer(endpoint: endpoint, name: "upstream", logger: testLogger)
-        let deliveries = try await consumer.deliveries(from: Self.replies, prefetch: 100)
+        let deliveries = try await consumer.deliveries(from: replies, prefetch: 100)
         reading = Task { [weak self] in
             for await delivery in deliveries {
                 await self?.take(delivery)
@@ -60,7 +67,7 @@ actor Upstream {
                     contentType: contentType,
                     messageID: messageID,
                     correlationID: correlation,
-                    replyTo: Self.replies
+                    replyTo: replies
                 )
             )
         )

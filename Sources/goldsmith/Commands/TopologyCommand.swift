@@ -6,7 +6,7 @@ struct TopologyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "topology",
         abstract: "The exchanges and queues on the broker.",
-        subcommands: [TopologyApply.self, TopologyVerify.self, TopologyShow.self]
+        subcommands: [TopologyApply.self, TopologyVerify.self, TopologyShow.self, TopologyExport.self]
     )
 }
 

@@ -5,6 +5,9 @@
 enum SettingKey: String, CaseIterable, Sendable {
     case data
     case amqpUrl
+    case amqpCaFile
+    case amqpCertificateFile
+    case amqpKeyFile
     case storeUrl
     case prefix
     case intakeLimit
@@ -24,15 +27,35 @@ enum SettingKey: String, CaseIterable, Sendable {
     case orphansEvery
     case logLevel
     case owner
+    case producerPassword
+    case workerPassword
+    case operatorPassword
+    case consolePassword
 
     /// `amqpUrl` → `GOLDSMITH_AMQP_URL`.
-    var environmentName: String {
+    var environmentName: String { Self.environmentName(of: rawValue) }
+
+    /// What it is called in a file, and beside it, for one that may hold a password, the setting that names a file with
+    /// nothing but the value in it.
+    var names: [String] { isSecret ? [rawValue, fileName] : [rawValue] }
+    var fileName: String { rawValue + "File" }
+
+    static func environmentName(of name: String) -> String {
         "GOLDSMITH_"
-            + rawValue.reduce(into: "") { name, letter in
+            + name.reduce(into: "") { name, letter in
                 if letter.isUppercase { name.append("_") }
                 name.append(contentsOf: letter.uppercased())
             }
     }
 
-    var isSecret: Bool { self == .amqpUrl || self == .storeUrl }
+    /// Whether it is, or may hold, a password. Then it has no flag and is never repeated.
+    var isSecret: Bool {
+        switch self {
+        case .amqpUrl, .storeUrl, .producerPassword, .workerPassword, .operatorPassword, .consolePassword: true
+        case .data, .amqpCaFile, .amqpCertificateFile, .amqpKeyFile, .prefix, .intakeLimit, .locations, .driver,
+            .simulatedDelay, .simulatedFaultRate, .copyRate, .steps, .concurrency, .hold, .lease, .drain, .attempts,
+            .orphansEvery, .logLevel, .owner:
+            false
+        }
+    }
 }

@@ -76,7 +76,7 @@ struct Settings: Sendable {
         guard case .object(let fields)? = JSONValue(parsing: bytes) else {
             throw CommandFailure(.usage, "\(file) is not a JSON object of settings")
         }
-        let known = SettingKey.allCases.map(\.rawValue)
+        let known = SettingKey.allCases.flatMap(\.names)
         guard let unknown = fields.keys.filter({ !known.contains($0) }).min() else { return }
         throw CommandFailure(
             .usage,
@@ -97,8 +97,26 @@ struct Settings: Sendable {
             } catch {
                 throw malformed(key, source.name, "a text")
             }
+            if key.isSecret, let value = try await secret(key, in: source) { return value }
         }
         return nil
+    }
+
+    /// A secret that a file of its own holds, as container platforms and systemd hand them over.
+    private static func secret(_ key: SettingKey, in source: Source) async throws(CommandFailure) -> String? {
+        let setting = "setting \(key.fileName) (\(SettingKey.environmentName(of: key.fileName))) from \(source.name)"
+        let path: String?
+        do {
+            path = try await source.reader.fetchString(forKey: ConfigKey([key.fileName]))
+        } catch {
+            throw CommandFailure(.usage, "\(setting) is not a path", advice: "see docs/configuration.md")
+        }
+        guard let path else { return nil }
+        do {
+            return try SecretFile.read(path)
+        } catch {
+            throw CommandFailure(.usage, "\(setting): \(error.reason)", advice: "it holds the value and nothing else")
+        }
     }
 
     private static func malformed(_ key: SettingKey, _ source: String, _ wanted: String) -> CommandFailure {
@@ -182,11 +200,41 @@ struct Settings: Sendable {
 
     func endpoint() async throws(CommandFailure) -> AMQPEndpoint {
         guard let url = try await text(.amqpUrl) else { throw nothingRuns("broker", .amqpUrl) }
+        var endpoint: AMQPEndpoint
         do {
-            return try AMQPEndpoint(parsing: url)
+            endpoint = try AMQPEndpoint(parsing: url)
         } catch {
             throw CommandFailure(.usage, "setting amqpUrl (\(SettingKey.amqpUrl.environmentName)): \(error.text)")
         }
+        let authority = try await text(.amqpCaFile)
+        let certificate = try await text(.amqpCertificateFile)
+        let key = try await text(.amqpKeyFile)
+        guard authority != nil || certificate != nil || key != nil else { return endpoint }
+        guard var tls = endpoint.tls else {
+            throw CommandFailure(
+                .usage,
+                "amqpCaFile, amqpCertificateFile and amqpKeyFile are for an encrypted connection, and amqpUrl begins with "
+                    + "amqp://",
+                advice: "let it begin with amqps://"
+            )
+        }
+        guard (certificate == nil) == (key == nil) else {
+            throw CommandFailure(.usage, "amqpCertificateFile and amqpKeyFile go together")
+        }
+        if let authority { tls.authorityFile = authority }
+        if let certificate, let key { (tls.certificateFile, tls.keyFile) = (certificate, key) }
+        endpoint.tls = tls
+        return endpoint
+    }
+
+    /// What `topology export` gives a role's user; `nil` when it is not set.
+    func password(of role: BrokerRole) async throws(CommandFailure) -> String? {
+        let key = role.passwordKey
+        guard let password = try await text(key) else { return nil }
+        guard (12...1024).contains(password.utf8.count) else {
+            throw CommandFailure(.usage, "setting \(key.rawValue) (\(key.environmentName)) must have 12 to 1024 bytes")
+        }
+        return password
     }
 
     var amqpURL: String? {

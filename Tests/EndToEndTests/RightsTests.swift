@@ -1,0 +1,170 @@
+import AMQPClient
+import FoundationEssentials
+import GoldsmithTestSupport
+import Testing
+
+@Suite("The broker's users, from an exported definitions file", .serialized, .timeLimit(.minutes(5)))
+struct RightsTests {
+    /// What a role may do; all the rest must be refused.
+    struct May: Sendable {
+        var role: String
+        var write: Set<String>
+        var read: Set<String>
+    }
+
+    private static let steps = ["stop-check", "system-disk", "data-disk", "replicate", "clean-up"]
+    private static let rungs = ["1s", "5s", "30s", "2m", "10m", "1h"]
+
+    static let roles = [
+        May(role: "producer", write: ["requests"], read: ["producer.answers", "producer.events"]),
+        May(
+            role: "worker",
+            // The empty name is the default exchange, by which answers go.
+            write: Set(["", "jobs", "dead", "parking", "events"] + rungs.map { "retry.\($0)" }),
+            read: Set(["intake", "dead"] + steps.map { "job.\($0)" })
+        ),
+        May(role: "operator", write: ["requests", "jobs"], read: ["parked", "unrouted"]),
+        May(role: "console", write: [], read: []),
+    ]
+
+    private static let exchanges =
+        ["", "requests", "jobs", "dead", "parking", "unroutable", "events"] + rungs.map { "retry.\($0)" }
+    private static let queues =
+        ["intake", "dead", "parked", "unrouted", "producer.answers", "producer.events"] + steps.map { "job.\($0)" }
+        + rungs.map { "retry.\($0)" }
+
+    private static func name(_ suffix: String) -> String { suffix.isEmpty ? "" : "goldsmith.\(suffix)" }
+
+    /// The broker's word, or `nil` when it did what it was asked.
+    private func code(_ body: () async throws(AMQPError) -> Void) async -> Int? {
+        do throws(AMQPError) {
+            try await body()
+            return nil
+        } catch {
+            return error.code
+        }
+    }
+
+    private func expectRights(_ may: May, _ endpoint: AMQPEndpoint) async throws {
+        let connection = AMQPConnection(endpoint: endpoint, name: may.role, logger: testLogger)
+        let publisher = AMQPPublisher(endpoint: endpoint, name: may.role, logger: testLogger)
+        for exchange in Self.exchanges {
+            let publication = AMQPPublication(
+                exchange: Self.name(exchange),
+                routingKey: "x",
+                message: AMQPMessage(body: [1]),
+                isMandatory: false
+            )
+            let answer = await code { () async throws(AMQPError) in try await publisher.publish(publication) }
+            #expect(answer == (may.write.contains(exchange) ? nil : 403), "\(may.role) writes to '\(exchange)'")
+        }
+        for queue in Self.queues.map(Self.name) {
+            // Everybody may ask whether a queue is there and how full it is.
+            #expect(try await connection.inspectQueue(queue) != nil, "\(may.role) looks at \(queue)")
+            let suffix = String(queue.dropFirst("goldsmith.".count))
+            let answer = await code { () async throws(AMQPError) in _ = try await connection.get(queue) }
+            #expect(answer == (may.read.contains(suffix) ? nil : 403), "\(may.role) reads \(queue)")
+            #expect(
+                await code { () async throws(AMQPError) in try await connection.deleteQueue(queue) } == 403,
+                "\(may.role) deletes \(queue)"
+            )
+        }
+        for name in ["goldsmith.new", "new", "amq.gen-new"] {
+            #expect(
+                await code { () async throws(AMQPError) in try await connection.declareQueue(name) } == 403,
+                "\(may.role) declares \(name)"
+            )
+        }
+        let makesExchange = await code { () async throws(AMQPError) in
+            try await connection.declareExchange("goldsmith.mine", type: "direct")
+        }
+        #expect(makesExchange == 403, "\(may.role) declares an exchange")
+        #expect(
+            await code { () async throws(AMQPError) in try await connection.deleteExchange("goldsmith.jobs") } == 403,
+            "\(may.role) deletes an exchange"
+        )
+        for queue in Self.queues {
+            for exchange in Self.exchanges where !exchange.isEmpty {
+                let isOwn = may.role == "producer" && queue == "producer.events" && exchange == "events"
+                let answer = await code { () async throws(AMQPError) in
+                    try await connection.bindQueue(Self.name(queue), to: Self.name(exchange), routingKey: "#.acct-42")
+                }
+                #expect(answer == (isOwn ? nil : 403), "\(may.role) binds \(queue) to \(exchange)")
+            }
+        }
+        await publisher.close()
+        await connection.close()
+    }
+
+    private func expectOwnEventsOnly(_ fixture: RightsFixture) async throws {
+        let producer = AMQPConnection(endpoint: fixture.endpoint("producer"), name: "producer", logger: testLogger)
+        for key in ["#.acct-42", "image.*.local"] {
+            try await producer.bindQueue("goldsmith.producer.events", to: "goldsmith.events", routingKey: key)
+        }
+        for key in ["#", "#.acct-43", "image.#", "#.acct-42.#", "#.acct-42x", "*", "image.available.xacct-42"] {
+            let answer = await code { () async throws(AMQPError) in
+                try await producer.bindQueue("goldsmith.producer.events", to: "goldsmith.events", routingKey: key)
+            }
+            #expect(answer == 403, "the producer binds \(key)")
+        }
+        let worker = AMQPPublisher(endpoint: fixture.endpoint("worker"), name: "worker", logger: testLogger)
+        for owner in ["acct-43", "acct-42"] {
+            try await worker.publish(
+                AMQPPublication(
+                    exchange: "goldsmith.events",
+                    routingKey: "image.available.\(owner)",
+                    message: AMQPMessage(body: Array(owner.utf8)),
+                    isMandatory: false
+                )
+            )
+        }
+        let event = try await producer.get("goldsmith.producer.events")
+        #expect(event.map { String(decoding: $0.message.body, as: UTF8.self) } == "acct-42")
+        event?.ack()
+        #expect(try await producer.get("goldsmith.producer.events") == nil)
+        await worker.close()
+        await producer.close()
+    }
+
+    private func expectRealImage(_ fixture: RightsFixture) async throws {
+        #expect(try await fixture.run("worker", "database", "migrate").code == 0)
+        #expect(try await fixture.run("worker", "topology", "verify").code == 0)
+        let upstream = try await Upstream(fixture.endpoint("producer"), replies: "goldsmith.producer.answers")
+        try await fixture.withWorker {
+            for id in ["i-one", "i-two"] {
+                let made = try await fixture.run("worker", "instance", "sample", "--id", id, "--mib", "4")
+                #expect(made.code == 0, "\(made.complaint)")
+            }
+            let create = ["image", "create", "--instance", "i-one", "--name", "one", "--wait"]
+            let made = try await Program.run(create, environment: try fixture.environment("operator"))
+            #expect(made.code == 0, "\(made.complaint)")
+            let body = #"{"requestId": "r1", "owner": "local", "instanceId": "i-two", "name": "two"}"#
+            let answer = try await upstream.ask(body)
+            #expect(answer?.status == "accepted", "\(String(describing: answer))")
+            let isMade = await eventually(within: .seconds(60)) {
+                let list = try? await fixture.run("console", "image", "list", "--status", "Available", "--json")
+                let images = try? JSONDecoder().decode([ShownImage].self, from: Data((list?.output ?? "").utf8))
+                return images?.count == 2
+            }
+            #expect(isMade)
+            // What people and the console look at.
+            for role in ["operator", "console"] {
+                let doctor = try await fixture.run(role, "doctor")
+                #expect(doctor.code == 0, "\(doctor.output)")
+                #expect(try await fixture.run(role, "queue", "list").code == 0)
+            }
+        }
+        await upstream.close()
+        let log = (try? String(contentsOfFile: fixture.workerLog, encoding: .utf8)) ?? ""
+        #expect(log.contains("worker stopped") && !log.contains("403"), "\(log)")
+    }
+
+    @Test("each user can do its work and nothing else, and a worker that may declare nothing makes a real image")
+    func rights() async throws {
+        try await RightsFixture.with { fixture in
+            for may in Self.roles { try await expectRights(may, fixture.endpoint(may.role)) }
+            try await expectOwnEventsOnly(fixture)
+            try await expectRealImage(fixture)
+        }
+    }
+}
