@@ -104,7 +104,7 @@ final class BrokerLink {
         if let certificate = tls.certificateFile, let key = tls.keyFile {
             try check(
                 amqp_ssl_socket_set_key(socket, certificate, key),
-                "cannot read the client certificate or its key"
+                "cannot read the client certificate \(certificate), or \(key) is not its key"
             )
         }
         return socket

@@ -76,4 +76,53 @@ struct TLSTests {
         #expect(await opens(endpoint) == .invalidEndpoint)
         await node.stop()
     }
+
+    @Test("a broker that demands a certificate lets in whoever has one of its authority, and nobody else")
+    func clientCertificate() async throws {
+        let folder = FilePath("/tmp/goldsmith-tls-client-\(getpid())")
+        let strangers = folder.appending("strangers")
+        for path in [folder, strangers] { try Files.makeFolder(path) }
+        defer { try? FileManager.default.removeItem(atPath: folder.string) }
+        let ours = try await TestCertificates(in: folder)
+        let others = try await TestCertificates(in: strangers)
+        let port = try Loopback.freePorts(1)[0]
+        var server = RabbitMQNode.Options()
+        server.configuration = [
+            "listeners.ssl.local = 127.0.0.1:\(port)", "ssl_options.cacertfile = \(ours.authority)",
+            "ssl_options.certfile = \(ours.certificate)", "ssl_options.keyfile = \(ours.key)",
+            "ssl_options.verify = verify_peer", "ssl_options.fail_if_no_peer_cert = true",
+        ]
+        let node = try await TestBroker.start(options: server)
+        func error(_ certificate: FilePath?, _ key: FilePath?) async -> AMQPError? {
+            var endpoint = AMQPEndpoint(host: "localhost", port: port, user: node.user, password: node.password)
+            endpoint.tls = AMQPEndpoint.TLS()
+            endpoint.tls?.authorityFile = ours.authority.string
+            endpoint.tls?.certificateFile = certificate?.string
+            endpoint.tls?.keyFile = key?.string
+            let connection = AMQPConnection(endpoint: endpoint, name: "tls", logger: testLogger)
+            do throws(AMQPError) {
+                try await connection.open()
+                await connection.close()
+                return nil
+            } catch {
+                return error
+            }
+        }
+        // The server is ready when its plain port is; the encrypted one follows within a moment.
+        #expect(await eventually { await error(ours.certificate, ours.key) == nil })
+        for (certificate, key) in [(nil, nil), (others.certificate, others.key)] {
+            let refused = await error(certificate, key)
+            #expect(
+                refused?.kind == .connectionFailed && refused?.isRetriable == true,
+                "\(String(describing: refused))"
+            )
+        }
+        // What is wrong with our own files is said before anything is sent, with their names.
+        let misfit = await error(ours.certificate, others.key)
+        #expect(misfit?.kind == .invalidEndpoint && misfit?.text.contains(others.key.string) == true)
+        let missing = folder.appending("missing.pem")
+        let absent = await error(missing, ours.key)
+        #expect(absent?.kind == .invalidEndpoint && absent?.text.contains(missing.string) == true)
+        await node.stop()
+    }
 }

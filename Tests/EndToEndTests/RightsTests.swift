@@ -1,6 +1,7 @@
 import AMQPClient
 import FoundationEssentials
 import GoldsmithTestSupport
+import PrivateServers
 import Testing
 
 @Suite("The broker's users, from an exported definitions file", .serialized, .timeLimit(.minutes(5)))
@@ -165,6 +166,29 @@ struct RightsTests {
             for may in Self.roles { try await expectRights(may, fixture.endpoint(may.role)) }
             try await expectOwnEventsOnly(fixture)
             try await expectRealImage(fixture)
+            // What was imported is what `topology apply` would have made: it finds nothing to do and nothing different.
+            try await fixture.node.control([
+                "set_permissions", "-p", RightsFixture.virtualHost, fixture.node.user, ".*", ".*", ".*",
+            ])
+            let deployer = ["GOLDSMITH_AMQP_URL": fixture.node.url + RightsFixture.virtualHost]
+            for command in ["verify", "apply"] {
+                let checked = try await Program.run(["topology", command], environment: deployer)
+                #expect(checked.code == 0, "\(checked.complaint)")
+            }
+            // Without passwords nobody can log in, and the program says so.
+            let locked = try await Program.run(["topology", "export", "--vhost", RightsFixture.virtualHost])
+            for may in Self.roles { #expect(locked.complaint.contains("goldsmith-\(may.role)")) }
+            try Data(locked.output.utf8).write(to: URL(fileURLWithPath: "\(fixture.folder)/locked.json"))
+            try await fixture.node.control(["import_definitions", "\(fixture.folder)/locked.json"])
+            for may in Self.roles {
+                for password in [RightsFixture.passwords[may.role] ?? "", "", "guest"] {
+                    var endpoint = fixture.endpoint(may.role)
+                    endpoint.password = password
+                    let connection = AMQPConnection(endpoint: endpoint, name: may.role, logger: testLogger)
+                    let error = await #expect(throws: AMQPError.self) { try await connection.open() }
+                    #expect(error?.kind == .authenticationFailed, "\(may.role)")
+                }
+            }
         }
     }
 }

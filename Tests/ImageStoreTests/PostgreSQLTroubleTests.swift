@@ -266,6 +266,14 @@ struct PostgreSQLTroubleTests {
         }
     }
 
+    @Test("no way of printing a database shows its password")
+    func dumped() throws {
+        let database = try PostgreSQLDatabase(url: "postgresql://me:hunter2@127.0.0.1/db?sslpassword=hunter2")
+        var text = "\(database) \(String(reflecting: database)) \([database])"
+        dump(database, to: &text)
+        #expect(text.contains("a PostgreSQL server") && !text.contains("hunter2"), "\(text)")
+    }
+
     @Test("no error repeats a password or a value")
     func discreet() async throws {
         try await TestPostgreSQL.with { server in

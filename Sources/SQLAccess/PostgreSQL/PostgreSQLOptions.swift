@@ -75,6 +75,12 @@ struct PostgreSQLEndpoint: Sendable {
     }
 }
 
+extension PostgreSQLEndpoint: CustomStringConvertible, CustomReflectable {
+    // The URL holds a password: it shows in no print and no dump, also of whatever holds an endpoint.
+    var description: String { "a PostgreSQL server" }
+    var customMirror: Mirror { Mirror(self, children: []) }
+}
+
 extension Duration {
     var wholeMilliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
 }

@@ -1,5 +1,5 @@
 /// Where the store is, as the setting `storeUrl` says.
-enum StoreAddress: Sendable {
+enum StoreAddress: Sendable, CustomStringConvertible, CustomReflectable {
     /// The absolute path of a file.
     case sqlite(String)
     /// Contains the password; libpq reads it.
@@ -14,6 +14,9 @@ enum StoreAddress: Sendable {
             return nil
         }
     }
+
+    var description: String { kind }
+    var customMirror: Mirror { Mirror(self, children: []) }
 
     /// The name people know it by.
     var kind: String {
