@@ -10,6 +10,8 @@ public struct AMQPDelivery: Sendable {
     public let routingKey: String
     /// Whether it has been handed out before, to anyone.
     public let redelivered: Bool
+    /// False when the body was larger than ``AMQPOptions/maximumBodyBytes``. It was not kept, and is empty here.
+    public let isWhole: Bool
     private let settler: Settler
 
     init(_ received: ReceivedMessage, isRedelivered: Bool, settler: Settler) {
@@ -17,6 +19,7 @@ public struct AMQPDelivery: Sendable {
         exchange = received.exchange
         routingKey = received.routingKey
         redelivered = isRedelivered
+        isWhole = received.isWhole
         self.settler = settler
     }
 

@@ -135,6 +135,15 @@ extension AMQPEndpoint: CustomStringConvertible, CustomDebugStringConvertible, C
             "\(scheme)://\(percentEncoded(user))@\(shownHost):\(port)/\(virtualHost == "/" ? "" : percentEncoded(virtualHost))"
     }
 
+    /// What somebody on the way to the broker could do, for a warning; `nil` when nothing.
+    public var exposure: String? {
+        guard let tls else {
+            let isOwnMachine = host == "localhost" || host == "::1" || host.hasPrefix("127.")
+            return isOwnMachine ? nil : "is not encrypted: others on its way can read passwords and change messages"
+        }
+        return tls.verifiesPeer ? nil : "goes to whoever answers: the broker's certificate is not checked"
+    }
+
     public var description: String { redacted }
     public var debugDescription: String { redacted }
     // So that `dump` and string reflection do not show the password either.

@@ -15,7 +15,8 @@ public struct AMQPOptions: Sendable {
     public var backoffLimit: Duration = .seconds(10)
     /// Most messages sent and not yet confirmed; more wait their turn. Default 1024.
     public var publishWindow: Int = 1024
-    /// Largest body `publish` accepts. Default 16 MiB, which is what RabbitMQ 4 takes.
+    /// Largest body `publish` accepts, and largest that is kept of what comes. Default 16 MiB, which is what RabbitMQ 4
+    /// takes; older brokers let 128 MiB through.
     public var maximumBodyBytes: Int = 16 << 20
 
     public init() {}

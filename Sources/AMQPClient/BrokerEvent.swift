@@ -26,4 +26,6 @@ struct ReceivedMessage {
     let exchange: String
     let routingKey: String
     var message: AMQPMessage
+    /// False when the body was too large to be kept; it is empty then.
+    var isWhole = true
 }

@@ -17,7 +17,7 @@ final class BrokerLink {
     private(set) var frameMax = 0
     /// Negotiated seconds; 0 when the broker switched heartbeats off.
     private(set) var heartbeat = 0
-    private var assembler = FrameAssembler()
+    private var assembler: FrameAssembler
     /// Events which came while a reply was awaited.
     private var backlog: [BrokerEvent] = []
     private var framesSinceRelease = 0
@@ -30,6 +30,7 @@ final class BrokerLink {
         guard let state = amqp_new_connection() else { throw AMQPError(.connectionFailed, "out of memory") }
         self.state = state
         self.options = options
+        assembler = FrameAssembler(keepingBodiesTo: options.maximumBodyBytes)
         isEncrypted = endpoint.tls != nil
         // From here on a throw runs deinit, which frees the state.
         do throws(AMQPError) {

@@ -16,6 +16,8 @@ struct FrameAssembler {
         var received: ReceivedMessage
         /// Nil until the header has come.
         var bodySize: Int?
+        /// Bytes of the body that have come, kept or not.
+        var bytesCome = 0
 
         var event: BrokerEvent {
             switch origin {
@@ -32,7 +34,11 @@ struct FrameAssembler {
     /// Far above what any broker is set to allow; a bigger announcement is taken for a broken stream.
     private static let maximumBodySize: UInt64 = 1 << 30
 
+    private let keptBodySize: Int
     private var partial: Partial?
+
+    /// - Parameter keptBodySize: of a larger body nothing is kept, however large the broker lets one be.
+    init(keepingBodiesTo keptBodySize: Int = AMQPOptions().maximumBodyBytes) { self.keptBodySize = keptBodySize }
 
     /// The event completed by `frame`, if any. `frame` points into librabbitmq's pools, which must not be released
     /// before this returns; nothing returned points there.
@@ -51,8 +57,9 @@ struct FrameAssembler {
         case AMQP_FRAME_BODY:
             guard let size = partial?.bodySize else { throw Self.broken("a body without a header") }
             let fragment = UnsafeRawBufferPointer(frame.payload.body_fragment)
-            partial?.received.message.body.append(contentsOf: fragment)
-            guard let count = partial?.received.message.body.count, count <= size else {
+            if size <= keptBodySize { partial?.received.message.body.append(contentsOf: fragment) }
+            partial?.bytesCome += fragment.count
+            guard let count = partial?.bytesCome, count <= size else {
                 throw Self.broken("a body longer than announced")
             }
             return completed()
@@ -66,7 +73,7 @@ struct FrameAssembler {
     }
 
     private mutating func completed() -> BrokerEvent? {
-        guard let done = partial, done.received.message.body.count == done.bodySize else { return nil }
+        guard let done = partial, done.bytesCome == done.bodySize else { return nil }
         partial = nil
         return done.event
     }
@@ -77,8 +84,9 @@ struct FrameAssembler {
         guard let decoded, bodySize <= Self.maximumBodySize else { throw Self.broken("a body of \(bodySize) bytes") }
         var message = AMQPMessage(properties: decoded.load(as: amqp_basic_properties_t.self))
         // An announcement is not to be believed with more than this before the bytes have come.
-        message.body.reserveCapacity(min(Int(bodySize), 1 << 20))
+        if bodySize <= keptBodySize { message.body.reserveCapacity(min(Int(bodySize), 1 << 20)) }
         partial?.received.message = message
+        partial?.received.isWhole = bodySize <= keptBodySize
         partial?.bodySize = Int(bodySize)
         return completed()
     }

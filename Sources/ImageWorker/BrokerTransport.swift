@@ -15,7 +15,8 @@ struct BrokerDelivery: IncomingDelivery {
             replyTo: delivery.message.replyTo,
             userID: delivery.message.userID,
             body: delivery.message.body,
-            isRedelivered: delivery.redelivered
+            isRedelivered: delivery.redelivered,
+            isWhole: delivery.isWhole
         )
     }
 

@@ -12,6 +12,8 @@ public struct IncomingMessage: Sendable, Equatable {
     public var body: [UInt8]
     /// Whether the broker has handed it out before.
     public var isRedelivered: Bool
+    /// False when the body was too large to be kept; it is empty then.
+    public var isWhole: Bool
 
     public init(
         routingKey: String,
@@ -21,7 +23,8 @@ public struct IncomingMessage: Sendable, Equatable {
         replyTo: String? = nil,
         userID: String? = nil,
         body: [UInt8],
-        isRedelivered: Bool = false
+        isRedelivered: Bool = false,
+        isWhole: Bool = true
     ) {
         self.routingKey = routingKey
         self.contentType = contentType
@@ -31,6 +34,7 @@ public struct IncomingMessage: Sendable, Equatable {
         self.userID = userID
         self.body = body
         self.isRedelivered = isRedelivered
+        self.isWhole = isWhole
     }
 
     /// Whether what is written into the store with the answer holds U+0000, where a database's texts end.

@@ -38,6 +38,13 @@ package struct WorkerBody: Sendable {
         let slots = Slots(context.options.concurrency(of: lane))
         await withDiscardingTaskGroup { group in
             for await delivery in deliveries {
+                guard delivery.message.isWhole else {
+                    // The broker parks it itself: the queues it can be in have the parking place at the end of their
+                    // road.
+                    context.logger.error("message refused, too large to be read", metadata: ["lane": "\(lane)"])
+                    delivery.refuse()
+                    continue
+                }
                 // Each waits for its slot by itself, so that none is held longer than `hold` for it.
                 group.addTask {
                     let hasSlot = await slots.acquire { try? await context.time.sleep(for: context.options.hold) }

@@ -14,9 +14,6 @@ struct WorkerContext: Sendable {
     let logger: Logger
     let breakers = OutageBreakers()
 
-    /// The largest body that can be published again, in bytes: the limit of RabbitMQ 4.
-    private static let largestParked = 16 << 20
-
     /// How long a handler tries to reach what is out of reach: well below the half hour after which a broker closes the
     /// channel of a delivery that is held.
     private static let patience = Duration.seconds(600)
@@ -84,11 +81,6 @@ struct WorkerContext: Sendable {
     /// Puts away a message only a human can judge, with the reason, then settles it. It is never dropped.
     func park(_ delivery: any IncomingDelivery, reason: String) async {
         let message = delivery.message
-        guard message.body.count <= Self.largestParked else {
-            // The broker parks it itself: the queues it can be in have the parking place at the end of their road.
-            logger.error("message refused, too large to be parked", metadata: ["bytes": "\(message.body.count)"])
-            return delivery.refuse()
-        }
         logger.error("message parked", metadata: ["reason": "\(reason)", "routing.key": "\(message.routingKey)"])
         // Keeps trying while the broker does not take it: giving it back in a loop would use up its delivery limit.
         let deadline = time.now() + Self.patience

@@ -60,6 +60,16 @@ struct EndpointTests {
         #expect(full.tls?.verifiesPeer == false)
     }
 
+    @Test("a connection that others could read or take over is warned of")
+    func exposure() throws {
+        for safe in ["amqps://h", "amqp://localhost", "amqp://127.0.0.1", "amqp://[::1]"] {
+            #expect(try AMQPEndpoint(parsing: safe).exposure == nil, "\(safe)")
+        }
+        for exposed in ["amqp://h", "amqp://localhost.example.org", "amqps://h?verify=verify_none"] {
+            #expect(try AMQPEndpoint(parsing: exposed).exposure != nil, "\(exposed)")
+        }
+    }
+
     @Test("no way of printing an endpoint shows its password")
     func redacted() throws {
         let endpoint = try AMQPEndpoint(parsing: "amqps://us%40er:hunter2@h:1/a%2Fb")

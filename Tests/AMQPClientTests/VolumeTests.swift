@@ -43,6 +43,31 @@ struct VolumeTests {
         await connection.close()
     }
 
+    @Test("a body larger than is kept comes empty and marked, and the next ones whole")
+    func oversized() async throws {
+        let node = try await TestBroker.shared()
+        let connection = try node.connection()
+        let queue = unique("oversized")
+        try await connection.declareQueue(queue)
+        var options = AMQPOptions()
+        options.maximumBodyBytes = 200_000
+        let (publisher, consumer) = (try node.publisher(), try node.consumer(options))
+        let sequence = try await consumer.deliveries(from: queue, prefetch: 10)
+        for size in [200_000, 200_001, 3_000_000, 0, 200_000] {
+            let message = AMQPMessage(body: [UInt8](repeating: 7, count: size), messageID: "\(size)")
+            try await publisher.publish(AMQPPublication(exchange: "", routingKey: queue, message: message))
+            let delivery = try #require(await sequence.first(1).first)
+            #expect(delivery.isWhole == (size <= 200_000), "\(size) bytes")
+            #expect(delivery.message.body.count == (size <= 200_000 ? size : 0), "\(size) bytes")
+            #expect(delivery.message.messageID == "\(size)")
+            delivery.ack()
+        }
+        await consumer.close()
+        try await connection.deleteQueue(queue)
+        await publisher.close()
+        await connection.close()
+    }
+
     @Test("50,000 messages through one connection: each arrives once")
     func many() async throws {
         let node = try await TestBroker.shared()

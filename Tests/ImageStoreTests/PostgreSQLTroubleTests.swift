@@ -2,10 +2,11 @@ import GoldsmithTestSupport
 import ImageCore
 import ImageStore
 import PrivateServers
-import SQLAccess
 import Synchronization
 import SystemPackage
 import Testing
+
+@testable import SQLAccess
 
 @Suite("PostgreSQL in trouble", .timeLimit(.minutes(3)))
 struct PostgreSQLTroubleTests {
@@ -268,9 +269,12 @@ struct PostgreSQLTroubleTests {
 
     @Test("no way of printing a database shows its password")
     func dumped() throws {
-        let database = try PostgreSQLDatabase(url: "postgresql://me:hunter2@127.0.0.1/db?sslpassword=hunter2")
-        var text = "\(database) \(String(reflecting: database)) \([database])"
+        let url = "postgresql://me:hunter2@127.0.0.1/db?sslpassword=hunter2"
+        let database = try PostgreSQLDatabase(url: url)
+        let endpoint = try PostgreSQLEndpoint(url, .init())
+        var text = "\(database) \(endpoint) \(String(reflecting: endpoint)) \([endpoint])"
         dump(database, to: &text)
+        dump([endpoint], to: &text)
         #expect(text.contains("a PostgreSQL server") && !text.contains("hunter2"), "\(text)")
     }
 

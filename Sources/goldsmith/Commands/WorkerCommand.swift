@@ -52,6 +52,7 @@ struct WorkerCommand: AsyncParsableCommand {
                 metadata: ["set": "\(SettingKey.upstreams.environmentName)"]
             )
         }
+        if let exposure = endpoint.exposure { logger.warning("the connection to \(endpoint) \(exposure)") }
         let store = try await settings.openStore(makesIt: true)
         let driver = try await settings.workerDriver(logger)
         let worker = Worker(

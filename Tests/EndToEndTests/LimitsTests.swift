@@ -1,0 +1,76 @@
+import AMQPClient
+import Foundation
+import GoldsmithTestSupport
+import PrivateServers
+import Testing
+
+@Suite("What is too large, over a real broker", .serialized, .timeLimit(.minutes(3)))
+struct LimitsTests {
+    /// Pages a process holds, in bytes; nil when it has ended.
+    private static func memory(of process: Int32) -> Int? {
+        let fields = (try? String(contentsOfFile: "/proc/\(process)/statm", encoding: .utf8))?.split(separator: " ")
+        return fields.flatMap { $0.count > 1 ? Int($0[1]) : nil }.map { $0 * 4096 }
+    }
+
+    @Test("an intake queue that is full refuses the next request, and its sender is told")
+    func full() async throws {
+        let node = try await TestBroker.start()
+        let environment = ["GOLDSMITH_AMQP_URL": node.url, "GOLDSMITH_INTAKE_LIMIT": "3"]
+        #expect(try await Program.run(["topology", "apply"], environment: environment).code == 0)
+        let publisher = AMQPPublisher(endpoint: try AMQPEndpoint(parsing: node.url), name: "test", logger: testLogger)
+        var refusal: AMQPError?
+        // The broker may take a few more before it notices.
+        for _ in 0..<50 where refusal == nil {
+            let message = AMQPMessage(body: Array("{}".utf8))
+            do throws(AMQPError) {
+                try await publisher.publish(
+                    AMQPPublication(exchange: "goldsmith.requests", routingKey: "image.create", message: message)
+                )
+            } catch {
+                refusal = error
+            }
+        }
+        #expect(refusal?.kind == .rejectedByBroker)
+        await publisher.close()
+        await node.stop()
+    }
+
+    @Test("messages too large to be read are parked by the broker, and cost a worker neither memory nor its life")
+    func oversized() async throws {
+        try await Dev.with(workers: 1) { dev in
+            let facts = try #require(dev.facts)
+            let worker = try #require(facts.pids.workers.first)
+            let endpoint = try AMQPEndpoint(parsing: facts.amqpUrl)
+            var options = AMQPOptions()
+            options.maximumBodyBytes = 128 << 20
+            options.publishTimeout = .seconds(60)
+            let publisher = AMQPPublisher(endpoint: endpoint, name: "test", options: options, logger: testLogger)
+            // To every road: a request, a job, a dead letter.
+            for (exchange, key) in [("requests", "image.create"), ("jobs", "replicate"), ("dead", "replicate")] {
+                try await publisher.publish(
+                    AMQPPublication(
+                        exchange: "goldsmith.\(exchange)",
+                        routingKey: key,
+                        message: AMQPMessage(
+                            body: [UInt8](repeating: 32, count: 64 << 20),
+                            contentType: "application/json"
+                        )
+                    )
+                )
+            }
+            await publisher.close()
+            let connection = AMQPConnection(endpoint: endpoint, name: "test", logger: testLogger)
+            let areParked = await eventually(within: .seconds(60)) {
+                (try? await connection.inspectQueue("goldsmith.parked"))?.messageCount == 3
+            }
+            #expect(areParked)
+            await connection.close()
+            let memory = try #require(Self.memory(of: worker), "the worker has ended")
+            #expect(memory < 150 << 20, "\(memory >> 20) MiB")
+            // It goes on.
+            _ = try await dev.run("instance", "sample", "--id", "i-one", "--mib", "1")
+            let made = try await dev.run("image", "create", "--instance", "i-one", "--name", "one", "--wait")
+            #expect(made.code == 0, "\(made.complaint)")
+        }
+    }
+}
