@@ -1,0 +1,79 @@
+import AMQPClient
+import ImageCore
+import Testing
+
+@testable import ImageWorker
+
+@Suite("The broker's users have the least rights")
+struct RightsTests {
+    /// As the broker does: anywhere in the text.
+    private func matches(_ pattern: String, _ name: String) throws -> Bool {
+        try name.contains(Regex(pattern))
+    }
+
+    @Test("nobody may make, change or delete anything, and no pattern is open")
+    func closed() throws {
+        for role in BrokerRole.allCases {
+            let rights = Topology().rights(of: role)
+            #expect(rights.configure == "^$", "\(role)")
+            for pattern in [rights.write, rights.read] {
+                #expect(
+                    pattern.hasPrefix("^") && pattern.hasSuffix("$") && !pattern.contains("*"),
+                    "\(role): \(pattern)"
+                )
+            }
+        }
+    }
+
+    @Test("a pattern matches the names of its own installation and no other's")
+    func prefix() throws {
+        let topology = Topology(prefix: "a.b")
+        let rights = topology.rights(of: .worker)
+        for queue in topology.consumedQueues { #expect(try matches(rights.read, queue), "\(queue)") }
+        for name in [
+            "axb.intake", "a.b.intake2", "xa.b.intake", "a.b.intakex", "a.b.parked", "a.b.producer.answers", "",
+        ] {
+            #expect(try !matches(rights.read, name), "\(name)")
+        }
+        #expect(try matches(rights.write, "amq.default") && !matches(rights.write, "a.b.requests"))
+        #expect(topology.user(of: .producer) == "a.b-producer")
+    }
+
+    @Test("a worker may publish wherever its messages go")
+    func destinations() throws {
+        let topology = Topology()
+        let rights = topology.rights(of: .worker)
+        let destinations: [OutgoingMessage.Destination] =
+            [.jobs, .dead, .parking, .events] + Rung.allCases.map { .retry($0) }
+        for destination in destinations {
+            #expect(try matches(rights.write, topology.exchange(for: destination)), "\(destination)")
+        }
+    }
+
+    @Test("a producer binds events of its owners only")
+    func owners() throws {
+        let owners = ["acct-42", "acct-7"].map { Owner(known: $0) }
+        let rights = Topology().rights(of: .producer, owners: owners)
+        let events = try #require(rights.topics.first)
+        #expect(events.exchange == "goldsmith.events" && events.write == "^$")
+        for key in ["image.available.acct-42", "#.acct-7", "*.*.acct-7", "acct-7"] {
+            #expect(try matches(events.read, key), "\(key)")
+        }
+        for key in ["#", "image.#", "image.available.acct-421", "x.xacct-7", "acct-7.#", "#.acct-43", "acct-7\n.#", ""]
+        {
+            #expect(try !matches(events.read, key), "\(key)")
+        }
+    }
+
+    @Test("a producer's own queues keep the newest when nobody reads them")
+    func producerQueues() {
+        for queue in Topology().producerQueues {
+            #expect(queue.arguments["x-queue-type"] == "quorum" && queue.arguments["x-overflow"] == "drop-head")
+            guard case .int(let length)? = queue.arguments["x-max-length"] else {
+                Issue.record("\(queue.name) has no bound")
+                continue
+            }
+            #expect(length > 0)
+        }
+    }
+}
