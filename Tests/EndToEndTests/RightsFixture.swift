@@ -83,6 +83,8 @@ struct RightsFixture: Sendable {
             "GOLDSMITH_AMQP_KEY_FILE": certificates.key.string,
             "GOLDSMITH_STORE_URL": "sqlite://\(folder)/state.sqlite",
             "GOLDSMITH_DATA": "\(folder)/data",
+            // Minded by workers.
+            "GOLDSMITH_UPSTREAMS": "goldsmith-producer=acct-42,local;goldsmith-operator=*",
         ]
     }
 

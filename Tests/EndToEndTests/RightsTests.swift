@@ -127,6 +127,19 @@ struct RightsTests {
         await producer.close()
     }
 
+    /// The broker itself refuses a message that says to be somebody else's: what `upstreams` relies on.
+    private func expectNoForgery(_ fixture: RightsFixture) async throws {
+        let producer = AMQPPublisher(endpoint: fixture.endpoint("producer"), name: "producer", logger: testLogger)
+        let message = AMQPMessage(body: Array("{}".utf8), userID: "goldsmith-operator")
+        let answer = await code { () async throws(AMQPError) in
+            try await producer.publish(
+                AMQPPublication(exchange: "goldsmith.requests", routingKey: "image.create", message: message)
+            )
+        }
+        #expect(answer == 406)
+        await producer.close()
+    }
+
     private func expectRealImage(_ fixture: RightsFixture) async throws {
         #expect(try await fixture.run("worker", "database", "migrate").code == 0)
         #expect(try await fixture.run("worker", "topology", "verify").code == 0)
@@ -142,6 +155,8 @@ struct RightsTests {
             let body = #"{"requestId": "r1", "owner": "local", "instanceId": "i-two", "name": "two"}"#
             let answer = try await upstream.ask(body)
             #expect(answer?.status == "accepted", "\(String(describing: answer))")
+            let foreign = #"{"requestId": "r2", "owner": "acct-43", "instanceId": "i-two", "name": "two"}"#
+            #expect(try await upstream.ask(foreign)?.code == "PERMISSION_DENIED")
             let isMade = await eventually(within: .seconds(60)) {
                 let list = try? await fixture.run("console", "image", "list", "--status", "Available", "--json")
                 let images = try? JSONDecoder().decode([ShownImage].self, from: Data((list?.output ?? "").utf8))
@@ -165,6 +180,7 @@ struct RightsTests {
         try await RightsFixture.with { fixture in
             for may in Self.roles { try await expectRights(may, fixture.endpoint(may.role)) }
             try await expectOwnEventsOnly(fixture)
+            try await expectNoForgery(fixture)
             try await expectRealImage(fixture)
             // What was imported is what `topology apply` would have made: it finds nothing to do and nothing different.
             try await fixture.node.control([

@@ -20,6 +20,7 @@ actor Upstream {
     private var lastNumber = 0
 
     private let replies: String
+    private let user: String
 
     /// With the right to make a queue for the answers.
     init(_ url: String) async throws {
@@ -33,6 +34,7 @@ actor Upstream {
     /// - Parameter replies: a queue that is there.
     init(_ endpoint: AMQPEndpoint, replies: String) async throws {
         self.replies = replies
+        user = endpoint.user
         publisher = AMQPPublisher(endpoint: endpoint, name: "upstream", logger: testLogger)
         consumer = AMQPConsumer(endpoint: endpoint, name: "upstream", logger: testLogger)
         let deliveries = try await consumer.deliveries(from: replies, prefetch: 100)
@@ -67,7 +69,8 @@ actor Upstream {
                     contentType: contentType,
                     messageID: messageID,
                     correlationID: correlation,
-                    replyTo: replies
+                    replyTo: replies,
+                    userID: user
                 )
             )
         )

@@ -50,12 +50,6 @@ enum SettingKey: String, CaseIterable, Sendable {
 
     /// Whether it is, or may hold, a password. Then it has no flag and is never repeated.
     var isSecret: Bool {
-        switch self {
-        case .amqpUrl, .storeUrl, .producerPassword, .workerPassword, .operatorPassword, .consolePassword: true
-        case .data, .amqpCaFile, .amqpCertificateFile, .amqpKeyFile, .prefix, .intakeLimit, .locations, .driver,
-            .simulatedDelay, .simulatedFaultRate, .copyRate, .steps, .concurrency, .hold, .lease, .drain, .attempts,
-            .orphansEvery, .logLevel, .owner:
-            false
-        }
+        [.amqpUrl, .storeUrl, .producerPassword, .workerPassword, .operatorPassword, .consolePassword].contains(self)
     }
 }
