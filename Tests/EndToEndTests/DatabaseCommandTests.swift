@@ -49,6 +49,44 @@ struct DatabaseCommandTests {
         }
     }
 
+    @Test("a listing needs no more than the right to read, and a worker no more than to change rows")
+    func leastRights() async throws {
+        try await TestPostgreSQL.with { server in
+            #expect(
+                try await Program.run(["database", "migrate"], environment: ["GOLDSMITH_STORE_URL": server.url]).code
+                    == 0
+            )
+            let owner = try PostgreSQLDatabase(url: server.url)
+            let rights = ["reader": "SELECT", "changer": "SELECT, INSERT, UPDATE, DELETE"]
+            for (role, grants) in rights {
+                try await owner.write { (connection) throws(SQLError) in
+                    try connection.execute("CREATE ROLE \(role) LOGIN PASSWORD 'hunter2'")
+                    try connection.execute("GRANT \(grants) ON ALL TABLES IN SCHEMA public TO \(role)")
+                }
+            }
+            func run(_ role: String, _ arguments: String...) async throws -> Program.Result {
+                let url = "postgresql://\(role):hunter2@127.0.0.1:\(server.port)/postgres"
+                return try await Program.run(arguments, environment: ["GOLDSMITH_STORE_URL": url])
+            }
+            for command in ["image list", "quota show", "database status"].map({
+                $0.split(separator: " ").map(String.init)
+            }) {
+                let listed = try await run("reader", command[0], command[1])
+                #expect(listed.code == 0, "\(command): \(listed.complaint)")
+            }
+            let refused = try await run("reader", "quota", "set", "--images", "7")
+            #expect(refused.code == 5 && !refused.complaint.contains("hunter2"), "\(refused.complaint)")
+            #expect(try await run("changer", "quota", "set", "--images", "7").code == 0)
+            // A worker of a current database asks for no more than its schema's version.
+            #expect(try await run("changer", "database", "migrate").code == 0)
+            try await owner.write { (connection) throws(SQLError) in
+                try connection.execute("UPDATE schema_version SET version = version - 1")
+            }
+            let behind = try await run("changer", "database", "migrate")
+            #expect(behind.code == 5 && behind.complaint.contains("make tables"), "\(behind.complaint)")
+        }
+    }
+
     @Test("a listing changes no schema, and says what makes it: SQLite")
     func listingOnSQLite() async throws {
         let folder = try ScratchFolder()
