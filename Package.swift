@@ -86,7 +86,7 @@ let package = Package(
         ),
         .target(
             name: "ImageWorker",
-            dependencies: ["ImageCore", "AMQPClient", lifecycle, log],
+            dependencies: ["ImageCore", "AMQPClient", crypto, lifecycle, log],
             swiftSettings: settings
         ),
 

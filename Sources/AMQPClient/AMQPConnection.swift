@@ -127,6 +127,48 @@ public actor AMQPConnection: ThreadResident {
         return AMQPDelivery(received, isRedelivered: isRedelivered, settler: settler)
     }
 
+    // MARK: Rights
+
+    /// Whether this user may publish to an exchange; nil when there is none. Nothing is published.
+    ///
+    /// A broker looks at the user's rights before it looks at the message, and the message that is offered is one that
+    /// it must refuse: its expiration is no number, and its user is somebody else.
+    public func mayPublish(to exchange: String) throws(AMQPError) -> Bool? {
+        let message = AMQPMessage(body: [], userID: "nobody-\(name)", isPersistent: false, expiration: "never")
+        let offer = AMQPPublication(exchange: exchange, routingKey: "rights", message: message, isMandatory: false)
+        return try isRefusedFor { link throws(AMQPError) in
+            try link.publish([offer], until: .now + options.callTimeout)
+            // The refusal comes before the answer to this.
+            try link.declareExchange("amq.direct", type: "direct", isPassive: true, arguments: [:])
+        }
+    }
+
+    /// Whether this user may consume a queue; nil when there is none. Nothing is consumed: the subscription that is asked
+    /// for has a priority that is no number, which is looked at after the user's rights.
+    public func mayConsume(from queue: String) throws(AMQPError) -> Bool? {
+        try isRefusedFor { link throws(AMQPError) in
+            try link.consume(from: queue, consumerTag: "rights", prefetch: 1, arguments: ["x-priority": "none"])
+        }
+    }
+
+    /// What a broker minds in a request that it cannot but refuse: itself (true), or who asks (false).
+    private func isRefusedFor(_ body: (BrokerLink) throws(AMQPError) -> Void) throws(AMQPError) -> Bool? {
+        do throws(AMQPError) {
+            try call(body)
+        } catch {
+            switch (error.kind, error.code) {
+            case (.channelClosed, 406): return true
+            case (.channelClosed, 403): return false
+            case (.channelClosed, 404): return nil
+            default: throw error
+            }
+        }
+        // It was not refused: whatever it began must not go on.
+        if let link { link.close() }
+        link = nil
+        throw AMQPError(.channelClosed, "the broker took what it should have refused")
+    }
+
     // MARK: The link
 
     private func opened() throws(AMQPError) -> BrokerLink {

@@ -108,13 +108,19 @@ extension BrokerLink {
     }
 
     /// basic.qos with global=false counts for the consumers started after it on the channel.
-    func consume(from queue: String, consumerTag: String, prefetch: UInt16) throws(AMQPError) {
+    func consume(
+        from queue: String,
+        consumerTag: String,
+        prefetch: UInt16,
+        arguments table: AMQPTable = [:]
+    ) throws(AMQPError) {
         var qos = amqp_basic_qos_t()
         qos.prefetch_count = prefetch
         try request(AMQP_BASIC_QOS_METHOD, qos, reply: AMQP_BASIC_QOS_OK_METHOD)
         var fields = amqp_basic_consume_t()
         fields.queue = try name(queue)
         fields.consumer_tag = try name(consumerTag)
+        fields.arguments = try arguments(table)
         try request(AMQP_BASIC_CONSUME_METHOD, fields, reply: AMQP_BASIC_CONSUME_OK_METHOD)
     }
 

@@ -30,6 +30,8 @@ public final class FailingDatabase: SQLDatabase {
         }
     }
 
+    public func facts() async throws(SQLError) -> DatabaseFacts { try await database.facts() }
+
     private func count() throws(SQLError) {
         let isDue = countdown.withLock { countdown in
             countdown -= 1
@@ -63,6 +65,7 @@ public final class FailingDatabase: SQLDatabase {
         }
 
         func lockSchema() throws(SQLError) { try connection.lockSchema() }
+        var nowExpression: String { connection.nowExpression }
 
         func query(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow] {
             try owner.count()

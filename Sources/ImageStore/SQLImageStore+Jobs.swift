@@ -37,7 +37,15 @@ extension SQLImageStore {
             // Only an attempt that may go on has a fencing number of its own.
             let fence = applied.image.fence
             guard fence > image.fence else { return .settled(outgoing: applied.outgoing) }
-            try transaction.grant(message.job, of: image.id, fence: fence, to: worker, nonce: nonce, until: now + lease)
+            try transaction.grant(
+                message.job,
+                of: image.id,
+                fence: fence,
+                to: worker,
+                nonce: nonce,
+                at: now,
+                until: now + lease
+            )
             return .granted(Grant(applied.image, message, fence: fence), outgoing: applied.outgoing)
         }
     }

@@ -164,7 +164,7 @@ extension StoreTransaction {
         )
     }
 
-    fileprivate func images(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [Image] {
+    func images(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [Image] {
         var images: [Image] = []
         for row in try connection.query(sql, arguments) {
             images.append(try decode(Image.self, try row.text("state"), "image"))

@@ -53,5 +53,25 @@ enum Schema {
         ],
         // Tells the delivery that was granted a lease from another of the same worker.
         ["ALTER TABLE leases ADD COLUMN nonce BIGINT"],
+        forOperators,
     ])
+
+    /// What people judge, and who works. A letter is a document too; its columns are what it is looked for by, where an
+    /// absent step or owner is an empty text.
+    private static let forOperators = [
+        """
+        CREATE TABLE letters (
+            id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, cause TEXT NOT NULL, step TEXT NOT NULL,
+            owner TEXT NOT NULL, last_at BIGINT NOT NULL, request_id TEXT, letter TEXT NOT NULL, message TEXT)
+        """,
+        "CREATE INDEX letters_by_age ON letters (last_at, id)",
+        // The replay that waits for its answer.
+        "CREATE INDEX letters_by_request ON letters (owner, request_id) WHERE request_id IS NOT NULL",
+        """
+        CREATE TABLE letter_marks (
+            letter_id TEXT NOT NULL, number BIGINT NOT NULL, mark TEXT NOT NULL, PRIMARY KEY (letter_id, number))
+        """,
+        "CREATE TABLE workers (id TEXT PRIMARY KEY, stored_at BIGINT NOT NULL, report TEXT NOT NULL)",
+        "ALTER TABLE leases ADD COLUMN granted_at BIGINT",
+    ]
 }

@@ -65,10 +65,12 @@ struct StoreTransaction {
 
     /// Applies one event to an image that was read to be changed, and writes everything it brings about.
     func apply(_ event: Event, to image: Image, in circumstances: Circumstances) throws(SQLError) -> Applied {
+        let wasFailed = image.status == .error
         var image = image
         let transition = image.apply(event, in: circumstances)
         let outgoing = try carryOut(transition.effects, of: image, in: circumstances)
         if transition.isMoved || !transition.effects.isEmpty { try update(image) }
+        if !wasFailed, let letter = Letter(ofFailed: image) { try arrive(letter, nil, at: circumstances.now) }
         return Applied(image: image, transition: transition, outgoing: outgoing)
     }
 
@@ -163,17 +165,35 @@ struct StoreTransaction {
     // MARK: Leases
 
     func leases(of image: ImageID) throws(SQLError) -> [Lease] {
-        var leases: [Lease] = []
         let rows = try connection.query(
             """
-            SELECT job, fence, worker, expires_at, done_bytes, total_bytes FROM leases
+            SELECT image_id, job, fence, worker, expires_at, done_bytes, total_bytes, granted_at FROM leases
             WHERE image_id = $1 ORDER BY job
             """,
             [.text(image.text)]
         )
+        return try leases(in: rows)
+    }
+
+    func leases() throws(SQLError) -> [Lease] {
+        try leases(
+            in: try connection.query(
+                """
+                SELECT image_id, job, fence, worker, expires_at, done_bytes, total_bytes, granted_at FROM leases
+                ORDER BY image_id, job
+                """
+            )
+        )
+    }
+
+    private func leases(in rows: [SQLRow]) throws(SQLError) -> [Lease] {
+        var leases: [Lease] = []
         for row in rows {
-            guard let job = Job(try row.text("job")), let worker = WorkerID(try row.text("worker")) else {
-                throw SQLError(.corrupt, "a lease of image \(image) is unreadable")
+            let name = try row.text("image_id")
+            guard let image = ImageID(name), let job = Job(try row.text("job")),
+                let worker = WorkerID(try row.text("worker"))
+            else {
+                throw SQLError(.corrupt, "a lease of image \(name) is unreadable")
             }
             var progress: CopyProgress?
             if let done = try row.optionalInteger("done_bytes"), let total = try row.optionalInteger("total_bytes") {
@@ -186,7 +206,8 @@ struct StoreTransaction {
                     fence: try row.integer("fence"),
                     worker: worker,
                     expiresAt: Timestamp(microseconds: try row.integer("expires_at")),
-                    progress: progress
+                    progress: progress,
+                    since: try row.optionalInteger("granted_at").map { Timestamp(microseconds: $0) }
                 )
             )
         }
@@ -199,18 +220,21 @@ struct StoreTransaction {
         fence: Int64,
         to worker: WorkerID,
         nonce: Int64,
+        at now: Timestamp,
         until: Timestamp
     ) throws(SQLError) {
         try connection.execute(
             """
-            INSERT INTO leases (image_id, job, fence, worker, nonce, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
+            INSERT INTO leases (image_id, job, fence, worker, nonce, expires_at, granted_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7)
             ON CONFLICT (image_id, job) DO UPDATE SET
                 fence = excluded.fence, worker = excluded.worker, nonce = excluded.nonce,
-                expires_at = excluded.expires_at, done_bytes = NULL, total_bytes = NULL
+                expires_at = excluded.expires_at, granted_at = excluded.granted_at,
+                done_bytes = NULL, total_bytes = NULL
             """,
             [
                 .text(image.text), .text(job.description), .integer(fence), .text(worker.text), .integer(nonce),
-                .integer(until.microseconds),
+                .integer(until.microseconds), .integer(now.microseconds),
             ]
         )
     }
@@ -258,6 +282,7 @@ struct StoreTransaction {
                 .text(CanonicalJSON.text(answer)), .integer(now.microseconds),
             ]
         )
+        if let rejection = answer.rejection { try replayWasRefused(identity, rejection, at: now) }
     }
 
     // MARK: Quota

@@ -1,6 +1,6 @@
-import AMQPClient
-import ImageCore
-import Logging
+public import AMQPClient
+public import ImageCore
+public import Logging
 
 /// A broker's delivery in the handlers' words.
 struct BrokerDelivery: IncomingDelivery {
@@ -16,8 +16,16 @@ struct BrokerDelivery: IncomingDelivery {
             userID: delivery.message.userID,
             body: delivery.message.body,
             isRedelivered: delivery.redelivered,
-            isWhole: delivery.isWhole
+            isWhole: delivery.isWhole,
+            reason: reason
         )
+    }
+
+    private var reason: String? {
+        let headers = delivery.message.headers
+        if case .string(let text)? = headers[BrokerPublisher.reasonHeader] { return text }
+        // Workers refuse only what is too large to be published again.
+        return headers["x-first-death-reason"] == "rejected" ? "OUT_OF_RANGE: it is too large to be handled" : nil
     }
 
     func ack() { delivery.ack() }
@@ -26,13 +34,22 @@ struct BrokerDelivery: IncomingDelivery {
 }
 
 /// Publishes with confirms. A message that the broker does not take stays with its sender.
-struct BrokerPublisher: MessagePublisher {
+public struct BrokerPublisher: MessagePublisher {
     let publisher: AMQPPublisher
     let topology: Topology
     let time: any Timekeeper
     let logger: Logger
 
-    func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage] {
+    static let reasonHeader = "goldsmith-reason"
+
+    public init(publisher: AMQPPublisher, topology: Topology, time: any Timekeeper, logger: Logger) {
+        self.publisher = publisher
+        self.topology = topology
+        self.time = time
+        self.logger = logger
+    }
+
+    public func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage] {
         let seconds = time.now().microseconds / 1_000_000
         let results = await publisher.publish(messages.map { publication($0, timestamp: seconds) })
         var confirmed: [OutgoingMessage] = []
@@ -53,7 +70,7 @@ struct BrokerPublisher: MessagePublisher {
         return confirmed
     }
 
-    func park(_ message: IncomingMessage, reason: String) async -> Bool {
+    public func park(_ message: IncomingMessage, reason: String) async -> Bool {
         let copy = AMQPMessage(
             body: message.body,
             contentType: message.contentType,
@@ -80,7 +97,7 @@ struct BrokerPublisher: MessagePublisher {
         var headers: AMQPTable = [:]
         if let attempt { headers["goldsmith-attempt"] = .int(Int64(attempt)) }
         // Headers must fit one frame of the protocol.
-        if let reason { headers["goldsmith-reason"] = .string(String(reason.prefix(4096))) }
+        if let reason { headers[reasonHeader] = .string(String(reason.prefix(4096))) }
         return headers
     }
 
@@ -92,9 +109,10 @@ struct BrokerPublisher: MessagePublisher {
             routingKey: message.routingKey,
             message: AMQPMessage(
                 body: Array(message.body.utf8),
-                contentType: message.contentType,
+                contentType: message.contentType.isEmpty ? nil : message.contentType,
                 messageID: message.id,
                 correlationID: message.correlationID,
+                replyTo: message.replyTo,
                 appID: "goldsmith",
                 timestamp: timestamp,
                 headers: Self.headers(attempt: message.attempt, reason: message.reason)

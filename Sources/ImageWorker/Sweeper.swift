@@ -10,10 +10,17 @@ struct Sweeper {
     private static let batch = 500
 
     func run() async {
-        var orphansDue = context.time.now() + context.options.orphansEvery
+        let startedAt = context.time.now()
+        var orphansDue = startedAt + context.options.orphansEvery
+        var reportDue = startedAt + context.options.reportEvery
+        await report(since: startedAt)
         while (try? await context.time.sleep(for: context.options.sweepEvery)) != nil {
             do throws(StoreError) {
                 try await sweep()
+                if context.time.now() >= reportDue {
+                    reportDue = context.time.now() + context.options.reportEvery
+                    await report(since: startedAt)
+                }
                 if context.time.now() >= orphansDue {
                     orphansDue = context.time.now() + context.options.orphansEvery
                     try await sweepOrphans()
@@ -21,6 +28,30 @@ struct Sweeper {
             } catch {
                 context.logger.warning("sweep failed", metadata: ["error": "\(error)"])
             }
+        }
+        do throws(StoreError) {
+            try await context.store.signOff(context.options.id)
+        } catch {
+            context.logger.warning("worker did not sign off", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Says that this worker is there: one small row.
+    private func report(since startedAt: Timestamp) async {
+        let options = context.options
+        do throws(StoreError) {
+            try await context.store.report(
+                WorkerReport(
+                    worker: options.id,
+                    identity: options.identity,
+                    lanes: options.lanes.map(\.description),
+                    concurrency: options.concurrency,
+                    startedAt: startedAt,
+                    at: context.time.now()
+                )
+            )
+        } catch {
+            context.logger.warning("worker did not report", metadata: ["error": "\(error)"])
         }
     }
 

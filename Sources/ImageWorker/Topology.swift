@@ -109,11 +109,12 @@ public struct Topology: Sendable, Equatable {
     public var events: String { exchange(for: .events) }
     /// The queues workers must serve.
     public var consumedQueues: [String] { Lane.allCases.map { queue(of: $0) } }
-    /// The queues that only people empty.
-    public var queuesForHumans: [String] { ["\(prefix).parked", "\(prefix).unrouted"] }
+    /// What no program can handle. Workers write it down as letters, for people.
+    public var queuesForHumans: [String] { Lane.allCases.filter(\.isForHumans).map { queue(of: $0) } }
 
     func exchange(for destination: OutgoingMessage.Destination) -> String {
         switch destination {
+        case .requests: requests
         case .jobs: "\(prefix).jobs"
         case .retry(let rung): "\(prefix).retry.\(rung.rawValue)"
         case .dead: "\(prefix).dead"
@@ -123,11 +124,13 @@ public struct Topology: Sendable, Equatable {
         }
     }
 
-    func queue(of lane: Lane) -> String {
+    public func queue(of lane: Lane) -> String {
         switch lane {
         case .intake: "\(prefix).intake"
         case .job(let step): "\(prefix).job.\(step.rawValue)"
         case .deadLetters: "\(prefix).dead"
+        case .parked: "\(prefix).parked"
+        case .unrouted: "\(prefix).unrouted"
         }
     }
 }

@@ -14,6 +14,8 @@ public struct IncomingMessage: Sendable, Equatable {
     public var isRedelivered: Bool
     /// False when the body was too large to be kept; it is empty then.
     public var isWhole: Bool
+    /// Why it was put away, from our own header.
+    public var reason: String?
 
     public init(
         routingKey: String,
@@ -24,7 +26,8 @@ public struct IncomingMessage: Sendable, Equatable {
         userID: String? = nil,
         body: [UInt8],
         isRedelivered: Bool = false,
-        isWhole: Bool = true
+        isWhole: Bool = true,
+        reason: String? = nil
     ) {
         self.routingKey = routingKey
         self.contentType = contentType
@@ -35,6 +38,7 @@ public struct IncomingMessage: Sendable, Equatable {
         self.body = body
         self.isRedelivered = isRedelivered
         self.isWhole = isWhole
+        self.reason = reason
     }
 
     /// Whether what is written into the store with the answer holds U+0000, where a database's texts end.

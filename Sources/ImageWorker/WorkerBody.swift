@@ -61,6 +61,8 @@ package struct WorkerBody: Sendable {
         case .intake: await Intake(context: context).handle(delivery)
         case .job: await StepRunner(context: context).handle(delivery)
         case .deadLetters: await DeadLetters(context: context).handle(delivery)
+        case .parked: await LetterBox(context: context, kind: .parked).handle(delivery)
+        case .unrouted: await LetterBox(context: context, kind: .unrouted).handle(delivery)
         }
     }
 

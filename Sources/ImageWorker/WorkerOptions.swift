@@ -5,14 +5,23 @@ public enum Lane: Hashable, Sendable, CaseIterable, CustomStringConvertible {
     case intake
     case job(Step)
     case deadLetters
+    /// Messages only a human can judge: written down as letters.
+    case parked
+    /// Messages no queue was bound for: written down as letters.
+    case unrouted
 
-    public static let allCases: [Lane] = [.intake] + Step.allCases.map { .job($0) } + [.deadLetters]
+    public static let allCases: [Lane] =
+        [.intake] + Step.allCases.map { .job($0) } + [.deadLetters, .parked, .unrouted]
+
+    var isForHumans: Bool { self == .parked || self == .unrouted }
 
     public var description: String {
         switch self {
         case .intake: "intake"
         case .job(let step): step.rawValue
         case .deadLetters: "dead-letters"
+        case .parked: "parked"
+        case .unrouted: "unrouted"
         }
     }
 
@@ -40,6 +49,10 @@ public struct WorkerOptions: Sendable {
     public var sweepEvery: Duration = .seconds(5)
     /// How often resources that nobody owns are looked for. Default 10 minutes.
     public var orphansEvery: Duration = .seconds(600)
+    /// How often the worker says in the store that it is there. Default 10 s.
+    public var reportEvery: Duration = .seconds(10)
+    /// What it says of itself besides.
+    public var identity = WorkerIdentity()
     /// The age at which a message in the outbox is taken for left behind by a dead process. Default 10 s.
     public var unsentAfter: Duration = .seconds(10)
     public var policy = RetryPolicy()
@@ -60,6 +73,8 @@ public struct WorkerOptions: Sendable {
         switch lane {
         case .intake: max(1, concurrency / 2)
         case .job, .deadLetters: max(1, concurrency)
+        // Seldom anything, and then it may be large.
+        case .parked, .unrouted: 1
         }
     }
 }

@@ -90,6 +90,9 @@ public final class RabbitMQNode: Sendable {
     /// `amqp://user:password@127.0.0.1:port/`. Contains the password.
     public var url: String { "amqp://\(user):\(password)@127.0.0.1:\(port)/" }
 
+    /// Where the management plugin answers, if it is enabled. Contains the password.
+    public var managementURL: String? { managementPort.map { "http://\(user):\(password)@127.0.0.1:\($0)" } }
+
     /// The server's process (`beam.smp`); 0 when it is stopped.
     public var pid: Int32 { processes.withLock { $0?.server.pid ?? 0 } }
 
@@ -138,6 +141,24 @@ public final class RabbitMQNode: Sendable {
             // The text of a missing log is empty.
             let text = (try? Files.read(log)) ?? ""
             throw Failure(description: "rabbitmqctl \(arguments.joined(separator: " ")) failed.\n\(text)")
+        }
+        return try Files.read(log)
+    }
+
+    /// The same for a private node of another process of this user, by the server's process id.
+    public static func control(process pid: Int32, _ arguments: [String]) async throws -> String {
+        let variables = try Files.read(FilePath("/proc/\(pid)/environ")).split(separator: "\0").map { entry in
+            let parts = entry.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return (String(parts[0]), parts.count == 2 ? String(parts[1]) : "")
+        }
+        let environment = Dictionary(variables) { first, _ in first }
+        let log = FilePath(environment["HOME"] ?? "/tmp").appending("control-\(Secrets.random()).log")
+        defer { unlink(log.string) }
+        let options = Options()
+        let tool = try ChildProcess(options.controlProgram.string, arguments, environment: environment, output: log)
+        guard await tool.hasEnded(within: .seconds(20)), tool.exitStatus == 0 else {
+            tool.killNow()
+            throw Failure(description: "rabbitmqctl \(arguments.joined(separator: " ")) failed")
         }
         return try Files.read(log)
     }

@@ -14,6 +14,9 @@ public protocol SQLDatabase: Sendable {
     func write<Value: Sendable>(
         _ body: @escaping @Sendable (any SQLConnection) throws(SQLError) -> Value
     ) async throws(SQLError) -> Value
+
+    /// What it says of itself. Changes nothing.
+    func facts() async throws(SQLError) -> DatabaseFacts
 }
 
 /// What the body of a transaction can do. Parameters are `$1`, `$2`, …; values never stand in the text.
@@ -33,6 +36,8 @@ public protocol SQLConnection {
     func hasTable(_ name: String) throws(SQLError) -> Bool
     /// Waits until no other transaction that has called this is at work. The schema changes below it only.
     func lockSchema() throws(SQLError)
+    /// SQL for the present moment by the database's own clock, in microseconds since 1970.
+    var nowExpression: String { get }
 }
 
 extension SQLConnection {

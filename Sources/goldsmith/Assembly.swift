@@ -84,11 +84,16 @@ extension Settings {
 extension WorkerID {
     /// `<host>-<process id>`: what an operator needs to find the process.
     static var ofThisProcess: WorkerID {
+        let plain = host.filter { $0.isASCII && ($0.isLetter || $0.isNumber) }
+        return WorkerID(known: "\(plain.isEmpty ? "host" : plain.prefix(40))-\(getpid())")
+    }
+
+    /// This machine's name.
+    static var host: String {
         var name = [CChar](repeating: 0, count: 256)
         gethostname(&name, name.count - 1)
-        let host = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-        let plain = String(decoding: host, as: UTF8.self).filter { $0.isASCII && ($0.isLetter || $0.isNumber) }
-        return WorkerID(known: "\(plain.isEmpty ? "host" : plain.prefix(40))-\(getpid())")
+        let bytes = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        return PlainText.word(String(decoding: bytes, as: UTF8.self))
     }
 }
 

@@ -4,6 +4,8 @@ import ImageCore
 
 @main
 struct Goldsmith: AsyncParsableCommand {
+    static let version = "0.1.0"
+
     static let configuration = CommandConfiguration(
         commandName: "goldsmith",
         abstract: "Turns stopped instances into private images.",
@@ -15,10 +17,11 @@ struct Goldsmith: AsyncParsableCommand {
 
             Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict or precondition, 5 unavailable.
             """,
-        version: "0.1.0",
+        version: version,
         subcommands: [
             DevCommand.self, WorkerCommand.self, TopologyCommand.self, ImageCommand.self, InstanceCommand.self,
-            QueueCommand.self, QuotaCommand.self, DatabaseCommand.self, DoctorCommand.self, SimulateCommand.self,
+            QueueCommand.self, LettersCommand<DeadFamily>.self, LettersCommand<ParkedFamily>.self, QuotaCommand.self,
+            DatabaseCommand.self, DoctorCommand.self, SimulateCommand.self,
         ]
     )
 

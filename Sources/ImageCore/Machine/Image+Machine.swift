@@ -182,7 +182,7 @@ extension Image {
 
     private mutating func replay(_ job: Job, in turn: inout Turn) -> Ignored? {
         guard job.step == .cleanUp, jobs[job]?.phase == .failed else { return .notWanted }
-        jobs[job] = JobState(expectedAt: turn.now + turn.policy.overdueAfter)
+        jobs[job] = JobState(expectedAt: turn.now + turn.policy.overdueAfter, dueAt: turn.now)
         return nil
     }
 

@@ -117,6 +117,7 @@ extension Image {
     mutating func giveUp(_ job: Job, _ failure: StepFailure, in turn: inout Turn) {
         jobs[job]?.phase = .failed
         jobs[job]?.lastFailure = failure
+        jobs[job]?.dueAt = turn.now
         jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
         let attempt = jobs[job]?.attempt ?? 1
         announce(.stepFailed, job, failure: failure, in: &turn)
@@ -137,7 +138,11 @@ extension Image {
     mutating func open(_ job: Job, in turn: inout Turn) {
         guard jobs[job] == nil else { return }
         let attempt = firstAttempt(of: job)
-        jobs[job] = JobState(attempt: attempt, expectedAt: turn.now + turn.policy.overdueAfter)
+        jobs[job] = JobState(
+            attempt: attempt,
+            expectedAt: turn.now + turn.policy.overdueAfter,
+            dueAt: turn.now
+        )
         turn.effects.append(.enqueue(job, attempt: attempt, after: nil))
     }
 
@@ -151,7 +156,9 @@ extension Image {
     }
 
     mutating func enqueue(_ job: Job, after rung: Rung?, in turn: inout Turn) {
-        jobs[job]?.expectedAt = turn.now + (rung?.delay ?? .zero) + turn.policy.overdueAfter
+        let dueAt = turn.now + (rung?.delay ?? .zero)
+        jobs[job]?.dueAt = dueAt
+        jobs[job]?.expectedAt = dueAt + turn.policy.overdueAfter
         turn.effects.append(.enqueue(job, attempt: jobs[job]?.attempt ?? 1, after: rung))
     }
 

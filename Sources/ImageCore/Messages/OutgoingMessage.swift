@@ -2,6 +2,8 @@
 public struct OutgoingMessage: Codable, Equatable, Sendable {
     /// Which exchange. The configured prefix is added when it is sent, so that it is not frozen into stored rows.
     public enum Destination: Codable, Hashable, Sendable {
+        /// Where upstreams put theirs: for what an operator asks for on an owner's behalf, or puts back.
+        case requests
         case jobs
         case retry(Rung)
         case dead
@@ -15,8 +17,11 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     public var id: String
     public var destination: Destination
     public var routingKey: String
+    /// Empty for a message that goes on without one.
     public var contentType: String
     public var correlationID: String?
+    /// Where the answer goes, for a request that had such a place when it came.
+    public var replyTo: String?
     /// The attempt, for jobs: counted in our own header, since brokers differ in how they count theirs.
     public var attempt: Int?
     /// Why it is here, for dead letters and parked messages: in a header, so that it can be read without the body.
@@ -29,8 +34,13 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     /// What makes two messages in the outbox the same one. More than the id: one job goes now to its queue and then to a
     /// rung, and one request may be answered to two who asked.
     public var outboxKey: String {
-        let rung = if case .retry(let rung) = destination { rung.rawValue } else { "" }
-        return [id, rung, isMandatory ? "" : routingKey, correlationID ?? ""].joined(separator: " ")
+        let road =
+            switch destination {
+            case .retry(let rung): rung.rawValue
+            case .requests: "requests"
+            case .jobs, .dead, .parking, .events, .reply: ""
+            }
+        return [id, road, isMandatory ? "" : routingKey, correlationID ?? ""].joined(separator: " ")
     }
 
     /// The message without its body, which stores keep beside it.
@@ -44,7 +54,7 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     /// stopped waiting for its answer.
     public var isMandatory: Bool {
         switch destination {
-        case .jobs, .retry, .dead, .parking: true
+        case .requests, .jobs, .retry, .dead, .parking: true
         case .events, .reply: false
         }
     }
@@ -55,6 +65,7 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
         routingKey: String,
         contentType: String = "application/json",
         correlationID: String? = nil,
+        replyTo: String? = nil,
         attempt: Int? = nil,
         reason: String? = nil,
         body: String
@@ -64,6 +75,7 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
         self.routingKey = routingKey
         self.contentType = contentType
         self.correlationID = correlationID
+        self.replyTo = replyTo
         self.attempt = attempt
         self.reason = reason
         self.body = body

@@ -201,15 +201,18 @@ public struct JobState: Codable, Equatable, Sendable {
     public var waiting: Waiting?
     /// When its message should have reached a worker. Past it, the sweeper asks whether the message was lost.
     public var expectedAt: Timestamp
+    /// When its message was to be in its queue, for the age of what waits. Absent in what an older version wrote.
+    public var dueAt: Timestamp?
 
     public struct Waiting: Codable, Equatable, Sendable {
         public var reason: String
         public var since: Timestamp
     }
 
-    init(attempt: Int = 1, expectedAt: Timestamp) {
+    init(attempt: Int = 1, expectedAt: Timestamp, dueAt: Timestamp? = nil) {
         self.attempt = attempt
         self.expectedAt = expectedAt
+        self.dueAt = dueAt
     }
 }
 

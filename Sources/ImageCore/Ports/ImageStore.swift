@@ -94,8 +94,45 @@ public protocol ImageStore: Sendable {
     func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image]
     func leases(of image: ImageID) async throws(StoreError) -> [Lease]
 
+    // MARK: Letters
+
+    /// Writes down a message that only a human can judge. One that is known has come again, and is open again.
+    func keep(_ letter: Letter, _ message: KeptMessage, at now: Timestamp) async throws(StoreError)
+    /// Those that match, the one that has waited longest first.
+    func letters(_ query: LetterQuery) async throws(StoreError) -> [Letter]
+    /// Those that match, counted by kind, step and cause; the largest first.
+    func letterGroups(_ query: LetterQuery) async throws(StoreError) -> [LetterGroup]
+    /// One letter with all that is known of it.
+    func letter(_ id: LetterID) async throws(StoreError) -> LetterFile?
+    /// Gives what an open letter is about back to work: marks it, and puts its message into the outbox. All or nothing,
+    /// so that a command which dies half way has lost and doubled nothing.
+    /// - Parameters:
+    ///   - who: the person who asks for it.
+    ///   - limit: how often it may have been replayed with this time.
+    func replay(_ id: LetterID, by who: String, limit: Int, at now: Timestamp) async throws(StoreError) -> LetterVerdict
+    /// Closes an open letter. It stays, marked.
+    func discard(
+        _ id: LetterID,
+        by who: String,
+        note: String?,
+        at now: Timestamp
+    ) async throws(StoreError) -> LetterVerdict
+
+    // MARK: Workers
+
+    /// Notes that a worker is there, by the store's clock, and forgets those that are long gone.
+    func report(_ report: WorkerReport) async throws(StoreError)
+    /// Forgets a worker that ends in order.
+    func signOff(_ worker: WorkerID) async throws(StoreError)
+    /// Everybody who has reported and has not signed off, by id.
+    func workers() async throws(StoreError) -> [WorkerStanding]
+    /// Everybody's leases, also those that have expired.
+    func leases() async throws(StoreError) -> [Lease]
+
     // MARK: Looking
 
+    /// Images with an open job, the oldest first.
+    func openImages(limit: Int) async throws(StoreError) -> [Image]
     func image(_ id: ImageID) async throws(StoreError) -> Image?
     func images(_ query: ImageQuery) async throws(StoreError) -> [Image]
     /// Forgets what is older than `moment`: answers to requests, and images that are deleted and hold nothing any more,
@@ -206,6 +243,8 @@ public struct Lease: Codable, Equatable, Sendable {
     public var worker: WorkerID
     public var expiresAt: Timestamp
     public var progress: CopyProgress?
+    /// Since when; absent in what an older version wrote.
+    public var since: Timestamp?
 
     public init(
         image: ImageID,
@@ -213,7 +252,8 @@ public struct Lease: Codable, Equatable, Sendable {
         fence: Int64,
         worker: WorkerID,
         expiresAt: Timestamp,
-        progress: CopyProgress?
+        progress: CopyProgress?,
+        since: Timestamp? = nil
     ) {
         self.image = image
         self.job = job
@@ -221,6 +261,7 @@ public struct Lease: Codable, Equatable, Sendable {
         self.worker = worker
         self.expiresAt = expiresAt
         self.progress = progress
+        self.since = since
     }
 }
 

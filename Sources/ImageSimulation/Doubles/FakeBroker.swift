@@ -167,12 +167,14 @@ extension FakeBroker: MessagePublisher {
                 contentType: message.contentType,
                 messageID: message.id,
                 correlationID: message.correlationID,
+                replyTo: message.replyTo,
                 body: Array(message.body.utf8)
             ),
             attempt: message.attempt,
             reason: message.reason
         )
         switch message.destination {
+        case .requests: state.ready[.intake, default: []].append(letter)
         case .jobs:
             guard let lane = Lane(message.routingKey) else { return false }
             state.ready[lane, default: []].append(letter)

@@ -160,6 +160,42 @@ public struct InterceptedStore: ImageStore {
         }
     }
 
+    public func keep(_ letter: Letter, _ message: KeptMessage, at now: Timestamp) async throws(StoreError) {
+        try await call("keep") { () async throws(StoreError) in try await store.keep(letter, message, at: now) }
+    }
+
+    public func report(_ report: WorkerReport) async throws(StoreError) {
+        try await call("report") { () async throws(StoreError) in try await store.report(report) }
+    }
+
+    public func signOff(_ worker: WorkerID) async throws(StoreError) {
+        try await call("signOff") { () async throws(StoreError) in try await store.signOff(worker) }
+    }
+
+    public func letters(_ query: LetterQuery) async throws(StoreError) -> [Letter] { try await store.letters(query) }
+    public func letterGroups(_ query: LetterQuery) async throws(StoreError) -> [LetterGroup] {
+        try await store.letterGroups(query)
+    }
+    public func letter(_ id: LetterID) async throws(StoreError) -> LetterFile? { try await store.letter(id) }
+    public func replay(
+        _ id: LetterID,
+        by who: String,
+        limit: Int,
+        at now: Timestamp
+    ) async throws(StoreError) -> LetterVerdict {
+        try await store.replay(id, by: who, limit: limit, at: now)
+    }
+    public func discard(
+        _ id: LetterID,
+        by who: String,
+        note: String?,
+        at now: Timestamp
+    ) async throws(StoreError) -> LetterVerdict {
+        try await store.discard(id, by: who, note: note, at: now)
+    }
+    public func workers() async throws(StoreError) -> [WorkerStanding] { try await store.workers() }
+    public func leases() async throws(StoreError) -> [Lease] { try await store.leases() }
+    public func openImages(limit: Int) async throws(StoreError) -> [Image] { try await store.openImages(limit: limit) }
     public func image(_ id: ImageID) async throws(StoreError) -> Image? { try await store.image(id) }
     public func images(_ query: ImageQuery) async throws(StoreError) -> [Image] { try await store.images(query) }
     public func journal(of image: ImageID, after sequence: Int64) async throws(StoreError) -> [Announcement] {

@@ -134,6 +134,8 @@ private struct PostgreSQLTransaction: SQLConnection {
     func hasTable(_ name: String) throws(SQLError) -> Bool {
         try !query("SELECT relname FROM pg_catalog.pg_class WHERE oid = to_regclass($1)", [.text(name)]).isEmpty
     }
+    // Not the time at which the transaction began, which is what now() is.
+    var nowExpression: String { "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)" }
 
     /// Changing a big table takes long, and so does waiting for another process that does.
     func lockSchema() throws(SQLError) {

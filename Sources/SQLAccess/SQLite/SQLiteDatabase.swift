@@ -98,6 +98,9 @@ struct SQLiteConnection: SQLConnection {
 
     func lockSchema() {}
 
+    // To the millisecond; older versions of SQLite know nothing finer.
+    var nowExpression: String { "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER) * 1000" }
+
     func rowsChanged(by sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int {
         do {
             try statement(sql).execute(

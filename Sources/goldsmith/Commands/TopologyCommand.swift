@@ -117,7 +117,7 @@ struct TopologyShow: AsyncParsableCommand {
 
 extension AMQPValue {
     /// For people: the value without its type.
-    fileprivate var plain: String {
+    var plain: String {
         switch self {
         case .string(let text): text
         case .int(let number): String(number)

@@ -10,6 +10,23 @@ import UnixSignals
 struct WorkerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker",
+        abstract: "Serve queues until told to stop, or list who does.",
+        discussion: """
+            Without a subcommand it serves.
+
+            Examples:
+              goldsmith worker
+              goldsmith worker --steps system-disk,data-disk --concurrency 2
+              goldsmith worker list
+            """,
+        subcommands: [WorkerRun.self, WorkerList.self],
+        defaultSubcommand: WorkerRun.self
+    )
+}
+
+struct WorkerRun: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
         abstract: "Serve queues until told to stop.",
         discussion: """
             Start as many as you like, on steps of their choice. SIGTERM or Ctrl-C drains: what runs is finished or handed

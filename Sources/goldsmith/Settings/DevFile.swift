@@ -12,6 +12,8 @@ struct DevFile: Codable, Equatable {
     var data: String
     var amqpUrl: String
     var storeUrl: String
+    /// Absent when the broker is not its own.
+    var managementUrl: String?
     var prefix: String
     var locations: String
     var pids: Processes
@@ -34,6 +36,12 @@ struct DevFile: Codable, Equatable {
             guard rename(draft, path) == 0 else { throw CocoaError(.fileWriteUnknown) }
         } catch {
             throw CommandFailure(.failed, "cannot write \(path): \(error.localizedDescription)")
+        }
+    }
+
+    static func read(in data: String) -> DevFile? {
+        FileManager.default.contents(atPath: path(in: data)).flatMap {
+            try? JSONDecoder().decode(DevFile.self, from: $0)
         }
     }
 

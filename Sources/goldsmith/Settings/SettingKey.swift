@@ -9,6 +9,7 @@ enum SettingKey: String, CaseIterable, Sendable {
     case amqpCertificateFile
     case amqpKeyFile
     case storeUrl
+    case managementUrl
     case prefix
     case intakeLimit
     case upstreams
@@ -50,6 +51,9 @@ enum SettingKey: String, CaseIterable, Sendable {
 
     /// Whether it is, or may hold, a password. Then it has no flag and is never repeated.
     var isSecret: Bool {
-        [.amqpUrl, .storeUrl, .producerPassword, .workerPassword, .operatorPassword, .consolePassword].contains(self)
+        let secrets: [SettingKey] = [
+            .amqpUrl, .storeUrl, .managementUrl, .producerPassword, .workerPassword, .operatorPassword, .consolePassword,
+        ]
+        return secrets.contains(self)
     }
 }

@@ -258,6 +258,23 @@ struct Settings: Sendable {
         return address
     }
 
+    /// `nil` when it is not set: then what only the management plugin knows is not known.
+    func managementAddress() async throws(CommandFailure) -> ManagementAddress? {
+        guard let url = try await text(.managementUrl) else { return nil }
+        // The URL is not repeated: it holds a password.
+        guard let address = ManagementAddress(url) else {
+            throw CommandFailure(
+                .usage,
+                "setting managementUrl (\(SettingKey.managementUrl.environmentName)) must be "
+                    + "http://user:password@host:15672 or https://…"
+            )
+        }
+        return address
+    }
+
+    /// The broker's process, when it is that of the `goldsmith dev` in the data folder.
+    var privateBroker: Int32? { DevFile.read(in: data)?.pids.broker }
+
     private func nothingRuns(_ what: String, _ key: SettingKey) -> CommandFailure {
         CommandFailure(
             .unavailable,
@@ -336,6 +353,7 @@ struct Settings: Sendable {
 
     func workerOptions() async throws(CommandFailure) -> WorkerOptions {
         var options = WorkerOptions(id: WorkerID.ofThisProcess)
+        options.identity = WorkerIdentity(host: WorkerID.host, processID: getpid(), version: Goldsmith.version)
         let known = Lane.allCases.map(\.description).joined(separator: ", ")
         options.lanes = try await parsed(.steps, default: Lane.allCases, wanted: "a list out of \(known)") { text in
             let lanes = text.split(separator: ",").map { Lane($0.trimmingCharacters(in: .whitespaces)) }

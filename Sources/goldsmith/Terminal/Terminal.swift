@@ -15,6 +15,8 @@ enum Terminal {
         _ = try? file.writeAll(text.utf8)
     }
 
+    static func write(bytes: [UInt8]) { _ = try? FileDescriptor.standardOutput.writeAll(bytes) }
+
     enum Tone: String {
         case good = "32"
         case bad = "31"
@@ -51,16 +53,32 @@ struct Table {
 
     init(_ headings: String...) { self.headings = headings }
 
+    /// What is seen of a cell: its colour takes no room.
+    private static func width(_ cell: String) -> Int {
+        var (count, isColour) = (0, false)
+        for character in cell {
+            switch character {
+            case "\u{1B}": isColour = true
+            case "m" where isColour: isColour = false
+            default: count += isColour ? 0 : 1
+            }
+        }
+        return count
+    }
+
     mutating func add(_ cells: String...) { rows.append(cells) }
 
     var text: String {
         let all = [headings] + rows
-        let widths = headings.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+        let widths = headings.indices.map { column in all.map { Self.width($0[column]) }.max() ?? 0 }
         return all.enumerated().map { index, row in
             let cells = row.enumerated().map { column, cell in
-                column == row.count - 1 ? cell : cell.padding(toLength: widths[column], withPad: " ", startingAt: 0)
+                let room = column == row.count - 1 ? 0 : widths[column] - Self.width(cell)
+                return cell + String(repeating: " ", count: room)
             }
-            let line = cells.joined(separator: "  ")
+            var line = cells.joined(separator: "  ")
+            // An empty last column leaves only room behind.
+            while line.last == " " { line.removeLast() }
             return index == 0 ? Terminal.paint(line, .faint) : line
         }.joined(separator: "\n")
     }
@@ -82,6 +100,29 @@ enum Format {
 
     /// 1234 → `1.2 s`.
     static func seconds(_ milliseconds: Int64) -> String { "\(oneDigit(Double(milliseconds) / 1_000)) s" }
+
+    /// With one digit below the point.
+    static func rate(_ rate: Double) -> String { oneDigit(rate) }
+
+    /// How long ago, in its largest unit: `40s`, `5m`, `3h`, `2d`.
+    static func age(_ age: Duration) -> String {
+        let seconds = max(0, age.components.seconds)
+        return switch seconds {
+        case ..<60: "\(seconds)s"
+        case ..<3600: "\(seconds / 60)m"
+        case ..<86_400: "\(seconds / 3600)h"
+        default: "\(seconds / 86_400)d"
+        }
+    }
+
+    /// `30s`, `5m`, `2h`, `3d`.
+    static func duration(_ text: String) -> Duration? {
+        let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
+        guard let unit = text.last.flatMap({ units[$0] }), let number = Double(text.dropLast()),
+            (0...1_000_000).contains(number)
+        else { return nil }
+        return .seconds(number * unit)
+    }
 
     private static func oneDigit(_ value: Double) -> String {
         let tenths = Int((value * 10).rounded())

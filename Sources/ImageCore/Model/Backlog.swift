@@ -1,0 +1,46 @@
+/// How much of one kind of work is waiting, as the store knows it. What is not known is left out, never guessed.
+public struct Backlog: Codable, Equatable, Sendable {
+    /// Jobs whose time has come and that nobody works on.
+    public var due = 0
+    /// Jobs that somebody works on.
+    public var running = 0
+    /// Jobs that wait on the ladder.
+    public var onLadder = 0
+    /// When the job that has waited longest was due.
+    public var oldestDueAt: Timestamp?
+
+    public init() {}
+
+    private mutating func addDue(_ dueAt: Timestamp?) {
+        due += 1
+        guard let dueAt else { return }
+        oldestDueAt = min(oldestDueAt ?? dueAt, dueAt)
+    }
+
+    /// What waits for each step, and for the dead-letter handler.
+    /// - Parameters:
+    ///   - images: those with open jobs.
+    ///   - leases: everybody's; what has expired counts for nothing.
+    public static func of(
+        _ images: [Image],
+        leases: [Lease],
+        at now: Timestamp
+    ) -> (steps: [Step: Backlog], deadLetters: Backlog) {
+        var steps = Dictionary(uniqueKeysWithValues: Step.allCases.map { ($0, Backlog()) })
+        var deadLetters = Backlog()
+        var working: [ImageID: Set<Job>] = [:]
+        for lease in leases where lease.expiresAt > now { working[lease.image, default: []].insert(lease.job) }
+        for image in images {
+            for (job, state) in image.jobs {
+                switch state.phase {
+                case .waiting where working[image.id]?.contains(job) == true: steps[job.step]?.running += 1
+                case .waiting where (state.dueAt ?? now) > now: steps[job.step]?.onLadder += 1
+                case .waiting: steps[job.step]?.addDue(state.dueAt)
+                case .failed where job.step != .cleanUp && !image.status.isEnd: deadLetters.addDue(state.dueAt)
+                case .failed, .done, .abandoned: break
+                }
+            }
+        }
+        return (steps, deadLetters)
+    }
+}

@@ -1,0 +1,265 @@
+import FoundationEssentials
+
+/// Names one letter: the image's id for a dead letter, else `msg-` and the beginning of its message's checksum.
+public struct LetterID: Identifier {
+    public let text: String
+    public init(known text: String) { self.text = text }
+}
+
+/// What only a human can judge: a job that failed for good, or a message that nobody could handle.
+///
+/// One thing is one letter, however often it arrives: a replayed job that fails again opens its own letter again, with
+/// the count of its replays. So nothing is replayed in a circle without being noticed.
+public struct Letter: Codable, Equatable, Sendable {
+    public enum Kind: String, Codable, Sendable, CaseIterable {
+        /// A job that failed for good and made its image Error.
+        case dead
+        /// A message that no handler could use, or a clean-up that has given up.
+        case parked
+        /// A message that no queue was bound for.
+        case unrouted
+    }
+
+    public enum State: String, Codable, Sendable, CaseIterable {
+        /// Waits for a human.
+        case open
+        /// Given back to work. If it comes back, it is open again.
+        case replayed
+        /// Judged, and left as it is.
+        case discarded
+        /// A dead letter whose image is no longer in Error, without a replay of ours.
+        case settled
+    }
+
+    public var id: LetterID
+    public var kind: Kind
+    public var state: State = .open
+    /// What letters are grouped by: an `ErrorCode`, or one of the words in `Cause`.
+    public var cause: String
+    /// What happened, in one sentence.
+    public var reason: String
+    public var advice: String?
+    public var step: Step?
+    public var job: Job?
+    public var image: ImageID?
+    public var owner: Owner?
+    /// Attempts the job has had; absent for messages that are no job.
+    public var attempts: Int?
+    /// How often it has come here, from 1. A crash between two writes may count one arrival twice.
+    public var arrivals = 1
+    /// How often it was given back to work.
+    public var replays = 0
+    public var firstAt: Timestamp
+    public var lastAt: Timestamp
+
+    /// Causes of messages beside the error codes.
+    public enum Cause {
+        /// Handed to workers too often without an answer.
+        public static let deliveryLimit = "DELIVERY_LIMIT"
+        public static let unrouted = "UNROUTED"
+        /// Not a message of ours, or of another store's images.
+        public static let foreign = "NOT_OURS"
+    }
+
+    /// How often a letter may be replayed before `--force` is needed.
+    public static let replayLimit = 3
+}
+
+extension Letter {
+    /// The letter of an image in Error; `nil` when it is not, or was only cancelled.
+    public init?(ofFailed image: Image) {
+        guard image.status == .error, let failure = image.failure, let job = failure.job else { return nil }
+        self.init(
+            id: LetterID(known: image.id.text),
+            kind: .dead,
+            cause: failure.cause.code.rawValue,
+            reason: failure.cause.message,
+            advice: failure.cause.advice,
+            step: job.step,
+            job: job,
+            image: image.id,
+            owner: image.owner,
+            attempts: failure.attempts,
+            firstAt: failure.at,
+            lastAt: failure.at
+        )
+    }
+
+    /// The letter of a message that was parked or that no queue took.
+    /// - Parameters:
+    ///   - reason: what was said when it was put away; `nil` when the broker did it by itself.
+    public init(_ id: LetterID, _ kind: Kind, of message: KeptMessage, reason: String?, at now: Timestamp) {
+        let job = JobMessage(parsing: message.body)
+        let told: (cause: String, reason: String) =
+            switch (kind, reason) {
+            case (.unrouted, _):
+                (Cause.unrouted, "no queue takes the routing key '\(PlainText.word(message.routingKey))'")
+            case (_, let reason?): Self.told(reason)
+            case (_, nil):
+                (Cause.deliveryLimit, "it was handed to workers too often without an answer; it may have ended them")
+            }
+        self.init(
+            id: id,
+            kind: kind,
+            cause: told.cause,
+            reason: told.reason,
+            advice: job?.failure?.advice,
+            step: job?.job.step ?? Step(rawValue: message.routingKey),
+            job: job?.job,
+            image: job?.imageId,
+            owner: job == nil ? Self.owner(of: message.body) : nil,
+            attempts: job?.attempt,
+            firstAt: now,
+            lastAt: now
+        )
+    }
+
+    /// Who a message that is no job says it is from, as far as it can be read.
+    private static func owner(of body: [UInt8]) -> Owner? {
+        guard body.count <= Request.maximumBodyBytes, case .object(let fields)? = JSONValue(parsing: body),
+            case .string(let text)? = fields["owner"]
+        else { return nil }
+        return Owner(text)
+    }
+
+    /// A reason is `CODE: message`, or a sentence of a handler to which the message means nothing.
+    private static func told(_ reason: String) -> (cause: String, reason: String) {
+        let parts = reason.split(separator: ":", maxSplits: 1)
+        guard parts.count == 2, let code = ErrorCode(rawValue: String(parts[0])) else {
+            return (Cause.foreign, PlainText.sentence(reason))
+        }
+        return (code.rawValue, PlainText.sentence(String(parts[1])))
+    }
+
+    /// What has come back, beside what is known of it.
+    public mutating func comesAgain(as other: Letter) {
+        state = .open
+        (cause, reason, advice) = (other.cause, other.reason, other.advice)
+        (step, job, attempts) = (other.step, other.job, other.attempts)
+        arrivals += 1
+        lastAt = other.lastAt
+    }
+}
+
+/// A message as it came, kept with its letter so that it can be sent again.
+public struct KeptMessage: Equatable, Sendable {
+    public var routingKey: String
+    public var contentType: String?
+    public var messageID: String?
+    public var correlationID: String?
+    public var replyTo: String?
+    public var body: [UInt8]
+
+    public init(
+        routingKey: String,
+        contentType: String?,
+        messageID: String?,
+        correlationID: String?,
+        replyTo: String?,
+        body: [UInt8]
+    ) {
+        self.routingKey = routingKey
+        self.contentType = contentType
+        self.messageID = messageID
+        self.correlationID = correlationID
+        self.replyTo = replyTo
+        self.body = body
+    }
+
+    /// The body for people and for publishing; `nil` when it is not UTF-8.
+    public var text: String? { String(validating: body, as: UTF8.self) }
+
+    private static let replayMark = "/replay/"
+
+    /// Whether a message's id was given to it by `replay`.
+    public func isReplayID(_ id: String) -> Bool { id.hasPrefix("msg-") && id.contains(Self.replayMark) }
+
+    /// The message that gives it back to work: to the exchange its routing key belongs to. `nil` when that is no
+    /// operation and no step, or the body is no text: it would only come back.
+    /// - Parameter number: which replay this is, from 1.
+    public func replay(_ number: Int, of letter: LetterID) -> OutgoingMessage? {
+        guard let text else { return nil }
+        let id = "\(letter)\(Self.replayMark)\(number)"
+        if Step(rawValue: routingKey) != nil {
+            return OutgoingMessage(
+                id: id,
+                destination: .jobs,
+                routingKey: routingKey,
+                contentType: contentType ?? "",
+                correlationID: correlationID,
+                body: text
+            )
+        }
+        guard Operation(rawValue: routingKey) != nil else { return nil }
+        return OutgoingMessage(
+            // It stands in for a missing request id, so what came with the request stays.
+            id: messageID ?? id,
+            destination: .requests,
+            routingKey: routingKey,
+            contentType: contentType ?? "",
+            correlationID: correlationID,
+            replyTo: replyTo,
+            body: text
+        )
+    }
+}
+
+/// As JSON: the body as text where it is one, else in base 64.
+extension KeptMessage: Codable {
+    private enum CodingKeys: String, CodingKey {
+        case routingKey, contentType, messageId, correlationId, replyTo, text, base64
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        let body: [UInt8]
+        if let text = try fields.decodeIfPresent(String.self, forKey: .text) {
+            body = Array(text.utf8)
+        } else {
+            body = Array(try fields.decode(Data.self, forKey: .base64))
+        }
+        self.init(
+            routingKey: try fields.decode(String.self, forKey: .routingKey),
+            contentType: try fields.decodeIfPresent(String.self, forKey: .contentType),
+            messageID: try fields.decodeIfPresent(String.self, forKey: .messageId),
+            correlationID: try fields.decodeIfPresent(String.self, forKey: .correlationId),
+            replyTo: try fields.decodeIfPresent(String.self, forKey: .replyTo),
+            body: body
+        )
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        try fields.encode(routingKey, forKey: .routingKey)
+        try fields.encodeIfPresent(contentType, forKey: .contentType)
+        try fields.encodeIfPresent(messageID, forKey: .messageId)
+        try fields.encodeIfPresent(correlationID, forKey: .correlationId)
+        try fields.encodeIfPresent(replyTo, forKey: .replyTo)
+        if let text {
+            try fields.encode(text, forKey: .text)
+        } else {
+            try fields.encode(Data(body), forKey: .base64)
+        }
+    }
+}
+
+/// One line of a letter's own history: who did what with it, and when.
+public struct LetterMark: Codable, Equatable, Sendable {
+    public enum Action: String, Codable, Sendable {
+        case arrived
+        case replayed
+        case discarded
+        /// A replay was answered with a refusal; the letter is open again.
+        case refused
+    }
+
+    public var at: Timestamp
+    /// A person (`alice@ops1`), or `goldsmith`.
+    public var who: String
+    public var action: Action
+    public var note: String?
+
+    public init(at: Timestamp, who: String, action: Action, note: String? = nil) {
+        (self.at, self.who, self.action, self.note) = (at, who, action, note)
+    }
+}

@@ -1,0 +1,62 @@
+/// What a worker process says of itself, about every ten seconds.
+public struct WorkerReport: Codable, Equatable, Sendable {
+    public var worker: WorkerID
+    public var identity: WorkerIdentity
+    /// What it serves: `intake`, a step's name, `dead-letters`, …
+    public var lanes: [String]
+    /// Jobs at once in each lane.
+    public var concurrency: Int
+    /// By its own machine's clock, like `at`.
+    public var startedAt: Timestamp
+    public var at: Timestamp
+
+    public init(
+        worker: WorkerID,
+        identity: WorkerIdentity,
+        lanes: [String],
+        concurrency: Int,
+        startedAt: Timestamp,
+        at: Timestamp
+    ) {
+        self.worker = worker
+        self.identity = identity
+        self.lanes = lanes
+        self.concurrency = concurrency
+        self.startedAt = startedAt
+        self.at = at
+    }
+}
+
+/// Where a worker runs, for whoever looks for the process.
+public struct WorkerIdentity: Codable, Equatable, Sendable {
+    public var host: String
+    public var processID: Int32
+    public var version: String
+
+    public init(host: String = "", processID: Int32 = 0, version: String = "") {
+        (self.host, self.processID, self.version) = (host, processID, version)
+    }
+}
+
+/// A worker's last report, beside the time that the store's own clock gave it: workers' clocks may differ.
+public struct WorkerStanding: Codable, Equatable, Sendable {
+    public var report: WorkerReport
+    /// By the database's clock.
+    public var storedAt: Timestamp
+    /// When it was read, by the same clock.
+    public var readAt: Timestamp
+
+    /// Longer without a report than this, a worker counts as gone: three reports that did not come.
+    public static let goneAfter = Duration.seconds(30)
+    /// How long one that is gone is still told of.
+    public static let forgottenAfter = Duration.seconds(24 * 3600)
+
+    public init(report: WorkerReport, storedAt: Timestamp, readAt: Timestamp) {
+        (self.report, self.storedAt, self.readAt) = (report, storedAt, readAt)
+    }
+
+    public var silence: Duration { readAt - storedAt }
+    public var isGone: Bool { silence > Self.goneAfter }
+    /// How far the worker's clock is ahead of the database's, to within the time a commit takes.
+    public var skew: Duration { report.at - storedAt }
+}

@@ -1,0 +1,70 @@
+import Crypto
+import ImageCore
+import Logging
+
+/// Writes down what only a human can judge, so that looking at it costs nothing: a message that is looked at in its
+/// queue spends its delivery count, and may change its place.
+struct LetterBox {
+    let context: WorkerContext
+    let kind: Letter.Kind
+
+    func handle(_ delivery: any IncomingDelivery) async {
+        let message = delivery.message
+        let kept = KeptMessage(message)
+        let letter = Letter(kept.letterID(kind), kind, of: kept, reason: message.reason, at: context.time.now())
+        do {
+            try await context.persist { () async throws(StoreError) in
+                try await context.store.keep(letter, kept, at: letter.lastAt)
+            }
+            context.logger.error(
+                "message kept for a human",
+                metadata: [
+                    "letter": "\(letter.id)", "kind": "\(kind.rawValue)", "cause": "\(letter.cause)",
+                    "reason": "\(letter.reason)",
+                ]
+            )
+            delivery.ack()
+        } catch {
+            // It stays in its queue, which has room for a million tries.
+            context.logger.error("message not kept, given back", metadata: ["error": "\(error)"])
+            delivery.giveBack()
+        }
+    }
+}
+
+extension KeptMessage {
+    init(_ message: IncomingMessage) {
+        self.init(
+            routingKey: message.routingKey,
+            contentType: message.contentType,
+            messageID: message.messageID,
+            correlationID: message.correlationID,
+            replyTo: message.replyTo,
+            body: message.body
+        )
+    }
+
+    /// The same message is the same letter: a second copy, or one that comes back from a replay. So is the same job,
+    /// whatever it failed with this time.
+    fileprivate func letterID(_ kind: Letter.Kind) -> LetterID {
+        let parts: [[UInt8]?]
+        if let job = JobMessage(parsing: body) {
+            parts = [Array(job.imageId.text.utf8), Array(job.job.description.utf8)]
+        } else {
+            // An id that only a replay gave it does not tell it from what it was.
+            let id = messageID.flatMap { isReplayID($0) ? nil : $0 }
+            parts = [routingKey, contentType, id, correlationID, replyTo].map { $0.map { Array($0.utf8) } } + [body]
+        }
+        var sum = SHA256()
+        for part in [Array(kind.rawValue.utf8)] + parts {
+            // The length first, so that no two lists of parts make the same bytes.
+            sum.update(data: Array("\(part?.count ?? -1) ".utf8))
+            sum.update(data: part ?? [])
+        }
+        let digits = sum.finalize().prefix(12).map { byte in
+            let text = String(byte, radix: 16)
+            return text.count == 1 ? "0" + text : text
+        }
+        return LetterID(known: "msg-" + digits.joined())
+    }
+}

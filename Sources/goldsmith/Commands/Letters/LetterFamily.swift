@@ -1,0 +1,94 @@
+import ArgumentParser
+import ImageCore
+
+/// Letters that people look at together. Both families have the same commands.
+protocol LetterFamily: Sendable {
+    static var name: String { get }
+    static var kinds: Set<Letter.Kind> { get }
+    static var abstract: String { get }
+    static var discussion: String { get }
+    /// For examples.
+    static var exampleID: String { get }
+}
+
+enum DeadFamily: LetterFamily {
+    static let name = "dead"
+    static let kinds: Set<Letter.Kind> = [.dead]
+    static let abstract = "Jobs that failed for good: look at them, give them back to work, or close them."
+    static let discussion = """
+        A dead letter is written when a job makes its image Error, and is named like the image. Looking changes nothing.
+
+        Examples:
+          goldsmith dead list --group
+          goldsmith dead list --step replicate --cause UNAVAILABLE --older-than 1h
+        """
+    static let exampleID = "img-5f0c2b7e9a41d3c8"
+}
+
+enum ParkedFamily: LetterFamily {
+    static let name = "parked"
+    static let kinds: Set<Letter.Kind> = [.parked, .unrouted]
+    static let abstract = "Messages only a human can judge: look at them, put them back, or close them."
+    static let discussion = """
+        Workers take them off the queues for humans and write them down whole. Looking changes nothing.
+
+        Examples:
+          goldsmith parked list --group
+          goldsmith parked replay --all --step clean-up --rate 5 --dry-run
+        """
+    static let exampleID = "msg-3c6e0b8a9c15224a8228b9a9"
+}
+
+struct LettersCommand<Family: LetterFamily>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: Family.name,
+            abstract: Family.abstract,
+            discussion: Family.discussion,
+            subcommands: [
+                LetterList<Family>.self, LetterShow<Family>.self, LetterReplay<Family>.self,
+                LetterDiscard<Family>.self,
+            ]
+        )
+    }
+}
+
+/// Which letters.
+struct LetterFilter: ParsableArguments {
+    @Option(help: "Only of this step: stop-check, system-disk, data-disk, replicate or clean-up.") var step: String?
+    @Option(help: "Only with this cause, as `list` shows it.") var cause: String?
+    @Option(help: "Only this owner's.") var owner: String?
+    @Option(help: ArgumentHelp("Only those that came longer ago: 30s, 5m, 2h, 3d.", valueName: "age"))
+    var olderThan: String?
+    @Option(help: ArgumentHelp("Only those that came since: 30s, 5m, 2h, 3d.", valueName: "age"))
+    var newerThan: String?
+
+    var isEmpty: Bool { [step, cause, owner, olderThan, newerThan].allSatisfy { $0 == nil } }
+
+    func query(_ kinds: Set<Letter.Kind>, at now: Timestamp) throws(CommandFailure) -> LetterQuery {
+        var query = LetterQuery(kinds: kinds)
+        if let step {
+            guard let known = Step(rawValue: step) else {
+                let all = Step.allCases.map(\.rawValue).joined(separator: ", ")
+                throw CommandFailure(.usage, "--step must be one of \(all)")
+            }
+            query.step = known
+        }
+        query.cause = cause
+        if let owner { query.owner = try identifier(owner, "--owner") }
+        if let olderThan { query.before = now - (try age(olderThan, "--older-than")) }
+        if let newerThan { query.after = now - (try age(newerThan, "--newer-than")) }
+        return query
+    }
+
+    private func age(_ text: String, _ option: String) throws(CommandFailure) -> Duration {
+        guard let age = Format.duration(text) else {
+            throw CommandFailure(.usage, "\(option) must be a number with s, m, h or d, such as 30s, 5m, 2h or 3d")
+        }
+        return age
+    }
+}
+
+extension Timestamp {
+    fileprivate static func - (moment: Timestamp, duration: Duration) -> Timestamp { moment + (.zero - duration) }
+}

@@ -1,0 +1,158 @@
+import ArgumentParser
+import ImageCore
+import ImageWorker
+
+struct LetterList<Family: LetterFamily>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "list",
+            abstract: "List what waits for a human, the oldest first.",
+            discussion: """
+                Examples:
+                  goldsmith \(Family.name) list --group
+                  goldsmith \(Family.name) list --owner acct-42 --newer-than 2h
+                  goldsmith \(Family.name) list --state all --json
+                """
+        )
+    }
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var filter: LetterFilter
+    @Option(help: "Only open, replayed, discarded or settled; or all. Default: open.") var state = "open"
+    @Option(help: "At most this many.") var limit = 100
+    @Flag(help: "Count them by step and cause instead.") var group = false
+
+    func run() async throws {
+        let now = SystemTime().now()
+        var query = try filter.query(Family.kinds, at: now)
+        query.limit = limit
+        if state == "all" {
+            query.states = []
+        } else {
+            guard let known = Letter.State(rawValue: state) else {
+                throw CommandFailure(.usage, "--state must be all, open, replayed, discarded or settled")
+            }
+            query.states = [known]
+        }
+        let store = try await shared.settings().openStore()
+        let asked = query
+        if group {
+            let groups = try await stored { () async throws(StoreError) in try await store.letterGroups(asked) }
+            return try show(groups, at: now)
+        }
+        let letters = try await stored { () async throws(StoreError) in try await store.letters(asked) }
+        if output.json { return try Terminal.say(json: letters) }
+        guard !letters.isEmpty else { return Terminal.say("nothing waits for a human") }
+        var table = Table("LETTER", "STATE", "WHAT", "OWNER", "CAUSE", "CAME", "REPLAYS", "AGE", "REASON")
+        for letter in letters {
+            table.add(
+                letter.id.text,
+                letter.state.rawValue,
+                letter.what,
+                letter.owner?.text ?? "–",
+                letter.cause,
+                letter.arrivals == 1 ? "once" : "\(letter.arrivals)×",
+                String(letter.replays),
+                Format.age(now - letter.lastAt),
+                letter.reason
+            )
+        }
+        Terminal.say(table.text)
+        if letters.count == limit { Terminal.complain("there may be more: --limit, or --group to count them") }
+    }
+
+    private func show(_ groups: [LetterGroup], at now: Timestamp) throws {
+        if output.json { return try Terminal.say(json: groups) }
+        guard !groups.isEmpty else { return Terminal.say("nothing waits for a human") }
+        var table = Table("COUNT", "KIND", "STEP", "CAUSE", "OLDEST", "NEWEST", "EXAMPLE")
+        for group in groups {
+            table.add(
+                String(group.count),
+                group.kind.rawValue,
+                group.step?.rawValue ?? "–",
+                group.cause,
+                Format.age(now - group.oldestAt),
+                Format.age(now - group.newestAt),
+                "\(group.example.id): \(group.example.reason)"
+            )
+        }
+        Terminal.say(table.text)
+    }
+}
+
+extension Letter {
+    /// What it is about, in a word.
+    var what: String { job?.description ?? (kind == .unrouted ? "unrouted" : "message") }
+}
+
+struct LetterShow<Family: LetterFamily>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "show",
+            abstract: "Show one with its message and all that was done with it.",
+            discussion: "Example: goldsmith \(Family.name) show \(Family.exampleID)"
+        )
+    }
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var output: OutputOptions
+    @Flag(help: "Write the message's body and nothing else, byte for byte.") var body = false
+    @Argument(help: "The letter's id.") var id: String
+
+    func run() async throws {
+        let id: LetterID = try identifier(id, "the letter's id")
+        let store = try await shared.settings().openStore()
+        let file = try await stored { () async throws(StoreError) in try await store.letter(id) }
+        guard let file, Family.kinds.contains(file.letter.kind) else {
+            throw CommandFailure(
+                .notFound,
+                "there is no \(Family.name) letter \(id)",
+                advice: "`list` shows all of them"
+            )
+        }
+        if body {
+            guard let message = file.message else {
+                throw CommandFailure(.notFound, "\(id) has no message: its job is in the store")
+            }
+            return Terminal.write(bytes: message.body)
+        }
+        if output.json { return try Terminal.say(json: file) }
+        Terminal.say(text(of: file))
+    }
+
+    private func text(of file: LetterFile) -> String {
+        let letter = file.letter
+        let now = SystemTime().now()
+        var lines = [
+            Terminal.paint(letter.id.text, .strong),
+            "  state     \(letter.state.rawValue)",
+            "  what      \(letter.what)",
+        ]
+        if let image = letter.image { lines.append("  image     \(image)") }
+        if let owner = letter.owner { lines.append("  owner     \(owner)") }
+        if let attempts = letter.attempts { lines.append("  attempts  \(attempts)") }
+        lines += ["  cause     \(letter.cause)", "  reason    \(letter.reason)"]
+        if let advice = letter.advice { lines.append("  advice    \(advice)") }
+        lines += [
+            "  came      \(letter.arrivals)×, first \(letter.firstAt.rfc3339), last \(letter.lastAt.rfc3339)"
+                + " (\(Format.age(now - letter.lastAt)) ago)",
+            "  replays   \(letter.replays)",
+        ]
+        if let message = file.message {
+            lines += ["", "Message", "  key       \(PlainText.word(message.routingKey))"]
+            let properties = [
+                ("type      ", message.contentType), ("id        ", message.messageID),
+                ("reply to  ", message.replyTo), ("answers   ", message.correlationID),
+            ]
+            for (name, value) in properties {
+                guard let value else { continue }
+                lines.append("  \(name)\(PlainText.sentence(value))")
+            }
+            lines.append("  body      \(message.body.count) bytes: \(PlainText.sentence(message.body))")
+        }
+        var table = Table("AT", "WHO", "WHAT", "NOTE")
+        for mark in file.marks { table.add(mark.at.rfc3339, mark.who, mark.action.rawValue, mark.note ?? "") }
+        return (lines + ["", "History", table.text]).joined(separator: "\n")
+    }
+}

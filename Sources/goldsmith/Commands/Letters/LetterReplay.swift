@@ -1,0 +1,198 @@
+import ArgumentParser
+import ImageCore
+import ImageWorker
+
+/// Which letters a decision is about: some by name, or all that match.
+struct LetterChoice: ParsableArguments {
+    @Argument(help: "The letters' ids.") var ids: [String] = []
+    @Flag(help: "All that are open, or that match the filters given.") var all = false
+    @Flag(help: "Say what would be done, and change nothing.") var dryRun = false
+    @Option(help: ArgumentHelp("Who decides, for the history. Default: this user and host.", valueName: "name"))
+    var by: String?
+
+    /// The letters, the one that has waited longest first.
+    func letters(
+        _ filter: LetterFilter,
+        _ kinds: Set<Letter.Kind>,
+        in store: any ImageStore
+    ) async throws(CommandFailure) -> [Letter] {
+        guard ids.isEmpty == all else {
+            throw CommandFailure(.usage, "name the letters by their ids, or use --all; `list` shows them")
+        }
+        guard all || filter.isEmpty else {
+            throw CommandFailure(.usage, "filters go with --all, not with ids")
+        }
+        var query = try filter.query(kinds, at: SystemTime().now())
+        query.limit = .max
+        for id in ids { query.ids.append(try identifier(id, "the letter's id")) }
+        // A letter that was named and is not open is told of, not passed over.
+        if !all { query.states = [] }
+        let asked = query
+        let letters = try await stored { () async throws(StoreError) in try await store.letters(asked) }
+        if let missing = asked.ids.first(where: { id in !letters.contains { $0.id == id } }) {
+            throw CommandFailure(.notFound, "there is no letter \(missing)", advice: "`list` shows all of them")
+        }
+        return letters
+    }
+
+    func decider() throws(CommandFailure) -> String {
+        guard let by else { return Operator.name }
+        guard !by.isEmpty, by == PlainText.word(by) else {
+            throw CommandFailure(.usage, "--by must be 1 to \(PlainText.wordLimit) visible characters")
+        }
+        return by
+    }
+}
+
+/// What came of each letter, as `--json` prints it.
+struct LetterOutcome: Encodable {
+    enum Result: String, Encodable {
+        case done
+        case wouldDo = "would-do"
+        case refused
+    }
+
+    var id: LetterID
+    var result: Result
+    var reason: String?
+
+    /// - Throws: exit code 4 when one was refused.
+    static func tell(_ outcomes: [LetterOutcome], done: String, wouldDo: String, json: Bool) throws {
+        if json {
+            try Terminal.say(json: outcomes)
+        } else {
+            for outcome in outcomes {
+                switch outcome.result {
+                case .done: Terminal.say("\(outcome.id)  \(done)")
+                case .wouldDo: Terminal.say("\(outcome.id)  \(wouldDo)")
+                case .refused: Terminal.say("\(outcome.id)  refused: \(outcome.reason ?? "")")
+                }
+            }
+            if outcomes.isEmpty { Terminal.say("nothing matches") }
+        }
+        if outcomes.contains(where: { $0.result == .refused }) {
+            throw ExitCode(CommandFailure.Kind.conflict.rawValue)
+        }
+    }
+}
+
+struct LetterReplay<Family: LetterFamily>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "replay",
+            abstract: "Give back to work: some by name, or all that match.",
+            discussion: """
+                Each is marked and its message written down in one step, so that a command which is stopped half way has lost
+                and doubled nothing: run it again. What came back \(Letter.replayLimit) times needs --force.
+
+                Examples:
+                  goldsmith \(Family.name) replay \(Family.exampleID)
+                  goldsmith \(Family.name) replay --all --cause UNAVAILABLE --rate 2 --dry-run
+                """
+        )
+    }
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var filter: LetterFilter
+    @OptionGroup var choice: LetterChoice
+    @Option(help: "At most this many a second, 0.01 to 1000.") var rate = 10.0
+    @Flag(help: "Also those that came back from every replay.") var force = false
+
+    func run() async throws {
+        guard (0.01...1000).contains(rate) else { throw CommandFailure(.usage, "--rate must be 0.01 to 1000") }
+        let settings = try await shared.settings()
+        let store = try await settings.openStore()
+        let who = try choice.decider()
+        let letters = try await choice.letters(filter, Family.kinds, in: store)
+        let limit = force ? Int.max : Letter.replayLimit
+        if choice.dryRun {
+            let outcomes = letters.map { letter in
+                let refusal = letter.refusal(limit: limit)
+                return LetterOutcome(id: letter.id, result: refusal == nil ? .wouldDo : .refused, reason: refusal)
+            }
+            return try LetterOutcome.tell(outcomes, done: "", wouldDo: "would be replayed", json: output.json)
+        }
+        let relay = try await OutboxRelay(settings, store)
+        var outcomes: [LetterOutcome] = []
+        for (index, letter) in letters.enumerated() {
+            if index > 0 { try await Task.sleep(for: .seconds(1 / rate)) }
+            let verdict = try await stored { () async throws(StoreError) in
+                try await store.replay(letter.id, by: who, limit: limit, at: SystemTime().now())
+            }
+            switch verdict {
+            case .unknown: outcomes.append(.init(id: letter.id, result: .refused, reason: "it is gone"))
+            case .refused(let reason): outcomes.append(.init(id: letter.id, result: .refused, reason: reason))
+            case .done(_, let outgoing):
+                outcomes.append(.init(id: letter.id, result: .done))
+                guard await relay.send(outgoing) else {
+                    try LetterOutcome.tell(outcomes, done: "replayed", wouldDo: "", json: output.json)
+                    throw CommandFailure(
+                        .unavailable,
+                        "the broker did not take the message of \(letter.id); \(letters.count - outcomes.count) are left",
+                        advice: "a worker sends it when the broker takes it; then run this again for the others"
+                    )
+                }
+            }
+        }
+        await relay.close()
+        try LetterOutcome.tell(outcomes, done: "replayed", wouldDo: "", json: output.json)
+    }
+}
+
+extension Letter {
+    /// Why a replay would be refused; the store looks again.
+    fileprivate func refusal(limit: Int) -> String? {
+        guard state == .open else { return "it is \(state.rawValue)" }
+        return replays < limit ? nil : "it was replayed \(replays) times and came back each time; --force tries again"
+    }
+}
+
+struct LetterDiscard<Family: LetterFamily>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "discard",
+            abstract: "Close: some by name, or all that match. They stay, marked, under `list --state discarded`.",
+            discussion: """
+                Examples:
+                  goldsmith \(Family.name) discard \(Family.exampleID) --note "asked the sender"
+                  goldsmith \(Family.name) discard --all --older-than 7d --dry-run
+                """
+        )
+    }
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var filter: LetterFilter
+    @OptionGroup var choice: LetterChoice
+    @Option(help: "Why, for the history.") var note: String?
+
+    func run() async throws {
+        let store = try await shared.settings().openStore()
+        let who = try choice.decider()
+        let note = note.map { PlainText.sentence($0) }
+        var outcomes: [LetterOutcome] = []
+        for letter in try await choice.letters(filter, Family.kinds, in: store) {
+            if choice.dryRun {
+                let isOpen = letter.state == .open
+                outcomes.append(
+                    LetterOutcome(
+                        id: letter.id,
+                        result: isOpen ? .wouldDo : .refused,
+                        reason: isOpen ? nil : "it is \(letter.state.rawValue)"
+                    )
+                )
+                continue
+            }
+            let verdict = try await stored { () async throws(StoreError) in
+                try await store.discard(letter.id, by: who, note: note, at: SystemTime().now())
+            }
+            switch verdict {
+            case .done: outcomes.append(LetterOutcome(id: letter.id, result: .done))
+            case .refused(let reason): outcomes.append(.init(id: letter.id, result: .refused, reason: reason))
+            case .unknown: outcomes.append(.init(id: letter.id, result: .refused, reason: "it is gone"))
+            }
+        }
+        try LetterOutcome.tell(outcomes, done: "discarded", wouldDo: "would be discarded", json: output.json)
+    }
+}

@@ -1,0 +1,52 @@
+import AMQPClient
+import Foundation
+import Glibc
+import ImageCore
+import ImageWorker
+
+/// Sends what a command has put into the outbox, at once rather than when a worker next looks there.
+struct OutboxRelay {
+    private let publisher: AMQPPublisher
+    private let road: BrokerPublisher
+    private let store: any ImageStore
+
+    init(_ settings: Settings, _ store: any ImageStore) async throws(CommandFailure) {
+        let logger = try await settings.logger("goldsmith")
+        var options = AMQPOptions()
+        options.publishTimeout = .seconds(15)
+        publisher = AMQPPublisher(
+            endpoint: try await settings.endpoint(),
+            name: "goldsmith replay",
+            options: options,
+            logger: logger
+        )
+        road = BrokerPublisher(
+            publisher: publisher,
+            topology: try await settings.topology(),
+            time: SystemTime(),
+            logger: logger
+        )
+        self.store = store
+    }
+
+    /// - Returns: whether the broker has them all. What it has not stays in the outbox.
+    func send(_ messages: [OutgoingMessage]) async -> Bool {
+        let confirmed = await road.publish(messages)
+        // If this fails, a worker sends them once more, and every consumer knows duplicates.
+        try? await store.markSent(confirmed)
+        return confirmed.count == messages.count
+    }
+
+    func close() async { await publisher.close() }
+}
+
+/// The person at the terminal.
+enum Operator {
+    /// `alice@ops1`. Behind sudo, who called it.
+    static var name: String {
+        let user =
+            ProcessInfo.processInfo.environment["SUDO_USER"]
+            ?? getpwuid(getuid()).map { String(cString: $0.pointee.pw_name) } ?? "uid-\(getuid())"
+        return PlainText.word(user) + "@" + WorkerID.host
+    }
+}

@@ -1,0 +1,136 @@
+import ArgumentParser
+import ImageCore
+import ImageWorker
+
+struct WorkerList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List who is alive, what each is doing and since when, and what nobody serves.",
+        discussion: """
+            From the workers' own reports in the store, every ten seconds; one that has not reported for thirty is gone. Ends
+            with 1 when there is a lane that no living worker serves.
+
+            Examples:
+              goldsmith worker list
+              goldsmith worker list --json
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let store = try await shared.settings().openStore()
+        let standings = try await stored { () async throws(StoreError) in try await store.workers() }
+        let leases = try await stored { () async throws(StoreError) in try await store.leases() }
+        let view = WorkersView(standings, leases: leases, at: SystemTime().now())
+        if output.json { try Terminal.say(json: view) } else { Terminal.say(view.text) }
+        if !view.unserved.isEmpty { throw ExitCode(CommandFailure.Kind.failed.rawValue) }
+    }
+}
+
+/// The workers as `--json` prints them. A contract with scripts: fields are only ever added.
+struct WorkersView: Encodable {
+    struct Worker: Encodable {
+        enum State: String, Encodable {
+            case alive
+            case gone
+        }
+
+        struct Work: Encodable {
+            var image: ImageID
+            var job: Job
+            var step: Step
+            /// The disk, location or resource.
+            var subject: String?
+            var since: Timestamp?
+            var progress: CopyProgress?
+        }
+
+        var id: WorkerID
+        var state: State
+        var host: String
+        var pid: Int32
+        var version: String
+        var lanes: [String]
+        var concurrency: Int
+        var startedAt: Timestamp
+        /// How long ago it last reported, by the database's clock.
+        var silentSeconds: Double
+        /// How far its clock is ahead of the database's.
+        var clockAheadSeconds: Double
+        var works: [Work]
+    }
+
+    var workers: [Worker]
+    /// Lanes that no living worker serves.
+    var unserved: [String]
+    private let now: Timestamp
+
+    private enum CodingKeys: String, CodingKey {
+        case workers, unserved
+    }
+
+    init(_ standings: [WorkerStanding], leases: [Lease], at now: Timestamp) {
+        self.now = now
+        let running = Dictionary(grouping: leases.filter { $0.expiresAt > now }, by: \.worker)
+        workers = standings.map { standing in
+            let report = standing.report
+            return Worker(
+                id: report.worker,
+                state: standing.isGone ? .gone : .alive,
+                host: report.identity.host,
+                pid: report.identity.processID,
+                version: report.identity.version,
+                lanes: report.lanes,
+                concurrency: report.concurrency,
+                startedAt: report.startedAt,
+                silentSeconds: standing.silence.inSeconds,
+                clockAheadSeconds: standing.skew.inSeconds,
+                works: (running[report.worker] ?? []).map { lease in
+                    .init(
+                        image: lease.image,
+                        job: lease.job,
+                        step: lease.job.step,
+                        subject: lease.job.subject.isEmpty ? nil : lease.job.subject,
+                        since: lease.since,
+                        progress: lease.progress
+                    )
+                }
+            )
+        }
+        let served = Set(workers.filter { $0.state == .alive }.flatMap(\.lanes))
+        unserved = Lane.allCases.map(\.description).filter { !served.contains($0) }
+    }
+
+    var text: String {
+        var table = Table("WORKER", "STATE", "HOST", "PID", "VERSION", "UP", "SEEN", "LANES", "DOING")
+        for worker in workers {
+            let doing = worker.works.map { work in
+                let part =
+                    work.progress.map { $0.totalBytes > 0 ? " \($0.doneBytes * 100 / $0.totalBytes) %" : "" } ?? ""
+                return "\(work.job) of \(work.image)\(part)" + (work.since.map { " for \(Format.age(now - $0))" } ?? "")
+            }
+            let isAll = worker.lanes.count == Lane.allCases.count
+            table.add(
+                worker.id.text,
+                Terminal.paint(worker.state.rawValue, worker.state == .alive ? .good : .bad),
+                worker.host,
+                String(worker.pid),
+                worker.version,
+                Format.age(now - worker.startedAt),
+                "\(Format.age(.seconds(worker.silentSeconds))) ago",
+                isAll ? "all" : worker.lanes.joined(separator: ","),
+                doing.isEmpty ? "–" : doing.joined(separator: "; ")
+            )
+        }
+        var lines = [workers.isEmpty ? "no worker has reported" : table.text]
+        for lane in unserved { lines.append(Terminal.paint("nobody serves \(lane)", .bad)) }
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension Duration {
+    /// To the millisecond.
+    var inSeconds: Double { Double(microseconds / 1000) / 1000 }
+}

@@ -1,0 +1,151 @@
+import AMQPClient
+import Foundation
+import ImageCore
+import ImageWorker
+
+extension Check {
+    /// What AMQP itself tells of the broker.
+    static let broker: [Check] = [
+        Check(name: "broker") { (settings) async throws(CommandFailure) in
+            try await settings.asked { (connection) throws(AMQPError) in
+                guard case .string(let text)? = try await connection.serverProperties["version"] else {
+                    return [Diagnosis("broker", .note, "it does not say its version")]
+                }
+                return [version(text)]
+            }
+        },
+        Check(name: "topology") { (settings) async throws(CommandFailure) in
+            let topology = try await settings.topology()
+            let differences = try await settings.asked { (connection) throws(AMQPError) in
+                try await topology.verify(on: connection)
+            }
+            guard !differences.isEmpty else {
+                return [Diagnosis("topology", .good, "every exchange and queue is there")]
+            }
+            return [
+                Diagnosis(
+                    "topology",
+                    .bad,
+                    differences.map(\.description).joined(separator: "; "),
+                    advice: "run `goldsmith topology apply`; what differs must be deleted first, when it is empty"
+                )
+            ]
+        },
+        Check(name: "permissions", run: permissions),
+        Check(name: "alarms", run: alarms),
+        Check(name: "consumers") { (settings) async throws(CommandFailure) in
+            let topology = try await settings.topology()
+            return try await settings.asked { (connection) throws(AMQPError) in
+                var findings: [Diagnosis] = []
+                for queue in topology.consumedQueues {
+                    guard let info = try await connection.inspectQueue(queue), info.consumerCount == 0 else { continue }
+                    findings.append(
+                        Diagnosis(
+                            queue,
+                            info.messageCount > 0 ? .bad : .warning,
+                            "nobody consumes it; \(info.messageCount) ready",
+                            advice: "start `goldsmith worker`, with this lane in its --steps"
+                        )
+                    )
+                }
+                return findings.isEmpty ? [Diagnosis("consumers", .good, "every work queue has one")] : findings
+            }
+        },
+    ]
+
+    private static func version(_ text: String) -> Diagnosis {
+        let numbers = text.split(separator: ".").prefix(2).compactMap { Int($0) }
+        guard numbers.count == 2 else { return Diagnosis("broker", .note, "RabbitMQ \(PlainText.word(text))") }
+        let name = "RabbitMQ \(PlainText.word(text))"
+        if (numbers[0], numbers[1]) < (3, 10) {
+            return Diagnosis(
+                "broker",
+                .bad,
+                "\(name) is too old: its quorum queues have no time to live and lose dead letters",
+                advice: "use RabbitMQ 3.10 or newer"
+            )
+        }
+        return numbers[0] > 4
+            ? Diagnosis("broker", .warning, "\(name) is newer than what this program was made for")
+            : Diagnosis("broker", .good, name)
+    }
+
+    /// Whether this user could be a worker's. Asked in a way that sends, takes and changes nothing.
+    @Sendable private static func permissions(_ settings: Settings) async throws(CommandFailure) -> [Diagnosis] {
+        let topology = try await settings.topology()
+        let refused = try await settings.asked { (connection) throws(AMQPError) in
+            var refused: [String] = []
+            for exchange in [""] + topology.exchanges.map(\.name) {
+                guard try await connection.mayPublish(to: exchange) == false else { continue }
+                refused.append("write \(exchange.isEmpty ? "amq.default" : exchange)")
+            }
+            for queue in topology.consumedQueues {
+                guard try await connection.mayConsume(from: queue) == false else { continue }
+                refused.append("read \(queue)")
+            }
+            return refused
+        }
+        guard !refused.isEmpty else {
+            return [Diagnosis("permissions", .good, "this user may do all that a worker does")]
+        }
+        return [
+            Diagnosis(
+                "permissions",
+                .bad,
+                "this user may not \(refused.joined(separator: ", ")): a worker with it would lose answers or stand still",
+                advice: "give it the rights of a worker, see docs/operations.md"
+            )
+        ]
+    }
+
+    /// A broker that blocks publishers says so to whoever publishes. What is sent goes nowhere: no queue has that name.
+    @Sendable private static func alarms(_ settings: Settings) async throws(CommandFailure) -> [Diagnosis] {
+        var options = AMQPOptions()
+        options.publishTimeout = .seconds(4)
+        let publisher = AMQPPublisher(
+            endpoint: try await settings.endpoint(),
+            name: "goldsmith doctor",
+            options: options,
+            logger: try await settings.logger("goldsmith")
+        )
+        let nowhere = "\(try await settings.topology().prefix).doctor.\(UUID().uuidString)"
+        var finding = Diagnosis("alarms", .good, "none: the broker takes messages")
+        do throws(AMQPError) {
+            try await publisher.publish(
+                AMQPPublication(exchange: "", routingKey: nowhere, message: AMQPMessage(body: [], isPersistent: false))
+            )
+        } catch {
+            if error.kind != .unroutable {
+                finding =
+                    publisher.isBlocked
+                    ? Diagnosis(
+                        "alarms",
+                        .bad,
+                        "a memory or disk alarm blocks publishers: nothing goes on until it clears",
+                        advice: "`rabbitmq-diagnostics alarms` names it; free memory or disk there"
+                    )
+                    : Diagnosis("alarms", .bad, "the broker does not take messages: \(error)")
+            }
+        }
+        await publisher.close()
+        return [finding]
+    }
+}
+
+extension Settings {
+    /// Asks the broker over a connection of its own.
+    func asked<Value>(
+        _ ask: (AMQPConnection) async throws(AMQPError) -> Value
+    ) async throws(CommandFailure) -> Value {
+        let connection = try await connect("doctor")
+        let value: Value
+        do {
+            value = try await ask(connection)
+        } catch {
+            await connection.close()
+            throw CommandFailure(error)
+        }
+        await connection.close()
+        return value
+    }
+}

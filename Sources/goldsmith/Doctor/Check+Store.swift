@@ -1,0 +1,166 @@
+import ImageCore
+import ImageStore
+import ImageWorker
+import SQLAccess
+
+extension Check {
+    /// The database, what waits in it, and who reports to it.
+    static let store: [Check] = [
+        Check(name: "database") { (settings) async throws(CommandFailure) in
+            let facts = try await settings.databaseFacts()
+            var findings = [Diagnosis("database", .good, "\(facts.product) \(facts.version) is reachable")]
+            for problem in facts.problems {
+                findings.append(Diagnosis("database", .bad, problem.message, advice: problem.advice))
+            }
+            return findings
+        },
+        Check(name: "schema") { (settings) async throws(CommandFailure) in
+            let status = try await settings.schema()
+            let text = "version \(status.version) of \(status.known)"
+            let migrate = "run `goldsmith database migrate` (a worker that starts does it too)"
+            return switch status.state {
+            case .current: [Diagnosis("schema", .good, text)]
+            case .behind:
+                [
+                    Diagnosis(
+                        "schema",
+                        .warning,
+                        "\(text): it was written by an older program",
+                        advice: "stop the older workers, then \(migrate)"
+                    )
+                ]
+            case .empty: [Diagnosis("schema", .bad, "there are no tables yet", advice: migrate)]
+            case .newer:
+                [
+                    Diagnosis(
+                        "schema",
+                        .bad,
+                        "\(text): it was written by a newer program, and this one cannot work with it",
+                        advice: "use the newer program everywhere"
+                    )
+                ]
+            }
+        },
+        Check(name: "outbox") { (settings) async throws(CommandFailure) in
+            guard let store = try await settings.currentStore() else { return [] }
+            let minuteAgo = Timestamp(microseconds: SystemTime().now().microseconds - 60_000_000)
+            let old = try await stored { () async throws(StoreError) in
+                try await store.unsent(before: minuteAgo, limit: 1000)
+            }.count
+            guard old > 0 else { return [Diagnosis("outbox", .good, "nothing waits in it")] }
+            return [
+                Diagnosis(
+                    "outbox",
+                    .bad,
+                    "\(old == 1000 ? "1000 or more" : String(old)) messages wait there for over a minute",
+                    advice: "is a worker running, and does the broker take messages (alarms, missing queues)?"
+                )
+            ]
+        },
+        Check(name: "letters") { (settings) async throws(CommandFailure) in
+            guard let store = try await settings.currentStore() else { return [] }
+            let groups = try await stored { () async throws(StoreError) in
+                try await store.letterGroups(LetterQuery(kinds: Set(Letter.Kind.allCases)))
+            }
+            return [(DeadFamily.name, DeadFamily.kinds), (ParkedFamily.name, ParkedFamily.kinds)].map { name, kinds in
+                let count = groups.filter { kinds.contains($0.kind) }.map(\.count).reduce(0, +)
+                return count == 0
+                    ? Diagnosis(name, .good, "nothing waits for a human")
+                    : Diagnosis(
+                        name,
+                        .warning,
+                        "\(count) wait\(count == 1 ? "s" : "") for a human",
+                        advice: "`goldsmith \(name) list --group`"
+                    )
+            }
+        },
+        Check(name: "workers", run: workers),
+    ]
+
+    /// Clocks nearer than this differ by nothing that matters.
+    private static let tolerance = Duration.seconds(1)
+
+    @Sendable private static func workers(_ settings: Settings) async throws(CommandFailure) -> [Diagnosis] {
+        let lease = try await settings.workerOptions().lease
+        let facts = try await settings.databaseFacts()
+        var findings = [
+            clock("this machine", ahead: SystemTime().now() - Timestamp(microseconds: facts.microseconds), lease: lease)
+        ]
+        guard let store = try await settings.currentStore() else { return findings }
+        let standings = try await stored { () async throws(StoreError) in try await store.workers() }
+        let alive = standings.filter { !$0.isGone }
+        findings.append(
+            alive.isEmpty
+                ? Diagnosis("workers", .bad, "none is alive: nothing is done", advice: "start `goldsmith worker`")
+                : Diagnosis("workers", .good, "\(alive.count) alive")
+        )
+        for gone in standings where gone.isGone {
+            findings.append(
+                Diagnosis(
+                    "worker \(gone.report.worker)",
+                    .note,
+                    "gone for \(Format.age(gone.silence)), without signing off",
+                    advice:
+                        "was it killed? See the log on \(gone.report.identity.host); others have taken its jobs over"
+                )
+            )
+        }
+        for worker in alive where abs(worker.skew) > tolerance {
+            findings.append(clock("worker \(worker.report.worker)", ahead: worker.skew, lease: lease))
+        }
+        let versions = Set(alive.map(\.report.identity.version)).sorted()
+        if versions.count > 1 {
+            findings.append(
+                Diagnosis(
+                    "versions",
+                    .warning,
+                    "workers of versions \(versions.joined(separator: ", ")) run beside each other",
+                    advice: "end the older ones; `goldsmith worker list` names them"
+                )
+            )
+        }
+        return findings
+    }
+
+    /// A clock beside the database's.
+    private static func clock(_ who: String, ahead: Duration, lease: Duration) -> Diagnosis {
+        let what = "clock of \(who)"
+        let size = abs(ahead)
+        guard size > tolerance else { return Diagnosis(what, .good, "agrees with the database's") }
+        let text = "\(Format.age(size)) \(ahead > .zero ? "ahead of" : "behind") the database's"
+        let advice = "keep all clocks together (NTP): leases are compared with each machine's own"
+        return size * 3 > lease
+            ? Diagnosis(what, .bad, "\(text): running work is taken over, or a dead worker's is not", advice: advice)
+            : Diagnosis(what, .warning, text, advice: advice)
+    }
+
+    private static func abs(_ duration: Duration) -> Duration { duration < .zero ? .zero - duration : duration }
+}
+
+extension Settings {
+    /// The database as it is: nothing is made or migrated.
+    private func database() async throws(CommandFailure) -> any SQLDatabase {
+        let address = try await storeAddress()
+        try address.mustExist()
+        return try address.open()
+    }
+
+    func databaseFacts() async throws(CommandFailure) -> DatabaseFacts {
+        let database = try await database()
+        do {
+            return try await database.facts()
+        } catch {
+            throw CommandFailure(.unavailable, error.message, advice: try await storeAddress().advice)
+        }
+    }
+
+    func schema() async throws(CommandFailure) -> SchemaStatus {
+        let database = try await database()
+        return try await stored { () async throws(StoreError) in try await SQLImageStore.schema(of: database) }
+    }
+
+    /// The store, when its schema is this program's: opening another would change it.
+    func currentStore() async throws(CommandFailure) -> (any ImageStore)? {
+        try await schema().state == .current ? try await openStore() : nil
+    }
+}
