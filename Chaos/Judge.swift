@@ -36,6 +36,10 @@ struct Judge: Sendable {
                 // A queue that cannot be looked at is not known to be empty.
                 verdict.parked += await stage.broker.messages(in: "\(installation.prefix).\(queue)") ?? 1
             }
+            // What workers have taken off these queues for a human.
+            verdict.parked += try await installation.store.letters(
+                LetterQuery(kinds: [.parked, .unrouted], states: [], limit: .max)
+            ).count
             verdict.crashes += installation.crew.crashes
         }
         return verdict

@@ -27,7 +27,8 @@ public struct StoreCheck: Sendable, CustomStringConvertible {
 /// What the port asks of every store. Each check begins with an empty database.
 public enum StoreConformance {
     public static let checks =
-        requests + cancelling + operations + jobs + locking + outbox + queries + concurrency + statements
+        requests + cancelling + operations + jobs + locking + outbox + queries + concurrency + statements + letters
+        + workers
 }
 
 /// The values checks are made of.

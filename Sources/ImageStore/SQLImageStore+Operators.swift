@@ -40,12 +40,15 @@ extension SQLImageStore {
             var letter = letter
             letter.replays += 1
             letter.state = .replayed
-            guard let message = try transaction.message(of: id)?.replay(letter.replays, of: id) else {
+            let message =
+                letter.kind == .dead
+                ? letter.retryMessage : try transaction.message(of: id)?.replay(letter.replays, of: id)
+            guard let message else {
                 return .refused(
                     "there is no queue to put it back into: its routing key is no operation and no step, or it is no text"
                 )
             }
-            try transaction.update(letter, request: nil)
+            try transaction.update(letter, request: letter.retryRequest?.requestID)
             try transaction.mark(letter, by: who, .replayed, nil, at: now)
             return .done(letter, outgoing: try transaction.post([message], at: now))
         }

@@ -177,4 +177,45 @@ struct BasicsTests {
         await publisher.close()
         await connection.close()
     }
+
+    @Test("rights are found out without publishing, consuming or counting anything")
+    func rights() async throws {
+        let node = try await TestBroker.shared()
+        let connection = try node.connection()
+        let (queue, exchange) = (unique("rights-queue"), unique("rights-exchange"))
+        try await connection.declareQueue(
+            queue,
+            arguments: ["x-queue-type": "quorum", "x-delivery-limit": 5, "x-dead-letter-exchange": "amq.fanout"]
+        )
+        try await connection.declareExchange(exchange, type: "fanout")
+        try await connection.bindQueue(queue, to: exchange, routingKey: "")
+        let publisher = try node.publisher()
+        try await publisher.publish(publication(to: queue))
+        await publisher.close()
+        let user = unique("reader")
+        try await node.control(["add_user", user, "secret"])
+        try await node.control(["set_permissions", user, "^$", "^$", "^rights-queue"])
+        var endpoint = try node.endpoint
+        (endpoint.user, endpoint.password) = (user, "secret")
+        let reader = AMQPConnection(endpoint: endpoint, name: "reader", logger: testLogger)
+        for _ in 0..<10 {
+            #expect(try await connection.mayPublish(to: exchange) == true)
+            #expect(try await connection.mayConsume(from: queue) == true)
+            #expect(try await reader.mayPublish(to: exchange) == false)
+            #expect(try await reader.mayConsume(from: queue) == true)
+        }
+        #expect(try await connection.mayPublish(to: "") == true)
+        #expect(try await reader.mayPublish(to: "") == false)
+        #expect(try await reader.mayConsume(from: exchange) == false)
+        #expect(try await connection.mayPublish(to: unique("nowhere")) == nil)
+        #expect(try await connection.mayConsume(from: unique("nowhere")) == nil)
+        #expect(try await connection.inspectQueue(queue)?.messageCount == 1, "nothing came, and nothing was taken")
+        let delivery = try #require(try await connection.get(queue))
+        #expect(!delivery.redelivered && (delivery.deliveryCount ?? 0) == 0)
+        delivery.ack()
+        await reader.close()
+        try await connection.deleteQueue(queue)
+        try await connection.deleteExchange(exchange)
+        await connection.close()
+    }
 }

@@ -131,6 +131,29 @@ extension Letter {
         return (code.rawValue, PlainText.sentence(String(parts[1])))
     }
 
+    /// The request by which a dead letter's image is tried again. The same for the same replay, so that it is made once,
+    /// however often it is sent.
+    public var retryRequest: RequestIdentity? {
+        guard kind == .dead, let owner, let id = RequestID("\(id)/replay/\(replays)") else { return nil }
+        return RequestIdentity(owner: owner, requestID: id)
+    }
+
+    /// The message of that request.
+    public var retryMessage: OutgoingMessage? {
+        guard let retryRequest, let image else { return nil }
+        let body: [String: JSONValue] = [
+            "requestId": .string(retryRequest.requestID.text), "owner": .string(retryRequest.owner.text),
+            "imageId": .string(image.text),
+        ]
+        return OutgoingMessage(
+            id: retryRequest.requestID.text,
+            destination: .requests,
+            routingKey: Operation.retry.rawValue,
+            correlationID: image.text,
+            body: CanonicalJSON.text(JSONValue.object(body))
+        )
+    }
+
     /// What has come back, beside what is known of it.
     public mutating func comesAgain(as other: Letter) {
         state = .open

@@ -115,6 +115,7 @@ struct LetterReplay<Family: LetterFamily>: AsyncParsableCommand {
         }
         let relay = try await OutboxRelay(settings, store)
         var outcomes: [LetterOutcome] = []
+        var asked: [Letter] = []
         for (index, letter) in letters.enumerated() {
             if index > 0 { try await Task.sleep(for: .seconds(1 / rate)) }
             let verdict = try await stored { () async throws(StoreError) in
@@ -123,7 +124,8 @@ struct LetterReplay<Family: LetterFamily>: AsyncParsableCommand {
             switch verdict {
             case .unknown: outcomes.append(.init(id: letter.id, result: .refused, reason: "it is gone"))
             case .refused(let reason): outcomes.append(.init(id: letter.id, result: .refused, reason: reason))
-            case .done(_, let outgoing):
+            case .done(let letter, let outgoing):
+                asked.append(letter)
                 outcomes.append(.init(id: letter.id, result: .done))
                 guard await relay.send(outgoing) else {
                     try LetterOutcome.tell(outcomes, done: "replayed", wouldDo: "", json: output.json)
@@ -136,7 +138,42 @@ struct LetterReplay<Family: LetterFamily>: AsyncParsableCommand {
             }
         }
         await relay.close()
+        let refusals = try await Self.refusals(of: asked, in: store)
+        for index in outcomes.indices {
+            guard let refusal = refusals[outcomes[index].id] else { continue }
+            outcomes[index] = LetterOutcome(id: outcomes[index].id, result: .refused, reason: refusal)
+        }
         try LetterOutcome.tell(outcomes, done: "replayed", wouldDo: "", json: output.json)
+    }
+}
+
+extension LetterReplay {
+    /// How long to wait for a worker's answers. Without them the letters are `replayed`, and open again if refused.
+    private static var patience: Duration { .seconds(15) }
+
+    /// What workers said no to: a dead letter's replay is a request like any other.
+    private static func refusals(
+        of letters: [Letter],
+        in store: any ImageStore
+    ) async throws(CommandFailure) -> [LetterID: String] {
+        var refusals: [LetterID: String] = [:]
+        var left = letters.filter { $0.retryRequest != nil }
+        let deadline = ContinuousClock.now + patience
+        while !left.isEmpty, ContinuousClock.now < deadline {
+            var silent: [Letter] = []
+            for letter in left {
+                guard let request = letter.retryRequest else { continue }
+                let answer = try await stored { () async throws(StoreError) in try await store.answer(to: request) }
+                if answer == nil { silent.append(letter) }
+                if let no = answer?.answer.rejection { refusals[letter.id] = "\(no.code.rawValue): \(no.message)" }
+            }
+            left = silent
+            guard !left.isEmpty, (try? await Task.sleep(for: .milliseconds(100))) != nil else { break }
+        }
+        if !left.isEmpty {
+            Terminal.complain("\(left.count) not answered yet: is a worker running that serves 'intake'?")
+        }
+        return refusals
     }
 }
 

@@ -1,0 +1,299 @@
+import ImageCore
+
+extension StoreConformance {
+    static let letters = [
+        StoreCheck("a job that makes its image Error leaves a letter with who, what, why and when") { fixture in
+            let store = try await fixture.store()
+            try await store.take()
+            try await store.fail(.stopCheck, at: 5)
+            let letters = try await store.letters(LetterQuery(kinds: [.dead]))
+            let letter = try value(letters.first)
+            try expect(letters.count == 1 && letter.id.text == "img-1" && letter.state == .open, "\(letters)")
+            try expect(letter.owner == Given.owner && letter.job == .stopCheck && letter.attempts == 1, "\(letter)")
+            try expect(letter.cause == "UNAVAILABLE" && letter.reason == "it broke", "\(letter)")
+            try expect(letter.lastAt == Given.at(5) && letter.replays == 0 && letter.arrivals == 1, "\(letter)")
+            let again = try await store.tell(Given.buried(.stopCheck), at: 6)
+            let after = try await store.letters(LetterQuery(kinds: [.dead]))
+            try expect(!again.transition.isMoved && after == letters, "a second copy of it counts: \(after)")
+        },
+        StoreCheck("an image that is cancelled leaves no letter") { fixture in
+            let store = try await fixture.store()
+            try await store.take()
+            _ = try await store.cancel(1, request: 1)
+            let letters = try await store.letters(LetterQuery(kinds: [.dead], states: []))
+            try expect(letters.isEmpty, "\(letters)")
+        },
+        StoreCheck("a replay is marked and asked for in one step, and asked for once") { fixture in
+            let store = try await fixture.store()
+            try await store.take()
+            try await store.fail(.stopCheck)
+            let before = try await store.waiting()
+            guard case .done(let letter, let outgoing) = try await store.replay(1, at: 9) else {
+                throw ConformanceFailure("it is not replayed")
+            }
+            let message = try value(outgoing.first)
+            try expect(outgoing.count == 1 && message.destination == .requests, "\(outgoing)")
+            let request = try Request.parse(
+                .retry,
+                contentType: message.contentType,
+                messageID: nil,
+                body: Array(message.body.utf8)
+            )
+            try expect(request.identity == letter.retryRequest && request.identity.owner == Given.owner, "\(request)")
+            let waiting = try await store.waiting()
+            try expect(waiting.count == before.count + 1 && waiting.contains(message), "\(waiting)")
+            let second = try await store.replay(1, at: 10)
+            guard case .refused = second else { throw ConformanceFailure("replayed twice: \(second)") }
+            let file = try value(try await store.letter(letter.id))
+            try expect(file.letter.state == .replayed && file.letter.replays == 1, "\(file.letter)")
+            try expect(file.marks.map(\.action) == [.arrived, .replayed], "\(file.marks)")
+            try expect(file.marks[1].who == "alice@ops1" && file.marks[1].at == Given.at(9), "\(file.marks)")
+        },
+        StoreCheck("a replay that is refused opens its letter again, with the reason") { fixture in
+            let store = try await fixture.store()
+            try await store.take()
+            try await store.fail(.stopCheck)
+            guard case .done(let letter, _) = try await store.replay(1) else {
+                throw ConformanceFailure("it is not replayed")
+            }
+            _ = try await store.reject(
+                try value(letter.retryRequest),
+                fingerprint: "f",
+                Rejection(.quotaExceeded, "no place"),
+                reply: nil,
+                at: Given.at(3)
+            )
+            let file = try value(try await store.letter(letter.id))
+            try expect(file.letter.state == .open, "\(file.letter)")
+            try expect(file.marks.last?.action == .refused, "\(file.marks)")
+            try expect(file.marks.last?.note == "QUOTA_EXCEEDED: no place", "\(file.marks)")
+        },
+        StoreCheck("a replayed job that fails again opens the same letter, until its replays are used up") { fixture in
+            let store = try await fixture.store()
+            try await store.take()
+            try await store.fail(.stopCheck)
+            for round in 1...2 {
+                guard case .done(let letter, _) = try await store.replay(1, limit: 2) else {
+                    throw ConformanceFailure("round \(round) is not replayed")
+                }
+                try await store.retry(as: try value(letter.retryRequest))
+                let settled = try await store.letters(LetterQuery(kinds: [.dead]))
+                try expect(settled.isEmpty, "\(settled)")
+                try await store.fail(.stopCheck, attempt: try await store.attempt(of: .stopCheck))
+                let open = try await store.letters(LetterQuery(kinds: [.dead]))
+                try expect(open.map(\.replays) == [round] && open.map(\.arrivals) == [round + 1], "\(open)")
+            }
+            let third = try await store.replay(1, limit: 2)
+            guard case .refused = third else { throw ConformanceFailure("no guard: \(third)") }
+            guard case .done = try await store.replay(1, limit: .max) else { throw ConformanceFailure("not forced") }
+        },
+        StoreCheck("a dead letter is settled when its owner has the image tried again") { fixture in
+            let store = try await fixture.store()
+            try await store.take()
+            try await store.fail(.stopCheck)
+            try await store.retry(as: RequestIdentity(owner: Given.owner, requestID: RequestID(known: "own")))
+            let open = try await store.letters(LetterQuery(kinds: [.dead]))
+            let settled = try await store.letters(LetterQuery(kinds: [.dead], states: [.settled]))
+            try expect(open.isEmpty && settled.count == 1, "\(open) \(settled)")
+            let verdict = try await store.replay(1)
+            guard case .refused = verdict else { throw ConformanceFailure("replayed: \(verdict)") }
+        },
+        StoreCheck("a message is kept byte for byte, and one that comes again is the same letter") { fixture in
+            let store = try await fixture.store()
+            for body in [Array("{\"a\": \"ä\u{0}\"}".utf8), [0xFF, 0x00, 0x80], []] {
+                let message = Given.message(body)
+                let letter = Given.letter("msg-\(body.count)", message)
+                try await store.keep(letter, message, at: Given.at(1))
+                let file = try value(try await store.letter(letter.id))
+                try expect(file.message == message && file.letter == letter, "\(file)")
+            }
+            let message = Given.message([])
+            try await store.keep(Given.letter("msg-0", message, at: 7), message, at: Given.at(7))
+            let again = try value(try await store.letter(LetterID(known: "msg-0")))
+            try expect(again.letter.arrivals == 2 && again.letter.firstAt == Given.at(1), "\(again.letter)")
+            try expect(again.letter.lastAt == Given.at(7) && again.marks.count == 2, "\(again)")
+        },
+        StoreCheck("a parked message goes back to the exchange it belongs to, and nowhere if there is none") {
+            fixture in
+            let store = try await fixture.store()
+            let keys = ["clean-up": OutgoingMessage.Destination.jobs, "image.create": .requests]
+            for (key, destination) in keys {
+                let message = Given.message(Array("{}".utf8), key: key)
+                try await store.keep(Given.letter("msg-\(key)", message), message, at: Given.at(1))
+                let verdict = try await store.replay(LetterID(known: "msg-\(key)"))
+                guard case .done(_, let outgoing) = verdict else { throw ConformanceFailure("\(key): \(verdict)") }
+                try expect(outgoing.map(\.destination) == [destination], "\(outgoing)")
+                try expect(outgoing.map(\.routingKey) == [key] && outgoing[0].body == "{}", "\(outgoing)")
+                let waiting = try await store.waiting()
+                try expect(waiting.contains(outgoing[0]), "\(waiting)")
+            }
+            let stray = Given.message([], key: "image.explode")
+            try await store.keep(Given.letter("msg-stray", stray), stray, at: Given.at(1))
+            let refused = try await store.replay(LetterID(known: "msg-stray"))
+            guard case .refused = refused else { throw ConformanceFailure("\(refused)") }
+            let unknown = try await store.replay(LetterID(known: "nobody"))
+            try expect(unknown == .unknown, "\(unknown)")
+        },
+        StoreCheck("a discarded letter is closed, with whom and why, and stays") { fixture in
+            let store = try await fixture.store()
+            let message = Given.message([])
+            try await store.keep(Given.letter("msg-1", message), message, at: Given.at(1))
+            let id = LetterID(known: "msg-1")
+            guard case .done = try await store.discard(id, by: "bob@ops", note: "asked", at: Given.at(2)) else {
+                throw ConformanceFailure("it is not discarded")
+            }
+            guard case .refused = try await store.discard(id, by: "bob@ops", note: nil, at: Given.at(3)),
+                case .refused = try await store.replay(id)
+            else { throw ConformanceFailure("it is judged twice") }
+            let open = try await store.letters(LetterQuery(kinds: [.parked]))
+            let file = try value(try await store.letter(id))
+            try expect(open.isEmpty && file.letter.state == .discarded && file.message == message, "\(file)")
+            try expect(
+                file.marks.last == LetterMark(at: Given.at(2), who: "bob@ops", action: .discarded, note: "asked"),
+                "\(file)"
+            )
+        },
+        StoreCheck("letters are found by kind, step, cause, owner and age, and counted alike") { fixture in
+            let store = try await fixture.store()
+            let other = Owner(known: "acct-2")
+            try await store.take(1)
+            try await store.take(2, instance: "i-2", owner: other)
+            try await store.fail(.stopCheck, of: 1, at: 10)
+            try await store.fail(.stopCheck, of: 2, code: .failedPrecondition, at: 20)
+            let message = Given.message([1])
+            try await store.keep(Given.letter("msg-1", message, at: 30), message, at: Given.at(30))
+            func ids(_ change: (inout LetterQuery) -> Void) async throws -> [String] {
+                var query = LetterQuery(kinds: Set(Letter.Kind.allCases))
+                change(&query)
+                let letters = try await store.letters(query)
+                let count = try await store.letterGroups(query).map(\.count).reduce(0, +)
+                try expect(count == letters.count || query.limit < 100, "\(count) of \(letters.count)")
+                return letters.map(\.id.text)
+            }
+            let found: [([String], [String])] = [
+                (try await ids { _ in }, ["img-1", "img-2", "msg-1"]),
+                (try await ids { $0.kinds = [.dead] }, ["img-1", "img-2"]),
+                (try await ids { $0.kinds = [] }, []),
+                (try await ids { $0.step = .stopCheck }, ["img-1", "img-2"]),
+                (try await ids { $0.step = .replicate }, []),
+                (try await ids { $0.cause = "FAILED_PRECONDITION" }, ["img-2"]),
+                (try await ids { $0.owner = other }, ["img-2"]),
+                (try await ids { $0.before = Given.at(20) }, ["img-1"]),
+                (try await ids { $0.after = Given.at(20) }, ["img-2", "msg-1"]),
+                (try await ids { $0.ids = [LetterID(known: "img-2"), LetterID(known: "msg-1")] }, ["img-2", "msg-1"]),
+                (try await ids { $0.limit = 1 }, ["img-1"]),
+                (try await ids { $0.states = [.discarded] }, []),
+            ]
+            for (index, pair) in found.enumerated() { try expect(pair.0 == pair.1, "\(index): \(pair.0)") }
+            let groups = try await store.letterGroups(LetterQuery(kinds: [.dead]))
+            try expect(groups.map(\.cause).sorted() == ["FAILED_PRECONDITION", "UNAVAILABLE"], "\(groups)")
+            try expect(groups.allSatisfy { $0.count == 1 && $0.step == .stopCheck }, "\(groups)")
+        },
+    ]
+
+    static let workers = [
+        StoreCheck("a worker is there by its last report, until it signs off") { fixture in
+            let store = try await fixture.store()
+            let first = Given.report(1, at: 1)
+            try await store.report(first)
+            try await store.report(Given.report(2, at: 1))
+            let later = Given.report(1, at: 11)
+            try await store.report(later)
+            let standings = try await store.workers()
+            try expect(standings.map(\.report.worker) == [Given.worker(1), Given.worker(2)], "\(standings)")
+            try expect(standings[0].report == later && !standings[0].isGone, "\(standings)")
+            try expect(standings.allSatisfy { $0.silence >= .zero && $0.silence < .seconds(30) }, "\(standings)")
+            // Manual time is far from the database's own clock, and that shows.
+            try expect(standings[0].skew == later.at - standings[0].storedAt, "\(standings)")
+            try expect(standings[0].skew < .seconds(-1000), "\(standings[0].skew)")
+            try await store.signOff(Given.worker(1))
+            let left = try await store.workers()
+            try expect(left.map(\.report.worker) == [Given.worker(2)], "\(left)")
+        },
+        StoreCheck("everybody's leases say since when, and open images are the oldest first") { fixture in
+            let store = try await fixture.store()
+            try await store.take(1, at: 1)
+            try await store.take(2, instance: "i-2", at: 2)
+            _ = try await store.grant(.stopCheck, of: 2, by: 2, at: 5)
+            _ = try await store.grant(.stopCheck, of: 1, by: 1, at: 6)
+            let leases = try await store.leases()
+            try expect(leases.map(\.image) == [Given.image(1), Given.image(2)], "\(leases)")
+            try expect(leases.map(\.since) == [Given.at(6), Given.at(5)], "\(leases)")
+            let images = try await store.openImages(limit: 10)
+            let one = try await store.openImages(limit: 1)
+            try expect(images.map(\.id) == [Given.image(1), Given.image(2)] && one.count == 1, "\(images.map(\.id))")
+            _ = try await store.cancel(1, request: 1)
+            let left = try await store.openImages(limit: 10)
+            try expect(left.map(\.id) == [Given.image(2)], "\(left.map(\.id))")
+        },
+    ]
+}
+
+extension Given {
+    static func message(_ body: [UInt8], key: String = "image.create") -> KeptMessage {
+        KeptMessage(
+            routingKey: key,
+            contentType: "application/json",
+            messageID: "m1",
+            correlationID: nil,
+            replyTo: "answers",
+            body: body
+        )
+    }
+
+    static func letter(_ id: String, _ message: KeptMessage, at seconds: Int64 = 1) -> Letter {
+        Letter(LetterID(known: id), .parked, of: message, reason: "INVALID_ARGUMENT: no", at: at(seconds))
+    }
+
+    static func failure(_ code: ErrorCode = .unavailable) -> StepFailure {
+        StepFailure(.permanent, code, "it broke", advice: "mend it")
+    }
+
+    static func buried(_ job: Job, attempt: Int = 1, code: ErrorCode = .unavailable) -> Event {
+        .deadLettered(job, attempt: attempt, failure(code))
+    }
+
+    static func report(_ number: Int, at seconds: Int64) -> WorkerReport {
+        WorkerReport(
+            worker: worker(number),
+            identity: WorkerIdentity(host: "h\(number)", processID: 7, version: "1.0"),
+            lanes: ["intake"],
+            concurrency: 4,
+            startedAt: at(0),
+            at: at(seconds)
+        )
+    }
+}
+
+extension ImageStore {
+    /// Lets a job fail for good, to the end of its dead letter.
+    fileprivate func fail(
+        _ job: Job,
+        of image: Int = 1,
+        attempt: Int = 1,
+        code: ErrorCode = .unavailable,
+        at seconds: Int64 = 0
+    ) async throws {
+        let grant = try await grant(job, of: image, attempt: attempt, at: seconds)
+        let failed = Event.failed(job, fence: grant.fence, Given.failure(code), discarded: true)
+        try await tell(failed, image: Given.image(image), at: seconds)
+        try await tell(Given.buried(job, attempt: attempt, code: code), image: Given.image(image), at: seconds)
+    }
+
+    fileprivate func attempt(of job: Job) async throws -> Int { try value(try await present().jobs[job]).attempt }
+
+    /// What a worker does with an accepted `image.retry`.
+    fileprivate func retry(as identity: RequestIdentity) async throws {
+        let request = ImageRequest(requestID: identity.requestID, owner: identity.owner, imageID: Given.image())
+        let settlement = try await ask(.retry, .retry(request))
+        try expect(settlement.answer.rejection == nil, "\(settlement.answer)")
+    }
+
+    fileprivate func replay(_ image: Int, limit: Int = 3, at seconds: Int64 = 0) async throws -> LetterVerdict {
+        try await replay(LetterID(known: "img-\(image)"), limit: limit, at: seconds)
+    }
+
+    fileprivate func replay(_ id: LetterID, limit: Int = 3, at seconds: Int64 = 0) async throws -> LetterVerdict {
+        try await replay(id, by: "alice@ops1", limit: limit, at: Given.at(seconds))
+    }
+}

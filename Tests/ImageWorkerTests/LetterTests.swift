@@ -1,0 +1,161 @@
+import GoldsmithTestSupport
+import ImageCore
+import Testing
+
+@testable import ImageWorker
+
+@Suite("What only a human can judge is written down", .timeLimit(.minutes(1)))
+struct LetterTests {
+    private func stray(_ body: String, id: String? = nil, reason: String? = "not a job message") -> IncomingMessage {
+        IncomingMessage(routingKey: "image.create", messageID: id, body: Array(body.utf8), reason: reason)
+    }
+
+    private func failing(_ name: String, _ failure: StepFailure) -> Interceptor {
+        { call in call.name == name && call.moment == .before ? .fail(failure) : .pass }
+    }
+
+    private func letters(_ rig: Rig) async throws -> [Letter] {
+        try await rig.store.letters(LetterQuery(kinds: Set(Letter.Kind.allCases), states: []))
+    }
+
+    @Test("a parked message becomes a letter with its cause, and leaves its queue")
+    func parked() async throws {
+        let rig = try await Rig()
+        rig.broker.send(stray(#"{"owner": "acct-7"}"#, reason: "INVALID_ARGUMENT: requestId is missing"), to: .parked)
+        rig.broker.send(stray("?"), to: .unrouted)
+        rig.broker.send(stray("!", reason: nil), to: .parked)
+        for lane in [Lane.parked, .unrouted, .parked] { await rig.worker().work(lane) }
+        let letters = try await letters(rig)
+        let causes = Set(letters.map(\.cause))
+        #expect(causes == ["INVALID_ARGUMENT", Letter.Cause.unrouted, Letter.Cause.deliveryLimit])
+        #expect(letters.first { $0.cause == "INVALID_ARGUMENT" }?.owner == Owner(known: "acct-7"))
+        #expect(letters.first { $0.cause == "INVALID_ARGUMENT" }?.reason == "requestId is missing")
+        #expect(rig.broker.unacked == 0 && rig.broker.busyLanes.isEmpty)
+    }
+
+    @Test("a worker that dies just before or just after it writes one down loses none", arguments: 1...2)
+    func crash(call: Int) async throws {
+        let rig = try await Rig()
+        rig.broker.send(stray("?"), to: .parked)
+        let dying = rig.worker("w1", plan: CrashPlan(at: call))
+        await dying.work(.parked)
+        #expect(dying.plan.isDead)
+        rig.broker.lose("w1")
+        await rig.worker("w2").work(.parked)
+        let letters = try await letters(rig)
+        #expect(letters.count == 1 && letters.first?.kind == .parked)
+        #expect(rig.broker.unacked == 0 && rig.broker.busyLanes.isEmpty)
+    }
+
+    @Test("the same message is one letter, another body, key or sender is another")
+    func identity() async throws {
+        let rig = try await Rig()
+        let worker = rig.worker()
+        var other = stray("?")
+        other.replyTo = "answers"
+        for message in [stray("?"), stray("?"), stray("!"), other, stray("?", id: "m1")] {
+            rig.broker.send(message, to: .parked)
+            await worker.work(.parked)
+        }
+        let letters = try await letters(rig)
+        #expect(letters.count == 4 && letters.map(\.arrivals).sorted() == [1, 1, 1, 2])
+    }
+
+    @Test("a replayed message that is parked again is the same letter, and the third time it stays")
+    func loop() async throws {
+        let rig = try await Rig()
+        let worker = rig.worker()
+        rig.broker.send(stray("?"), to: .parked)
+        await worker.work(.parked)
+        for _ in 0..<Letter.replayLimit {
+            let letter = try #require(try await letters(rig).first)
+            let verdict = try await rig.store.replay(
+                letter.id,
+                by: "alice",
+                limit: Letter.replayLimit,
+                at: rig.time.now()
+            )
+            guard case .done(_, let outgoing) = verdict else {
+                Issue.record("\(verdict)")
+                return
+            }
+            await worker.context.send(outgoing)
+            await worker.work(.intake)
+            let parked = try #require(rig.broker.parked.last)
+            rig.broker.send(with(parked.message, reason: parked.reason), to: .parked)
+            await worker.work(.parked)
+        }
+        let letters = try await letters(rig)
+        #expect(letters.count == 1 && letters.first?.state == .open)
+        let verdict = try await rig.store.replay(
+            letters[0].id,
+            by: "alice",
+            limit: Letter.replayLimit,
+            at: rig.time.now()
+        )
+        guard case .refused = verdict else {
+            Issue.record("\(verdict)")
+            return
+        }
+    }
+
+    private func with(_ message: IncomingMessage, reason: String?) -> IncomingMessage {
+        var message = message
+        message.reason = reason
+        return message
+    }
+
+    @Test("a clean-up that gave up is replayed, done, and gives the quota back")
+    func cleanUp() async throws {
+        let rig = try await Rig()
+        let broken = failing("driver.capture /dev/vdb", StepFailure(.permanent, .failedPrecondition, "no"))
+        let stuck = failing("driver.delete", StepFailure(.permanent, .unavailable, "cannot delete"))
+        let clumsy = rig.worker(driver: { call in
+            if case .fail(let failure) = await broken(call) { return .fail(failure) }
+            return await stuck(call)
+        })
+        rig.request()
+        try await rig.run(clumsy)
+        for letter in rig.broker.parked {
+            rig.broker.send(with(letter.message, reason: letter.reason), to: .parked)
+            await clumsy.work(.parked)
+        }
+        let parked = try await rig.store.letters(LetterQuery(kinds: [.parked]))
+        #expect(!parked.isEmpty && parked.allSatisfy { $0.step == .cleanUp && $0.owner == Owner(known: "acct-1") })
+        let worker = rig.worker("w2")
+        for letter in parked {
+            let verdict = try await rig.store.replay(letter.id, by: "alice", limit: 1, at: rig.time.now())
+            if case .done(_, let outgoing) = verdict { await worker.context.send(outgoing) }
+        }
+        try await rig.run(worker)
+        let image = try await rig.image()
+        #expect(image.cleanUp == .done && image.quota == .none)
+        #expect(try await rig.store.letters(LetterQuery(kinds: [.parked])).isEmpty)
+    }
+
+    @Test("a replayed dead letter has its image tried again, made by the rules, once")
+    func dead() async throws {
+        let rig = try await Rig()
+        let broken = rig.worker(
+            driver: failing("driver.capture /dev/vdb", StepFailure(.permanent, .failedPrecondition, "no"))
+        )
+        rig.request()
+        try await rig.run(broken)
+        let letter = try #require(try await rig.store.letters(LetterQuery(kinds: [.dead])).first)
+        #expect(letter.job == .dataDisk(try #require(DeviceName("/dev/vdb"))) && letter.owner == Owner(known: "acct-1"))
+        let verdict = try await rig.store.replay(letter.id, by: "alice", limit: 3, at: rig.time.now())
+        guard case .done(_, let outgoing) = verdict else {
+            Issue.record("\(verdict)")
+            return
+        }
+        let worker = rig.worker("w2")
+        // The command died after the broker had it, and another process sends it once more.
+        await worker.context.send(outgoing)
+        _ = await rig.broker.publish(outgoing)
+        try await rig.run(worker)
+        let image = try await rig.image()
+        #expect(image.status == .available)
+        let file = try #require(try await rig.store.letter(letter.id))
+        #expect(file.marks.map(\.action) == [.arrived, .replayed])
+    }
+}
