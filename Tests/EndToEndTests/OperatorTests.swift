@@ -117,13 +117,12 @@ struct OperatorTests {
     func dead() async throws {
         try await Dev.with { dev in
             _ = try await dev.run("instance", "sample", "--id", "i-bad", "--mib", "4")
-            let disk = "\(dev.data)/instances/i-bad/vda.qcow2"
-            let sound = try Data(contentsOf: URL(fileURLWithPath: disk))
-            try Data("no disk at all".utf8).write(to: URL(fileURLWithPath: disk))
+            let west = "\(dev.data)/locations/west"
+            #expect(rename(west, west + ".away") == 0)
             let failed = try await dev.run("image", "create", "--instance", "i-bad", "--name", "bad", "--wait")
             #expect(failed.code == 1, "\(failed.output) \(failed.complaint)")
             let letter = try #require(try await dev.json([ShownLetter].self, "dead", "list").first)
-            #expect(letter.owner == "local" && letter.step == "stop-check" && letter.state == "open", "\(letter)")
+            #expect(letter.owner == "local" && letter.step == "replicate" && letter.state == "open", "\(letter)")
             #expect(try await dev.run("dead", "list", "--group").output.contains(letter.cause))
 
             #expect(try await dev.run("dead", "replay", letter.id).code == 0)
@@ -133,7 +132,7 @@ struct OperatorTests {
             }
             #expect(isBack, "it fails again, as the same letter")
 
-            try sound.write(to: URL(fileURLWithPath: disk))
+            #expect(rename(west + ".away", west) == 0)
             let again = try await dev.run("dead", "replay", "--all", "--cause", letter.cause)
             #expect(again.code == 0, "\(again.output) \(again.complaint)")
             #expect(try await dev.run("image", "watch", letter.id).code == 0)
@@ -181,6 +180,8 @@ struct OperatorTests {
     @Test("the doctor looks at everything, finds a missing binding, and changes nothing")
     func doctor() async throws {
         try await Dev.with { dev in
+            // The broker counts consumers and disk space some seconds after it starts.
+            #expect(await eventually { (try? await dev.run("doctor").code) == 0 })
             let found = try await dev.json([ShownFinding].self, "doctor")
             let names = [
                 "qemu-img", "libguestfs", "database", "schema", "outbox", "dead", "parked", "clock of this machine",
@@ -188,7 +189,8 @@ struct OperatorTests {
                 "feature flags", "consumer_timeout", "location east", "location west", "store's disk",
             ]
             for name in names { #expect(found.contains { $0.what == name }, "\(name)") }
-            #expect(!found.contains { $0.grade == "bad" }, "\(found.filter { $0.grade == "bad" })")
+            let bad = found.filter { $0.grade == "bad" }
+            #expect(bad.isEmpty, "\(bad)")
 
             let connection = AMQPConnection(
                 endpoint: try AMQPEndpoint(parsing: try #require(dev.facts?.amqpUrl)),

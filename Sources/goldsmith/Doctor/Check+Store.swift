@@ -89,11 +89,19 @@ extension Check {
         guard let store = try await settings.currentStore() else { return findings }
         let standings = try await stored { () async throws(StoreError) in try await store.workers() }
         let alive = standings.filter { !$0.isGone }
-        findings.append(
-            alive.isEmpty
-                ? Diagnosis("workers", .bad, "none is alive: nothing is done", advice: "start `goldsmith worker`")
-                : Diagnosis("workers", .good, "\(alive.count) alive")
-        )
+        if alive.isEmpty {
+            let open = try await stored { () async throws(StoreError) in try await store.openImages(limit: 1) }
+            findings.append(
+                Diagnosis(
+                    "workers",
+                    open.isEmpty ? .warning : .bad,
+                    "none is alive\(open.isEmpty ? "" : ", and there is work to be done")",
+                    advice: "start `goldsmith worker`"
+                )
+            )
+        } else {
+            findings.append(Diagnosis("workers", .good, "\(alive.count) alive"))
+        }
         for gone in standings where gone.isGone {
             findings.append(
                 Diagnosis(
