@@ -147,7 +147,7 @@ extension Image {
     }
 
     /// Whether a job that has failed has consequences that nobody has drawn yet: its dead letter is on its way.
-    func awaitsBurial(_ job: Job) -> Bool {
+    public func awaitsBurial(_ job: Job) -> Bool {
         switch job {
         case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: !status.isEnd
         case .launch(let instance): ties.launches.contains { $0.instanceID == instance }

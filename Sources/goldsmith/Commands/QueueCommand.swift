@@ -184,7 +184,7 @@ struct WaitingJob: Encodable {
                 let isHere =
                     switch lane {
                     case .job(let step): job.step == step && state.phase == .waiting
-                    case .deadLetters: job.step != .cleanUp && state.phase == .failed && !image.status.isEnd
+                    case .deadLetters: state.phase == .failed && image.awaitsBurial(job)
                     case .intake, .parked, .unrouted, nil: false
                     }
                 guard isHere else { return nil }

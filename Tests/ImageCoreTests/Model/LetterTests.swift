@@ -1,0 +1,77 @@
+import Testing
+
+@testable import ImageCore
+
+@Suite("A letter says what a human needs to judge")
+struct LetterTests {
+    private func message(_ body: String, key: String = "image.create") -> KeptMessage {
+        KeptMessage(
+            routingKey: key,
+            contentType: nil,
+            messageID: nil,
+            correlationID: nil,
+            replyTo: nil,
+            body: Array(body.utf8)
+        )
+    }
+
+    private func letter(_ body: String, key: String = "image.create", reason: String?) -> Letter {
+        Letter(LetterID(known: "msg-1"), .parked, of: message(body, key: key), reason: reason, at: Sample.now)
+    }
+
+    @Test("the cause is the reason's code, or says that the message is not ours")
+    func cause() {
+        #expect(letter("{}", reason: "OUT_OF_RANGE: too: many").cause == "OUT_OF_RANGE")
+        #expect(letter("{}", reason: "OUT_OF_RANGE: too: many").reason == "too: many")
+        #expect(letter("{}", reason: "there is no operation a:b").cause == Letter.Cause.foreign)
+        #expect(letter("{}", reason: "").cause == Letter.Cause.foreign)
+        #expect(letter("{}", reason: nil).cause == Letter.Cause.deliveryLimit)
+    }
+
+    @Test("what a stranger wrote is shown on one line, without what cannot be seen")
+    func plain() {
+        let letter = letter("{}", reason: "no\u{1B}[2J\nway\u{202E}" + String(repeating: "x", count: 10_000))
+        #expect(!letter.reason.unicodeScalars.contains { $0.value < 32 || $0.value == 0x202E })
+        #expect(letter.reason.count <= PlainText.sentenceLimit + 1)
+    }
+
+    @Test("a job's message gives step, job, image and attempts; a request's gives its owner")
+    func facts() {
+        let job = letter(
+            #"{"attempt":30,"imageId":"img-1","job":"clean-up:img-1.east.4"}"#,
+            key: "clean-up",
+            reason: "UNAVAILABLE: no"
+        )
+        #expect(job.step == .cleanUp && job.image?.text == "img-1" && job.attempts == 30)
+        #expect(letter(#"{"owner": "acct-7"}"#, reason: "x").owner?.text == "acct-7")
+        #expect(letter(#"{"owner": "../etc"}"#, reason: "x").owner == nil)
+        #expect(letter("\u{0}", reason: "x").owner == nil)
+    }
+
+    @Test("a dead letter's replay is its owner's request, under a number of its own each time")
+    func retry() throws {
+        var image = Sample.accepted().image
+        let now = Circumstances(now: Sample.now)
+        #expect(Letter(ofFailed: image) == nil)
+        _ = image.apply(.began(.stopCheck, attempt: 1), in: now)
+        _ = image.apply(.deadLettered(.stopCheck, attempt: 1, Sample.failure(.permanent)), in: now)
+        var letter = try #require(Letter(ofFailed: image))
+        letter.replays = 1
+        let first = try #require(letter.retryMessage)
+        #expect(letter.retryMessage == first, "however often it is sent, it is the same request")
+        let body = Array(first.body.utf8)
+        let request = try Request.parse(.retry, contentType: first.contentType, messageID: nil, body: body)
+        #expect(request.identity == letter.retryRequest && request.identity.owner == Sample.owner)
+        letter.replays = 2
+        #expect(letter.retryRequest?.requestID != request.identity.requestID)
+    }
+
+    @Test("a message that no exchange is for, or that is no text, is not put back")
+    func noRoad() {
+        #expect(message("{}", key: "image.explode").replay(1, of: LetterID(known: "msg-1")) == nil)
+        var broken = message("{}")
+        broken.body = [0xFF]
+        #expect(broken.replay(1, of: LetterID(known: "msg-1")) == nil)
+        #expect(message("{}", key: "replicate").replay(1, of: LetterID(known: "msg-1"))?.destination == .jobs)
+    }
+}
