@@ -118,7 +118,7 @@ struct WorkersView: Encodable {
                 worker.host,
                 String(worker.pid),
                 worker.version,
-                Format.age(now - worker.startedAt),
+                worker.state == .alive ? Format.age(now - worker.startedAt) : "–",
                 "\(Format.age(.seconds(worker.silentSeconds))) ago",
                 isAll ? "all" : worker.lanes.joined(separator: ","),
                 doing.isEmpty ? "–" : doing.joined(separator: "; ")
