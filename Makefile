@@ -3,6 +3,7 @@ SHELL := /bin/sh
 SWIFT ?= swift
 # The demo and the tests use the development build; `make release` is for production.
 BUILD := .build/debug
+EXAMPLES := examples/swift/Package.swift examples/swift/Sources
 
 .PHONY: help setup build release test demo contract simulate simulate-mutants lint format check sanitize fuzz bench bench-bytes \
 	chaos chaos-cluster clean
@@ -39,10 +40,10 @@ simulate-mutants: setup ## Plant known defects one at a time; fails unless the s
 	@scripts/simulate-mutants
 
 lint: ## Check the formatting
-	$(SWIFT) format lint --strict -r -p Package.swift Sources Tests Benchmarks Chaos Fuzz
+	$(SWIFT) format lint --strict -r -p Package.swift Sources Tests Benchmarks Chaos Fuzz $(EXAMPLES)
 
 format: ## Format the sources
-	$(SWIFT) format -i -r -p Package.swift Sources Tests Benchmarks Chaos Fuzz
+	$(SWIFT) format -i -r -p Package.swift Sources Tests Benchmarks Chaos Fuzz $(EXAMPLES)
 
 check: lint ## Lint, and build with warnings as errors
 	GOLDSMITH_WARNINGS=error $(SWIFT) build --build-tests
