@@ -9,7 +9,7 @@ import jsonschema
 import yaml
 
 HERE = pathlib.Path(__file__).resolve().parent
-DOCS = HERE.parent.parent / "docs"
+ROOT = HERE.parent.parent
 
 
 class LocalResolver(jsonschema.RefResolver):
@@ -57,7 +57,7 @@ def closed(value):
 
 class Contract:
     def __init__(self):
-        self.document = yaml.safe_load((DOCS / "asyncapi.yaml").read_text(encoding="utf-8"))
+        self.document = yaml.safe_load((ROOT / "docs/asyncapi.yaml").read_text(encoding="utf-8"))
         self.strict = copy.deepcopy(self.document)
         for part in ("schemas", "messages"):
             self.strict["components"][part] = closed(self.strict["components"][part])
@@ -137,9 +137,9 @@ class Contract:
         return fitting[0]
 
 
-def documented():
-    """The fenced JSON of docs/messages.md: line, label, value."""
-    page = (DOCS / "messages.md").read_text(encoding="utf-8")
+def documented(name="docs/messages.md"):
+    """The fenced JSON of a page: line, label, value."""
+    page = (ROOT / name).read_text(encoding="utf-8")
     found = []
     for match in re.finditer(r"^```json ?([^\n]*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
         line = page.count("\n", 0, match.start()) + 1

@@ -86,6 +86,10 @@ class Documents(unittest.TestCase):
         self.assertLessEqual(set(CONTRACT.requests.values()), shown)
         self.assertGreater(len(shown), 20)
 
+    def test_the_request_in_the_readme_is_valid(self):
+        ((line, label, value),) = documented("README.md")
+        self.assertEqual(CONTRACT.complaints(label, value), [], f"README.md:{line}")
+
     def test_the_fields_of_a_value_are_told_apart(self):
         self.assertEqual(fields({"a": [{"b": 1}, {"c": 2}]}), {"", ".a", ".a[]", ".a[].b", ".a[].c"})
 
