@@ -36,22 +36,39 @@ extension DriverConformance {
             try await fixture.driver.delete(snapshot)
             try expect(try await fixture.driver.inventory() == [capture.resource], "something is left")
         },
-        DriverCheck("a launched instance has its owner, its disks and their sizes, and is no resource") { fixture in
+        DriverCheck("a launched instance appears whole, with its owner, its disks and their sizes, and is no resource")
+        { fixture in
             let (launch, replica) = try await fixture.replicated()
             let made = try resource(.instance, "launch")
             let seen = Reports()
             try await fixture.driver.launch(launch, from: replica, into: made) { seen.add($0) }
             try seen.expectWhole()
+            try await expect(.notFound, .permanent) {
+                _ = try await fixture.driver.describe(launch.instanceID, for: nil)
+            }
+            // A second time for a worker that died after the first.
+            for _ in 0..<2 { try await fixture.driver.handOver(launch, from: made) }
             let instance = try await fixture.driver.describe(launch.instanceID, for: launch.owner)
             try expect(instance.status == .stopped && instance.owner == launch.owner, "\(instance)")
             try expect(instance.disks.map(\.device) == launch.disks.map(\.device), "\(instance.disks)")
             try expect(instance.disks.map(\.sizeBytes) == launch.disks.map(\.sizeBytes), "\(instance.disks)")
             try expect(instance.disks.map(\.autoDelete) == launch.disks.map(\.autoDelete), "\(instance.disks)")
             try expect(!(try await fixture.driver.inventory().contains { $0.kind == .instance }), "a resource is left")
-            // A worker that was thought dead does it once more.
+        },
+        DriverCheck("an instance whose launch failed after all goes with what it was put together in") { fixture in
+            let (launch, replica) = try await fixture.replicated()
+            let (made, other) = (try resource(.instance, "launch"), try resource(.instance, "other"))
             try await fixture.driver.launch(launch, from: replica, into: made, progress: { _ in })
+            try await fixture.driver.handOver(launch, from: made)
+            try await fixture.driver.launch(launch, from: replica, into: other, progress: { _ in })
+            try await expect(.conflict, .permanent) { try await fixture.driver.handOver(launch, from: other) }
+            try await fixture.driver.delete(other)
+            _ = try await fixture.driver.describe(launch.instanceID, for: nil)
             try await fixture.driver.delete(made)
-            try expect(try await fixture.driver.describe(launch.instanceID, for: nil) == instance, "it was changed")
+            try await expect(.notFound, .permanent) {
+                _ = try await fixture.driver.describe(launch.instanceID, for: nil)
+            }
+            try await expect(.notFound, .permanent) { try await fixture.driver.handOver(launch, from: made) }
         },
     ]
 }

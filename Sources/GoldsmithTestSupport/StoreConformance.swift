@@ -123,7 +123,7 @@ extension ImageStore {
             switch grant.job {
             case .stopCheck: .checked([])
             case .cleanUp: .cleaned
-            case .launch(let instance): .launched(instance)
+            case .launch(let instance): grant.image.jobs[grant.job]?.output == nil ? .built : .launched(instance)
             case .systemDisk, .dataDisk, .convert:
                 .captured(
                     Capture(

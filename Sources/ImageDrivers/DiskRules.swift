@@ -39,6 +39,14 @@ extension StepFailure {
         )
     }
 
+    static func notBuilt(_ id: InstanceID) -> StepFailure {
+        StepFailure(.permanent, .notFound, "What was put together for instance \(id) is gone.")
+    }
+
+    static func exists(_ id: InstanceID) -> StepFailure {
+        StepFailure(.permanent, .conflict, "There is another instance \(id) already.")
+    }
+
     static func noSnapshot(_ resource: Resource) -> StepFailure {
         StepFailure(.permanent, .invalidArgument, "\(resource.id) is not a snapshot.")
     }

@@ -69,6 +69,9 @@ struct WatchedDriver: ImageDriver {
     }
     func inventory() async throws(StepFailure) -> [Resource] { try await driver.inventory() }
     func delete(_ resource: Resource) async throws(StepFailure) { try await driver.delete(resource) }
+    func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
+        try await driver.handOver(launch, from: resource)
+    }
 
     func capture(
         _ device: DeviceName,

@@ -32,8 +32,7 @@ struct Steps {
                 try await driver.convert(conversion.systemDisk, into: try resource(of: grant), progress: progress)
             )
         case .launch(let instance):
-            try await launch(instance, grant, progress)
-            return .launched(instance)
+            return try await launch(instance, grant, progress)
         case .cleanUp(let id):
             // Already struck from the ledger means already gone.
             if let entry = image.ledger.first(where: { $0.resource.id == id }) {
@@ -47,14 +46,19 @@ struct Steps {
         _ instance: InstanceID,
         _ grant: Grant,
         _ progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) {
+    ) async throws(StepFailure) -> JobOutput {
         let image = grant.image
         guard let launch = image.ties.launches.first(where: { $0.instanceID == instance }),
             let replica = image.replicas.first(where: { $0.location == launch.location })
         else {
             throw StepFailure(.permanent, .internal, "image \(image.id) knows nothing of the launch of \(instance)")
         }
+        if let built = image.ledger.first(where: { $0.job == grant.job && $0.isAdopted }) {
+            try await driver.handOver(launch, from: built.resource)
+            return .launched(instance)
+        }
         try await driver.launch(launch, from: replica, into: try resource(of: grant), progress: progress)
+        return .built
     }
 
     private func capture(

@@ -53,6 +53,11 @@ struct LocalLaunchTests {
             )
         }
 
+        func put(_ launch: Launch) async throws {
+            try await scratch.driver.launch(launch, from: replica, into: try place) { _ in }
+            try await scratch.driver.handOver(launch, from: try place)
+        }
+
         var place: Resource { get throws { try known(resource("img-1", .instance, "launch")) } }
         func disk(_ name: String, of instance: String = "i-new") -> String {
             scratch.path("instances", instance, name + ".qcow2")
@@ -62,7 +67,7 @@ struct LocalLaunchTests {
     @Test("its disks hold the image's bytes, and the file system inside still checks clean")
     func equal() async throws {
         let made = try await Made()
-        try await made.scratch.driver.launch(try made.launch(), from: made.replica, into: try made.place) { _ in }
+        try await made.put(try made.launch())
         for (name, source) in [("vda", "i-web1"), ("vdb", "i-web1")] {
             try await DriverScratch.run(
                 "/usr/bin/qemu-img",
@@ -82,7 +87,7 @@ struct LocalLaunchTests {
     func grown() async throws {
         let made = try await Made()
         let launch = try made.launch(grown: 32 << 20)
-        try await made.scratch.driver.launch(launch, from: made.replica, into: try made.place) { _ in }
+        try await made.put(launch)
         // Without -s, compare takes a shorter disk for equal when the longer one goes on with zeros.
         try await DriverScratch.run(
             "/usr/bin/qemu-img",
@@ -113,8 +118,7 @@ struct LocalLaunchTests {
     func taken() async throws {
         let made = try await Made()
         let failure = try await refusal {
-            let launch = try made.launch("i-web1")
-            try await made.scratch.driver.launch(launch, from: made.replica, into: try made.place) { _ in }
+            try await made.put(try made.launch("i-web1"))
         }
         #expect(failure.code == .conflict)
         #expect(try await made.scratch.driver.describe(InstanceID(known: "i-web1")).disks.count == 2)

@@ -107,11 +107,22 @@ extension Image {
         return ties.launches.first { $0.instanceID == instance }
     }
 
-    /// The instance is its owner's now. What earlier attempts left is deleted.
-    mutating func handOver(_ instance: InstanceID, fence: Int64, in turn: inout Turn) {
-        let job = Job.launch(instance)
-        ledger.removeAll { $0.job == job && $0.fence == fence }
-        for entry in ledger where entry.job == job { open(.cleanUp(entry.resource.id), in: &turn) }
+    /// The disks of a new instance are put together. Which attempt's they are is decided here, before the instance is put
+    /// in place: so no late attempt can put one there whose launch has failed meanwhile.
+    mutating func goOn(_ job: Job, fence: Int64, in turn: inout Turn) {
+        jobs[job]?.output = .built
+        jobs[job]?.waiting = nil
+        jobs[job]?.lastFailure = nil
+        adopt(job, fence: fence, in: &turn)
+        retireFence(of: job)
+        // The next attempt, so that a copy of the message for this one does nothing.
+        jobs[job]?.attempt += 1
+        enqueue(job, after: nil, in: &turn)
+    }
+
+    /// The instance is its owner's now, and no resource of the image.
+    mutating func handOver(_ instance: InstanceID, in turn: inout Turn) {
+        ledger.removeAll { $0.job == .launch(instance) && $0.isAdopted }
     }
 
     /// Only an image on local disks has to know which of its instances exist: it cannot be deleted before them.

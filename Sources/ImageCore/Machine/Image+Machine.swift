@@ -90,7 +90,7 @@ extension Image {
         jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
         // From here on it may be half deleted.
         if case .cleanUp(let doomed) = job { disown(doomed) }
-        if let resource = plan.resource(for: job, of: id, fence: fence) {
+        if jobs[job]?.output == nil, let resource = plan.resource(for: job, of: id, fence: fence) {
             ledger.append(LedgerEntry(resource: resource, job: job, fence: fence))
         }
         // A throttled job starts every half minute; once is news.
@@ -104,6 +104,10 @@ extension Image {
             let failure = StepFailure(.permanent, .internal, "the worker reported what this job does not make")
             return fail(job, fence: fence, failure, discarded: false, in: &turn)
         }
+        if output == .built {
+            goOn(job, fence: fence, in: &turn)
+            return nil
+        }
         jobs[job]?.phase = .done
         jobs[job]?.output = output
         jobs[job]?.lastFailure = nil
@@ -111,8 +115,8 @@ extension Image {
         switch output {
         case .checked(let found): findings = found
         case .captured, .replicated: adopt(job, fence: fence, in: &turn)
-        case .launched(let instance): handOver(instance, fence: fence, in: &turn)
-        case .cleaned: break
+        case .launched(let instance): handOver(instance, in: &turn)
+        case .built, .cleaned: break
         }
         announce(.stepDone, job, in: &turn)
         advance(past: job, in: &turn)

@@ -90,8 +90,9 @@ extension Image {
             capture.device == job.device && capture.resource == resource
         case (.replicate, .replicated(let replica)):
             replica.location == job.location && replica.resource == resource
-        case (.launch(let instance), .launched(let launched)): instance == launched
-        case (_, .checked), (_, .captured), (_, .replicated), (_, .launched), (_, .cleaned): false
+        case (.launch, .built): jobs[job]?.output == nil
+        case (.launch(let instance), .launched(let launched)): instance == launched && jobs[job]?.output == .built
+        case (_, .checked), (_, .captured), (_, .replicated), (_, .built), (_, .launched), (_, .cleaned): false
         }
     }
 
@@ -210,7 +211,7 @@ extension Announcement {
         switch state?.output {
         case .captured(let capture): bytes = capture.fileSizeBytes
         case .replicated(let replica): bytes = replica.files.reduce(0) { $0 + $1.sizeBytes }
-        case .checked, .launched, .cleaned, nil: break
+        case .checked, .built, .launched, .cleaned, nil: break
         }
     }
 }

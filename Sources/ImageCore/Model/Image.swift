@@ -221,6 +221,8 @@ public enum JobOutput: Codable, Equatable, Sendable {
     case checked([Finding])
     case captured(Capture)
     case replicated(Replica)
+    /// A launch's disks are put together; the instance is still to be put in place.
+    case built
     case launched(InstanceID)
     case cleaned
 }

@@ -50,9 +50,8 @@ public protocol ImageDriver: Sendable {
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture
 
-    /// Makes a stopped instance of a replica's files and empty disks. Its disks are put together in `resource`, each
-    /// verified against the replica's checksum, and become the instance in one step at the end: an instance that exists
-    /// is whole. One that this image's earlier attempt has already made is success.
+    /// Puts the disks of a new, stopped instance together in `resource`: copies of a replica's files, each verified
+    /// against the replica's checksum, and empty disks. No instance is there yet.
     func launch(
         _ launch: Launch,
         from replica: Replica,
@@ -60,7 +59,12 @@ public protocol ImageDriver: Sendable {
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure)
 
-    /// Deletes a resource and everything a half-done operation left of it. Already gone is success.
+    /// Makes what `launch` has put together in `resource` the instance, in one step. Done already is success.
+    /// - Throws: `CONFLICT` when there is another instance of that id.
+    func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure)
+
+    /// Deletes a resource and everything a half-done operation left of it. Already gone is success. Of an instance that
+    /// is being launched, also the instance, if it was put in place from just this resource.
     func delete(_ resource: Resource) async throws(StepFailure)
 
     /// Every resource that exists, whole or partial, so that what nobody owns can be found.

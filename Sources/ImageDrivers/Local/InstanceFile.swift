@@ -129,14 +129,14 @@ struct InstanceFile: Equatable, Sendable {
         return text.isEmpty ? nil : text
     }
 
-    /// The image an instance says it was launched from.
-    static func image(in bytes: [UInt8]) -> ImageID? {
-        struct Launched: Decodable { var launchedFrom: ImageID }
+    /// The resource that a launched instance was put together in.
+    static func maker(in bytes: [UInt8]) -> ResourceID? {
+        struct Launched: Decodable { var launchedFrom: ResourceID }
         return (try? JSONDecoder().decode(Launched.self, from: Data(bytes)))?.launchedFrom
     }
 
     /// The description of a launched instance.
-    static func bytes(of launch: Launch, image: ImageID) throws(StepFailure) -> [UInt8] {
+    static func bytes(of launch: Launch, resource: Resource) throws(StepFailure) -> [UInt8] {
         let raw = Raw(
             id: launch.instanceID.text,
             owner: launch.owner.text,
@@ -150,7 +150,7 @@ struct InstanceFile: Equatable, Sendable {
                     autoDelete: $0.autoDelete
                 )
             },
-            launchedFrom: image.text
+            launchedFrom: resource.id.text
         )
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

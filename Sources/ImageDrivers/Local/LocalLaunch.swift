@@ -15,7 +15,6 @@ extension LocalDriver {
                 "\(replica.resource.id) is no replica at \(launch.location)."
             )
         }
-        if try isLaunched(launch, of: resource.imageID) { return try await delete(resource) }
         let shelf = try folders.folder(of: replica.resource)
         guard try filing(at: place, { () throws(FileFailure) in try FileCalls.status(shelf) })?.kind == .folder else {
             throw .notThere(place)
@@ -35,33 +34,54 @@ extension LocalDriver {
             }
             try await fit(disk, target, isNew: file == nil)
         }
-        let description = try InstanceFile.bytes(of: launch, image: resource.imageID)
+        let description = try InstanceFile.bytes(of: launch, resource: resource)
         try filing(at: .storage) { () throws(FileFailure) in
             try FileCalls.writeAtomically(description, to: folder + "/instance.json")
             try FileCalls.sync(folder)
         }
-        // An attempt that was thought dead may have been quicker.
-        if try isLaunched(launch, of: resource.imageID) { return try await delete(resource) }
-        try filing(at: .storage) { () throws(FileFailure) in
-            try FileCalls.rename(folder, to: folders.instance(launch.instanceID))
-            try FileCalls.sync(folders.instances)
-            try FileCalls.sync(folders.launches)
-        }
         gauge.finish()
     }
 
-    /// Whether the instance is there already, made of the same image.
-    private func isLaunched(_ launch: Launch, of image: ImageID) throws(StepFailure) -> Bool {
-        let path = folders.instanceFile(launch.instanceID)
+    public func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
+        let instance = launch.instanceID
+        if let maker = try maker(of: instance) {
+            guard maker == resource.id else { throw .exists(instance) }
+            return
+        }
+        let folder = try folders.folder(of: resource)
+        try filing(at: .storage) { () throws(FileFailure) in
+            guard try FileCalls.status(folder) != nil else { return }
+            try FileCalls.rename(folder, to: folders.instance(instance))
+            try FileCalls.sync(folders.instances)
+            try FileCalls.sync(folders.launches)
+        }
+        guard try maker(of: instance) == resource.id else { throw .notBuilt(instance) }
+    }
+
+    /// What an instance that is there was launched from; `nil` when there is none.
+    private func maker(of id: InstanceID) throws(StepFailure) -> ResourceID? {
+        let path = folders.instanceFile(id)
         let bytes: [UInt8]? = try filing(at: .storage) { () throws(FileFailure) in
             guard try FileCalls.status(path) != nil else { return nil }
             return try FileCalls.read(path, limit: InstanceFile.sizeLimit)
         }
-        guard let bytes else { return false }
-        guard InstanceFile.image(in: bytes) == image else {
-            throw StepFailure(.permanent, .conflict, "There is another instance \(launch.instanceID) already.")
+        guard let bytes else { return nil }
+        guard let maker = InstanceFile.maker(in: bytes) else { throw .exists(id) }
+        return maker
+    }
+
+    /// Deletes the instance that was put in place from a resource, if there is one: its launch has failed after all.
+    func deleteInstance(madeFrom resource: Resource) throws(StepFailure) {
+        try filing(at: .storage) { () throws(FileFailure) in
+            for id in try FileCalls.names(in: folders.instances).compactMap({ InstanceID($0) }) {
+                let path = folders.instanceFile(id)
+                guard try FileCalls.status(path) != nil,
+                    InstanceFile.maker(in: try FileCalls.read(path, limit: InstanceFile.sizeLimit)) == resource.id
+                else { continue }
+                try FileCalls.deleteTree(folders.instance(id))
+                try FileCalls.sync(folders.instances)
+            }
         }
-        return true
     }
 
     /// Gives a disk its size: makes an empty one, or grows what was copied. Never shrinks.

@@ -149,6 +149,20 @@ public final class SimulatedDriver: ImageDriver {
         let copied = launch.disks.compactMap { disk in replica.files.first { $0.device == disk.from } }
         try await pass(bytes: copied.reduce(0) { $0 + $1.sizeBytes }, "The launch of \(launch.instanceID)", progress)
         try dice.throwOrPass("the launch \(resource.id)")
+        try write(Marker(resource: resource, sums: ["built": ""]), to: name)
+    }
+
+    public func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
+        try dice.throwOrPass("the hand-over of \(launch.instanceID)")
+        let name = try name(of: resource)
+        let note = "launched/" + launch.instanceID.text
+        let done: Marker? = try read(note)
+        if done?.resource == resource { return }
+        let built: Marker? = try read(name)
+        guard built?.sums.isEmpty == false else { throw .notBuilt(launch.instanceID) }
+        let taken: Instance? = try read(Self.name(launch.instanceID))
+        guard taken == nil else { throw .exists(launch.instanceID) }
+        try write(Marker(resource: resource), to: note)
         try add(
             Instance(
                 id: launch.instanceID,
@@ -219,6 +233,13 @@ public final class SimulatedDriver: ImageDriver {
     public func delete(_ resource: Resource) async throws(StepFailure) {
         try dice.throwOrPass("the deletion of \(resource.id)")
         try shelf.delete(try name(of: resource))
+        guard resource.kind == .instance else { return }
+        for instance in try shelf.names(in: "launched") {
+            let note: Marker? = try read("launched/" + instance)
+            guard note?.resource == resource else { continue }
+            try shelf.delete("instances/" + instance)
+            try shelf.delete("launched/" + instance)
+        }
     }
 
     public func inventory() async throws(StepFailure) -> [Resource] {

@@ -116,6 +116,12 @@ public struct InterceptedDriver: ImageDriver {
         }
     }
 
+    public func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
+        try await call("handOver") { () async throws(StepFailure) in
+            try await driver.handOver(launch, from: resource)
+        }
+    }
+
     public func delete(_ resource: Resource) async throws(StepFailure) {
         try await call("delete") { () async throws(StepFailure) in try await driver.delete(resource) }
     }

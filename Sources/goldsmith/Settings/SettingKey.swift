@@ -52,7 +52,8 @@ enum SettingKey: String, CaseIterable, Sendable {
     /// Whether it is, or may hold, a password. Then it has no flag and is never repeated.
     var isSecret: Bool {
         let secrets: [SettingKey] = [
-            .amqpUrl, .storeUrl, .managementUrl, .producerPassword, .workerPassword, .operatorPassword, .consolePassword,
+            .amqpUrl, .storeUrl, .managementUrl, .producerPassword, .workerPassword, .operatorPassword,
+            .consolePassword,
         ]
         return secrets.contains(self)
     }

@@ -95,7 +95,7 @@ struct GuardTests {
         let launch = life.launch("i-new1")
         life.apply(.launching(launch))
         #expect(life.refusal(wish)?.message.contains("being launched as i-new1") == true)
-        life.run(.launch(launch.instanceID))
+        for _ in 0..<2 { life.run(.launch(launch.instanceID)) }
         #expect(life.refusal(wish)?.message.contains("instances launched from it exist: i-new1") == true)
         #expect(life.refusal(.delete(snapshots: true, gone: [launch.instanceID])) == nil)
     }
@@ -104,7 +104,7 @@ struct GuardTests {
     func cloud() {
         var life = Life.available(systemDisk: .cloud)
         life.apply(.launching(life.launch("i-new1")))
-        life.run(.launch(InstanceID(known: "i-new1")))
+        for _ in 0..<2 { life.run(.launch(InstanceID(known: "i-new1"))) }
         #expect(life.refusal(.delete(snapshots: false, gone: [])) == nil)
         #expect(life.refusal(.convert(ImageID(known: "img-2")))?.message.contains("cloud system disk already") == true)
     }

@@ -114,22 +114,42 @@ struct LaunchTests {
         #expect(rejection.code == .failedPrecondition)
     }
 
-    @Test("A launched instance is no resource of the image any more")
+    @Test("A launch is built, decided, and then handed over; the instance is no resource of the image any more")
     func handedOver() {
         var life = Life.available()
         let ledger = life.image.ledger
+        let job = Job.launch(InstanceID(known: "i-new1"))
         life.apply(.launching(life.launch("i-new1")))
-        life.apply(.began(.launch(InstanceID(known: "i-new1")), attempt: 1))
+        life.apply(.began(job, attempt: 1))
+        let dead = life.image.fence
         #expect(life.image.ledger.count == ledger.count + 1, "it is in the ledger before it is made")
-        // Its worker dies; another one begins anew.
-        life.apply(.began(.launch(InstanceID(known: "i-new1")), attempt: 1))
-        let fence = life.image.fence
-        life.apply(
-            .succeeded(.launch(InstanceID(known: "i-new1")), fence: fence, .launched(InstanceID(known: "i-new1")))
-        )
-        #expect(life.open.count == 1, "what the dead worker left is deleted")
+        // Its worker seems dead; another one begins anew.
+        life.apply(.began(job, attempt: 1))
+        life.apply(.succeeded(job, fence: life.image.fence, .built))
+        #expect(life.image.jobs[job]?.phase == .waiting && life.image.jobs[job]?.attempt == 2)
+        #expect(life.apply(.succeeded(job, fence: dead, .built)) == .ignored(.superseded, []))
+        #expect(life.apply(.began(job, attempt: 1)) == .ignored(.superseded, []), "the message for the building")
+        let before = life.image.ledger
+        life.apply(.began(job, attempt: 2))
+        #expect(life.image.ledger == before, "the hand-over makes nothing")
+        life.apply(.succeeded(job, fence: life.image.fence, .launched(InstanceID(known: "i-new1"))))
+        #expect(life.open.map(\.step) == [.cleanUp], "what the dead worker left is deleted")
         life.runToItsEnd()
         #expect(life.image.ledger == ledger && life.image.status == .available)
+    }
+
+    @Test("A hand-over that fails for good takes what was built with it")
+    func failedHandOver() {
+        var life = Life.available()
+        let ledger = life.image.ledger
+        let job = Job.launch(InstanceID(known: "i-new1"))
+        life.apply(.launching(life.launch("i-new1")))
+        life.apply(.began(job, attempt: 1))
+        life.apply(.succeeded(job, fence: life.image.fence, .built))
+        life.kill(job)
+        #expect(life.open.map(\.step) == [.cleanUp])
+        life.runToItsEnd()
+        #expect(life.image.ledger == ledger && life.image.ties.launches.isEmpty)
     }
 
     @Test("A launch that fails leaves the image Available, and nothing behind")
@@ -167,9 +187,9 @@ struct LaunchTests {
         let receiver = Owner(known: "acct-7")
         life.apply(.shared([receiver]))
         life.apply(.launching(life.launch("i-theirs", by: receiver)))
-        life.run(.launch(InstanceID(known: "i-theirs")))
+        for _ in 0..<2 { life.run(.launch(InstanceID(known: "i-theirs"))) }
         let launches = life.lines.filter { $0.job?.step == .launch }
-        #expect(launches.map(\.kind) == [.stepStarted, .stepDone])
+        #expect(launches.map(\.kind) == [.stepStarted, .stepStarted, .stepDone])
         for line in launches {
             let event = CloudEvent(line, of: life.image)
             #expect(event.outgoing().routingKey.hasSuffix(".acct-7"))
@@ -178,7 +198,7 @@ struct LaunchTests {
         }
         let all = life.lines
         #expect(HistoryLine.lines(all, of: life.image, for: life.image.owner).allSatisfy { $0.job?.step != .launch })
-        #expect(HistoryLine.lines(all, of: life.image, for: receiver).count == 2)
+        #expect(HistoryLine.lines(all, of: life.image, for: receiver).count == 3)
         let view = ImageView(life.image, for: receiver)
         #expect(view.instanceId == nil && view.requestId == nil && view.jobs.isEmpty && view.sharedWith == nil)
     }

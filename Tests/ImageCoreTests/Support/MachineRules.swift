@@ -126,7 +126,7 @@ extension JobOutput {
         switch self {
         case .captured(let capture): capture.resource
         case .replicated(let replica): replica.resource
-        case .checked, .launched, .cleaned: nil
+        case .checked, .built, .launched, .cleaned: nil
         }
     }
 }

@@ -55,7 +55,7 @@ enum Sample {
         case .systemDisk, .dataDisk, .convert: return .captured(capture(of: job.device ?? .system, into: resource))
         case .replicate(let location):
             return .replicated(Replica(resource: resource, location: location, files: []))
-        case .launch(let instance): return .launched(instance)
+        case .launch(let instance): return image.jobs[job]?.output == nil ? .built : .launched(instance)
         case .cleanUp: return .cleaned
         }
     }
