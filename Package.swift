@@ -63,6 +63,7 @@ let package = Package(
         .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CGuestfs"),
         .target(name: "AMQPClient", dependencies: ["CRabbitMQ", log], swiftSettings: settings),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(
@@ -81,7 +82,7 @@ let package = Package(
         .target(name: "ImageStore", dependencies: ["ImageCore", "SQLAccess"], swiftSettings: settings),
         .target(
             name: "ImageDrivers",
-            dependencies: ["CLinux", "ImageCore", crypto, log, subprocess, systemPackage],
+            dependencies: ["CGuestfs", "CLinux", "ImageCore", crypto, log, subprocess, systemPackage],
             swiftSettings: settings
         ),
         .target(
@@ -157,6 +158,11 @@ let package = Package(
         .testTarget(
             name: "ImageDriversTests",
             dependencies: ["ImageDrivers", "GoldsmithTestSupport", crypto],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "GuestCheckTests",
+            dependencies: ["ImageCore", "ImageDrivers", "GoldsmithTestSupport", log],
             swiftSettings: settings
         ),
         .testTarget(

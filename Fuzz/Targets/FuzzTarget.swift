@@ -8,7 +8,8 @@ struct FuzzTarget: Sendable {
     let check: @Sendable (_ input: [UInt8]) throws(BrokenPromise) -> Void
 
     static let all: [FuzzTarget] = [
-        requests, jobs, documents, amqpFrames, amqpTables, amqpEndpoints, instances, qemuOutput, names,
+        requests, jobs, documents, amqpFrames, amqpTables, amqpEndpoints, instances, qemuOutput, guests,
+        names,
     ]
 }
 

@@ -67,6 +67,9 @@ struct WatchedDriver: ImageDriver {
     func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
         try await driver.copyBytes(of: device, of: instance)
     }
+    func inspectGuest(of instance: InstanceID) async throws(StepFailure) -> GuestInspection {
+        try await driver.inspectGuest(of: instance)
+    }
     func inventory() async throws(StepFailure) -> [Resource] { try await driver.inventory() }
     func delete(_ resource: Resource) async throws(StepFailure) { try await driver.delete(resource) }
     func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
@@ -77,11 +80,18 @@ struct WatchedDriver: ImageDriver {
         _ device: DeviceName,
         of instance: InstanceID,
         into resource: Resource,
+        mendsGuest: Bool,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         let number = await begin(resource)
         defer { world.watch.end(number) }
-        return try await driver.capture(device, of: instance, into: resource, progress: progress)
+        return try await driver.capture(
+            device,
+            of: instance,
+            into: resource,
+            mendsGuest: mendsGuest,
+            progress: progress
+        )
     }
 
     func replicate(

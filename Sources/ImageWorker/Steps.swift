@@ -70,6 +70,7 @@ struct Steps {
             device,
             of: grant.image.plan.instanceID,
             into: try resource(of: grant),
+            mendsGuest: device.isSystem && grant.image.plan.guestChecks == .fix,
             progress: progress
         )
     }
@@ -109,23 +110,20 @@ struct Steps {
             }
             try await driver.checkDisk(planned.device, of: instance.id)
         }
-        return findings(plan, instance)
+        let guestChecks = plan.guestChecks
+        let inspection = guestChecks == .off ? nil : try await driver.inspectGuest(of: instance.id)
+        return try guestChecks.judge(inspection, gap: gap(in: instance))
     }
 
-    private func findings(_ plan: Plan, _ instance: Instance) -> [Finding] {
-        var findings: [Finding] = []
+    private func gap(in instance: Instance) -> Finding? {
         let names = instance.dataDisks.map(\.device)
-        if let last = names.last, last.position != names.count {
-            findings.append(
-                Finding(
-                    .warning,
-                    "the data disks' device names have a gap (\(names.map(\.description).joined(separator: ", "))); guests number disks without gaps"
-                )
-            )
-        }
-        if plan.guestChecks != .off {
-            findings.append(Finding(.notChecked, "the guest's files (fstab, network rules) were not looked at"))
-        }
-        return findings
+        guard let last = names.last, last.position != names.count else { return nil }
+        let list = names.map(\.description).joined(separator: ", ")
+        return Finding(
+            .warning,
+            "the data disks' device names have a gap (\(list)); guests number disks without gaps",
+            code: .deviceGap,
+            advice: "attach the data disks under consecutive names, from /dev/vdb on"
+        )
     }
 }

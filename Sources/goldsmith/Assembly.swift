@@ -62,7 +62,13 @@ extension Settings {
     }
 
     func driver(_ logger: Logger) async throws(CommandFailure) -> LocalDriver {
-        LocalDriver(root: data, locations: try await locations(), copyRate: try await copyRate(), logger: logger)
+        LocalDriver(
+            root: data,
+            locations: try await locations(),
+            copyRate: try await copyRate(),
+            inspector: try await guestInspector(),
+            logger: logger
+        )
     }
 
     /// Connects for one command.

@@ -22,6 +22,7 @@ struct Goldsmith: AsyncParsableCommand {
             DevCommand.self, WorkerCommand.self, TopologyCommand.self, ImageCommand.self, InstanceCommand.self,
             QueueCommand.self, LettersCommand<DeadFamily>.self, LettersCommand<ParkedFamily>.self, QuotaCommand.self,
             DatabaseCommand.self, DoctorCommand.self, SimulateCommand.self,
+            GuestVisitCommand.self,
         ]
     )
 

@@ -15,7 +15,7 @@ struct CommandTests {
             #expect(mode as? Int == 0o600, "dev.json holds a password")
 
             #expect(try await dev.run("topology", "verify").code == 0)
-            #expect(try await dev.run("doctor").code == 0)
+            #expect(try await dev.run("doctor", "--quick").code == 0)
             #expect(try await dev.run("image", "show", "img-nobody").code == 3)
             #expect(try await dev.run("image", "show", "../etc").code == 2)
             #expect(try await dev.run("instance", "show", "i-nobody").code == 3)
@@ -52,6 +52,34 @@ struct CommandTests {
             let log = (try? String(contentsOfFile: dev.data + "/logs/worker-1.log", encoding: .utf8)) ?? ""
             let password = try AMQPEndpoint(parsing: facts.amqpUrl).password
             #expect(!log.contains(password), "no secret in a log")
+        }
+    }
+
+    @Test("a guilty guest is refused where nobody may look, and mended where somebody does, on the copy only")
+    func guestChecks() async throws {
+        let making = ["image", "create", "--instance", "i-guilty", "--wait"]
+        let sample = ["instance", "sample", "--id", "i-guilty", "--data-disks", "1", "--mib", "1", "--guilty"]
+        try await Dev.with { dev in
+            _ = try await Program.run(sample + ["--data", dev.data])
+            let refused = try await Program.run(
+                making + ["--name", "strict", "--guest-checks", "enforce", "--data", dev.data]
+            )
+            #expect(refused.code == 1)
+            #expect(refused.output.contains("the guest was not checked"), "\(refused.output)")
+            #expect(dev.leftovers.isEmpty)
+        }
+        try await Dev.with(environment: ["GOLDSMITH_GUEST_INSPECTION": "on"]) { dev in
+            _ = try await Program.run(sample + ["--data", dev.data])
+            let disk = URL(fileURLWithPath: dev.data + "/instances/i-guilty/vda.qcow2")
+            let before = try Data(contentsOf: disk)
+            let fixed = try await Program.run(
+                making + ["--name", "fixed", "--guest-checks", "fix", "--data", dev.data]
+            )
+            #expect(fixed.code == 0, "\(fixed.complaint)")
+            #expect(fixed.output.contains("note (fixed): /etc/fstab line 2 mounts UUID="), "\(fixed.output)")
+            #expect(fixed.output.contains(" /srv/vdb ext4 defaults,nofail 0 2\n"))
+            #expect(fixed.output.contains("+++ /dev/null"))
+            #expect(try Data(contentsOf: disk) == before)
         }
     }
 

@@ -148,9 +148,9 @@ struct ContractTests {
             field: "dataDisks[0].sizeGiB"
         ),
         Bad(
-            name: "guest checks that are not there yet",
-            body: request(named + #", "guestChecks": "enforce""#),
-            code: "FAILED_PRECONDITION",
+            name: "guest checks of another kind",
+            body: request(named + #", "guestChecks": "mend""#),
+            code: "INVALID_ARGUMENT",
             field: "guestChecks"
         ),
         Bad(

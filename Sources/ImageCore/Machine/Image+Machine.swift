@@ -114,7 +114,11 @@ extension Image {
         jobs[job]?.waiting = nil
         switch output {
         case .checked(let found): findings = found
-        case .captured, .replicated: adopt(job, fence: fence, in: &turn)
+        case .captured(let capture):
+            // What is on the source was found before; what the copy has instead is what counts for the image.
+            if let mending = capture.mending { findings = findings.filter { $0.file == nil } + mending.findings }
+            adopt(job, fence: fence, in: &turn)
+        case .replicated: adopt(job, fence: fence, in: &turn)
         case .launched(let instance): handOver(instance, in: &turn)
         case .built, .cleaned: break
         }

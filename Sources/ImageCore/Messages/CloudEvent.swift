@@ -28,6 +28,8 @@ public struct CloudEvent: Codable, Equatable, Sendable {
         public var disks: [File]?
         public var locations: [LocationName]?
         public var progress: CopyProgress?
+        /// What was found in the guest, once it has been looked at.
+        public var findings: [Finding]?
     }
 
     public var specversion = "1.0"
@@ -83,6 +85,10 @@ public struct CloudEvent: Codable, Equatable, Sendable {
             message: line.failure?.message ?? line.reason,
             advice: line.failure?.advice
         )
+        let tellsFindings =
+            line.kind == .imageAvailable
+            || (line.kind == .stepDone && (line.job == .stopCheck || line.job == .systemDisk))
+        if tellsFindings, !image.findings.isEmpty { data.findings = image.findings }
         if line.kind == .imageAvailable {
             data.locations = image.replicas.map(\.location)
             data.disks = image.captures.map {

@@ -52,6 +52,8 @@ public struct ImageView: Codable, Equatable, Sendable {
     public var replicas: [Replica]
     public var jobs: [JobLine]
     public var findings: [Finding]
+    /// What guest checks changed on the captured copy.
+    public var guestDiff: String?
     public var failure: Failure?
     /// Who else may launch from it; absent for nobody.
     public var sharedWith: [Owner]?
@@ -72,6 +74,7 @@ public struct ImageView: Codable, Equatable, Sendable {
         labels = [:]
         jobs = []
         findings = []
+        guestDiff = nil
         sharedWith = nil
         convertedFrom = nil
         convertingInto = nil
@@ -124,6 +127,7 @@ public struct ImageView: Codable, Equatable, Sendable {
             )
         }
         findings = image.findings
+        guestDiff = captures.compactMap(\.mending?.diff).first { !$0.isEmpty }
         failure = image.failure.map {
             Failure(
                 step: $0.job?.step,

@@ -204,13 +204,6 @@ extension CreateRequest {
                 field: "guestChecks"
             )
         }
-        guard checks == .off || checks == .warn else {
-            throw Rejection(
-                .failedPrecondition,
-                "guestChecks '\(text)' needs a look into the guest's files, which this version cannot do; use 'warn' or 'off'",
-                field: "guestChecks"
-            )
-        }
         return checks
     }
 

@@ -23,22 +23,6 @@ public enum ImageStatus: String, Codable, Sendable, CaseIterable {
     }
 }
 
-/// What a guest check found, or that it could not look.
-public struct Finding: Codable, Equatable, Sendable {
-    public enum Severity: String, Codable, Sendable {
-        case notChecked = "not-checked"
-        case warning
-    }
-
-    public var severity: Severity
-    public var message: String
-
-    public init(_ severity: Severity, _ message: String) {
-        self.severity = severity
-        self.message = message
-    }
-}
-
 /// Why an image is in Error, in the words its owner sees.
 public struct ImageFailure: Codable, Equatable, Sendable {
     public var job: Job?

@@ -73,14 +73,6 @@ public struct PlannedDisk: Codable, Equatable, Sendable {
     public var autoDelete: Bool
 }
 
-/// What to do about the guest's files that would keep a new instance from booting.
-public enum GuestChecks: String, Codable, Sendable, CaseIterable {
-    case off
-    case warn
-    case enforce
-    case fix
-}
-
 /// Limits of a request; the defaults are the contract's.
 public struct RequestLimits: Codable, Equatable, Sendable {
     public var disksPerInstance = 8

@@ -75,19 +75,23 @@ public struct Capture: Codable, Equatable, Sendable {
     public var fileSizeBytes: Int64
     /// SHA-256 of the captured file, 64 lower-case hexadecimal digits.
     public var sha256: String
+    /// What was changed in the guest's files before the file was hashed; absent when nobody was asked to.
+    public var mending: GuestMending?
 
     public init(
         resource: Resource,
         device: DeviceName,
         virtualSizeBytes: Int64,
         fileSizeBytes: Int64,
-        sha256: String
+        sha256: String,
+        mending: GuestMending? = nil
     ) {
         self.resource = resource
         self.device = device
         self.virtualSizeBytes = virtualSizeBytes
         self.fileSizeBytes = fileSizeBytes
         self.sha256 = sha256
+        self.mending = mending
     }
 }
 

@@ -24,13 +24,23 @@ public protocol ImageDriver: Sendable {
     /// How many bytes a capture of this disk would copy at most.
     func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64
 
+    /// Looks into the files on a stopped instance's system disk, and changes nothing there.
+    ///
+    /// Not being able to look is an answer, not a failure: what it means is for the caller to say.
+    /// - Throws: when the instance or its disk is not fit to be captured either, or the task was cancelled.
+    func inspectGuest(of instance: InstanceID) async throws(StepFailure) -> GuestInspection
+
     /// Captures one disk into `resource` (an image file or a snapshot) and checks the result.
+    ///
+    /// - Parameter mendsGuest: for a system disk: whether the guest's files are mended (`GuestFacts.edits`), on the
+    ///   copy only and before it is hashed. What was changed is in the capture's `mending`.
     /// - Throws: `FAILED_PRECONDITION` when the instance is not stopped before *and after* the copy, when the disk is
     ///   being written, is corrupt or unreadable, or its backing chain leaves its folder.
     func capture(
         _ device: DeviceName,
         of instance: InstanceID,
         into resource: Resource,
+        mendsGuest: Bool,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture
 
@@ -75,6 +85,16 @@ extension ImageDriver {
     /// As an operator sees it.
     public func describe(_ instance: InstanceID) async throws(StepFailure) -> Instance {
         try await describe(instance, for: nil)
+    }
+
+    /// As it is.
+    public func capture(
+        _ device: DeviceName,
+        of instance: InstanceID,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture {
+        try await capture(device, of: instance, into: resource, mendsGuest: false, progress: progress)
     }
 }
 

@@ -9,6 +9,14 @@ indirect enum BlockNode: Equatable, Sendable {
         "json:" + json
     }
 
+    /// QEMU's name for the topmost file's format.
+    var format: String {
+        switch self {
+        case .raw: "raw"
+        case .qcow2: "qcow2"
+        }
+    }
+
     private var json: String {
         switch self {
         case .raw(let path):

@@ -109,6 +109,15 @@ struct QemuImg: Sendable {
         _ = try await look(["resize", "-q", "-f", "qcow2", path, String(sizeBytes)])
     }
 
+    /// A qcow2 file over `node`, which takes all that is written and leaves what is below as it is.
+    func createLayer(_ path: String, over node: BlockNode) async throws(ChildFailure) {
+        _ = try await look(["create", "-q", "-f", "qcow2", "-F", node.format, "-b", node.argument, path])
+    }
+
+    func createEmpty(_ path: String, mebibytes: Int) async throws(ChildFailure) {
+        _ = try await look(["create", "-q", "-f", "qcow2", path, "\(mebibytes)M"])
+    }
+
     private func look(_ arguments: [String]) async throws(ChildFailure) -> [UInt8] {
         let child = ChildProcess(
             program: program,

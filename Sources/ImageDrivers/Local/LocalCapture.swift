@@ -6,6 +6,7 @@ extension LocalDriver {
         _ device: DeviceName,
         of instance: InstanceID,
         into resource: Resource,
+        mendsGuest: Bool,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         let place = Place.disk(device, instance)
@@ -38,6 +39,8 @@ extension LocalDriver {
                 advice: "Keep the instance stopped until its disks are captured, then retry the image."
             )
         }
+        // On the copy, and before its checksum is taken: the source stays as it is.
+        let mending = mendsGuest ? try await mend(partial, place) : nil
         // The disk writes while the file is checked and hashed; what is left to wait for is little.
         try await beginWriteOut(partial)
         let size = try await checkResult(partial, place, gauge)
@@ -52,7 +55,8 @@ extension LocalDriver {
             device: device,
             virtualSizeBytes: size,
             fileSizeBytes: sum.sizeBytes,
-            sha256: sum.sha256
+            sha256: sum.sha256,
+            mending: mending
         )
     }
 
@@ -62,6 +66,11 @@ extension LocalDriver {
         return try await running(on: .disk(device, instance)) { () async throws(ChildFailure) in
             try await qemuImg.requiredBytes(source.node)
         }
+    }
+
+    private func mend(_ copy: String, _ place: Place) async throws(StepFailure) -> GuestMending {
+        guard let inspector else { throw .guest(GuestInspection.switchedOff.findings, mayPass: false) }
+        return try await inspector.mend(copy, place)
     }
 
     /// On a thread of its own: a disk whose queue is full makes even this wait.
@@ -82,7 +91,7 @@ extension LocalDriver {
         Int64(Double(total) * Double(basisPoints) / 10_000)
     }
 
-    private func requireStopped(_ id: InstanceID) throws(StepFailure) -> InstanceFile {
+    func requireStopped(_ id: InstanceID) throws(StepFailure) -> InstanceFile {
         let file = try readInstance(id)
         guard file.status == .stopped else { throw .notStopped(id, file.status) }
         return file

@@ -6,6 +6,7 @@ public struct LocalDriver: ImageDriver {
     let folders: LocalFolders
     let qemuImg: QemuImg
     let copyRate: Int64?
+    let inspector: GuestInspector?
     let logger: Logger
 
     /// - Parameters:
@@ -14,11 +15,13 @@ public struct LocalDriver: ImageDriver {
     ///     location that is not mounted must not become a folder on the system disk.
     ///   - qemuImg: the absolute path of `qemu-img`.
     ///   - copyRate: bytes per second that one capture or replication may copy; `nil` for no limit.
+    ///   - inspector: looks into guests; `nil` leaves them unchecked, which their images then say.
     public init(
         root: String,
         locations: [LocationName: String],
         qemuImg: String = "/usr/bin/qemu-img",
         copyRate: Int64? = nil,
+        inspector: GuestInspector? = nil,
         logger: Logger
     ) {
         folders = LocalFolders(
@@ -27,6 +30,7 @@ public struct LocalDriver: ImageDriver {
         )
         self.qemuImg = QemuImg(program: qemuImg)
         self.copyRate = copyRate
+        self.inspector = inspector
         self.logger = logger
     }
 
@@ -86,6 +90,13 @@ public struct LocalDriver: ImageDriver {
     public func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {
         let file = try readInstance(instance)
         _ = try await openSound(try file.disk(device), of: instance)
+    }
+
+    public func inspectGuest(of instance: InstanceID) async throws(StepFailure) -> GuestInspection {
+        guard let inspector else { return .switchedOff }
+        let disk = try requireStopped(instance).disk(.system)
+        let source = try await openSound(disk, of: instance)
+        return try await inspector.look(at: source.node, qemuImg, .disk(.system, instance))
     }
 
     public func delete(_ resource: Resource) async throws(StepFailure) {
@@ -194,6 +205,14 @@ public struct LocalDriver: ImageDriver {
         }
         return source
     }
+}
+
+extension GuestInspection {
+    static let switchedOff = GuestInspection.notChecked(
+        reason: "this worker does not look into guests (setting guestInspection)",
+        advice: "look at its /etc/fstab yourself, or switch the setting on",
+        mayPass: false
+    )
 }
 
 extension StepFailure {

@@ -9,6 +9,8 @@ extension LocalDriver {
     /// - Parameters:
     ///   - dataDisks: 0 … 64 cloud disks from `/dev/vdb` on.
     ///   - mebibytes: how much the system disk's files hold, 0 … 1 048 576; each data disk holds an eighth of it.
+    ///   - isGuilty: whether the guest checks find something: without its data disks and its network card it would not
+    ///     start as it should.
     /// - Throws: `DUPLICATE` when there is such an instance.
     public func makeSample(
         id: InstanceID,
@@ -16,6 +18,7 @@ extension LocalDriver {
         systemKind: DiskKind = .local,
         dataDisks: Int = 0,
         mebibytes: Int = 64,
+        isGuilty: Bool = false,
         status: InstanceStatus = .stopped,
         progress: @escaping @Sendable (CopyProgress) -> Void = { _ in }
     ) async throws(StepFailure) -> Instance {
@@ -41,6 +44,7 @@ extension LocalDriver {
                 systemKind: systemKind,
                 dataDisks: dataDisks,
                 mebibytes: mebibytes,
+                isGuilty: isGuilty,
                 status: status,
                 progress: progress
             )
@@ -64,6 +68,7 @@ extension LocalDriver {
         systemKind: DiskKind,
         dataDisks: Int,
         mebibytes: Int,
+        isGuilty: Bool,
         status: InstanceStatus,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) {
@@ -77,7 +82,7 @@ extension LocalDriver {
         var mounts: [DeviceName: String] = [:]
         for device in devices where device.position % 2 == 1 { mounts[device] = uuids.uuid() }
 
-        let content = SampleContent(id: id, rootUUID: rootUUID, mounts: mounts)
+        let content = SampleContent(id: id, rootUUID: rootUUID, mounts: mounts, isGuilty: isGuilty)
         try await disks.makeSystemDisk(content, mebibytes: mebibytes)
         for device in devices {
             try await disks.makeDataDisk(device, uuid: mounts[device], mebibytes: perDisk)

@@ -42,6 +42,16 @@ public final class SimulatedDriver: ImageDriver {
         try add(instance)
     }
 
+    /// What an instance's guest holds; without it, a Linux that nothing is wrong with.
+    public func setGuest(_ facts: GuestFacts, of id: InstanceID) throws(StepFailure) {
+        try write(facts, to: "guests/" + id.text)
+    }
+
+    private func guest(of id: InstanceID) throws(StepFailure) -> GuestFacts {
+        let added: GuestFacts? = try read("guests/" + id.text)
+        return added ?? GuestFacts(volumes: [], systems: [GuestFacts.System(root: "/dev/sda1")])
+    }
+
     /// Makes a capture rot: what is read from it no longer has its checksum.
     public func damage(_ capture: Capture) throws(StepFailure) {
         guard var marker: Marker = try read(try name(of: capture.resource)) else { return }
@@ -84,10 +94,16 @@ public final class SimulatedDriver: ImageDriver {
         _ = try await disk(device, of: instance)
     }
 
+    public func inspectGuest(of instance: InstanceID) async throws(StepFailure) -> GuestInspection {
+        try await requireStopped(instance)
+        return .seen(try guest(of: instance))
+    }
+
     public func capture(
         _ device: DeviceName,
         of instance: InstanceID,
         into resource: Resource,
+        mendsGuest: Bool,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         try await requireStopped(instance)
@@ -106,7 +122,8 @@ public final class SimulatedDriver: ImageDriver {
             device: device,
             virtualSizeBytes: disk.sizeBytes,
             fileSizeBytes: size,
-            sha256: sum
+            sha256: sum,
+            mending: mendsGuest ? try guest(of: instance).mending : nil
         )
     }
 

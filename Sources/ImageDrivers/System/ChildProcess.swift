@@ -1,6 +1,7 @@
 import Glibc
 import ImageCore
 import Subprocess
+import Synchronization
 import SystemPackage
 
 /// What went wrong with a child process, before anybody has said what it means for an image.
@@ -42,6 +43,11 @@ struct ChildProcess: Sendable {
     var timeLimit: Duration?
     /// The address space and processor seconds it may use; for programs that only look at what others have written.
     var limits: Limits?
+    /// Beside `LC_ALL` and `PATH`, which are all that a child is given.
+    var environment: [String: String] = [:]
+    /// Whether it starts processes of its own. They share its process group then, and are killed when it has ended. It is
+    /// asked to end first, and has a second for it.
+    var hasGroup = false
 
     struct Limits: Sendable {
         var memoryBytes: Int64
@@ -93,22 +99,47 @@ struct ChildProcess: Sendable {
         return words + [program] + arguments
     }
 
+    private var variables: [Environment.Key: String] {
+        var variables: [Environment.Key: String] = ["LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]
+        for (name, value) in environment {
+            if let name = Environment.Key(rawValue: name) { variables[name] = value }
+        }
+        return variables
+    }
+
+    private var platformOptions: PlatformOptions {
+        var options = PlatformOptions()
+        if hasGroup {
+            options.processGroupID = 0
+            options.teardownSequence = [
+                .send(signal: .terminate, allowedDurationToNextStep: .seconds(1)),
+                .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .seconds(1)),
+            ]
+        }
+        return options
+    }
+
     @concurrent
     private func runUnlimited(
         onOutput: (@Sendable (borrowing RawSpan) -> Void)?,
         onActivity: (@Sendable () -> Void)?
     ) async throws(ChildFailure) -> Output {
+        let leader = Mutex<pid_t?>(nil)
+        // The number of a group that still has members is not given out again.
+        defer { if let leader = leader.withLock({ $0 }) { kill(-leader, SIGKILL) } }
         do {
-            // No teardown steps: a cancelled child gets SIGKILL at once. It has nothing of its own to clean up.
+            // Without a group no gentle teardown: a cancelled child gets SIGKILL at once. It has nothing to clean up.
             let result = try await Subprocess.run(
                 .path("/usr/bin/setpriv"),
                 arguments: Arguments(commandLine),
-                environment: .custom(["LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]),
+                environment: .custom(variables),
+                platformOptions: platformOptions,
                 input: .string(input),
                 output: .sequence,
                 error: .sequence
             ) { execution in
                 let process = execution.processIdentifier.value
+                if hasGroup { leader.withLock { $0 = process } }
                 let output = execution.standardOutput
                 let errors = execution.standardError
                 return try await withThrowingTaskGroup(of: Drained.self) { group in

@@ -69,14 +69,25 @@ public struct InterceptedDriver: ImageDriver {
         try await call("checkDisk") { () async throws(StepFailure) in try await driver.checkDisk(device, of: instance) }
     }
 
+    public func inspectGuest(of instance: InstanceID) async throws(StepFailure) -> GuestInspection {
+        try await call("inspectGuest") { () async throws(StepFailure) in try await driver.inspectGuest(of: instance) }
+    }
+
     public func capture(
         _ device: DeviceName,
         of instance: InstanceID,
         into resource: Resource,
+        mendsGuest: Bool,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         try await call("capture \(device)") { () async throws(StepFailure) in
-            try await driver.capture(device, of: instance, into: resource, progress: progress)
+            try await driver.capture(
+                device,
+                of: instance,
+                into: resource,
+                mendsGuest: mendsGuest,
+                progress: progress
+            )
         }
     }
 

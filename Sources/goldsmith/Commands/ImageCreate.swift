@@ -27,7 +27,7 @@ struct ImageCreate: AsyncParsableCommand {
     @Flag(help: "Capture every data disk.") var allDataDisks = false
     @Option(help: ArgumentHelp("A location. Repeatable; default: all of them.", valueName: "location"))
     var replicateTo: [String] = []
-    @Option(help: "off or warn.") var guestChecks = "warn"
+    @Option(help: "Look into /etc/fstab and network rules: off, warn, enforce or fix.") var guestChecks = "warn"
     @Option(help: ArgumentHelp("A label, key=value. Repeatable.", valueName: "label")) var label: [String] = []
     @Flag(help: "Check everything and tell what would be done; make and lock nothing.") var dryRun = false
     @Flag(help: "Follow the image to its end.") var wait = false

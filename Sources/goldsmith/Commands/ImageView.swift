@@ -67,7 +67,16 @@ extension ImageView {
             }
             lines += ["", "Open jobs", table.text]
         }
-        for finding in findings { lines.append("note (\(finding.severity.rawValue)): \(finding.message)") }
+        if !findings.isEmpty { lines.append("") }
+        for finding in findings {
+            lines.append("note (\(finding.severity.rawValue)): \(finding.message)")
+            if let text = finding.text { lines.append("  line:   \(text)") }
+            if let advice = finding.advice { lines.append("  advice: \(advice)") }
+        }
+        if let guestDiff {
+            lines += ["", "Changed on the captured copy"]
+            lines += guestDiff.split(separator: "\n").map { "  " + $0 }
+        }
         if let failure { lines += ["", failure.text] }
         return lines.joined(separator: "\n")
     }

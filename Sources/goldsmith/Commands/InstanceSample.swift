@@ -10,6 +10,8 @@ struct InstanceSample: AsyncParsableCommand {
             A qcow2 system disk with a partition table and an ext4 root that holds /etc/fstab and real files, and data
             disks from /dev/vdb on.
 
+            With --guilty its /etc/fstab has what the guest checks look for, and images of it say so.
+
             Example: goldsmith instance sample --data ./try --id i-web1 --data-disks 2 --mib 256
             """
     )
@@ -20,6 +22,7 @@ struct InstanceSample: AsyncParsableCommand {
     @Option(help: "The kind of its system disk: local or cloud.") var system = "local"
     @Option(help: "How many data disks, 0 to 64. All are cloud disks.") var dataDisks = 0
     @Option(help: "MiB of files on the system disk; each data disk holds an eighth of it.") var mib = 64
+    @Flag(help: "Let the guest insist on its data disks and its network card.") var guilty = false
     @Option(help: "Stopped or Running.") var status = "Stopped"
     @Option(help: "Default: $GOLDSMITH_OWNER, else 'local'.") var owner: String?
 
@@ -45,6 +48,7 @@ struct InstanceSample: AsyncParsableCommand {
                 systemKind: kind,
                 dataDisks: dataDisks,
                 mebibytes: mib,
+                isGuilty: guilty,
                 status: status
             ) { meter.show($0) }
         } catch {

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import ImageDrivers
 import Subprocess
 import SystemPackage
 
@@ -9,23 +10,28 @@ extension Check {
         program("qemu-img", of: "qemu-utils", isFor: "no disk can be captured"),
         program("setpriv", of: "util-linux", isFor: "no child process can be started safely"),
         program("prlimit", of: "util-linux", isFor: "no child process can be started safely"),
-        Check(name: "libguestfs") { _ in
-            // Where Debian's and others' linkers look.
-            let folders = ["/usr/lib/\(architecture)-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib"]
-            let names = folders.map { $0 + "/libguestfs.so.0" }
-            guard let found = names.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
-                return [
-                    Diagnosis(
-                        "libguestfs",
-                        .note,
-                        "not installed: guests' files are not looked at, and images say so",
-                        advice: "install libguestfs0 where workers are to look into guests"
-                    )
-                ]
-            }
-            return [Diagnosis("libguestfs", .good, "at \(found)")]
-        },
     ]
+
+    /// Whether guests can be looked into is found out by doing it.
+    static let guests = Check(name: "guest checks") { settings throws(CommandFailure) in
+        guard let inspector = try await settings.guestInspector() else {
+            return [
+                Diagnosis(
+                    "guest checks",
+                    .note,
+                    "switched off: images say that their guest was not checked",
+                    advice: "set \(SettingKey.guestInspection.environmentName)=on"
+                )
+            ]
+        }
+        let clock = ContinuousClock()
+        let begin = clock.now
+        if let trouble = await inspector.selfTest() {
+            return [Diagnosis("guest checks", .warning, trouble.reason, advice: trouble.advice)]
+        }
+        let seconds = (clock.now - begin).components.seconds
+        return [Diagnosis("guest checks", .good, "libguestfs works, a look takes \(seconds) s")]
+    }
 
     private static func program(_ name: String, of package: String, isFor: String) -> Check {
         Check(name: name) { _ in

@@ -5,7 +5,10 @@ struct Check: Sendable {
     let run: @Sendable (Settings) async throws(CommandFailure) -> [Diagnosis]
 
     /// In the order in which one explains the next.
-    static let all: [Check] = machine + store + broker + management + places
+    /// - Parameter isQuick: leaves out what takes long.
+    static func all(isQuick: Bool) -> [Check] {
+        machine + store + broker + management + places + (isQuick ? [] : [guests])
+    }
 }
 
 /// What was found, how bad it is, and what to do.

@@ -6,20 +6,23 @@ struct DoctorCommand: AsyncParsableCommand {
         abstract: "Look for what would lose or stop work, and say what to do. Changes nothing.",
         discussion: """
             Ends with 1 when something would lose or stop work (bad). A warning can wait; a note is what could not be seen.
+            Whether guests can be looked into is found out by doing it, which takes the time of a virtual machine's start.
 
             Examples:
               goldsmith doctor
+              goldsmith doctor --quick
               goldsmith doctor --json
             """
     )
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
+    @Flag(help: "Do not try whether guests can be looked into.") var quick = false
 
     func run() async throws {
         let settings = try await shared.settings()
         var findings: [Diagnosis] = []
-        for check in Check.all {
+        for check in Check.all(isQuick: quick) {
             do throws(CommandFailure) {
                 findings += try await check.run(settings)
             } catch {

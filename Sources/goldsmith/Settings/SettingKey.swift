@@ -19,6 +19,8 @@ enum SettingKey: String, CaseIterable, Sendable {
     case simulatedDelay
     case simulatedFaultRate
     case copyRate
+    case guestInspection
+    case guestTimeLimit
     case steps
     case concurrency
     case hold

@@ -311,6 +311,16 @@ struct Settings: Sendable {
         return mebibytes > 0 ? Int64(mebibytes * 1_048_576) : nil
     }
 
+    /// What looks into guests; `nil` when nothing shall.
+    func guestInspector() async throws(CommandFailure) -> GuestInspector? {
+        let isOn = try await parsed(.guestInspection, default: true, wanted: "one of on, off") { word in
+            ["on": true, "off": false][word]
+        }
+        let seconds = try await number(.guestTimeLimit, in: 1...3600, default: 300)
+        guard isOn else { return nil }
+        return GuestInspector(program: GuestInspector.ownProgram, timeLimit: .milliseconds(Int64(seconds * 1000)))
+    }
+
     /// Which driver workers use.
     func driverKind() async throws(CommandFailure) -> DriverKind {
         let known = DriverKind.allCases.map(\.rawValue).joined(separator: ", ")

@@ -1,0 +1,90 @@
+import ImageCore
+
+@testable import ImageDrivers
+
+extension FuzzTarget {
+    /// What a guest has on its disk: a line that says which file, or `report` for what the child that looks prints.
+    static let guests = FuzzTarget(name: "guests") { input throws(BrokenPromise) in
+        var lines = Lines(input)
+        switch lines.next() {
+        case "report":
+            let inspection: GuestInspection
+            do throws(ChildFailure) { inspection = try GuestInspector.inspection(lines.remainder) } catch {
+                return try promiseShowable(error.text, atMost: 200, "the complaint")
+            }
+            try checkFindings(inspection.findings)
+            if case .seen(let facts) = inspection { try checkMending(facts) }
+        case "rules": try checkMending(guest(networkRules: .bytes(lines.remainder)))
+        default: try checkMending(guest(fstab: .bytes(lines.remainder)))
+        }
+    }
+}
+
+private func guest(fstab: GuestFile = .absent, networkRules: GuestFile = .absent) -> GuestFacts {
+    GuestFacts(
+        volumes: [
+            .init(device: "/dev/sda1", type: "ext4", uuid: "1111-2222", label: "root", partUUID: "3333"),
+            .init(device: "/dev/vg-a/lv-b", type: "xfs", partLabel: "x"), .init(device: "/dev/md127"),
+        ],
+        systems: [.init(root: "/dev/sda1", fstab: fstab, networkRules: networkRules)]
+    )
+}
+
+private func checkFindings(_ findings: [Finding]) throws(BrokenPromise) {
+    try promise(findings.count <= 21, "\(findings.count) findings")
+    let bytes = PlainText.sentenceLimit * 8 * 4
+    for finding in findings {
+        try promiseShowable(finding.message, atMost: 4 * bytes, "a finding")
+        try promiseShowable(finding.text ?? "", atMost: bytes + 4, "a line")
+        try promiseShowable(finding.file ?? "", atMost: 1024, "a file's name")
+        try promise((finding.line ?? 1) >= 1, "line \(finding.line ?? 0)")
+    }
+    guard !findings.isEmpty else { return }
+    let refusal = StepFailure.guest(findings, mayPass: false)
+    try promiseShowable(refusal.message, atMost: 24 * bytes, "the reason")
+}
+
+/// What was mended is not found again, and nothing else was touched.
+private func checkMending(_ facts: GuestFacts) throws(BrokenPromise) {
+    try checkFindings(facts.findings)
+    for line in facts.mending.diff.split(separator: "\n") {
+        try promiseShowable(String(line), atMost: 1024, "a line of the diff")
+    }
+    try promise(facts.mending.diff.count { $0 == "\n" } <= 64 * 2 * max(1, facts.systems.count), "a diff too long")
+    var mended = facts
+    for edit in facts.edits {
+        guard let index = mended.systems.firstIndex(where: { $0.root == edit.root }) else {
+            throw BrokenPromise("an edit of what is not there")
+        }
+        if edit.path == GuestFacts.fstabPath, let bytes = edit.bytes {
+            if case .bytes(let old) = mended.systems[index].fstab { try checkLines(old, bytes) }
+            mended.systems[index].fstab = .bytes(bytes)
+        } else {
+            mended.systems[index].networkRules = .absent
+        }
+    }
+    // Two systems under one name cannot be told apart here.
+    guard Set(facts.systems.map(\.root)).count == facts.systems.count else { return }
+    let grown = mended.systems.contains { system in
+        if case .bytes(let bytes) = system.fstab { bytes.count > GuestFile.sizeLimit } else { false }
+    }
+    guard !grown else { return }
+    try promise(!mended.findings.contains { $0.severity == .warning }, "\(mended.findings)")
+    try promise(mended.edits.isEmpty, "mended once more: \(mended.edits)")
+}
+
+private func checkLines(_ old: [UInt8], _ new: [UInt8]) throws(BrokenPromise) {
+    let (before, after) = (
+        old.split(separator: 10, omittingEmptySubsequences: false),
+        new.split(separator: 10, omittingEmptySubsequences: false)
+    )
+    try promise(before.count == after.count, "\(before.count) lines became \(after.count)")
+    for (was, now) in zip(before, after) where was != now {
+        let isInserted = [",nofail", " defaults,nofail"].contains { insertion in
+            let added = Array(insertion.utf8)
+            return now.count == was.count + added.count
+                && (0...was.count).contains { Array(was.prefix($0)) + added + Array(was.dropFirst($0)) == Array(now) }
+        }
+        try promise(isInserted, "more than nofail was added to a line")
+    }
+}

@@ -1,0 +1,164 @@
+import FoundationEssentials
+import Glibc
+import ImageCore
+
+/// Looks into guests' disks, and mends copies of them, through libguestfs in a child process.
+///
+/// The child is this program itself (`guest-visit`). It, the QEMU that libguestfs starts and whatever else belongs to
+/// them are one process group, which ends when the child does, when the time is up, or when nobody waits any more.
+public struct GuestInspector: Sendable {
+    /// Longer than any launch that will still succeed; an emulated one takes most of a minute on a busy machine.
+    public static let standardTimeLimit = Duration.seconds(300)
+    /// For the appliance; LVM, ext4 and xfs are content with half of it.
+    static let memoryMebibytes = 512
+    /// For the child and its QEMU: the appliance's memory, a gigabyte of QEMU's for emulation, and themselves.
+    static let addressSpace: Int64 = 6 << 30
+
+    private let program: String
+    private let timeLimit: Duration
+    private let workplace: String
+
+    /// - Parameters:
+    ///   - program: the absolute path of `goldsmith`.
+    ///   - timeLimit: for one look, the start of the appliance included.
+    ///   - workplace: the folder in which each look has a folder of its own; a short path, since sockets lie in it.
+    public init(program: String, timeLimit: Duration = Self.standardTimeLimit, workplace: String = "/tmp") {
+        self.program = program
+        self.timeLimit = timeLimit
+        self.workplace = workplace
+    }
+
+    /// The program that runs.
+    public static var ownProgram: String { (try? FileCalls.resolved("/proc/self/exe")) ?? "" }
+
+    /// - Parameter node: a disk that has been looked at. It is only read: the child gets a throw-away layer over it.
+    func look(at node: BlockNode, _ qemuImg: QemuImg, _ place: Place) async throws(StepFailure) -> GuestInspection {
+        do throws(ChildFailure) {
+            let scratch = try ScratchPlace(in: workplace)
+            let layer = scratch.path + "/disk.qcow2"
+            try await qemuImg.createLayer(layer, over: node)
+            return try Self.inspection(try await visit(layer, mends: false, scratch.path))
+        } catch {
+            return try Self.inspection(error, place)
+        }
+    }
+
+    /// Looks into a disk without anything on it, to see whether looking works here.
+    /// - Returns: `nil` when it does, else why not.
+    public func selfTest(qemuImg: String = "/usr/bin/qemu-img") async -> (reason: String, advice: String?)? {
+        let outcome: GuestInspection
+        do throws(ChildFailure) {
+            let scratch = try ScratchPlace(in: workplace)
+            let disk = scratch.path + "/disk.qcow2"
+            try await QemuImg(program: qemuImg).createEmpty(disk, mebibytes: 1)
+            outcome = try Self.inspection(try await visit(disk, mends: false, scratch.path))
+        } catch {
+            guard let failed = try? Self.inspection(error, .storage) else { return ("it was interrupted", nil) }
+            outcome = failed
+        }
+        guard case .notChecked(let reason, let advice, _) = outcome else { return nil }
+        return (reason, advice)
+    }
+
+    /// Mends the guest on a copy.
+    /// - Parameter copy: a qcow2 file that stands alone.
+    func mend(_ copy: String, _ place: Place) async throws(StepFailure) -> GuestMending {
+        let inspection: GuestInspection
+        do throws(ChildFailure) {
+            let scratch = try ScratchPlace(in: workplace)
+            inspection = try Self.inspection(try await visit(copy, mends: true, scratch.path))
+        } catch {
+            inspection = try Self.inspection(error, place)
+        }
+        guard case .seen(let facts) = inspection else {
+            throw .guest(inspection.findings, mayPass: inspection.mayPass)
+        }
+        return facts.mending
+    }
+
+    private func visit(_ disk: String, mends: Bool, _ scratch: String) async throws(ChildFailure) -> [UInt8] {
+        let seconds = Int(timeLimit.components.seconds)
+        var child = ChildProcess(
+            program: program,
+            arguments: ["guest-visit", "--disk", disk, "--memory", String(Self.memoryMebibytes)]
+                + (mends ? ["--mend"] : []),
+            timeLimit: timeLimit,
+            // An emulated processor keeps one of ours busy, and QEMU's own threads another.
+            limits: ChildProcess.Limits(memoryBytes: Self.addressSpace, processorSeconds: 2 * seconds + 30)
+        )
+        // Not TMPDIR: the appliance, hundreds of MiB that are built at the first look, stays in /var/tmp for the next.
+        child.environment = ["LIBGUESTFS_TMPDIR": scratch, "XDG_RUNTIME_DIR": scratch, "HOME": scratch]
+        child.hasGroup = true
+        let output = try await child.run()
+        guard output.exitCode == 0, output.standardOutput.count <= ChildProcess.outputLimit else {
+            throw ChildFailure(kind: .exited(output.exitCode), text: output.errorText)
+        }
+        return output.standardOutput
+    }
+
+    static func inspection(_ report: [UInt8]) throws(ChildFailure) -> GuestInspection {
+        guard let report = try? JSONDecoder().decode(GuestVisit.Report.self, from: Data(report)) else {
+            throw ChildFailure(kind: .exited(0), text: "its report cannot be read")
+        }
+        let reason = report.reason.map { PlainText.sentence($0) } ?? "no reason was given"
+        switch report.outcome {
+        case .seen:
+            guard let facts = report.facts else {
+                throw ChildFailure(kind: .exited(0), text: "its report is empty")
+            }
+            return .seen(facts)
+        case .noLibrary:
+            return .notChecked(
+                reason: "libguestfs is not installed on this worker's host (\(reason))",
+                advice: "install libguestfs-tools and linux-image-amd64 there, and try with `goldsmith doctor`",
+                mayPass: false
+            )
+        case .noAppliance:
+            return .notChecked(
+                reason: "libguestfs does not start on this worker's host (\(reason))",
+                advice: "run `goldsmith doctor` and libguestfs-test-tool there",
+                mayPass: false
+            )
+        case .failed:
+            return .notChecked(
+                reason: "libguestfs could not finish (\(reason))",
+                advice: "look at the disk, and at its /etc/fstab, yourself",
+                mayPass: true
+            )
+        }
+    }
+
+    private static func inspection(_ failure: ChildFailure, _ place: Place) throws(StepFailure) -> GuestInspection {
+        let said = failure.text.isEmpty ? "" : " (\(failure.text))"
+        switch failure.kind {
+        case .cancelled: throw .interrupted("The look into \(place)")
+        case .timedOut:
+            return .notChecked(
+                reason: "it took too long\(said)",
+                advice: "raise the setting guestTimeLimit, or run fewer workers on this host",
+                mayPass: true
+            )
+        case .notStarted, .exited, .signalled:
+            return .notChecked(
+                reason: "the process that looks into it failed\(said)",
+                advice: "see the worker's log, and `goldsmith doctor`",
+                mayPass: true
+            )
+        }
+    }
+}
+
+/// A folder for one look, gone with all that a killed QEMU has left in it.
+private struct ScratchPlace: ~Copyable {
+    let path: String
+
+    init(in folder: String) throws(ChildFailure) {
+        var template = Array("\(folder)/goldsmith-guest-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else {
+            throw ChildFailure(kind: .notStarted, text: "no folder in \(folder): \(String(cString: strerror(errno)))")
+        }
+        path = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit { _ = try? FileCalls.deleteTree(path) }
+}

@@ -1,0 +1,15 @@
+import ArgumentParser
+import ImageDrivers
+
+/// Not for people: the process in which libguestfs looks into one disk, with limits set by whoever starts it.
+struct GuestVisitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "guest-visit", shouldDisplay: false)
+
+    @Option var disk: String
+    @Option var memory: Int
+    @Flag var mend = false
+
+    func run() throws {
+        Terminal.write(GuestVisit.report(disk: disk, mends: mend, memoryMebibytes: memory))
+    }
+}

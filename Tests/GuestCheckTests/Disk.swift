@@ -1,0 +1,144 @@
+import Foundation
+
+/// A system disk to be made: how it is divided, and what its guest has in its files.
+struct Disk: Sendable {
+    var id: String
+    var mebibytes = 400
+    /// Whether the instance's disk is a qcow2 layer over the raw file.
+    var isLayered = false
+    /// guestfish's commands, with `DISK` for the device and `FILE` for the folder of drafts and the disk's name.
+    var commands: [String]
+    /// Files to be uploaded, by their name in the folder of drafts.
+    var files: [String: [UInt8]] = [:]
+
+    static let rootUUID = "11111111-2222-4333-8444-555555555555"
+    static let swapUUID = "21111111-2222-4333-8444-555555555555"
+    static let dataUUID = "d1111111-2222-4333-8444-555555555555"
+
+    static let all = [ext4, xfs, lvmExt4, lvmXfs, hostile]
+
+    static let rule = #"SUBSYSTEM=="net", ATTR{address}=="52:54:00:aa:bb:cc", NAME="eth0""#
+
+    /// A root and swap on partitions, and every spelling of a line.
+    static let ext4 = Disk(
+        id: "i-ext4",
+        mebibytes: 160,
+        commands: [
+            "part-init DISK gpt", "part-add DISK p 2048 204799", "part-add DISK p 204800 258047",
+            "mkfs ext4 DISK1 label:root", "set-uuid DISK1 \(rootUUID)", "mkswap DISK2 uuid:\(swapUUID)",
+            "mount DISK1 /", "mkdir-p /etc/udev/rules.d", "mkdir /usr", "upload FILE-fstab /etc/fstab",
+            "chmod 0640 /etc/fstab", "upload FILE-rules /etc/udev/rules.d/70-persistent-net.rules", "umount-all",
+        ],
+        files: [
+            "fstab": Array(
+                """
+                # /etc/fstab
+                UUID=\(rootUUID) / ext4 errors=remount-ro 0 1
+                UUID=\(swapUUID.uppercased()) none swap sw 0 0
+                LABEL=spool\t/var/spool\text4\tdefaults\t0 2
+                LABEL=root /again ext4 defaults 0 0
+                /dev/vdb1 /srv/device ext4 defaults 0 2
+                /dev/vdc1 /srv/gone ext4 defaults,nofail 0 2
+                UUID=\(dataUUID) /srv/uuid xfs
+                UUID=\(dataUUID) /srv/nofail xfs nofail 0 2
+                LABEL=maybe /srv/maybe ext4 noauto 0 0
+                /dev/vda2 none swap sw 0 0
+                /dev/vdd none swap sw 0 0
+                server:/export /mnt nfs defaults 0 0
+                tmpfs /tmp tmpfs nosuid 0 0
+
+                """.utf8
+            ), "rules": Array("# made by a script\n\n\(rule)\n".utf8),
+        ]
+    )
+
+    /// One file system that fills a partition.
+    static let xfs = Disk(
+        id: "i-xfs",
+        isLayered: true,
+        commands: [
+            "part-disk DISK mbr", "mkfs xfs DISK1 label:sys", "set-uuid DISK1 \(rootUUID)", "mount DISK1 /",
+            "mkdir /etc", "mkdir /usr", "upload FILE-fstab /etc/fstab", "umount-all",
+        ],
+        files: [
+            "fstab": Array(
+                """
+                UUID=\(rootUUID) / xfs defaults 0 0
+                /dev/disk/by-label/sys /again xfs defaults 0 0
+                LABEL=data /data xfs defaults 0 0
+                """.utf8
+            )
+        ]
+    )
+
+    /// Boot on a partition, root and swap on logical volumes whose names have hyphens.
+    static let lvmExt4 = Disk(
+        id: "i-lvm-ext4",
+        mebibytes: 256,
+        commands: [
+            "part-init DISK gpt", "part-add DISK p 2048 67583", "part-add DISK p 67584 520191", "pvcreate DISK2",
+            "vgcreate vg-a DISK2", "lvcreate lv-root vg-a 128", "lvcreate swap vg-a 32", "mkfs ext4 DISK1 label:boot",
+            "mkfs ext4 /dev/vg-a/lv-root", "mkswap /dev/vg-a/swap", "mount /dev/vg-a/lv-root /", "mkdir /etc",
+            "mkdir /usr", "upload FILE-fstab /etc/fstab", "umount-all",
+        ],
+        files: [
+            "fstab": Array(
+                """
+                /dev/mapper/vg--a-lv--root / ext4 defaults 0 1
+                LABEL=boot /boot ext4 defaults 0 2
+                /dev/mapper/vg--a-lv--root /again ext4 defaults 0 0
+                /dev/vg-a/swap none swap sw 0 0
+                /dev/mapper/data-store /srv/data ext4 defaults 0 2
+
+                """.utf8
+            )
+        ]
+    )
+
+    static let lvmXfs = Disk(
+        id: "i-lvm-xfs",
+        mebibytes: 512,
+        isLayered: true,
+        commands: [
+            "part-disk DISK gpt", "pvcreate DISK1", "vgcreate vgb DISK1", "lvcreate root vgb 400",
+            "mkfs xfs /dev/vgb/root label:sysb", "mount /dev/vgb/root /", "mkdir-p /etc/udev/rules.d", "mkdir /usr",
+            "upload FILE-fstab /etc/fstab", "upload FILE-rules /etc/udev/rules.d/70-persistent-net.rules",
+            "umount-all",
+        ],
+        files: [
+            "fstab": Array("/dev/vgb/root / xfs defaults 0 0\n/dev/data/store /srv xfs defaults 0 0\n".utf8),
+            "rules": Array("# nothing but a comment\n".utf8),
+        ]
+    )
+
+    /// Three systems: one with a line of a mebibyte, one with control characters, and one without a file. And half a file
+    /// system: its superblock is there, what it speaks of is not.
+    static let hostile = Disk(
+        id: "i-hostile",
+        mebibytes: 160,
+        commands: [
+            "part-init DISK gpt", "part-add DISK p 2048 67583", "part-add DISK p 67584 133119",
+            "part-add DISK p 133120 198655", "part-add DISK p 198656 231423", "mkfs ext4 DISK1", "mkfs ext4 DISK2",
+            "mkfs ext4 DISK3",
+            "mount DISK1 /", "mkdir /etc", "mkdir /usr", "upload FILE-long /etc/fstab", "umount-all",
+            "mount DISK2 /", "mkdir /etc", "mkdir /usr", "upload FILE-control /etc/fstab", "umount-all",
+            "mount DISK3 /", "mkdir /etc", "mkdir /usr", "umount-all",
+            "upload FILE-half DISK4",
+        ],
+        files: [
+            "long": [UInt8](repeating: UInt8(ascii: "x"), count: 1 << 20),
+            "control": Array("LABEL=\u{1b}[2J\u{202e}lie /srv ext4 x\u{7}\r\n".utf8) + [0xff, 0xfe, 0, 0x0a]
+                + [UInt8](repeating: UInt8(ascii: "y"), count: 200 << 10),
+        ]
+    )
+
+    func write(to drafts: String) throws {
+        for (name, bytes) in files { try Data(bytes).write(to: URL(fileURLWithPath: "\(drafts)/\(id)-\(name)")) }
+    }
+
+    func script(device: String, drafts: String) -> String {
+        commands.map {
+            $0.replacing("DISK", with: device).replacing("FILE", with: "\(drafts)/\(id)") + "\n"
+        }.joined()
+    }
+}

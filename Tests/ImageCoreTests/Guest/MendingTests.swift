@@ -1,0 +1,83 @@
+import Testing
+
+@testable import ImageCore
+
+@Suite("A copy is mended with as little as possible")
+struct MendingTests {
+    private func facts(_ fstab: [UInt8], rules: GuestFile = .absent) -> GuestFacts {
+        GuestFacts(
+            volumes: [.init(device: "/dev/sda1", uuid: "1111")],
+            systems: [.init(root: "/dev/sda1", fstab: .bytes(fstab), networkRules: rules)]
+        )
+    }
+
+    @Test(
+        "a guilty line gets nofail among its options and stays otherwise as it is",
+        arguments: [
+            ("/dev/vdb /b ext4 rw 0 2\n", "/dev/vdb /b ext4 rw,nofail 0 2\n"),
+            ("/dev/vdb /b ext4", "/dev/vdb /b ext4 defaults,nofail"),
+            ("/dev/vdb\t/b  ext4\t rw\t0 2  # x", "/dev/vdb\t/b  ext4\t rw,nofail\t0 2  # x"),
+            ("/dev/vdb /b ext4 rw\r\n", "/dev/vdb /b ext4 rw,nofail\r\n"),
+            ("/dev/vdb /b ext4\r\n", "/dev/vdb /b ext4 defaults,nofail\r\n"),
+            ("/dev/vdb none swap sw\nUUID=1111 / ext4 rw\n", "/dev/vdb none swap sw,nofail\nUUID=1111 / ext4 rw\n"),
+            (
+                "#x\n/dev/vdb /b ext4 rw\n\n/dev/vdc /c ext4 ro",
+                "#x\n/dev/vdb /b ext4 rw,nofail\n\n/dev/vdc /c ext4 ro,nofail"
+            ),
+            ("/dev/vdb /b ext4 rw\0junk\n", "/dev/vdb /b ext4 rw,nofail\0junk\n"),
+        ]
+    )
+    func lines(before: String, after: String) throws {
+        let edits = facts(Array(before.utf8)).edits
+        #expect(edits.map(\.path) == ["/etc/fstab"] && edits.map(\.root) == ["/dev/sda1"])
+        #expect(edits.first?.bytes.map { String(decoding: $0, as: UTF8.self) } == after)
+        let mended = facts(Array(after.utf8))
+        #expect(mended.findings.isEmpty && mended.edits.isEmpty && mended.mending.diff.isEmpty)
+    }
+
+    @Test("bytes that are no text come through unchanged")
+    func bytes() {
+        let before = [0xff, 0xfe, 0x0a] + Array("/dev/vdb /b ext4 rw\n".utf8) + [0x80]
+        let after = [0xff, 0xfe, 0x0a] + Array("/dev/vdb /b ext4 rw,nofail\n".utf8) + [0x80]
+        #expect(facts(before).edits.map(\.bytes) == [after])
+    }
+
+    @Test("network rules are deleted, with a diff that shows what is gone")
+    func rules() {
+        let rules = GuestFile.bytes(Array("# a\nSUBSYSTEM==\"net\"\u{1b}[2J\n".utf8))
+        let facts = facts([], rules: rules)
+        #expect(facts.edits.map(\.path) == [GuestFacts.networkRulesPath] && facts.edits.map(\.bytes) == [nil])
+        #expect(
+            facts.mending.diff == """
+                --- /etc/udev/rules.d/70-persistent-net.rules
+                +++ /dev/null
+                @@ -1,2 +0,0 @@
+                -# a
+                -SUBSYSTEM=="net"\u{FFFD}[2J
+
+                """
+        )
+        #expect(facts.mending.findings.map(\.severity) == [.fixed])
+    }
+
+    @Test("passwords of shares are not shown")
+    func secrets() {
+        let share = "//host/share /mnt cifs user=me,password=s3cret,passwd=t0psecret 0 0"
+        let mending = facts(Array("\(share)\n/dev/vdb /b ext4 rw,pass=hidden,x\n".utf8)).mending
+        let all = mending.diff + mending.findings.map { $0.message + ($0.text ?? "") }.joined()
+        #expect(!all.contains("s3cret") && !all.contains("t0psecret") && !all.contains("hidden"))
+        #expect(mending.diff.contains(" //host/share /mnt cifs user=me,password=…,passwd=… 0 0\n"))
+        #expect(mending.findings.first?.text == "/dev/vdb /b ext4 rw,pass=…,x")
+    }
+
+    @Test("a diff shows three lines around, joins what touches, and is cut where it is long")
+    func hunks() {
+        let many = (1...30).map { [2, 6, 20].contains($0) ? "/dev/vdb /b\($0) ext4 rw" : "# \($0)" }
+        let diff = facts(Array(many.joined(separator: "\n").utf8)).mending.diff
+        let heads = diff.split(separator: "\n").filter { $0.hasPrefix("@@") }
+        #expect(heads == ["@@ -1,9 +1,9 @@", "@@ -17,7 +17,7 @@"])
+        let long = facts(Array(String(repeating: "/dev/vdb /b ext4 rw\n", count: 500).utf8)).mending.diff
+        #expect(long.split(separator: "\n").count == FileDiff.lineLimit + 3)
+        #expect(long.hasSuffix("… 941 more lines\n"))
+    }
+}
