@@ -37,14 +37,23 @@ struct BrokerDelivery: IncomingDelivery {
 public struct BrokerPublisher: MessagePublisher {
     let publisher: AMQPPublisher
     let topology: Topology
+    /// The broker's user of the connection, who vouches for requests.
+    let user: String
     let time: any Timekeeper
     let logger: Logger
 
     static let reasonHeader = "goldsmith-reason"
 
-    public init(publisher: AMQPPublisher, topology: Topology, time: any Timekeeper, logger: Logger) {
+    public init(
+        publisher: AMQPPublisher,
+        topology: Topology,
+        user: String,
+        time: any Timekeeper,
+        logger: Logger
+    ) {
         self.publisher = publisher
         self.topology = topology
+        self.user = user
         self.time = time
         self.logger = logger
     }
@@ -114,6 +123,7 @@ public struct BrokerPublisher: MessagePublisher {
                 correlationID: message.correlationID,
                 replyTo: message.replyTo,
                 appID: "goldsmith",
+                userID: message.isVouchedFor == true ? user : nil,
                 timestamp: timestamp,
                 headers: Self.headers(attempt: message.attempt, reason: message.reason)
             ),

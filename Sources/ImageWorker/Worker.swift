@@ -35,7 +35,13 @@ public struct Worker: Service {
             options: options,
             store: store,
             driver: driver,
-            publisher: BrokerPublisher(publisher: publisher, topology: topology, time: time, logger: logger),
+            publisher: BrokerPublisher(
+                publisher: publisher,
+                topology: topology,
+                user: endpoint.user,
+                time: time,
+                logger: logger
+            ),
             gauge: BrokerGauge(connection: inspection, topology: topology),
             time: time,
             random: random,

@@ -115,7 +115,7 @@ struct OperatorTests {
 
     @Test("a dead letter says what failed, and its replay has the image made once that is mended")
     func dead() async throws {
-        try await Dev.with { dev in
+        try await Dev.with(environment: ["GOLDSMITH_UPSTREAMS": "goldsmith=*"]) { dev in
             _ = try await dev.run("instance", "sample", "--id", "i-bad", "--mib", "4")
             let west = "\(dev.data)/locations/west"
             #expect(rename(west, west + ".away") == 0)

@@ -22,6 +22,9 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     public var correlationID: String?
     /// Where the answer goes, for a request that had such a place when it came.
     public var replyTo: String?
+    /// Whether the broker's user who sends it vouches for it, as an upstream does: for a request of an operator's own, and
+    /// never for one that somebody else has written. Absent: no.
+    public var isVouchedFor: Bool?
     /// The attempt, for jobs: counted in our own header, since brokers differ in how they count theirs.
     public var attempt: Int?
     /// Why it is here, for dead letters and parked messages: in a header, so that it can be read without the body.

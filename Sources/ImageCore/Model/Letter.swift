@@ -145,13 +145,15 @@ extension Letter {
             "requestId": .string(retryRequest.requestID.text), "owner": .string(retryRequest.owner.text),
             "imageId": .string(image.text),
         ]
-        return OutgoingMessage(
+        var message = OutgoingMessage(
             id: retryRequest.requestID.text,
             destination: .requests,
             routingKey: Operation.retry.rawValue,
             correlationID: image.text,
             body: CanonicalJSON.text(JSONValue.object(body))
         )
+        message.isVouchedFor = true
+        return message
     }
 
     /// What has come back, beside what is known of it.
@@ -199,6 +201,9 @@ public struct KeptMessage: Equatable, Sendable {
 
     /// The message that gives it back to work: to the exchange its routing key belongs to. `nil` when that is no
     /// operation and no step, or the body is no text: it would only come back.
+    ///
+    /// Nobody vouches for a request that is put back. Its sender's rights are not known any more, and whoever puts it back
+    /// must not lend it his own.
     /// - Parameter number: which replay this is, from 1.
     public func replay(_ number: Int, of letter: LetterID) -> OutgoingMessage? {
         guard let text else { return nil }

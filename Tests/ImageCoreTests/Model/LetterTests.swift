@@ -59,6 +59,7 @@ struct LetterTests {
         letter.replays = 1
         let first = try #require(letter.retryMessage)
         #expect(letter.retryMessage == first, "however often it is sent, it is the same request")
+        #expect(first.isVouchedFor == true)
         let body = Array(first.body.utf8)
         let request = try Request.parse(.retry, contentType: first.contentType, messageID: nil, body: body)
         #expect(request.identity == letter.retryRequest && request.identity.owner == Sample.owner)
@@ -72,6 +73,8 @@ struct LetterTests {
         var broken = message("{}")
         broken.body = [0xFF]
         #expect(broken.replay(1, of: LetterID(known: "msg-1")) == nil)
+        let request = message("{}", key: "image.delete").replay(1, of: LetterID(known: "msg-1"))
+        #expect(request?.destination == .requests && request?.isVouchedFor == nil, "nobody lends it his rights")
         #expect(message("{}", key: "replicate").replay(1, of: LetterID(known: "msg-1"))?.destination == .jobs)
     }
 }

@@ -23,6 +23,7 @@ struct OutboxRelay {
         road = BrokerPublisher(
             publisher: publisher,
             topology: try await settings.topology(),
+            user: try await settings.endpoint().user,
             time: SystemTime(),
             logger: logger
         )
