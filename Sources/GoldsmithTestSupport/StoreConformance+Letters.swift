@@ -153,6 +153,28 @@ extension StoreConformance {
                 "\(file)"
             )
         },
+        StoreCheck("a closed letter is forgotten in time, with its history, and an open one never") { fixture in
+            let store = try await fixture.store()
+            for number in 1...3 {
+                let message = Given.message([])
+                try await store.keep(Given.letter("msg-\(number)", message), message, at: Given.at(1))
+            }
+            let id = LetterID(known: "msg-1")
+            _ = try await store.discard(id, by: "bob", note: nil, at: Given.at(2))
+            guard case .done = try await store.replay(LetterID(known: "msg-2")) else {
+                throw ConformanceFailure("it is not replayed")
+            }
+            let early = try await store.forget(before: Given.at(1), limit: 100)
+            let forgotten = try await store.forget(before: Given.at(2), limit: 100)
+            let left = try await store.letters(LetterQuery(kinds: [.parked], states: []))
+            try expect(early == 0 && forgotten == 2 && left.map(\.id.text) == ["msg-3"], "\(forgotten) \(left)")
+            let file = try await store.letter(id)
+            try expect(file == nil, "\(String(describing: file))")
+            let message = Given.message([])
+            try await store.keep(Given.letter("msg-1", message), message, at: Given.at(9))
+            let anew = try value(try await store.letter(id))
+            try expect(anew.letter.arrivals == 1 && anew.marks.count == 1, "\(anew)")
+        },
         StoreCheck("letters are found by kind, step, cause, owner and age, and counted alike") { fixture in
             let store = try await fixture.store()
             let other = Owner(known: "acct-2")

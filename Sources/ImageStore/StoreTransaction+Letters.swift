@@ -50,6 +50,11 @@ extension StoreTransaction {
         )
     }
 
+    func forgetLetter(_ id: String) throws(SQLError) {
+        try connection.execute("DELETE FROM letters WHERE id = $1", [.text(id)])
+        try connection.execute("DELETE FROM letter_marks WHERE letter_id = $1", [.text(id)])
+    }
+
     func message(of letter: LetterID) throws(SQLError) -> KeptMessage? {
         let rows = try connection.query("SELECT message FROM letters WHERE id = $1", [.text(letter.text)])
         guard let text = try rows.first?.optionalText("message") else { return nil }

@@ -60,6 +60,7 @@ struct StoreTransaction {
     /// Forgets a deleted image and its history.
     func forget(_ id: String) throws(SQLError) {
         try connection.execute("DELETE FROM journal WHERE image_id = $1", [.text(id)])
+        try forgetLetter(id)
         try connection.execute("DELETE FROM images WHERE id = $1", [.text(id)])
     }
 
