@@ -52,43 +52,56 @@ extension Topology {
     /// The name of a role's user.
     public func user(of role: BrokerRole) -> String { "\(prefix)-\(role.rawValue)" }
 
+    /// The role whose user has this name; `nil` when none has.
+    public func role(of user: String) -> BrokerRole? { BrokerRole.allCases.first { self.user(of: $0) == user } }
+
+    /// The exchanges a role publishes to. The empty name is the default exchange.
+    public func written(by role: BrokerRole) -> [String] {
+        switch role {
+        case .producer: [requests]
+        // Answers go by way of the default exchange, to whatever queue the request names. Requests are those that a
+        // person has put back: a worker sends what is left in the outbox.
+        case .worker:
+            [exchange(for: .requests), exchange(for: .jobs)] + Rung.allCases.map { exchange(for: .retry($0)) }
+                + [exchange(for: .dead), exchange(for: .parking), exchange(for: .events), exchange(for: .reply)]
+        // Sends requests, and puts requests and jobs back.
+        case .operator: [requests, exchange(for: .jobs)]
+        case .console: []
+        }
+    }
+
+    /// The queues a role takes messages from.
+    public func read(by role: BrokerRole) -> [String] {
+        switch role {
+        case .producer: producerQueues.map(\.name)
+        case .worker: consumedQueues
+        case .operator, .console: []
+        }
+    }
+
     /// - Parameter owners: whose events the producer may read. Empty: everybody's.
     public func rights(of role: BrokerRole, owners: [Owner] = []) -> BrokerRights {
-        let exchange = { (destination: OutgoingMessage.Destination) in self.exchange(for: destination) }
+        var (written, read, topics) = (written(by: role), read(by: role), [BrokerRights.Topic]())
         switch role {
         case .producer:
             // To bind a queue is to write to it and to read the exchange.
-            return BrokerRights(
-                write: Self.pattern([requests, subscription]),
-                read: Self.pattern([answers, subscription, exchange(.events)]),
-                topics: [
-                    .init(
-                        exchange: events,
-                        write: BrokerRights.nothing,
-                        // The owner is the last word of an event's routing key.
-                        read: owners.isEmpty ? ".*" : "(^|\\.)(\(owners.map(\.text).sorted().joined(separator: "|")))$"
-                    )
-                ]
-            )
+            written.append(subscription)
+            read.append(events)
+            // The owner is the last word of an event's routing key.
+            let keys = owners.isEmpty ? ".*" : "(^|\\.)(\(owners.map(\.text).sorted().joined(separator: "|")))$"
+            topics = [.init(exchange: events, write: BrokerRights.nothing, read: keys)]
         case .worker:
-            // Answers go by way of the default exchange, to whatever queue the request names.
-            let written = [exchange(.jobs)] + Rung.allCases.map { exchange(.retry($0)) }
-            return BrokerRights(
-                write: Self.pattern(written + [exchange(.dead), exchange(.parking), exchange(.events), "amq.default"]),
-                read: Self.pattern(consumedQueues),
-                // Exchange and queue of dead letters, and of each rung, share a name: without this a worker could bind
-                // a rung's queue to the dead letters.
-                topics: [.init(exchange: exchange(.dead), write: ".*", read: BrokerRights.nothing)]
-            )
-        case .operator:
-            // Sends requests, looks at what only people can judge, and puts jobs back.
-            return BrokerRights(write: Self.pattern([requests, exchange(.jobs)]), read: Self.pattern(queuesForHumans))
-        case .console: return BrokerRights()
+            // Exchange and queue of dead letters, and of each rung, share a name: without this a worker could bind a
+            // rung's queue to the dead letters.
+            topics = [.init(exchange: exchange(for: .dead), write: ".*", read: BrokerRights.nothing)]
+        case .operator, .console: break
         }
+        return BrokerRights(write: Self.pattern(written), read: Self.pattern(read), topics: topics)
     }
 
     /// Matches these names and no others.
     private static func pattern(_ names: [String]) -> String {
-        "^(\(names.map { $0.replacing(".", with: "\\.") }.joined(separator: "|")))$"
+        let known = names.map { $0.isEmpty ? "amq\\.default" : $0.replacing(".", with: "\\.") }
+        return known.isEmpty ? BrokerRights.nothing : "^(\(known.joined(separator: "|")))$"
     }
 }

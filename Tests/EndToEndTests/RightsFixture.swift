@@ -84,7 +84,7 @@ struct RightsFixture: Sendable {
             "GOLDSMITH_STORE_URL": "sqlite://\(folder)/state.sqlite",
             "GOLDSMITH_DATA": "\(folder)/data",
             // Minded by workers.
-            "GOLDSMITH_UPSTREAMS": "goldsmith-producer=acct-42,local;goldsmith-operator=*",
+            "GOLDSMITH_UPSTREAMS": "goldsmith-producer=acct-42,local;goldsmith-operator=*;goldsmith-worker=*",
         ]
     }
 

@@ -13,7 +13,7 @@ struct RightsTests {
         var read: Set<String>
     }
 
-    private static let steps = ["stop-check", "system-disk", "data-disk", "replicate", "clean-up"]
+    private static let steps = ["stop-check", "system-disk", "data-disk", "convert", "replicate", "launch", "clean-up"]
     private static let rungs = ["1s", "5s", "30s", "2m", "10m", "1h"]
 
     static let roles = [
@@ -21,10 +21,10 @@ struct RightsTests {
         May(
             role: "worker",
             // The empty name is the default exchange, by which answers go.
-            write: Set(["", "jobs", "dead", "parking", "events"] + rungs.map { "retry.\($0)" }),
-            read: Set(["intake", "dead"] + steps.map { "job.\($0)" })
+            write: Set(["", "requests", "jobs", "dead", "parking", "events"] + rungs.map { "retry.\($0)" }),
+            read: Set(["intake", "dead", "parked", "unrouted"] + steps.map { "job.\($0)" })
         ),
-        May(role: "operator", write: ["requests", "jobs"], read: ["parked", "unrouted"]),
+        May(role: "operator", write: ["requests", "jobs"], read: []),
         May(role: "console", write: [], read: []),
     ]
 

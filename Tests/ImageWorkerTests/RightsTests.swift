@@ -1,4 +1,5 @@
 import AMQPClient
+import GoldsmithTestSupport
 import ImageCore
 import Testing
 
@@ -31,11 +32,11 @@ struct RightsTests {
         let rights = topology.rights(of: .worker)
         for queue in topology.consumedQueues { #expect(try matches(rights.read, queue), "\(queue)") }
         for name in [
-            "axb.intake", "a.b.intake2", "xa.b.intake", "a.b.intakex", "a.b.parked", "a.b.producer.answers", "",
+            "axb.intake", "a.b.intake2", "xa.b.intake", "a.b.intakex", "a.b.retry.1s", "a.b.producer.answers", "",
         ] {
             #expect(try !matches(rights.read, name), "\(name)")
         }
-        #expect(try matches(rights.write, "amq.default") && !matches(rights.write, "a.b.requests"))
+        #expect(try matches(rights.write, "amq.default") && !matches(rights.write, "amqxdefault"))
         #expect(topology.user(of: .producer) == "a.b-producer")
     }
 
@@ -44,7 +45,7 @@ struct RightsTests {
         let topology = Topology()
         let rights = topology.rights(of: .worker)
         let destinations: [OutgoingMessage.Destination] =
-            [.jobs, .dead, .parking, .events] + Rung.allCases.map { .retry($0) }
+            [.requests, .jobs, .dead, .parking, .events] + Rung.allCases.map { .retry($0) }
         for destination in destinations {
             #expect(try matches(rights.write, topology.exchange(for: destination)), "\(destination)")
         }
@@ -74,6 +75,22 @@ struct RightsTests {
                 continue
             }
             #expect(length > 0)
+        }
+    }
+
+    @Test("a request that is put back says who does it, and nothing else does")
+    func vouched() {
+        let road = BrokerPublisher(
+            publisher: AMQPPublisher(endpoint: AMQPEndpoint(host: "h"), name: "test", logger: RecordingLog().logger),
+            user: "goldsmith-operator",
+            topology: Topology(),
+            time: ManualTime(),
+            logger: RecordingLog().logger
+        )
+        for destination in [OutgoingMessage.Destination.requests, .jobs, .events, .reply] {
+            let message = OutgoingMessage(id: "m", destination: destination, routingKey: "image.retry", body: "{}")
+            let user = road.publication(message, timestamp: 0).message.userID
+            #expect(user == (destination == .requests ? "goldsmith-operator" : nil), "\(destination)")
         }
     }
 }

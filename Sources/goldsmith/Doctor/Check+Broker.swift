@@ -70,30 +70,32 @@ extension Check {
             : Diagnosis("broker", .good, name)
     }
 
-    /// Whether this user could be a worker's. Asked in a way that sends, takes and changes nothing.
+    /// Whether this user could do its role's work; one that is no role's, a worker's. Asked in a way that sends, takes and
+    /// changes nothing.
     @Sendable private static func permissions(_ settings: Settings) async throws(CommandFailure) -> [Diagnosis] {
         let topology = try await settings.topology()
+        let role = topology.role(of: try await settings.endpoint().user) ?? .worker
         let refused = try await settings.asked { (connection) throws(AMQPError) in
             var refused: [String] = []
-            for exchange in [""] + topology.exchanges.map(\.name) {
+            for exchange in topology.written(by: role) {
                 guard try await connection.mayPublish(to: exchange) == false else { continue }
                 refused.append("write \(exchange.isEmpty ? "amq.default" : exchange)")
             }
-            for queue in topology.consumedQueues {
+            for queue in topology.read(by: role) {
                 guard try await connection.mayConsume(from: queue) == false else { continue }
                 refused.append("read \(queue)")
             }
             return refused
         }
         guard !refused.isEmpty else {
-            return [Diagnosis("permissions", .good, "this user may do all that a worker does")]
+            return [Diagnosis("permissions", .good, "this user may do all that is \(role.article)'s work")]
         }
         return [
             Diagnosis(
                 "permissions",
                 .bad,
-                "this user may not \(refused.joined(separator: ", ")): a worker with it would lose answers or stand still",
-                advice: "give it the rights of a worker, see docs/operations.md"
+                "this user may not \(refused.joined(separator: ", ")): \(role.article) with it would lose answers or stand still",
+                advice: "give it the rights of \(role.article), see docs/operations.md"
             )
         ]
     }
@@ -115,7 +117,9 @@ extension Check {
                 AMQPPublication(exchange: "", routingKey: nowhere, message: AMQPMessage(body: [], isPersistent: false))
             )
         } catch {
-            if error.kind != .unroutable {
+            if error.code == 403 {
+                finding = Diagnosis("alarms", .note, "not looked at: this user may not publish")
+            } else if error.kind != .unroutable {
                 finding =
                     publisher.isBlocked
                     ? Diagnosis(
@@ -130,6 +134,10 @@ extension Check {
         await publisher.close()
         return [finding]
     }
+}
+
+extension BrokerRole {
+    fileprivate var article: String { self == .operator ? "an operator" : "a \(rawValue)" }
 }
 
 extension Settings {

@@ -14,14 +14,16 @@ struct OutboxRelay {
         let logger = try await settings.logger("goldsmith")
         var options = AMQPOptions()
         options.publishTimeout = .seconds(15)
+        let endpoint = try await settings.endpoint()
         publisher = AMQPPublisher(
-            endpoint: try await settings.endpoint(),
+            endpoint: endpoint,
             name: "goldsmith replay",
             options: options,
             logger: logger
         )
         road = BrokerPublisher(
             publisher: publisher,
+            user: endpoint.user,
             topology: try await settings.topology(),
             user: try await settings.endpoint().user,
             time: SystemTime(),
