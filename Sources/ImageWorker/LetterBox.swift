@@ -8,10 +8,19 @@ struct LetterBox {
     let context: WorkerContext
     let kind: Letter.Kind
 
+    /// Of such a message everything but its body is kept: there is nobody who could read it.
+    private static let tooLarge = "the body is larger than 16 MiB, and was not kept"
+
     func handle(_ delivery: any IncomingDelivery) async {
         let message = delivery.message
         let kept = KeptMessage(message)
-        let letter = Letter(kept.letterID(kind), kind, of: kept, reason: message.reason, at: context.time.now())
+        let letter = Letter(
+            kept.letterID(kind),
+            kind,
+            of: kept,
+            reason: message.isWhole ? message.reason : Self.tooLarge,
+            at: context.time.now()
+        )
         do {
             try await context.persist { () async throws(StoreError) in
                 try await context.store.keep(letter, kept, at: letter.lastAt)

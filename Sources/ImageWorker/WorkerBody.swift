@@ -38,7 +38,7 @@ package struct WorkerBody: Sendable {
         let slots = Slots(context.options.concurrency(of: lane))
         await withDiscardingTaskGroup { group in
             for await delivery in deliveries {
-                guard delivery.message.isWhole else {
+                guard delivery.message.isWhole || lane.isForHumans else {
                     // The broker parks it itself: the queues it can be in have the parking place at the end of their
                     // road.
                     context.logger.error("message refused, too large to be read", metadata: ["lane": "\(lane)"])
