@@ -5,8 +5,8 @@ SWIFT ?= swift
 BUILD := .build/debug
 EXAMPLES := examples/swift/Package.swift examples/swift/Sources
 
-.PHONY: help setup build release test demo contract simulate simulate-mutants lint format check sanitize fuzz bench bench-bytes \
-	chaos chaos-cluster clean
+.PHONY: help setup setup-browser build release test browser demo contract simulate simulate-mutants lint format check \
+	sanitize fuzz bench bench-bytes chaos chaos-cluster clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,13 +14,16 @@ help: ## List the targets
 setup: ## Install what is missing on this machine (Debian packages only)
 	@scripts/setup
 
+setup-browser: ## The same, and the browser that the console is tested in
+	@scripts/setup --browser
+
 build: setup ## Build everything, for development
 	$(SWIFT) build
 
 release: setup ## Build the program for production: .build/release/goldsmith
 	$(SWIFT) build -c release --product goldsmith
 
-test: setup ## Run every test, against a real RabbitMQ and real disks
+test: setup-browser ## Run every test, against a real RabbitMQ and real disks, and in a real browser
 	$(SWIFT) build --build-tests
 	@scripts/test
 
@@ -31,6 +34,10 @@ demo: setup ## Build, then show an image being made, a worker killed, and a fail
 contract: setup ## Hold the documented messages and the program to each other; run the examples
 	$(SWIFT) build --product goldsmith
 	@scripts/contract $(BUILD)/goldsmith
+
+browser: setup-browser ## Walk through the console in a browser; screenshots in .build/screenshots
+	$(SWIFT) build --product goldsmith
+	@scripts/browser $(BUILD)/goldsmith
 
 simulate: setup ## Run 2,000 seeds of everything that can go wrong, in virtual time
 	$(SWIFT) build -c release --product goldsmith

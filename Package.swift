@@ -40,6 +40,7 @@ let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 
 let package = Package(
@@ -52,9 +53,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
@@ -98,12 +101,29 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // What operators see in a browser; it knows the core's ports and no store.
+        .target(
+            name: "OperatorConsole",
+            dependencies: [
+                "ImageCore", crypto, hummingbird, lifecycle, log,
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+            ],
+            // In the program itself: it is one file that can be copied anywhere.
+            resources: [
+                .embedInCode("Assets/console.css"), .embedInCode("Assets/console.js"), .embedInCode("Assets/icon.svg"),
+                .embedInCode("Assets/openapi.json"),
+            ],
+            swiftSettings: settings
+        ),
+
         // The only wiring.
         .executableTarget(
             name: "goldsmith",
             dependencies: [
                 "AMQPClient", "CMalloc", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore", "ImageWorker",
-                "PrivateServers", "SQLAccess", crypto, lifecycle, log, subprocess, systemPackage,
+                "OperatorConsole", "PrivateServers", "SQLAccess", crypto, lifecycle, log, subprocess, systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -168,6 +188,16 @@ let package = Package(
         .testTarget(
             name: "ImageWorkerTests",
             dependencies: ["ImageWorker", "GoldsmithTestSupport"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "OperatorConsoleTests",
+            dependencies: [
+                "OperatorConsole", "GoldsmithTestSupport", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore",
+                "SQLAccess", hummingbird, lifecycle, log,
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(name: "ImageSimulationTests", dependencies: ["ImageSimulation"], swiftSettings: settings),

@@ -112,7 +112,7 @@ public struct BrokerPublisher: MessagePublisher {
 
     /// A fresh message, never a copy of one that came in: a broker's own `x-` headers must not travel on, because some
     /// versions believe them.
-    private func publication(_ message: OutgoingMessage, timestamp: Int64) -> AMQPPublication {
+    func publication(_ message: OutgoingMessage, timestamp: Int64) -> AMQPPublication {
         AMQPPublication(
             exchange: topology.exchange(for: message.destination),
             routingKey: message.routingKey,

@@ -18,7 +18,7 @@ extension Settings {
     /// - Parameter makesIt: whether the database and its tables are made when they are missing. Only for what serves: a
     ///   listing that makes an empty database of a mistyped path would say "no images", and one must not change what
     ///   workers of another version are at work on.
-    func openStore(makesIt: Bool = false) async throws(CommandFailure) -> any ImageStore {
+    func openStore(makesIt: Bool = false) async throws(CommandFailure) -> any ImageStore & ImageListing {
         let address = try await storeAddress()
         if !makesIt { try address.mustExist() }
         let database = try address.open()
@@ -58,6 +58,14 @@ extension Settings {
                 impliesInstances: true,
                 faults: try await simulatedFaults()
             )
+        }
+    }
+
+    /// A driver to look at instances with; nothing is made.
+    func viewedDriver(_ logger: Logger) async throws(CommandFailure) -> any ImageDriver {
+        switch try await driverKind() {
+        case .local: try await driver(logger)
+        case .simulated: try await workerDriver(logger)
         }
     }
 

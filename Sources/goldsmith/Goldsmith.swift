@@ -21,8 +21,7 @@ struct Goldsmith: AsyncParsableCommand {
         subcommands: [
             DevCommand.self, WorkerCommand.self, TopologyCommand.self, ImageCommand.self, InstanceCommand.self,
             QueueCommand.self, LettersCommand<DeadFamily>.self, LettersCommand<ParkedFamily>.self, QuotaCommand.self,
-            DatabaseCommand.self, DoctorCommand.self, SimulateCommand.self,
-            GuestVisitCommand.self,
+            ConsoleCommand.self, DatabaseCommand.self, DoctorCommand.self, SimulateCommand.self, GuestVisitCommand.self,
         ]
     )
 

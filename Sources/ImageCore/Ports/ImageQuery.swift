@@ -1,5 +1,5 @@
 /// Which images to list, newest first.
-public struct ImageQuery: Equatable, Sendable {
+public struct ImageQuery: Hashable, Sendable {
     public var owner: Owner?
     /// `nil`: all but those that are deleted.
     public var status: ImageStatus?
@@ -30,7 +30,7 @@ public struct ImageQuery: Equatable, Sendable {
 
 /// Where a page of images ends: at one image, so that what is added meanwhile shifts nothing. As text, for example
 /// `1767225600000000-img-5f0c2b7e9a41d3c8`; opaque to whoever asks.
-public struct ImagePage: Codable, Equatable, Sendable, CustomStringConvertible {
+public struct ImagePage: Codable, Hashable, Sendable, CustomStringConvertible {
     public var createdAt: Timestamp
     public var id: ImageID
 

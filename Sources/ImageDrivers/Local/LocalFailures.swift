@@ -91,7 +91,12 @@ extension StepFailure {
         case .exited where failure.text.contains("Failed to get") && failure.text.contains("lock"):
             return .beingWritten(disk)
         case .exited where failure.text.contains(String(cString: strerror(EIO))):
-            return StepFailure(.transient, .unavailable, "\(disk) could not be read\(said).")
+            return StepFailure(
+                .transient,
+                .unavailable,
+                "\(disk) could not be read\(said).",
+                advice: "Look at the disk with qemu-img check, and at the storage under it, then retry the image."
+            )
         case .exited:
             return StepFailure(
                 .permanent,

@@ -5,6 +5,7 @@ import ImageCore
 import ImageDrivers
 import ImageWorker
 import Logging
+import OperatorConsole
 import PrivateServers
 import ServiceLifecycle
 import SystemPackage
@@ -13,7 +14,7 @@ import UnixSignals
 struct DevCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dev",
-        abstract: "Run everything in one place: a private broker, a store, workers.",
+        abstract: "Run everything in one place: a private broker, a store, workers, the web console.",
         discussion: """
             Starts a RabbitMQ node of its own on loopback under the data folder, unless GOLDSMITH_AMQP_URL names one. Other
             commands with the same --data find it through <dir>/dev.json. Ctrl-C ends everything it started.
@@ -151,8 +152,18 @@ private struct DevServices: Service {
             prefix: try await settings.topology().prefix,
             locations: locations,
             pids: .init(dev: getpid(), broker: broker?.pid, workers: []),
-            logs: data + "/logs"
+            logs: data + "/logs",
+            consoleUrl: ""
         )
+        try await withConsole(running) { url, login in
+            var file = file
+            file.consoleUrl = url
+            try await work(crew, file, broker: broker, login: login)
+        }
+    }
+
+    private func work(_ crew: WorkerCrew, _ file: DevFile, broker: RabbitMQNode?, login: String) async throws {
+        let data = file.data
         try await crew.run { pids in
             var file = file
             file.pids.workers = pids
@@ -165,7 +176,39 @@ private struct DevServices: Service {
             }
             guard isFirst else { return }
             Terminal.say("ready: \(pids.count) workers, logs in \(file.logs)")
+            Terminal.say("console: \(login)")
             Terminal.say("next:  goldsmith instance sample --data \(data) --id i-web1 --data-disks 1")
+        }
+    }
+
+    /// Serves the console while `body` runs, which is given its address and what to open to log in.
+    private func withConsole(
+        _ settings: Settings,
+        _ body: @escaping @Sendable (_ url: String, _ login: String) async throws -> Void
+    ) async throws {
+        // Any free port, so that several can run on one machine.
+        let address = try await settings.consoleListen(default: ListenAddress(host: "127.0.0.1", port: 0))
+        let access = try await settings.consoleAccounts(for: address)
+        let (ports, port) = AsyncStream.makeStream(of: Int.self)
+        var logger = try await settings.logger("goldsmith.console")
+        // What a terminal is for here is said by `dev` itself.
+        logger.logLevel = max(logger.logLevel, .notice)
+        let console = try await settings.console(on: address, access.accounts, logger) { port.yield($0) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                do {
+                    try await console.run()
+                } catch {
+                    throw CommandFailure(.unavailable, "the console cannot serve \(address.authority): \(error)")
+                }
+            }
+            group.addTask {
+                guard let port = await ports.first(where: { _ in true }) else { return }
+                let url = "http://\(ListenAddress(host: address.host, port: port).authority)/"
+                try await body(url, access.url(address, port: port))
+            }
+            // Both end by a shutdown; either ends the other by an error.
+            while try await group.next() != nil {}
         }
     }
 

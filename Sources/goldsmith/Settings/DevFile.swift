@@ -18,6 +18,8 @@ struct DevFile: Codable, Equatable {
     var locations: String
     var pids: Processes
     var logs: String
+    /// Where the console is; the token for it is in `console-token`.
+    var consoleUrl: String
 
     static func path(in data: String) -> String { data + "/dev.json" }
 

@@ -34,6 +34,9 @@ enum SettingKey: String, CaseIterable, Sendable {
     case workerPassword
     case operatorPassword
     case consolePassword
+    case consoleListen
+    case consoleOrigin
+    case consoleUsersFile
 
     /// `amqpUrl` → `GOLDSMITH_AMQP_URL`.
     var environmentName: String { Self.environmentName(of: rawValue) }

@@ -182,7 +182,7 @@ struct Settings: Sendable {
         return value
     }
 
-    private func parsed<Value>(
+    func parsed<Value>(
         _ key: SettingKey,
         default standard: Value,
         wanted: String,

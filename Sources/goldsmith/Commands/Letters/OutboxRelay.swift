@@ -23,9 +23,8 @@ struct OutboxRelay {
         )
         road = BrokerPublisher(
             publisher: publisher,
-            user: endpoint.user,
             topology: try await settings.topology(),
-            user: try await settings.endpoint().user,
+            user: endpoint.user,
             time: SystemTime(),
             logger: logger
         )

@@ -1,0 +1,78 @@
+import Hummingbird
+import HummingbirdCore
+public import ImageCore
+public import Logging
+public import ServiceLifecycle
+import Synchronization
+
+/// The web console: pages for operators and `/api/v1` for programs, over one store.
+///
+/// Runs until a graceful shutdown, which ends live updates at once and lets other answers finish.
+public struct Console: Service {
+    /// Connections at once; more wait in the system's queue.
+    private static let connections = 512
+
+    private let options: ConsoleOptions
+    private let responder: RouterResponder<ConsoleContext>
+    private let queues: QueueHistory
+    private let logger: Logger
+    private let listening: @Sendable (Int) async -> Void
+
+    /// - Parameter listening: called with the port once requests are served.
+    /// - Throws: `RefusedToListen` when others could reach it and it would not know who they are.
+    public init(
+        options: ConsoleOptions,
+        accounts: Accounts,
+        store: any ImageStore & ImageListing,
+        driver: any ImageDriver,
+        desk: any OperatorDesk,
+        time: any Timekeeper,
+        logger: Logger,
+        listening: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) throws(RefusedToListen) {
+        if !options.address.isLoopback, options.origin == nil { throw RefusedToListen.withoutOrigin }
+        self.options = options
+        self.logger = logger
+        self.listening = listening
+        let queues = QueueHistory(desk: desk, time: time, every: options.sampleEvery)
+        self.queues = queues
+        let access = Access(accounts: accounts, time: time, options: options)
+        let pages = Pages(store: store, driver: driver, queues: queues, time: time)
+        let pulse = Pulse(every: options.watchEvery, limit: options.viewers, time: time) {
+            await pages.fingerprint(of: $0)
+        }
+
+        let router = Router(context: ConsoleContext.self)
+        router.add(middleware: HeaderGuard(isSecure: access.isSecure))
+        router.add(middleware: ProblemGuard())
+        router.add(middleware: OriginGuard(options: options))
+        AssetRoutes().add(to: router)
+        let decisions = LetterDecisions(store: store, time: time)
+        PageRoutes(pages: pages, access: access, pulse: pulse, time: time, decisions: decisions).add(to: router)
+        InterfaceRoutes(pages: pages, access: access, time: time, decisions: decisions).add(to: router)
+        responder = router.buildResponder()
+    }
+
+    /// For tests, which serve it themselves.
+    func application() -> some ApplicationProtocol {
+        Application(
+            responder: responder,
+            server: .http1(configuration: .init(idleTimeout: .seconds(120))),
+            configuration: ApplicationConfiguration(
+                address: .hostname(options.address.host, port: options.address.port),
+                availableConnectionsDelegate: MaximumAvailableConnections(Self.connections, logger: logger)
+            ),
+            services: [queues],
+            onServerRunning: { [listening] channel in await listening(channel.localAddress?.port ?? 0) },
+            logger: logger
+        )
+    }
+
+    public func run() async throws { try await application().run() }
+}
+
+/// Why a console does not listen where it was told to.
+public enum RefusedToListen: Error, Equatable {
+    /// Others can reach the address, and nothing says by which name.
+    case withoutOrigin
+}

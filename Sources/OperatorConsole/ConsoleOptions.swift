@@ -1,0 +1,102 @@
+/// How a console listens, and how people reach it.
+public struct ConsoleOptions: Sendable {
+    public var address: ListenAddress
+    /// What stands in the address bar when something in front of the console speaks for it, such as a proxy with TLS.
+    public var origin: WebOrigin?
+    /// How often queues are looked at.
+    public var sampleEvery: Duration
+    /// How often a page that somebody has open is looked at.
+    public var watchEvery: Duration
+    /// Open pages with live updates, at most.
+    public var viewers: Int
+
+    public init(
+        address: ListenAddress,
+        origin: WebOrigin? = nil,
+        sampleEvery: Duration = .seconds(5),
+        watchEvery: Duration = .seconds(1),
+        viewers: Int = 64
+    ) {
+        self.address = address
+        self.origin = origin
+        self.sampleEvery = sampleEvery
+        self.watchEvery = watchEvery
+        self.viewers = viewers
+    }
+
+    /// The hosts a request may name. A page elsewhere whose name was made to lead here (DNS rebinding) names its own.
+    func allows(host: String) -> Bool {
+        if let origin, host.lowercased() == origin.authority { return true }
+        guard address.isLoopback else { return false }
+        return ["127.0.0.1", "localhost", "[::1]"].contains { name in
+            let rest = host.dropFirst(name.count)
+            return host.lowercased().hasPrefix(name)
+                && (rest.isEmpty || rest.first == ":" && UInt16(rest.dropFirst()) != nil)
+        }
+    }
+}
+
+/// Where to listen: `127.0.0.1:8484`, `[::1]:8484`, `0.0.0.0:8484`. A port of 0 is any free one.
+public struct ListenAddress: Sendable, Equatable {
+    public var host: String
+    public var port: Int
+
+    public static let standard = ListenAddress(host: "127.0.0.1", port: 8484)
+    public static let sentence = "an IP address and a port, such as 127.0.0.1:8484 or [::1]:8484"
+
+    public init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+
+    /// `nil` unless `text` is an IP address or `localhost`, and a port: a name might lead anywhere.
+    public init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
+        let host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            let inner = host.dropFirst().dropLast()
+            guard inner.contains(":"), inner.allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." }) else { return nil }
+            self.host = String(inner)
+        } else if host == "localhost" {
+            self.host = "127.0.0.1"
+        } else {
+            let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+            guard parts.count == 4, parts.allSatisfy({ UInt8($0) != nil }) else { return nil }
+            self.host = String(host)
+        }
+        self.port = Int(port)
+    }
+
+    /// Whether only this machine can reach it.
+    public var isLoopback: Bool { host.hasPrefix("127.") || host == "::1" }
+
+    /// As it stands in a URL.
+    public var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// `https://goldsmith.example.org` or `http://10.0.0.5:8484`: a scheme, a host and perhaps a port, and nothing else.
+public struct WebOrigin: Sendable, Equatable {
+    public let isSecure: Bool
+    /// Host and port, lower case.
+    public let authority: String
+
+    public static let sentence = "an address such as https://goldsmith.example.org, without a path"
+
+    public init?(_ text: String) {
+        let lower = text.lowercased()
+        if lower.hasPrefix("https://") {
+            isSecure = true
+        } else if lower.hasPrefix("http://") {
+            isSecure = false
+        } else {
+            return nil
+        }
+        authority = String(lower.dropFirst(isSecure ? 8 : 7))
+        let allowed = authority.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || ".-:[]".contains($0)) }
+        guard !authority.isEmpty, allowed else { return nil }
+    }
+
+    public var text: String { (isSecure ? "https://" : "http://") + authority }
+}

@@ -1,0 +1,75 @@
+import ImageCore
+import Synchronization
+
+/// Tells open pages that what they show has changed. However many people look at a page, it is looked at once each time,
+/// and not at all when nobody does.
+final class Pulse: Sendable {
+    private struct Watch {
+        var viewers: [UInt64: AsyncStream<Void>.Continuation] = [:]
+        var task: Task<Void, Never>?
+    }
+
+    private struct State {
+        var watches: [Place: Watch] = [:]
+        var next: UInt64 = 0
+    }
+
+    private let every: Duration
+    private let limit: Int
+    private let time: any Timekeeper
+    /// What a page shows, as a value that differs when it does; `nil` when that cannot be told now.
+    private let fingerprint: @Sendable (Place) async -> String?
+    private let state = Mutex(State())
+
+    init(
+        every: Duration,
+        limit: Int,
+        time: any Timekeeper,
+        fingerprint: @escaping @Sendable (Place) async -> String?
+    ) {
+        self.every = every
+        self.limit = limit
+        self.time = time
+        self.fingerprint = fingerprint
+    }
+
+    /// A notice for each change of the page, until the stream is let go. `nil` when too many look already.
+    func changes(of page: Place) -> AsyncStream<Void>? {
+        state.withLock { state in
+            guard state.watches.values.reduce(0, { $0 + $1.viewers.count }) < limit else { return nil }
+            state.next += 1
+            let viewer = state.next
+            // A viewer who is slow needs to know that there was a change, not how many.
+            let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+            continuation.onTermination = { [weak self] _ in self?.leave(page, viewer) }
+            state.watches[page, default: Watch()].viewers[viewer] = continuation
+            if state.watches[page]?.task == nil {
+                state.watches[page]?.task = Task { [weak self] in await self?.watch(page) }
+            }
+            return stream
+        }
+    }
+
+    var viewerCount: Int { state.withLock { $0.watches.values.reduce(0) { $0 + $1.viewers.count } } }
+
+    private func leave(_ page: Place, _ viewer: UInt64) {
+        let task: Task<Void, Never>? = state.withLock { state in
+            state.watches[page]?.viewers[viewer] = nil
+            guard state.watches[page]?.viewers.isEmpty == true else { return nil }
+            return state.watches.removeValue(forKey: page)?.task
+        }
+        task?.cancel()
+    }
+
+    private func watch(_ page: Place) async {
+        var last = await fingerprint(page)
+        while !Task.isCancelled {
+            guard (try? await time.sleep(for: every)) != nil else { return }
+            let current = await fingerprint(page)
+            guard let current, current != last else { continue }
+            last = current
+            let viewers = state.withLock { $0.watches[page].map { Array($0.viewers.values) } ?? [] }
+            for viewer in viewers { viewer.yield() }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+/// What the console shows beyond the store: the narrow seam that the executable fills in. Looking only, so that its user at
+/// the broker needs no right to anything.
+public protocol OperatorDesk: Sendable {
+    /// Every queue as the broker has it now.
+    /// - Throws: `DeskError` when the broker cannot be asked.
+    func queues() async throws(DeskError) -> [QueueStanding]
+}
+
+/// Why something could not be looked at or done, for people.
+public struct DeskError: Error, Equatable, Sendable {
+    public var message: String
+    public var advice: String?
+
+    public init(_ message: String, advice: String? = nil) {
+        self.message = message
+        self.advice = advice
+    }
+}
+
+/// One queue at one moment.
+public struct QueueStanding: Codable, Equatable, Sendable {
+    public enum Role: String, Codable, Sendable {
+        /// Workers must consume it.
+        case work
+        /// Messages wait in it until their time has come.
+        case ladder
+        /// Only people empty it.
+        case human
+    }
+
+    public var name: String
+    public var purpose: String
+    public var role: Role
+    /// Absent when the queue does not exist.
+    public var ready: Int?
+    public var consumers: Int?
+
+    public init(name: String, purpose: String, role: Role, ready: Int?, consumers: Int?) {
+        self.name = name
+        self.purpose = purpose
+        self.role = role
+        self.ready = ready
+        self.consumers = consumers
+    }
+}

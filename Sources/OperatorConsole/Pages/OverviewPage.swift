@@ -1,0 +1,128 @@
+import ImageCore
+
+/// How everything stands, at a glance.
+struct OverviewPage {
+    let counts: [ImageStatus: Int]
+    let alarms: [Alarm]
+    let queues: QueueHistory.State
+    let recent: [Image]
+    let workers: WorkerTable
+
+    var html: HTML {
+        .joined([
+            tag(.h1) { "Overview" },
+            alarmList,
+            tag(.section, Attribute("aria-labelledby", "images")) {
+                tag(.h2, .id("images")) { "Images" }
+                tag(.ul, .class("tiles")) {
+                    for status in ImageStatus.allCases where status != .deleted {
+                        tag(.li) {
+                            tag(.a, .href(.images(ImageQuery(status: status)))) {
+                                tag(.strong) { String(counts[status] ?? 0) }
+                                Mark(status).html
+                            }
+                        }
+                    }
+                }
+            },
+            recent.isEmpty ? .nothing : tag(.section) { ImageTable(images: recent, caption: "Newest").html },
+            workers.html,
+            queueTable,
+        ])
+    }
+
+    private var alarmList: HTML {
+        guard !alarms.isEmpty else {
+            return tag(.p, .class("calm")) { Mark(.good, "No alarms").html }
+        }
+        return tag(.section, .class("alarms"), Attribute("aria-labelledby", "alarms")) {
+            tag(.h2, .id("alarms")) {
+                Mark(.warning, "").html
+                Words.count(alarms.count, "alarm")
+            }
+            tag(.ul) {
+                for alarm in alarms {
+                    tag(.li) {
+                        tag(.strong) { alarm.what }
+                        tag(.span) {
+                            Words.sentence(alarm.message)
+                            if let advice = alarm.advice {
+                                " "
+                                Words.sentence(advice)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private var queueTable: HTML {
+        guard !queues.queues.isEmpty else { return .nothing }
+        let ladder = queues.queues.filter { $0.role == .ladder }
+        let waiting = ladder.reduce(0) { $0 + ($1.ready ?? 0) }
+        return tag(.section) {
+            table("Queues", queues.queues.filter { $0.role != .ladder }, isCaptionHidden: false)
+            tag(.details) {
+                tag(.summary) { "Retry ladder, \(Words.count(waiting, "job")) waiting" }
+                table("Retry ladder", ladder, isCaptionHidden: true)
+            }
+        }
+    }
+
+    private func table(_ caption: String, _ standings: [QueueStanding], isCaptionHidden: Bool) -> HTML {
+        let moment = queues.lookedAt.map { HTML.joined([HTML("as of "), Words.clock($0), HTML(" UTC")]) }
+        return DataTable(
+            caption: caption,
+            aside: moment ?? .nothing,
+            isCaptionHidden: isCaptionHidden,
+            columns: ["Queue", "Ready", "Lately", "Consumers"],
+            rows: standings.map { queue in
+                [
+                    .html(
+                        .joined([tag(.code) { queue.name }, tag(.small) { queue.purpose }])
+                    ),
+                    .number(queue.ready.map { String($0) } ?? "missing"),
+                    .html(Sparkline.html(queues.ready[queue.name] ?? [], length: QueueHistory.length)),
+                    .html(consumers(queue)),
+                ]
+            }
+        ).html
+    }
+
+    private func consumers(_ queue: QueueStanding) -> HTML {
+        switch queue.role {
+        case .work where queue.consumers == 0: Mark(.bad, "none").html
+        case .work: HTML(queue.consumers.map { String($0) } ?? "–")
+        // Nobody is meant to consume those.
+        case .ladder, .human: HTML(queue.consumers.flatMap { $0 > 0 ? String($0) : nil } ?? "–")
+        }
+    }
+}
+
+/// A list of images.
+struct ImageTable {
+    let images: [Image]
+    let caption: String
+
+    var html: HTML {
+        DataTable(
+            caption: caption,
+            columns: ["Name", "Status", "Instance", "Owner", "Created (UTC)", "Image"],
+            rows: images.map { image in
+                [
+                    .html(tag(.a, .href(.image(image.id))) { image.name }),
+                    .html(
+                        .joined([
+                            Mark(image.status).html,
+                            image.failure.map { failure in tag(.small, .class("clipped")) { failure.cause.message } }
+                                ?? .nothing,
+                        ])
+                    ),
+                    .code(image.plan.instanceID.text), .text(image.owner.text), .html(Words.moment(image.createdAt)),
+                    .code(image.id.text),
+                ]
+            }
+        ).html
+    }
+}

@@ -1,0 +1,99 @@
+import HTTPTypes
+import ImageCore
+
+/// Gets what a page shows and draws it.
+struct Pages: Sendable {
+    static let imagesPerPage = 50
+    private static let recentImages = 8
+    private static let minute = Duration.seconds(60)
+
+    let store: any ImageStore & ImageListing
+    let driver: any ImageDriver
+    let queues: QueueHistory
+    let time: any Timekeeper
+
+    /// The part of a page that changes by itself. The same for everybody of a role.
+    /// - Throws: `Problem`
+    func live(_ page: Place, for role: Role, at now: Timestamp) async throws -> (title: String, html: HTML) {
+        do {
+            switch page {
+            case .overview: return ("Overview", try await overview(at: now).html)
+            case .images(let query):
+                let (images, next) = try await self.images(query, limit: Self.imagesPerPage)
+                return ("Images", ImagesPage(query: query, images: images, next: next).html)
+            case .image(let id):
+                guard let image = try await store.image(id) else { throw Problem.noImage(id.text) }
+                let story = ImageStory(
+                    image: image,
+                    journal: try await store.journal(of: id, after: 0),
+                    leases: try await store.leases(of: id),
+                    now: now
+                )
+                return (image.name, story.html)
+            case .instances: return ("Instances", try await instances().html)
+            case .letters(let filter):
+                let letters = try await store.letters(filter.query(limit: LettersPage.limit))
+                return ("Dead and parked", LettersPage(letters: letters).html)
+            case .letter(let id):
+                let file = try await letter(id)
+                return (file.letter.what, LetterPage(file: file, role: role).html)
+            case .quotas:
+                return ("Quotas", QuotasPage.html(try await store.quotas(limit: QuotasPage.limit), for: role))
+            case .replay, .discard, .quota, .login, .logout, .updates, .stylesheet, .script, .icon, .document:
+                throw Problem(.notFound, "there is nothing at this address")
+            }
+        } catch let error as StoreError {
+            throw Problem(error)
+        }
+    }
+
+    /// A value that differs when a page does. Moments are rounded, so that a clock alone changes a page that is at work
+    /// every few seconds, and one that is at its end never.
+    func fingerprint(of page: Place) async -> String? {
+        let step: Int64 = 5_000_000
+        let now = Timestamp(microseconds: time.now().microseconds / step * step)
+        return try? await live(page, for: .viewer, at: now).html.markup
+    }
+
+    /// One page of images, and where the next one begins.
+    func images(_ query: ImageQuery, limit: Int) async throws(StoreError) -> (images: [Image], next: ImagePage?) {
+        var query = query
+        // One more than wanted tells whether there is a next page.
+        query.limit = limit + 1
+        let found = try await store.images(query)
+        let images = Array(found.prefix(limit))
+        return (images, found.count > limit ? images.last.map { ImagePage(after: $0) } : nil)
+    }
+
+    func letter(_ id: LetterID) async throws -> LetterFile {
+        let file: LetterFile?
+        do throws(StoreError) { file = try await store.letter(id) } catch { throw Problem(error) }
+        guard let file else { throw Problem.noLetter(id.text) }
+        return file
+    }
+
+    func overview(at now: Timestamp) async throws(StoreError) -> OverviewPage {
+        let before = Timestamp(microseconds: now.microseconds - Self.minute.microseconds)
+        let stuck = try await store.unsent(before: before, limit: Alarm.stuckLimit).count
+        let state = queues.now
+        let letters = try await store.letterGroups(LetterQuery(kinds: Set(Letter.Kind.allCases)))
+        let workers = try await store.workers()
+        let recent = try await store.images(ImageQuery(limit: Self.recentImages))
+        return OverviewPage(
+            counts: try await store.imageCounts(),
+            alarms: Alarm.all(in: state, stuck: stuck, letters: letters, workers: workers),
+            queues: state,
+            recent: recent,
+            workers: WorkerTable(standings: workers, leases: try await store.leases())
+        )
+    }
+
+    func instances() async throws(StoreError) -> InstancesPage {
+        let locks = try await store.locks()
+        do throws(StepFailure) {
+            return InstancesPage(instances: .success(try await driver.instances()), locks: locks)
+        } catch {
+            return InstancesPage(instances: .failure(error), locks: locks)
+        }
+    }
+}

@@ -1,0 +1,43 @@
+import ImageCore
+
+/// Who is there and at what.
+struct WorkerTable {
+    let standings: [WorkerStanding]
+    let leases: [Lease]
+
+    var html: HTML {
+        guard !standings.isEmpty else { return .nothing }
+        return tag(.section) {
+            DataTable(
+                caption: "Workers",
+                columns: ["Worker", "State", "Since (UTC)", "At work on", "Serves"],
+                rows: standings.map { row($0) }
+            ).html
+        }
+    }
+
+    private func row(_ standing: WorkerStanding) -> [DataTable.Cell] {
+        let report = standing.report
+        let works = leases.filter { $0.worker == report.worker && !standing.isGone }
+        let list = tag(.ul, .class("plain")) {
+            for lease in works {
+                tag(.li) {
+                    ImageStory.name(lease.job)
+                    " of "
+                    tag(.a, .href(.image(lease.image))) { tag(.code) { lease.image.text } }
+                }
+            }
+        }
+        return [
+            .html(
+                .joined([
+                    tag(.code) { report.worker.text },
+                    tag(.small) { "process \(report.identity.processID) on \(report.identity.host)" },
+                ])
+            ),
+            .mark(standing.isGone ? Mark(.bad, "Gone") : Mark(.good, "Alive")),
+            .html(Words.moment(standing.isGone ? standing.storedAt : report.startedAt)),
+            works.isEmpty ? .text("–") : .html(list), .text(report.lanes.joined(separator: ", ")),
+        ]
+    }
+}

@@ -1,0 +1,95 @@
+import HTTPTypes
+import Hummingbird
+import ImageCore
+
+/// A request that cannot be answered as asked: what happened, and what to do.
+struct Problem: Error {
+    var status: HTTPResponse.Status
+    var message: String
+    var advice: String?
+    var retryAfter: Duration?
+
+    init(_ status: HTTPResponse.Status, _ message: String? = nil, advice: String? = nil, retryAfter: Duration? = nil) {
+        self.status = status
+        self.message = message ?? status.reasonPhrase.lowercased()
+        self.advice = advice
+        self.retryAfter = retryAfter
+    }
+
+    init(_ error: StoreError) {
+        switch error.kind {
+        case .unavailable:
+            self.init(
+                .serviceUnavailable,
+                "the store is out of reach: \(error.message)",
+                advice: "try again in a moment"
+            )
+        case .corrupt: self.init(.internalServerError, "the store: \(error.message)")
+        }
+    }
+
+    init(_ failure: StepFailure) {
+        let status: HTTPResponse.Status =
+            switch failure.code {
+            case .notFound: .notFound
+            case .unavailable: .serviceUnavailable
+            case .invalidArgument, .outOfRange: .badRequest
+            case .permissionDenied: .forbidden
+            case .duplicate, .failedPrecondition, .quotaExceeded, .conflict: .conflict
+            case .cancelled, .internal: .internalServerError
+            }
+        self.init(status, failure.message, advice: failure.advice)
+    }
+
+    static func noImage(_ id: String) -> Problem {
+        Problem(
+            .notFound,
+            "there is no image \(PlainText.word(id))",
+            advice: "it may have been deleted; look in the list"
+        )
+    }
+
+    static let viewersOnlyLook = Problem(
+        .forbidden,
+        "viewers look and do not change",
+        advice: "ask an operator, or log in as one"
+    )
+
+    /// The stable code programs go by.
+    var code: ErrorCode {
+        switch status {
+        case .notFound: .notFound
+        case .badRequest, .contentTooLarge, .unprocessableContent, .methodNotAllowed: .invalidArgument
+        case .forbidden, .unauthorized, .misdirectedRequest: .permissionDenied
+        case .conflict: .conflict
+        case .tooManyRequests, .serviceUnavailable: .unavailable
+        default: .internal
+        }
+    }
+
+    var document: Response {
+        struct Body: Encodable {
+            struct Error: Encodable {
+                var code: ErrorCode
+                var message: String
+                var advice: String?
+            }
+            var error: Error
+        }
+        var response = Response.json(Body(error: .init(code: code, message: message, advice: advice)))
+        dress(&response)
+        return response
+    }
+
+    func page(for session: Session?) -> Response {
+        var response = Response.page(Layout.problem(self, for: session))
+        dress(&response)
+        return response
+    }
+
+    private func dress(_ response: inout Response) {
+        response.status = status
+        if let retryAfter { response.headers[.retryAfter] = String(max(1, retryAfter.components.seconds)) }
+        if status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer" }
+    }
+}

@@ -1,0 +1,37 @@
+import AMQPClient
+import ImageWorker
+import OperatorConsole
+
+/// What the console asks the broker, over one connection that is opened again when it has broken.
+struct BrokerDesk: OperatorDesk {
+    let connection: AMQPConnection
+    let topology: Topology
+
+    func queues() async throws(DeskError) -> [QueueStanding] {
+        var standings: [QueueStanding] = []
+        do throws(AMQPError) {
+            for queue in topology.queues {
+                let info = try await connection.inspectQueue(queue.name)
+                standings.append(
+                    QueueStanding(
+                        name: queue.name,
+                        purpose: queue.purpose,
+                        role: role(of: queue.name),
+                        ready: info?.messageCount,
+                        consumers: info?.consumerCount
+                    )
+                )
+            }
+        } catch {
+            throw DeskError("the broker: \(error)", advice: "is RabbitMQ running? `goldsmith doctor` looks closer")
+        }
+        // What people look at first stands first.
+        return standings.filter { $0.role == .work } + standings.filter { $0.role == .human }
+            + standings.filter { $0.role == .ladder }
+    }
+
+    private func role(of queue: String) -> QueueStanding.Role {
+        if topology.queuesForHumans.contains(queue) { return .human }
+        return topology.consumedQueues.contains(queue) ? .work : .ladder
+    }
+}

@@ -1,0 +1,120 @@
+import AMQPClient
+import Foundation
+import ImageCore
+import ImageWorker
+import Logging
+import OperatorConsole
+
+/// Who may log in, and the token that this console has made for whoever can read its data folder.
+struct ConsoleAccess {
+    var accounts: Accounts
+    var token: String?
+
+    /// What to open. The token stands behind the `#`, which browsers keep to themselves.
+    func url(_ address: ListenAddress, port: Int) -> String {
+        let place = "http://\(ListenAddress(host: address.host, port: port).authority)/"
+        return token.map { place + "login#token=\($0)" } ?? place
+    }
+}
+
+extension Settings {
+    /// A console over the store, driver and broker of these settings.
+    func console(
+        on address: ListenAddress,
+        _ accounts: Accounts,
+        _ logger: Logger,
+        listening: @escaping @Sendable (Int) async -> Void
+    ) async throws(CommandFailure) -> Console {
+        let connection = AMQPConnection(endpoint: try await endpoint(), name: "goldsmith console", logger: logger)
+        let options = ConsoleOptions(address: address, origin: try await consoleOrigin())
+        let store = try await openStore()
+        let desk = BrokerDesk(connection: connection, topology: try await topology())
+        let driver = try await viewedDriver(logger)
+        do throws(RefusedToListen) {
+            return try Console(
+                options: options,
+                accounts: accounts,
+                store: store,
+                driver: driver,
+                desk: desk,
+                time: SystemTime(),
+                logger: logger,
+                listening: listening
+            )
+        } catch {
+            switch error {
+            case .withoutOrigin:
+                throw CommandFailure(
+                    .usage,
+                    "others can reach \(address.authority), and the setting consoleOrigin does not say by which address",
+                    advice: "set \(SettingKey.consoleOrigin.environmentName) to what stands in their address bar"
+                )
+            }
+        }
+    }
+
+    /// The users' file, or on loopback a token of its own in the data folder.
+    func consoleAccounts(for address: ListenAddress) async throws(CommandFailure) -> ConsoleAccess {
+        if let file = try await consoleUsersFile() {
+            return ConsoleAccess(accounts: try Self.accounts(in: file))
+        }
+        guard address.isLoopback else {
+            throw CommandFailure(
+                .usage,
+                "others can reach \(address.authority), and there is no file of users",
+                advice:
+                    "make one with `goldsmith console user`, and name it in \(SettingKey.consoleUsersFile.environmentName)"
+            )
+        }
+        let token = try KeptToken.inFolder(data)
+        guard let account = Account(name: "token", role: .operator, secret: .ofToken(token)) else {
+            throw CommandFailure(.failed, "the token's account cannot be made")
+        }
+        return ConsoleAccess(accounts: Accounts([account]), token: token)
+    }
+
+    private static func accounts(in file: String) throws(CommandFailure) -> Accounts {
+        guard let bytes = FileManager.default.contents(atPath: file),
+            let attributes = try? FileManager.default.attributesOfItem(atPath: file),
+            let mode = (attributes[.posixPermissions] as? NSNumber)?.intValue
+        else {
+            throw CommandFailure(.usage, "cannot read \(file)", advice: "does it exist, and may this user read it?")
+        }
+        guard mode & 0o077 == 0 else {
+            throw CommandFailure(.usage, "others may read \(file), which holds secrets", advice: "chmod 600 \(file)")
+        }
+        do {
+            return try Accounts(parsing: String(decoding: bytes, as: UTF8.self))
+        } catch let problem as Accounts.Problem {
+            throw CommandFailure(.usage, "\(file), line \(problem.line): \(problem.message)")
+        } catch {
+            throw CommandFailure(.failed, "\(file): \(error)")
+        }
+    }
+}
+
+/// The login token of a console without users, in a file that only its owner can read.
+enum KeptToken {
+    static func inFolder(_ data: String) throws(CommandFailure) -> String {
+        let path = data + "/console-token"
+        if let bytes = FileManager.default.contents(atPath: path) {
+            let token = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+            if token.utf8.count == 64, token.allSatisfy(\.isHexDigit) { return token }
+        }
+        try? FileManager.default.removeItem(atPath: path)
+        let token = RandomBytes.token()
+        let made = FileManager.default.createFile(
+            atPath: path,
+            contents: Data((token + "\n").utf8),
+            attributes: [.posixPermissions: 0o600]
+        )
+        guard made else {
+            throw CommandFailure(
+                .failed,
+                "cannot keep a login token at \(path)",
+                advice: "is the data folder there? Or set \(SettingKey.consoleUsersFile.environmentName)"
+            )
+        }
+        return token
+    }
+}

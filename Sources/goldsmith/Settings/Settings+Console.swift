@@ -1,0 +1,16 @@
+import OperatorConsole
+
+extension Settings {
+    func consoleListen(default standard: ListenAddress) async throws(CommandFailure) -> ListenAddress {
+        try await parsed(.consoleListen, default: standard, wanted: ListenAddress.sentence) { ListenAddress($0) }
+    }
+
+    func consoleOrigin() async throws(CommandFailure) -> WebOrigin? {
+        try await parsed(.consoleOrigin, default: nil, wanted: WebOrigin.sentence) { WebOrigin($0) }
+    }
+
+    /// The path of the file that says who may log in.
+    func consoleUsersFile() async throws(CommandFailure) -> String? {
+        try await parsed(.consoleUsersFile, default: nil, wanted: "a path") { $0.isEmpty ? nil : $0 }
+    }
+}
