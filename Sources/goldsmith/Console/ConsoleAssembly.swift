@@ -10,10 +10,12 @@ struct ConsoleAccess {
     var accounts: Accounts
     var token: String?
 
-    /// What to open. The token stands behind the `#`, which browsers keep to themselves.
+    /// What to open. The token stands behind the `#`, which browsers keep to themselves, and only a person at a terminal is
+    /// shown it: other output ends up in logs.
     func url(_ address: ListenAddress, port: Int) -> String {
         let place = "http://\(ListenAddress(host: address.host, port: port).authority)/"
-        return token.map { place + "login#token=\($0)" } ?? place
+        guard let token else { return place }
+        return Terminal.isInteractive ? place + "login#token=\(token)" : "\(place) (its token is in console-token)"
     }
 }
 
