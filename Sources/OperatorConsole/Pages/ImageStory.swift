@@ -279,14 +279,25 @@ struct ImageStory {
             tag(.ul, .class("plain")) {
                 for finding in image.findings {
                     tag(.li) {
-                        Mark(
-                            finding.severity == .warning ? .warning : .off,
-                            finding.severity == .warning ? "Warning" : "Not checked"
-                        ).html
-                        " " + finding.message
+                        Self.mark(finding.severity).html
+                        " "
+                        Words.sentence(finding.message)
+                        if let advice = finding.advice {
+                            " "
+                            Words.sentence(advice)
+                        }
+                        if let text = finding.text { tag(.code, .class("line")) { text } }
                     }
                 }
             }
+        }
+    }
+
+    private static func mark(_ severity: Finding.Severity) -> Mark {
+        switch severity {
+        case .notChecked: Mark(.off, "Not checked")
+        case .warning: Mark(.warning, "Warning")
+        case .fixed: Mark(.good, "Fixed")
         }
     }
 
