@@ -1,6 +1,7 @@
 """What docs/asyncapi.yaml says, to be asked of it: channels, messages, schemas and examples."""
 
 import copy
+import datetime
 import json
 import pathlib
 import re
@@ -10,6 +11,14 @@ import yaml
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+
+
+FORMATS = jsonschema.FormatChecker()
+
+
+@FORMATS.checks("date-time", raises=ValueError)
+def is_time(value):
+    return not isinstance(value, str) or datetime.datetime.fromisoformat(value).tzinfo is not None
 
 
 class LocalResolver(jsonschema.RefResolver):
@@ -25,9 +34,7 @@ class LocalResolver(jsonschema.RefResolver):
 
 
 def validator(schema, document):
-    return jsonschema.Draft7Validator(
-        schema, resolver=LocalResolver("", document), format_checker=jsonschema.draft7_format_checker
-    )
+    return jsonschema.Draft7Validator(schema, resolver=LocalResolver("", document), format_checker=FORMATS)
 
 
 def complaints(schema, document, value):
@@ -55,7 +62,14 @@ def closed(value):
     return result
 
 
+def specification(name):
+    """A schema that another project has published, copied here as it is."""
+    return json.loads((HERE / name).read_text(encoding="utf-8"))
+
+
 class Contract:
+    CLOUD_EVENT = specification("cloudevents-1.0.json")
+
     def __init__(self):
         self.document = yaml.safe_load((ROOT / "docs/asyncapi.yaml").read_text(encoding="utf-8"))
         self.strict = copy.deepcopy(self.document)
@@ -83,6 +97,11 @@ class Contract:
 
     def complaints(self, name, payload):
         return complaints(self.strict["components"]["messages"][name]["payload"], self.strict, payload)
+
+    def cloud_event_complaints(self, payload):
+        """What is wrong with an event by CloudEvents 1.0, whose attributes have lower-case names."""
+        lines = complaints(self.CLOUD_EVENT, self.CLOUD_EVENT, payload)
+        return lines + [key for key in payload if not re.fullmatch("[a-z0-9]{1,20}", key)]
 
     # Which messages may be where.
 

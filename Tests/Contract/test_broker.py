@@ -258,6 +258,7 @@ class Broker(unittest.TestCase):
             payload, properties = event.payload, event.properties
             name = CONTRACT.the_one(CONTRACT.events(event.routing_key), payload)
             received.setdefault(name, []).append(payload)
+            self.assertEqual(CONTRACT.cloud_event_complaints(payload), [])
             self.assertEqual(properties.content_type, CONTRACT.content_type(name))
             self.assertEqual(properties.message_id, payload["id"])
             self.assertEqual(properties.correlation_id, payload.get("subject"))

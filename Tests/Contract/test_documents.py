@@ -5,14 +5,14 @@ import unittest
 
 import jsonschema
 
-from contract import HERE, Contract, complaints, documented, fields
+from contract import Contract, complaints, documented, fields, specification
 
 CONTRACT = Contract()
 
 
 class Documents(unittest.TestCase):
     def test_the_document_is_valid_by_the_specifications_own_schema(self):
-        schema = json.loads((HERE / "asyncapi-3.0.0.json").read_text(encoding="utf-8"))
+        schema = specification("asyncapi-3.0.0.json")
         self.assertEqual(complaints(schema, schema, CONTRACT.document), [])
         # And that can fail.
         for spoil in (
@@ -57,6 +57,15 @@ class Documents(unittest.TestCase):
             for example in CONTRACT.examples(name):
                 with self.subTest(name):
                     self.assertEqual(CONTRACT.complaints(name, example), [])
+
+    def test_every_event_is_a_cloud_event(self):
+        events = [name for name in CONTRACT.messages if CONTRACT.content_type(name) == "application/cloudevents+json"]
+        self.assertEqual(len(events), 18)
+        for name in events:
+            for example in CONTRACT.examples(name):
+                self.assertEqual(CONTRACT.cloud_event_complaints(example), [], name)
+                self.assertNotEqual(CONTRACT.cloud_event_complaints(example | {"time": "noon"}), [])
+                self.assertNotEqual(CONTRACT.cloud_event_complaints(example | {"imageId": "x"}), [])
 
     def test_a_request_has_no_other_field_than_those_listed(self):
         for name in CONTRACT.requests.values():

@@ -43,6 +43,27 @@ struct DocumentationTests {
         }
     }
 
+    /// The rest of it is held to the running program by `make contract`.
+    @Test("the contract for programs knows every operation, event, step, status and code")
+    func contract() throws {
+        let text = try page("asyncapi.yaml")
+        for operation in ImageCore.Operation.allCases { #expect(text.contains("address: \(operation.rawValue)\n")) }
+        for kind in Announcement.Kind.allCases {
+            let words = kind.rawValue.split(separator: ".")
+            let type =
+                words[0] == "step"
+                ? #"{pattern: '^goldsmith\.step\.[a-z-]+\.\#(words[1])$'}"#
+                : "{const: goldsmith.\(kind.rawValue)}"
+            #expect(text.contains("type: \(type)\n"), "\(kind.rawValue)")
+        }
+        let steps = Step.allCases.map(\.rawValue).joined(separator: ", ")
+        let statuses = ImageStatus.allCases.map(\.rawValue).joined(separator: ", ")
+        for words in [steps, statuses] { #expect(text.contains("enum: [\(words)]\n")) }
+        let codes = ErrorCode.allCases.map { "        - \($0.rawValue)\n" }
+        // In any order: more may be added in between.
+        for code in codes { #expect(text.contains(code), "\(code)") }
+    }
+
     @Test("every error code is explained")
     func codes() throws {
         let text = try page("messages.md")
