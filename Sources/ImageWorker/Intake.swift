@@ -23,7 +23,7 @@ struct Intake {
             )
             let owner = request.identity.owner
             if let refusal = context.options.authority.refusal(of: message.userID, for: owner) {
-                return await deny(refusal, request, delivery)
+                return await deny(refusal, request.identity, delivery)
             }
             await settle(delivery) { () async throws(StoreError) in try await answer(request, for: message) }
         } catch {
@@ -32,17 +32,17 @@ struct Intake {
     }
 
     /// Not recorded, and no event: under another owner's name that would use up their request ids, and tell them tales.
-    private func deny(_ refusal: Rejection, _ request: Request, _ delivery: any IncomingDelivery) async {
+    private func deny(_ refusal: Rejection, _ identity: RequestIdentity, _ delivery: any IncomingDelivery) async {
         let message = delivery.message
         context.logger.warning(
             "request denied",
             metadata: [
-                "operation": "\(request.operation.rawValue)", "owner": "\(request.identity.owner)",
+                "operation": "\(PlainText.word(message.routingKey))", "owner": "\(identity.owner)",
                 "user": "\(message.userID.map { PlainText.word($0) } ?? "none")",
             ]
         )
         if let address = message.replyAddress {
-            let reply = Answer.rejected(refusal).outgoing(to: address, for: request.identity)
+            let reply = Answer.rejected(refusal).outgoing(to: address, for: identity)
             _ = await context.publisher.publish([reply])
         }
         delivery.ack()
@@ -61,6 +61,10 @@ struct Intake {
                 delivery,
                 reason: "\(unusable.rejection.code.rawValue): \(unusable.rejection.message)"
             )
+        }
+        // Before anything else is said: what a stranger sends must not be recorded, however it is spelt.
+        if let refusal = context.options.authority.refusal(of: message.userID, for: identity.owner) {
+            return await deny(refusal, identity, delivery)
         }
         await settle(delivery) { () async throws(StoreError) in
             try await context.store.reject(

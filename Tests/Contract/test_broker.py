@@ -119,7 +119,9 @@ class Broker(unittest.TestCase):
         body = self.new(imageId="img-nobody")
         self.refused("PERMISSION_DENIED", "user_id", "image.cancel", body, user_id=None)
         self.refused("NOT_FOUND", "imageId", "image.cancel", body)
-        self.refused("PERMISSION_DENIED", "user_id", "image.cancel", self.new(owner="acct-9", imageId="img-nobody"))
+        stranger = self.new(owner="acct-9", imageId="img-nobody")
+        self.refused("PERMISSION_DENIED", "user_id", "image.cancel", stranger)
+        self.refused("PERMISSION_DENIED", "user_id", "image.cancel", stranger | {"typo": 1})
         # Nobody can be told apart: parked, and answered all the same.
         self.refused("INVALID_ARGUMENT", "owner", "image.cancel", {"requestId": "r", "imageId": "img-nobody"})
         self.refused("INVALID_ARGUMENT", "content_type", "image.cancel", self.new(), content_type="text/plain")

@@ -176,6 +176,8 @@ struct LifeTests {
         #expect(rig.broker.parked.isEmpty && rig.broker.unacked == 0)
         rig.request(id: "r2", userID: "mallory")
         await worker.work(.intake)
+        rig.request(id: "r2", ["typo": .bool(true)], userID: "mallory")
+        await worker.work(.intake)
         let identity = RequestIdentity(owner: Owner(known: "acct-1"), requestID: RequestID(known: "r2"))
         #expect(try await rig.store.answer(to: identity) == nil, "a stranger uses up nobody's request ids")
         let image = try await rig.image()
