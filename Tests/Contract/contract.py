@@ -172,7 +172,8 @@ def fields(value, path=""):
         # A label's name is the sender's choice.
         if path.endswith(".labels"):
             return {path}
-        return {path}.union(*(fields(item, f"{path}.{key}") for key, item in value.items()))
+        # What is found in a guest depends on the guest, and on whether this machine can look into one.
+        return {path}.union(*(fields(item, f"{path}.{key}") for key, item in value.items() if key != "findings"))
     if isinstance(value, list):
         return {path}.union(*(fields(item, path + "[]") for item in value))
     return {path}
