@@ -184,7 +184,7 @@ struct OperatorTests {
             #expect(await eventually { (try? await dev.run("doctor").code) == 0 })
             let found = try await dev.json([ShownFinding].self, "doctor")
             let names = [
-                "qemu-img", "libguestfs", "database", "schema", "outbox", "dead", "parked", "clock of this machine",
+                "qemu-img", "guest checks", "database", "schema", "outbox", "dead", "parked", "clock of this machine",
                 "workers", "broker", "topology", "permissions", "alarms", "consumers", "bindings", "policies",
                 "feature flags", "consumer_timeout", "location east", "location west", "store's disk",
             ]

@@ -172,7 +172,7 @@ struct RightsTests {
         }
         await upstream.close()
         let log = (try? String(contentsOfFile: fixture.workerLog, encoding: .utf8)) ?? ""
-        #expect(log.contains("worker stopped") && !log.contains("403"), "\(log)")
+        #expect(log.contains("worker stopped") && !log.contains("ACCESS_REFUSED"), "\(log)")
     }
 
     @Test("each user can do its work and nothing else, and a worker that may declare nothing makes a real image")
