@@ -228,6 +228,8 @@ extension Image {
             jobs[job]?.phase = .failed
             jobs[job]?.lastFailure = failure
             if case .launch(let instance) = job {
+                // Given up by the broker: nobody has told of it yet.
+                if state.phase == .waiting { announce(.stepFailed, job, failure: failure, in: &turn) }
                 abandonLaunch(of: instance, in: &turn)
             } else {
                 let used = state.attempt + 1 - firstAttempt(of: job)

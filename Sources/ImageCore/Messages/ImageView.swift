@@ -68,6 +68,9 @@ public struct ImageView: Codable, Equatable, Sendable {
     /// - Parameter owner: who looks. An image that is only shared with them tells them no more than a launch needs.
     public init(_ image: Image, leases: [Lease] = [], for owner: Owner) {
         self.init(image, leases: leases)
+        // What others launch is their business.
+        let own = Set(image.ties.launches.filter { $0.owner == owner }.map { Job.launch($0.instanceID) })
+        jobs.removeAll { $0.job.step == .launch && !own.contains($0.job) }
         guard owner != image.owner else { return }
         instanceId = nil
         requestId = nil

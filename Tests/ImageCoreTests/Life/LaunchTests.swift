@@ -168,6 +168,16 @@ struct LaunchTests {
         #expect(life.image.jobs[.launch(InstanceID(known: "i-new1"))] == nil, "failed launches do not pile up")
     }
 
+    @Test("A launch that the broker gave up is told of")
+    func givenUp() {
+        var life = Life.available()
+        let job = Job.launch(InstanceID(known: "i-new1"))
+        life.apply(.launching(life.launch("i-new1")))
+        life.apply(.deadLettered(job, attempt: 1, Sample.failure(.permanent)))
+        #expect(life.lines.last?.kind == .stepFailed && life.lines.last?.launch?.owner == life.image.owner)
+        #expect(life.image.status == .available && life.open.isEmpty)
+    }
+
     @Test("A lost dead letter of a launch is sent again")
     func lostLetter() {
         var life = Life.available()
@@ -199,6 +209,7 @@ struct LaunchTests {
         let all = life.lines
         #expect(HistoryLine.lines(all, of: life.image, for: life.image.owner).allSatisfy { $0.job?.step != .launch })
         #expect(HistoryLine.lines(all, of: life.image, for: receiver).count == 3)
+        #expect(ImageView(life.image, for: life.image.owner).jobs.allSatisfy { $0.job.step != .launch })
         let view = ImageView(life.image, for: receiver)
         #expect(view.instanceId == nil && view.requestId == nil && view.jobs.isEmpty && view.sharedWith == nil)
     }
