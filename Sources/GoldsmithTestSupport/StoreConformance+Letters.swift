@@ -68,6 +68,49 @@ extension StoreConformance {
             try expect(file.marks.last?.action == .refused, "\(file.marks)")
             try expect(file.marks.last?.note == "QUOTA_EXCEEDED: no place", "\(file.marks)")
         },
+        StoreCheck("a replay opens its letter again when it is denied, or meets an older refusal under its id") {
+            fixture in
+            for isDenied in [true, false] {
+                let store = try await fixture.store()
+                let number = isDenied ? 1 : 2
+                try await store.take(number, instance: "i-\(number)")
+                try await store.fail(.stopCheck, of: number)
+                let old = LetterID(known: Given.image(number).text)
+                let identity = RequestIdentity(
+                    owner: Given.owner,
+                    requestID: RequestID(known: "\(old)/replay/1")
+                )
+                let refusal = Rejection(.notFound, "no such thing")
+                if !isDenied {
+                    _ = try await store.reject(identity, fingerprint: "f", refusal, reply: nil, at: Given.at(1))
+                }
+                guard case .done(let letter, _) = try await store.replay(old, by: "a", limit: 3, at: Given.at(2)) else {
+                    throw ConformanceFailure("it is not replayed")
+                }
+                if isDenied {
+                    try await store.denied(identity, Rejection(.permissionDenied, "not for you"), at: Given.at(3))
+                } else {
+                    _ = try await store.reject(identity, fingerprint: "g", refusal, reply: nil, at: Given.at(3))
+                }
+                let file = try value(try await store.letter(letter.id))
+                try expect(file.letter.state == .open && file.marks.last?.action == .refused, "\(file)")
+            }
+        },
+        StoreCheck("a letter that was replayed and never came back can be given back by force, or discarded") {
+            fixture in
+            let store = try await fixture.store()
+            try await store.take()
+            try await store.fail(.stopCheck)
+            guard case .done(let letter, _) = try await store.replay(1) else {
+                throw ConformanceFailure("it is not replayed")
+            }
+            let forced = try await store.replay(letter.id, by: "a", limit: .max, at: Given.at(5))
+            guard case .done(let again, _) = forced, again.replays == 2 else {
+                throw ConformanceFailure("not by force: \(forced)")
+            }
+            let discarded = try await store.discard(letter.id, by: "a", note: nil, at: Given.at(6))
+            guard case .done = discarded else { throw ConformanceFailure("not discarded: \(discarded)") }
+        },
         StoreCheck("a replayed job that fails again opens the same letter, until its replays are used up") { fixture in
             let store = try await fixture.store()
             try await store.take()

@@ -72,6 +72,7 @@ struct WatchedDriver: ImageDriver {
     }
     func inventory() async throws(StepFailure) -> [Resource] { try await driver.inventory() }
     func delete(_ resource: Resource) async throws(StepFailure) { try await driver.delete(resource) }
+    func takeBack(_ resource: Resource) async throws(StepFailure) { try await driver.takeBack(resource) }
     func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
         try await driver.handOver(launch, from: resource)
     }

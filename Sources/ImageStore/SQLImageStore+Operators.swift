@@ -33,7 +33,7 @@ extension SQLImageStore {
         limit: Int,
         at now: Timestamp
     ) async throws(StoreError) -> LetterVerdict {
-        try await judge(id) { (letter, transaction) throws(SQLError) in
+        try await judge(id, evenReplayed: limit == .max) { (letter, transaction) throws(SQLError) in
             guard letter.replays < limit else {
                 return .refused("it was replayed \(letter.replays) times and came back each time; --force tries again")
             }
@@ -60,7 +60,7 @@ extension SQLImageStore {
         note: String?,
         at now: Timestamp
     ) async throws(StoreError) -> LetterVerdict {
-        try await judge(id) { (letter, transaction) throws(SQLError) in
+        try await judge(id, evenReplayed: true) { (letter, transaction) throws(SQLError) in
             var letter = letter
             letter.state = .discarded
             try transaction.update(letter, request: nil)
@@ -69,9 +69,18 @@ extension SQLImageStore {
         }
     }
 
+    public func denied(_ identity: RequestIdentity, _ rejection: Rejection, at now: Timestamp) async throws(StoreError)
+    {
+        try await write { (transaction) throws(SQLError) in
+            try transaction.replayWasRefused(identity, rejection, at: now)
+        }
+    }
+
     /// Lets somebody decide on a letter that is open.
+    /// - Parameter evenReplayed: or that was given back to work, and may never come back.
     private func judge(
         _ id: LetterID,
+        evenReplayed: Bool,
         _ decide: @escaping @Sendable (Letter, StoreTransaction) throws(SQLError) -> LetterVerdict
     ) async throws(StoreError) -> LetterVerdict {
         try await write { (transaction) throws(SQLError) in
@@ -80,7 +89,9 @@ extension SQLImageStore {
             }
             switch letter.state {
             case .open: return try decide(letter, transaction)
-            case .replayed: return .refused("it was given back to work, and has not come back")
+            case .replayed where evenReplayed: return try decide(letter, transaction)
+            case .replayed:
+                return .refused("it was given back to work, and has not come back; --force gives it back once more")
             case .discarded: return .refused("it was discarded")
             case .settled: return .refused("its image is no longer in Error")
             }

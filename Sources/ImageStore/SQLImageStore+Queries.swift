@@ -154,21 +154,34 @@ extension SQLImageStore {
 extension StoreTransaction {
     fileprivate static let batch = 200
 
+    /// Only the filters that are set stand in the statement, so that the database can use their indices.
     fileprivate func images(_ query: ImageQuery, after page: ImagePage?) throws(SQLError) -> [Image] {
-        // An absent filter is an empty text, which no owner and no status is.
-        try images(
+        var arguments: [SQLValue] = []
+        func next(_ value: SQLValue) -> String {
+            arguments.append(value)
+            return "$\(arguments.count)"
+        }
+        var conditions: [String] = []
+        if let owner = query.owner { conditions.append("owner = " + next(.text(owner.text))) }
+        if let status = query.status {
+            conditions.append("status = " + next(.text(status.rawValue)))
+        } else {
+            conditions.append("status <> " + next(.text(ImageStatus.deleted.rawValue)))
+        }
+        if let owner = query.sharedWith {
+            conditions.append("id IN (SELECT image_id FROM shares WHERE shares.owner = \(next(.text(owner.text))))")
+        }
+        if let page {
+            let moment = next(.integer(page.createdAt.microseconds))
+            let id = next(.text(page.id.text))
+            conditions.append("(created_at < \(moment) OR (created_at = \(moment) AND id > \(id)))")
+        }
+        return try images(
             """
-            SELECT state FROM images
-            WHERE ($1 = '' OR owner = $1) AND (CASE WHEN $2 = '' THEN status <> $3 ELSE status = $2 END)
-                AND ($4 = '' OR id IN (SELECT image_id FROM shares WHERE shares.owner = $4))
-                AND (created_at < $5 OR (created_at = $5 AND id > $6))
-            ORDER BY created_at DESC, id LIMIT $7
+            SELECT state FROM images WHERE \(conditions.joined(separator: " AND "))
+            ORDER BY created_at DESC, id LIMIT \(next(SQLValue(Self.batch)))
             """,
-            [
-                .text(query.owner?.text ?? ""), .text(query.status?.rawValue ?? ""),
-                .text(ImageStatus.deleted.rawValue), .text(query.sharedWith?.text ?? ""),
-                .integer(page?.createdAt.microseconds ?? .max), .text(page?.id.text ?? ""), SQLValue(Self.batch),
-            ]
+            arguments
         )
     }
 

@@ -144,6 +144,9 @@ extension SQLImageStore {
             var decision: Decision
             if let recorded = try transaction.answer(to: identity) {
                 decision = Decision(recorded.answer(to: fingerprint))
+                if let rejection = decision.answer.rejection {
+                    try transaction.replayWasRefused(identity, rejection, at: now)
+                }
             } else {
                 decision = try decide(transaction)
                 try transaction.record(decision.answer, to: identity, fingerprint: fingerprint, at: now)

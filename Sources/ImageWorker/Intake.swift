@@ -41,6 +41,14 @@ struct Intake {
                 "user": "\(message.userID.map { PlainText.word($0) } ?? "none")",
             ]
         )
+        do {
+            // What an operator has put back, in a name that may not ask, waits for a human again.
+            try await context.persist { () async throws(StoreError) in
+                try await context.store.denied(identity, refusal, at: context.time.now())
+            }
+        } catch {
+            return delivery.giveBack()
+        }
         if let address = message.replyAddress {
             let reply = Answer.rejected(refusal).outgoing(to: address, for: identity)
             _ = await context.publisher.publish([reply])

@@ -36,7 +36,10 @@ struct Steps {
         case .cleanUp(let id):
             // Already struck from the ledger means already gone.
             if let entry = image.ledger.first(where: { $0.resource.id == id }) {
-                try await driver.delete(entry.resource)
+                switch entry.resource.kind {
+                case .instance: try await driver.takeBack(entry.resource)
+                case .imageFile, .snapshot, .replica: try await driver.delete(entry.resource)
+                }
             }
             return .cleaned
         }

@@ -164,7 +164,7 @@ extension Image {
             status = .deleting
             announce(.imageDeleting, in: &turn)
         }
-        for entry in ledger where !(areSnapshotsKept && entry.resource.kind == .snapshot) {
+        for entry in ledger where !(areSnapshotsKept && entry.resource.kind == .snapshot && entry.isAdopted) {
             let job = Job.cleanUp(entry.resource.id)
             // A parked clean-up gets all its attempts again.
             if jobs[job]?.phase == .failed { jobs[job] = nil }

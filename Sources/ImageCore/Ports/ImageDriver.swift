@@ -73,8 +73,13 @@ public protocol ImageDriver: Sendable {
     /// - Throws: `CONFLICT` when there is another instance of that id.
     func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure)
 
-    /// Deletes a resource and everything a half-done operation left of it. Already gone is success. Of an instance that
-    /// is being launched, also the instance, if it was put in place from just this resource.
+    /// Deletes what a failed launch has put together in `resource`, and the instance if it was put in place from just
+    /// that: only for a launch that is known to have failed, since nobody else may delete somebody's instance. After it
+    /// no late hand-over can put one in place.
+    func takeBack(_ resource: Resource) async throws(StepFailure)
+
+    /// Deletes a resource and everything a half-done operation left of it. Already gone is success. An instance that was
+    /// handed over is no resource any more, and is left alone.
     func delete(_ resource: Resource) async throws(StepFailure)
 
     /// Every resource that exists, whole or partial, so that what nobody owns can be found.

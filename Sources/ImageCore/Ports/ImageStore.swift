@@ -104,13 +104,15 @@ public protocol ImageStore: Sendable {
     func letterGroups(_ query: LetterQuery) async throws(StoreError) -> [LetterGroup]
     /// One letter with all that is known of it.
     func letter(_ id: LetterID) async throws(StoreError) -> LetterFile?
-    /// Gives what an open letter is about back to work: marks it, and puts its message into the outbox. All or nothing,
+    /// Gives what an open letter is about back to work, without a limit also what has not come back: marks it, and puts its message into the outbox. All or nothing,
     /// so that a command which dies half way has lost and doubled nothing.
     /// - Parameters:
     ///   - who: the person who asks for it.
     ///   - limit: how often it may have been replayed with this time.
     func replay(_ id: LetterID, by who: String, limit: Int, at now: Timestamp) async throws(StoreError) -> LetterVerdict
-    /// Closes an open letter. It stays, marked.
+    /// A request was denied and is not recorded. If a replay asked for it, its letter is open again.
+    func denied(_ identity: RequestIdentity, _ rejection: Rejection, at now: Timestamp) async throws(StoreError)
+    /// Closes an open letter, or one that was replayed and has not come back. It stays, marked.
     func discard(
         _ id: LetterID,
         by who: String,

@@ -103,7 +103,6 @@ public struct LocalDriver: ImageDriver {
         let folder = try folders.folder(of: resource)
         let shelf = try folders.shelf(of: resource)
         let place = Place(resource)
-        if resource.kind == .instance { try deleteInstance(madeFrom: resource) }
         try await OwnThread.run { _ -> Result<Void, StepFailure> in
             do throws(FileFailure) {
                 // Where a whole location is missing, "already gone" would be a guess.

@@ -70,14 +70,14 @@ extension LocalDriver {
         return maker
     }
 
-    /// Deletes the instance that was put in place from a resource, if there is one: its launch has failed after all.
-    func deleteInstance(madeFrom resource: Resource) throws(StepFailure) {
+    public func takeBack(_ resource: Resource) async throws(StepFailure) {
+        // First what a late hand-over would put in place: from here on it finds nothing to rename.
+        try await delete(resource)
         try filing(at: .storage) { () throws(FileFailure) in
             for id in try FileCalls.names(in: folders.instances).compactMap({ InstanceID($0) }) {
-                let path = folders.instanceFile(id)
-                guard try FileCalls.status(path) != nil,
-                    InstanceFile.maker(in: try FileCalls.read(path, limit: InstanceFile.sizeLimit)) == resource.id
-                else { continue }
+                // One that cannot be read is somebody else's, or on its way out.
+                let bytes = try? FileCalls.read(folders.instanceFile(id), limit: InstanceFile.sizeLimit)
+                guard let bytes, InstanceFile.maker(in: bytes) == resource.id else { continue }
                 try FileCalls.deleteTree(folders.instance(id))
                 try FileCalls.sync(folders.instances)
             }

@@ -250,7 +250,10 @@ public final class SimulatedDriver: ImageDriver {
     public func delete(_ resource: Resource) async throws(StepFailure) {
         try dice.throwOrPass("the deletion of \(resource.id)")
         try shelf.delete(try name(of: resource))
-        guard resource.kind == .instance else { return }
+    }
+
+    public func takeBack(_ resource: Resource) async throws(StepFailure) {
+        try await delete(resource)
         for instance in try shelf.names(in: "launched") {
             let note: Marker? = try read("launched/" + instance)
             guard note?.resource == resource else { continue }

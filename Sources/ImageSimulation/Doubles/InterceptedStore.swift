@@ -87,6 +87,13 @@ public struct InterceptedStore: ImageStore {
         }
     }
 
+    public func denied(_ identity: RequestIdentity, _ rejection: Rejection, at now: Timestamp) async throws(StoreError)
+    {
+        try await call("denied") { () async throws(StoreError) in
+            try await store.denied(identity, rejection, at: now)
+        }
+    }
+
     public func reject(
         _ identity: RequestIdentity,
         fingerprint: String,

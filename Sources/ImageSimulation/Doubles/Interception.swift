@@ -133,6 +133,10 @@ public struct InterceptedDriver: ImageDriver {
         }
     }
 
+    public func takeBack(_ resource: Resource) async throws(StepFailure) {
+        try await call("takeBack") { () async throws(StepFailure) in try await driver.takeBack(resource) }
+    }
+
     public func delete(_ resource: Resource) async throws(StepFailure) {
         try await call("delete") { () async throws(StepFailure) in try await driver.delete(resource) }
     }

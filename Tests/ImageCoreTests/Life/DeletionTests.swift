@@ -68,6 +68,22 @@ struct DeletionTests {
         #expect(life.image.isForgettable)
     }
 
+    @Test("Leftovers of earlier attempts go with the image, also where its snapshots are kept")
+    func leftovers() throws {
+        var life = Life()
+        life.run(.stopCheck)
+        let disk = Job.dataDisk(Sample.device(1))
+        life.apply(.began(disk, attempt: 1))
+        let lost = try #require(life.image.ledger.last).resource.id
+        while let job = life.open.first(where: { $0 != .cleanUp(lost) }) { life.run(job) }
+        life.apply(.deadLettered(.cleanUp(lost), attempt: 30, Sample.failure(.permanent)))
+        #expect(life.image.status == .available && life.image.jobs[.cleanUp(lost)]?.phase == .failed)
+        life.apply(.deletionConfirmed(snapshots: false))
+        #expect(life.image.jobs[.cleanUp(lost)]?.phase == .waiting)
+        life.runToItsEnd()
+        #expect(life.image.status == .deleted && life.image.keptSnapshots.count == 2)
+    }
+
     @Test("A conversion makes one snapshot, borrows the others, and tells its source of its end")
     func conversion() throws {
         var source = Life.available()
