@@ -5,7 +5,7 @@ SWIFT ?= swift
 BUILD := .build/debug
 EXAMPLES := examples/swift/Package.swift examples/swift/Sources
 
-.PHONY: help setup setup-browser build release test browser demo contract simulate simulate-mutants lint format check \
+.PHONY: help setup setup-browser build release install deploy-check test browser demo contract simulate simulate-mutants lint format check \
 	sanitize fuzz bench bench-bytes chaos chaos-cluster clean
 
 help: ## List the targets
@@ -22,6 +22,14 @@ build: setup ## Build everything, for development
 
 release: setup ## Build the program for production: .build/release/goldsmith
 	$(SWIFT) build -c release --product goldsmith
+
+# Where to: make install PREFIX=/usr DESTDIR=…
+install: release ## Install the program, man pages, completions and systemd units (PREFIX, DESTDIR)
+	$(SWIFT) package plugin generate-manual --help >/dev/null
+	@scripts/install .build/release/goldsmith $(BUILD)/generate-manual-tool
+
+deploy-check: setup ## Hold Dockerfile, compose, systemd, Kubernetes and workflow to their linters and schemas
+	@scripts/deploy-check
 
 test: setup-browser ## Run every test, against a real RabbitMQ and real disks, and in a real browser
 	$(SWIFT) build --build-tests

@@ -24,7 +24,11 @@ struct CommandFailure: Error, CustomStringConvertible {
     }
 
     var exitCode: Int32 { kind.rawValue }
-    var description: String { "error: \(message)" + (advice.map { "\n  → \($0)" } ?? "") }
+    var description: String { "error: \(message)" + (nextStep.map { "\n  → \($0)" } ?? "") }
+
+    private var nextStep: String? {
+        advice ?? (kind == .usage ? "the same command with --help says what it takes, with examples" : nil)
+    }
 }
 
 extension CommandFailure {
@@ -55,7 +59,29 @@ extension CommandFailure {
 
     init(_ rejection: Rejection) {
         let field = rejection.field.map { " (\($0))" } ?? ""
-        self.init(Kind(rejection.code), "\(rejection.code.rawValue): \(rejection.message)\(field)")
+        self.init(
+            Kind(rejection.code),
+            "\(rejection.code.rawValue): \(rejection.message)\(field)",
+            advice: rejection.code.nextStep
+        )
+    }
+}
+
+extension ErrorCode {
+    /// What somebody whose request was refused can do next, beyond what the refusal says itself.
+    fileprivate var nextStep: String? {
+        switch self {
+        case .invalidArgument, .outOfRange: nil
+        case .duplicate: "use another --request-id, or none; the first request has its answer already"
+        case .failedPrecondition: "`goldsmith instance show` and `image show` say how things are; mend that, ask again"
+        case .notFound: "`goldsmith instance list` and `image list` show what there is; is --owner right?"
+        case .permissionDenied: "ask as the owner (--owner), or let this user ask: setting upstreams of the workers"
+        case .quotaExceeded: "delete images or their snapshots, or raise it: `goldsmith quota set`"
+        case .conflict: "wait for what holds it (`goldsmith image list`), then ask again"
+        case .cancelled: "`goldsmith image retry` tries it again"
+        case .unavailable: "`goldsmith doctor` says what is away; then ask again"
+        case .internal: "look into the workers' logs, then ask again"
+        }
     }
 }
 

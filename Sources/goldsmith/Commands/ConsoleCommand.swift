@@ -28,6 +28,10 @@ struct ConsoleServe: AsyncParsableCommand {
         discussion: """
             Elsewhere than on loopback it needs a file of users (setting consoleUsersFile) and the address that people use
             (setting consoleOrigin). It speaks no TLS itself: put a proxy in front.
+
+            Examples:
+              goldsmith console serve
+              goldsmith console --listen 127.0.0.1:9000
             """
     )
 
@@ -79,7 +83,11 @@ struct ConsoleUser: AsyncParsableCommand {
     func run() async throws {
         let role = try Role(argument: role)
         guard let password = Terminal.secret("Password: "), (8...1024).contains(password.utf8.count) else {
-            throw CommandFailure(.usage, "a password has 8 to 1024 bytes")
+            throw CommandFailure(
+                .usage,
+                "a password has 8 to 1024 bytes",
+                advice: "type it at the prompt, or give it in one line of standard input"
+            )
         }
         let hash: HashedSecret
         do { hash = try HashedSecret.ofPassword(password) } catch {

@@ -8,6 +8,13 @@ struct DatabaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "database",
         abstract: "Look at the store's schema, or bring it up to date.",
+        discussion: """
+            Stop every worker of the older version before a newer one changes the schema.
+
+            Examples:
+              goldsmith database status
+              goldsmith database migrate
+            """,
         subcommands: [DatabaseStatus.self, DatabaseMigrate.self]
     )
 }

@@ -110,7 +110,11 @@ private struct DevServices: Service {
                 try await node.restart()
             } catch {
                 if Task.isCancelled { return }
-                throw CommandFailure(.unavailable, "the broker does not start again: \(error)")
+                throw CommandFailure(
+                    .unavailable,
+                    "the broker does not start again: \(error)",
+                    advice: "look into \(node.folder); started again, dev goes on where it was"
+                )
             }
             Terminal.say("the broker is back")
         }
@@ -199,7 +203,11 @@ private struct DevServices: Service {
                 do {
                     try await console.run()
                 } catch {
-                    throw CommandFailure(.unavailable, "the console cannot serve \(address.authority): \(error)")
+                    throw CommandFailure(
+                        .unavailable,
+                        "the console cannot serve \(address.authority): \(error)",
+                        advice: "is the port taken? Unset \(SettingKey.consoleListen.environmentName) for any free one"
+                    )
                 }
             }
             group.addTask {
@@ -241,7 +249,11 @@ private struct DevServices: Service {
                 attributes: [.posixPermissions: 0o700]
             )
         } catch {
-            throw CommandFailure(.failed, "cannot make \(path): \(error.localizedDescription)")
+            throw CommandFailure(
+                .failed,
+                "cannot make \(path): \(error.localizedDescription)",
+                advice: "may this user write there? --data names another folder"
+            )
         }
     }
 }

@@ -8,7 +8,11 @@ struct FolderHold {
         let path = folder + "/dev.lock"
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            throw CommandFailure(.failed, "cannot open \(path): \(String(cString: strerror(errno)))")
+            throw CommandFailure(
+                .failed,
+                "cannot open \(path): \(String(cString: strerror(errno)))",
+                advice: "may this user write there? --data names another folder"
+            )
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)

@@ -6,6 +6,15 @@ struct ImageCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "image",
         abstract: "Make images, follow them, share, convert and delete them.",
+        discussion: """
+            An image is Pending while its disks are captured, Replicating while it is copied to its locations, then Available;
+            or it is Error, with the reason.
+
+            Examples:
+              goldsmith image create --instance i-web1 --name web-golden --wait
+              goldsmith image list --status Error
+              goldsmith image show img-5f0c2b7e9a41d3c8 --history
+            """,
         subcommands: [
             ImageCreate.self, ImageList.self, ImageShow.self, ImageWatch.self, ImageCancel.self, ImageRetry.self,
             ImageDelete.self, ImageShare.self, ImageUnshare.self, ImageConvert.self,
@@ -18,7 +27,8 @@ struct ImageList: AsyncParsableCommand {
         commandName: "list",
         abstract: "List images, newest first.",
         discussion: """
-            Deleted images are shown only when asked for.
+            Deleted images are shown only when asked for. On a terminal times are local, with their age; elsewhere, and with
+            --json, they are UTC.
 
             Examples:
               goldsmith image list --status Error
@@ -74,7 +84,7 @@ struct ImageList: AsyncParsableCommand {
                 image.status.rawValue,
                 image.plan.instanceID.text,
                 image.owner.text,
-                image.createdAt.rfc3339,
+                Format.moment(image.createdAt),
                 image.failure.map { "\($0.cause.code.rawValue): \($0.cause.message)" } ?? ""
             )
         }

@@ -15,7 +15,11 @@ struct ImageFollower {
         var failedAt: ContinuousClock.Instant?
         while true {
             guard let image = try await stored({ () async throws(StoreError) in try await store.image(id) }) else {
-                throw CommandFailure(.notFound, "there is no image \(id)")
+                throw CommandFailure(
+                    .notFound,
+                    "there is no image \(id)",
+                    advice: "`goldsmith image list` shows all of them"
+                )
             }
             let leases = try await liveLeases(of: id, in: store)
             let lines = ProgressLines(image, leases).lines
@@ -66,7 +70,13 @@ struct ImageFollower {
 
     /// Says what became of a request that starts something, and follows it if that is wanted.
     static func report(_ answer: Answer, _ settings: Settings, wait: Bool, json: Bool) async throws {
-        guard let image = answer.imageId else { throw CommandFailure(.failed, "the answer names no image") }
+        guard let image = answer.imageId else {
+            throw CommandFailure(
+                .failed,
+                "the answer names no image",
+                advice: "are worker and command of one version? `goldsmith worker list` shows the workers'"
+            )
+        }
         guard wait else {
             if json { return try Terminal.say(json: answer) }
             Terminal.say("\(image) is \(answer.imageStatus?.rawValue ?? "accepted")")

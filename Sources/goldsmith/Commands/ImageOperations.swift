@@ -85,10 +85,20 @@ struct ImageDelete: AsyncParsableCommand {
         let known: ImageID = try identifier(id, "the image id")
         let store = try await shared.settings().openStore()
         guard let image = try await stored({ () async throws(StoreError) in try await store.image(known) }) else {
-            throw CommandFailure(.notFound, "there is no image \(id)")
+            throw CommandFailure(
+                .notFound,
+                "there is no image \(id)",
+                advice: "`goldsmith image list` shows all of them"
+            )
         }
         let typed = Terminal.ask("this deletes \(id); type its name, '\(image.name)', to go on: ")
-        guard typed == image.name else { throw CommandFailure(.conflict, "that is not its name; nothing was deleted") }
+        guard typed == image.name else {
+            throw CommandFailure(
+                .conflict,
+                "that is not its name; nothing was deleted",
+                advice: "run it again and type the name as it stands in the question, or give --confirm"
+            )
+        }
     }
 }
 

@@ -16,7 +16,7 @@ extension ImageView {
     var text: String {
         var lines = [
             "\(Terminal.paint(id.text, .strong))  \(name)  \(Terminal.paint(status.rawValue, status.tone))",
-            "  instance \(instanceId?.text ?? "–")   owner \(owner)   root device \(rootDeviceType)   created \(createdAt)",
+            "  instance \(instanceId?.text ?? "–")   owner \(owner)   root device \(rootDeviceType)   created \(Format.moment(createdAt))",
         ]
         if !description.isEmpty { lines.append("  \(description)") }
         if let convertedFrom { lines.append("  made of \(convertedFrom)") }

@@ -6,6 +6,12 @@ struct InstanceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "instance",
         abstract: "Look at instances, launch one from an image, or make a sample one.",
+        discussion: """
+            Examples:
+              goldsmith instance list
+              goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --wait
+              goldsmith instance sample --data ./try --id i-web1 --data-disks 1
+            """,
         subcommands: [InstanceList.self, InstanceShow.self, InstanceLaunch.self, InstanceSample.self]
     )
 }
@@ -28,7 +34,17 @@ struct InstanceView: Encodable {
 }
 
 struct InstanceList: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "List instances and their locks.")
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List instances and their locks.",
+        discussion: """
+            An image can be made of an instance that is Stopped. While its disks are captured, that image's making locks it.
+
+            Examples:
+              goldsmith instance list
+              goldsmith instance list --json
+            """
+    )
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
@@ -52,7 +68,15 @@ struct InstanceList: AsyncParsableCommand {
 }
 
 struct InstanceShow: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "show", abstract: "Show one instance and its disks.")
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show one instance and its disks.",
+        discussion: """
+            /dev/vda is the system disk. AUTO-DELETE says whether a disk goes with its instance.
+
+            Example: goldsmith instance show i-web1
+            """
+    )
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions

@@ -84,7 +84,11 @@ struct InstanceLaunch: AsyncParsableCommand {
             case .done?, nil: return
             case .failed?, .abandoned?:
                 if let failure = state?.lastFailure { throw CommandFailure(failure) }
-                throw CommandFailure(.failed, "the launch of \(instance) failed")
+                throw CommandFailure(
+                    .failed,
+                    "the launch of \(instance) failed",
+                    advice: "`goldsmith image show \(id) --history` says what happened"
+                )
             case .waiting?: break
             }
             if !output.json, let lease = try await liveLeases(of: id, in: store).first(where: { $0.job == job }),

@@ -7,6 +7,11 @@ struct QueueCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "queue",
         abstract: "Look at the queues. Nothing is taken out of them to do so.",
+        discussion: """
+            Examples:
+              goldsmith queue list
+              goldsmith queue show job.replicate
+            """,
         subcommands: [QueueList.self, QueueShow.self]
     )
 }

@@ -5,6 +5,13 @@ struct QuotaCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quota",
         abstract: "Look at an owner's quota, or set it.",
+        discussion: """
+            An image takes one place among its owner's images, and each cloud disk captured one among the snapshots.
+
+            Examples:
+              goldsmith quota show --owner acct-42
+              goldsmith quota set --owner acct-42 --images 20 --snapshots 60
+            """,
         subcommands: [QuotaShow.self, QuotaSet.self]
     )
 }
@@ -12,7 +19,12 @@ struct QuotaCommand: AsyncParsableCommand {
 struct QuotaShow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Show what an owner holds and may hold."
+        abstract: "Show what an owner holds and may hold.",
+        discussion: """
+            What a failed image holds is given back when its clean-up is done.
+
+            Example: goldsmith quota show --owner acct-42 --json
+            """
     )
 
     @OptionGroup var shared: SharedOptions

@@ -10,6 +10,7 @@ struct SimulateCommand: ParsableCommand {
             Each seed is another story: messages lost, doubled and late, workers that die or stand still, a store and a \
             compute system that fail. The same seed is the same story in every run of the same build.
 
+            Examples:
               goldsmith simulate --seeds 200                    seeds 1 to 200
               goldsmith simulate --seed 17 --trace              one story, line by line
               goldsmith simulate --seeds 50 --faults crash,lost with these faults only

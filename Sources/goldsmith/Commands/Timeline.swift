@@ -10,7 +10,7 @@ struct Timeline {
         var table = Table("AT", "WHAT", "JOB", "ATTEMPT", "BY", "DETAIL")
         for line in lines {
             table.add(
-                line.at,
+                Format.moment(line.at),
                 line.what,
                 line.job?.description ?? "",
                 line.attempt.map(String.init) ?? "",

@@ -6,6 +6,12 @@ struct TopologyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "topology",
         abstract: "The exchanges and queues on the broker.",
+        discussion: """
+            Examples:
+              goldsmith topology apply      makes what is missing; needs configure rights
+              goldsmith topology verify     compares; a worker's rights are enough
+              goldsmith topology export     for whoever runs the broker: definitions, with a user for each role
+            """,
         subcommands: [TopologyApply.self, TopologyVerify.self, TopologyShow.self, TopologyExport.self]
     )
 }
@@ -13,7 +19,12 @@ struct TopologyCommand: AsyncParsableCommand {
 struct TopologyApply: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apply",
-        abstract: "Declare what is missing. Needs configure rights; changes and deletes nothing."
+        abstract: "Declare what is missing. Needs configure rights; changes and deletes nothing.",
+        discussion: """
+            May be run again at any time. An update of Goldsmith that needs a new queue says so in its changelog.
+
+            Example: GOLDSMITH_AMQP_URL_FILE=/run/secrets/deploy-url goldsmith topology apply
+            """
     )
 
     @OptionGroup var shared: SharedOptions
@@ -35,7 +46,12 @@ struct TopologyVerify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
         abstract: "Compare the broker's exchanges and queues with what is needed. A worker's rights are enough.",
-        discussion: "Brokers do not tell of bindings over this protocol; `topology apply` puts missing ones back."
+        discussion: """
+            Ends with 4 when something differs. Brokers do not tell of bindings over this protocol; `topology apply` puts
+            missing ones back.
+
+            Example: goldsmith topology verify
+            """
     )
 
     @OptionGroup var shared: SharedOptions
@@ -54,7 +70,17 @@ struct TopologyVerify: AsyncParsableCommand {
 }
 
 struct TopologyShow: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "show", abstract: "Show what belongs on the broker.")
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show what belongs on the broker.",
+        discussion: """
+            Asks no broker: it is what this version needs, under the prefix that is set.
+
+            Examples:
+              goldsmith topology show
+              goldsmith topology show --json
+            """
+    )
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions

@@ -33,7 +33,7 @@ struct WorkerRun: AsyncParsableCommand {
             over, and no attempt is used.
 
             Examples:
-              goldsmith worker
+              goldsmith worker run
               goldsmith worker --steps system-disk,data-disk --concurrency 2
             """
     )

@@ -90,7 +90,11 @@ extension Settings {
         } catch let problem as Accounts.Problem {
             throw CommandFailure(.usage, "\(file), line \(problem.line): \(problem.message)")
         } catch {
-            throw CommandFailure(.failed, "\(file): \(error)")
+            throw CommandFailure(
+                .failed,
+                "\(file): \(error)",
+                advice: "make its lines with `goldsmith console user` or `console token`"
+            )
         }
     }
 }

@@ -37,7 +37,11 @@ struct DevFile: Codable, Equatable {
             }
             guard rename(draft, path) == 0 else { throw CocoaError(.fileWriteUnknown) }
         } catch {
-            throw CommandFailure(.failed, "cannot write \(path): \(error.localizedDescription)")
+            throw CommandFailure(
+                .failed,
+                "cannot write \(path): \(error.localizedDescription)",
+                advice: "is there room, and may this user write there? --data names another folder"
+            )
         }
     }
 

@@ -113,7 +113,11 @@ struct LetterShow<Family: LetterFamily>: AsyncParsableCommand {
         }
         if body {
             guard let message = file.message else {
-                throw CommandFailure(.notFound, "\(id) has no message: its job is in the store")
+                throw CommandFailure(
+                    .notFound,
+                    "\(id) has no message: its job is in the store",
+                    advice: "`goldsmith \(Family.name) show \(id)` shows what is known of it"
+                )
             }
             return Terminal.write(bytes: message.body)
         }
@@ -123,7 +127,6 @@ struct LetterShow<Family: LetterFamily>: AsyncParsableCommand {
 
     private func text(of file: LetterFile) -> String {
         let letter = file.letter
-        let now = SystemTime().now()
         var lines = [
             Terminal.paint(letter.id.text, .strong),
             "  state     \(letter.state.rawValue)",
@@ -135,8 +138,7 @@ struct LetterShow<Family: LetterFamily>: AsyncParsableCommand {
         lines += ["  cause     \(letter.cause)", "  reason    \(letter.reason)"]
         if let advice = letter.advice { lines.append("  advice    \(advice)") }
         lines += [
-            "  came      \(letter.arrivals)×, first \(letter.firstAt.rfc3339), last \(letter.lastAt.rfc3339)"
-                + " (\(Format.age(now - letter.lastAt)) ago)",
+            "  came      \(letter.arrivals)×, first \(Format.moment(letter.firstAt)), last \(Format.moment(letter.lastAt))",
             "  replays   \(letter.replays)",
         ]
         if let message = file.message {
@@ -152,7 +154,7 @@ struct LetterShow<Family: LetterFamily>: AsyncParsableCommand {
             lines.append("  body      \(message.body.count) bytes: \(PlainText.sentence(message.body))")
         }
         var table = Table("AT", "WHO", "WHAT", "NOTE")
-        for mark in file.marks { table.add(mark.at.rfc3339, mark.who, mark.action.rawValue, mark.note ?? "") }
+        for mark in file.marks { table.add(Format.moment(mark.at), mark.who, mark.action.rawValue, mark.note ?? "") }
         return (lines + ["", "History", table.text]).joined(separator: "\n")
     }
 }
