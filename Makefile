@@ -25,8 +25,9 @@ release: setup ## Build the program for production: .build/release/goldsmith
 
 # Where to: make install PREFIX=/usr DESTDIR=…
 install: release ## Install the program, man pages, completions and systemd units (PREFIX, DESTDIR)
+	@# What the plugin runs: asked for its help, it builds that and nothing of ours.
 	$(SWIFT) package plugin generate-manual --help >/dev/null
-	@scripts/install .build/release/goldsmith $(BUILD)/generate-manual-tool
+	@scripts/install .build/release/goldsmith "$$($(SWIFT) build --show-bin-path)/generate-manual-tool"
 
 deploy-check: setup ## Hold Dockerfile, compose, systemd, Kubernetes and workflow to their linters and schemas
 	@scripts/deploy-check

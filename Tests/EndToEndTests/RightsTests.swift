@@ -169,6 +169,13 @@ struct RightsTests {
                 #expect(doctor.code == 0, "\(doctor.output)")
                 #expect(try await fixture.run(role, "queue", "list").code == 0)
             }
+            try await fixture.node.control(["set_vm_memory_high_watermark", "0"])
+            let isTold = await eventually {
+                let doctor = try? await fixture.run("worker", "doctor", "--quick")
+                return doctor?.code == 1 && doctor?.output.contains("blocks publishers") == true
+            }
+            #expect(isTold, "an alarm")
+            try await fixture.node.control(["set_vm_memory_high_watermark", "0.9"])
         }
         await upstream.close()
         let log = (try? String(contentsOfFile: fixture.workerLog, encoding: .utf8)) ?? ""
