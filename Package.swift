@@ -68,6 +68,7 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CGuestfs"),
         .target(name: "AMQPClient", dependencies: ["CRabbitMQ", log], swiftSettings: settings),
+        .target(name: "Measures", swiftSettings: settings),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(
             name: "SQLAccess",
@@ -90,7 +91,7 @@ let package = Package(
         ),
         .target(
             name: "ImageWorker",
-            dependencies: ["ImageCore", "AMQPClient", crypto, lifecycle, log],
+            dependencies: ["ImageCore", "AMQPClient", "Measures", crypto, lifecycle, log],
             swiftSettings: settings
         ),
 
@@ -187,7 +188,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ImageWorkerTests",
-            dependencies: ["ImageWorker", "GoldsmithTestSupport"],
+            dependencies: ["AMQPClient", "ImageWorker", "GoldsmithTestSupport", "Measures"],
             swiftSettings: settings
         ),
         .testTarget(

@@ -29,6 +29,9 @@ public final class AMQPConsumer: Sendable {
     /// A snapshot, good enough to find a consumer which is connected and yet gets nothing.
     public func status() async -> Status { await core.status() }
 
+    /// The same from outside its thread: good enough to find one that hangs.
+    public var vitals: AMQPVitals { core.vitals }
+
     /// Ends all subscriptions and the connection, after sending the settlements made so far. What is handed out and
     /// not settled goes back to its queue.
     public func close() async { await core.close() }

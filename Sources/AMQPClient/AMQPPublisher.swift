@@ -30,6 +30,9 @@ public final class AMQPPublisher: Sendable {
     /// Whether the broker has blocked this connection (memory or disk alarm). Messages wait meanwhile.
     public var isBlocked: Bool { core.isBlocked }
 
+    /// What its thread last noted of the connection.
+    public var vitals: AMQPVitals { core.vitals }
+
     /// Fails what is not confirmed yet with ``AMQPError/Kind/closed``, and every later publish.
     public func close() async { await core.close() }
 }

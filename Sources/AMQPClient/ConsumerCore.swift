@@ -27,6 +27,7 @@ actor ConsumerCore: ThreadResident {
     private let logger: Logger
     private let thread: ConnectionThread
     private let outbox: Mailbox<Settlement>
+    private let record = VitalsRecord()
 
     private var link: BrokerLink?
     private var generation: UInt64 = 0
@@ -136,10 +137,21 @@ actor ConsumerCore: ThreadResident {
         )
     }
 
+    nonisolated var vitals: AMQPVitals { record.vitals }
+
     // MARK: The turn
 
     nonisolated func turn() -> PollInterest {
-        assumeIsolated { $0.serve() }
+        assumeIsolated { core in
+            let interest = core.serve()
+            core.record.note(
+                core.link,
+                generation: core.generation,
+                missing: core.subscriptions.values.filter { $0.state != .active }.map(\.queue),
+                next: interest.deadline
+            )
+            return interest
+        }
     }
 
     private func serve() -> PollInterest {

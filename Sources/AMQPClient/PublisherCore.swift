@@ -10,6 +10,8 @@ actor PublisherCore: ThreadResident {
     private let thread: ConnectionThread
     private let inbox: Mailbox<PendingPublish>
     private let blocked = Atomic(false)
+    private let record = VitalsRecord()
+    private var generation: UInt64 = 0
 
     private var link: BrokerLink?
     private var ledger = ConfirmLedger<PendingPublish>()
@@ -59,8 +61,14 @@ actor PublisherCore: ThreadResident {
     // MARK: The turn
 
     nonisolated func turn() -> PollInterest {
-        assumeIsolated { $0.serve() }
+        assumeIsolated { core in
+            let interest = core.serve()
+            core.record.note(core.link, generation: core.generation, next: interest.deadline)
+            return interest
+        }
     }
+
+    nonisolated var vitals: AMQPVitals { record.vitals }
 
     private func serve() -> PollInterest {
         accept(inbox.takeAll())
@@ -110,6 +118,7 @@ actor PublisherCore: ThreadResident {
             return link
         }
         self.link = link
+        generation += 1
         nextAttempt = nil
         lastError = nil
         logger.debug("AMQP publisher connected", metadata: ["amqp.connection": "\(name)"])

@@ -332,7 +332,7 @@ extension Given {
 
 extension ImageStore {
     /// Lets a job fail for good, to the end of its dead letter.
-    fileprivate func fail(
+    func fail(
         _ job: Job,
         of image: Int = 1,
         attempt: Int = 1,

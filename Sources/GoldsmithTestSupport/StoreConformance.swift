@@ -9,7 +9,9 @@ public struct StoreFixture: Sendable {
     public init(database: @escaping @Sendable () async throws -> any SQLDatabase) { self.database = database }
 
     /// Another process's store on the same data.
-    public func store() async throws -> any ImageStore { try await SQLImageStore(on: try await database()) }
+    public func store() async throws -> any ImageStore & StoreGauge {
+        try await SQLImageStore(on: try await database())
+    }
 }
 
 /// One rule of the store port, as a check that throws a ``ConformanceFailure`` where a store breaks it.
@@ -28,7 +30,7 @@ public struct StoreCheck: Sendable, CustomStringConvertible {
 public enum StoreConformance {
     public static let checks =
         requests + cancelling + operations + jobs + locking + outbox + queries + concurrency + statements + letters
-        + workers
+        + workers + censuses
 }
 
 /// The values checks are made of.

@@ -133,7 +133,7 @@ public struct BrokerPublisher: MessagePublisher {
 }
 
 /// Asks the broker how full a queue is.
-struct BrokerGauge: QueueGauge {
+struct BrokerGauge: QueueGauge, LaneGauge {
     let connection: AMQPConnection
     let topology: Topology
 
@@ -141,5 +141,10 @@ struct BrokerGauge: QueueGauge {
         // A queue that cannot be looked at counts as unknown, and then nothing is sent again.
         guard let info = try? await connection.inspectQueue(topology.queue(of: .job(step))) else { return nil }
         return info.messageCount
+    }
+
+    func standing(of lane: Lane) async -> LaneStanding? {
+        guard let info = try? await connection.inspectQueue(topology.queue(of: lane)) else { return nil }
+        return LaneStanding(ready: info.messageCount, consumers: info.consumerCount)
     }
 }

@@ -25,15 +25,16 @@ struct Intake {
             if let refusal = context.options.authority.refusal(of: message.userID, for: owner) {
                 return await deny(refusal, request.identity, delivery)
             }
-            await settle(delivery) { () async throws(StoreError) in try await answer(request, for: message) }
+            await settle(delivery, operation) { () async throws(StoreError) in try await answer(request, for: message) }
         } catch {
-            await refuse(error, delivery)
+            await refuse(error, operation, delivery)
         }
     }
 
     /// Not recorded, and no event: under another owner's name that would use up their request ids, and tell them tales.
     private func deny(_ refusal: Rejection, _ identity: RequestIdentity, _ delivery: any IncomingDelivery) async {
         let message = delivery.message
+        context.watch.answered(request.operation, refusal.code)
         context.logger.warning(
             "request denied",
             metadata: [
@@ -56,9 +57,10 @@ struct Intake {
         delivery.ack()
     }
 
-    private func refuse(_ unusable: UnusableRequest, _ delivery: any IncomingDelivery) async {
+    private func refuse(_ unusable: UnusableRequest, _ operation: Operation, _ delivery: any IncomingDelivery) async {
         let message = delivery.message
         guard let identity = unusable.identity else {
+            context.watch.answered(operation, unusable.rejection.code)
             // Nobody can be told apart to record an answer for. Whoever waits for a reply gets one; a human gets the
             // message.
             if let address = message.replyAddress {
@@ -74,7 +76,7 @@ struct Intake {
         if let refusal = context.options.authority.refusal(of: message.userID, for: identity.owner) {
             return await deny(refusal, identity, delivery)
         }
-        await settle(delivery) { () async throws(StoreError) in
+        await settle(delivery, operation) { () async throws(StoreError) in
             try await context.store.reject(
                 identity,
                 fingerprint: "unusable " + String(decoding: message.body.prefix(4096), as: UTF8.self),
@@ -87,6 +89,7 @@ struct Intake {
 
     private func settle(
         _ delivery: any IncomingDelivery,
+        _ operation: Operation,
         _ decide: @Sendable () async throws(StoreError) -> Settlement?
     ) async {
         do {
@@ -94,6 +97,8 @@ struct Intake {
             var metadata: [String: String] = ["status": settlement.answer.status.rawValue]
             metadata["image.id"] = settlement.answer.imageId?.text
             metadata["code"] = settlement.answer.code?.rawValue
+            context.watch.answered(operation, settlement.answer.code)
+            metadata["operation"] = operation.rawValue
             context.logger.info("request answered", metadata: metadata.mapValues { "\($0)" })
             await context.send(settlement.outgoing)
             delivery.ack()

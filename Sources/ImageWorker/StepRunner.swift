@@ -83,7 +83,9 @@ struct StepRunner {
     ) async throws(StoreError) {
         log(message, .info, "job begun", ["fence": "\(grant.fence)"])
         let began = context.time.now()
-        let progress = LatestProgress()
+        let watch = context.watch
+        watch.begins(grant.job)
+        let progress = LatestProgress { watch.copied($0, for: grant.job) }
         // Both unstructured on purpose: a publish cannot be cancelled, and what has been made must not wait for one before
         // it is written down, while nobody renews its lease any more. The outbox has what must not be lost.
         let announcing = Task { await context.send(outgoing) }
@@ -114,9 +116,12 @@ struct StepRunner {
             }
             return (.failure(StepFailure(.transient, .internal, "the work ended without a result")), isLost)
         }
-        let followUps = try await conclude(grant, result, isLost: isLost)
-        let seconds = Double((context.time.now() - began).microseconds) / 1e6
-        var facts: Logger.Metadata = ["seconds": "\(seconds)"]
+        let duration = context.time.now() - began
+        watch.rests(grant.job, after: duration)
+        let (followUps, outcome) = try await conclude(grant, result, isLost: isLost)
+        watch.ended(grant.job, outcome)
+        let seconds = duration / .seconds(1)
+        var facts: Logger.Metadata = ["seconds": "\(seconds)", "outcome": "\(outcome.rawValue)"]
         if case .failure(let failure) = result {
             facts["error"] = "\(failure.message)"
             facts["code"] = "\(failure.code.rawValue)"
@@ -172,12 +177,12 @@ struct StepRunner {
     }
 
     /// Writes down what came of an attempt.
-    /// - Returns: the messages to send for it.
+    /// - Returns: the messages to send for it, and in a word what it was.
     private func conclude(
         _ grant: Grant,
         _ result: Result<JobOutput, StepFailure>,
         isLost: Bool
-    ) async throws(StoreError) -> [OutgoingMessage] {
+    ) async throws(StoreError) -> ([OutgoingMessage], WorkerMeasures.Outcome) {
         let event: Event
         switch result {
         case .success(let output):
@@ -199,7 +204,16 @@ struct StepRunner {
         // whether it was adopted, not the transition: a commit whose answer was lost is met again as a duplicate.
         let isAdopted = applied?.image.ledger.contains { $0.resource == grant.resource && $0.isAdopted } == true
         if case .success = result, !isAdopted { _ = await discard(grant) }
-        return applied?.outgoing ?? []
+        return (applied?.outgoing ?? [], outcome(of: event, applied?.image.jobs[grant.job]?.phase))
+    }
+
+    /// - Parameter phase: how the job stands now; a clean-up that is done is forgotten.
+    private func outcome(of event: Event, _ phase: JobState.Phase?) -> WorkerMeasures.Outcome {
+        switch event {
+        case .interrupted: .interrupted
+        case .succeeded: phase == .done || phase == .waiting || phase == nil ? .done : .superseded
+        default: phase == .waiting ? .retried : phase == .failed ? .failed : .superseded
+        }
     }
 
     /// Deletes what an attempt made. What cannot be deleted now is in the ledger, and is deleted by a clean-up later.
@@ -226,6 +240,7 @@ struct StepRunner {
     private func log(_ message: JobMessage, _ level: Logger.Level, _ text: Logger.Message, _ facts: Logger.Metadata) {
         var metadata = facts
         metadata["image.id"] = "\(message.imageId)"
+        metadata["step"] = "\(message.job.step.rawValue)"
         metadata["job"] = "\(message.job)"
         metadata["attempt"] = "\(message.attempt)"
         context.logger.log(level: level, text, metadata: metadata)
@@ -235,9 +250,19 @@ struct StepRunner {
 /// The last progress a driver told of, from whichever thread it works on.
 private final class LatestProgress: Sendable {
     private let latest = Mutex<CopyProgress?>(nil)
+    private let moved: @Sendable (Int64) -> Void
+
+    /// - Parameter moved: gets the bytes done since the last call.
+    init(moved: @escaping @Sendable (Int64) -> Void) { self.moved = moved }
 
     var value: CopyProgress? { latest.withLock { $0 } }
-    func set(_ progress: CopyProgress) { latest.withLock { $0 = progress } }
+    func set(_ progress: CopyProgress) {
+        let before = latest.withLock { latest in
+            defer { latest = progress }
+            return latest?.doneBytes ?? 0
+        }
+        moved(progress.doneBytes - before)
+    }
 }
 
 /// Tells the world how far a job is: one event at a time, and what comes while the broker is busy is dropped.

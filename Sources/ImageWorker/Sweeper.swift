@@ -77,6 +77,7 @@ struct Sweeper {
                 context.logger.warning("nobody's resource deleted", metadata: ["resource": "\(orphan.id)"])
                 do throws(StepFailure) {
                     try await context.driver.delete(orphan)
+                    context.watch.deletedOrphan()
                 } catch {
                     context.logger.warning("nobody's resource stays", metadata: ["error": "\(error.message)"])
                 }
@@ -119,6 +120,7 @@ struct Sweeper {
                 "messages of an image were lost, sent again",
                 metadata: ["image.id": "\(image.id)", "count": "\(applied.outgoing.count)"]
             )
+            context.watch.resent(applied.outgoing.count)
             await context.send(applied.outgoing)
         }
     }

@@ -13,16 +13,19 @@ public struct Worker: Service {
     private let publisher: AMQPPublisher
     private let inspection: AMQPConnection
     private let topology: Topology
+    private let queues: any LaneGauge
+    private let census: any StoreGauge
 
     public init(
         endpoint: AMQPEndpoint,
         topology: Topology,
-        store: any ImageStore,
+        store: any ImageStore & StoreGauge,
         driver: any ImageDriver,
         options: WorkerOptions,
         time: any Timekeeper,
         random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
-        logger: Logger
+        logger: Logger,
+        watch: WorkerWatch = WorkerWatch()
     ) {
         let name = "goldsmith worker \(options.id)"
         // Two connections: under a memory alarm the broker stops reading from one that publishes, and acknowledgements
@@ -31,6 +34,9 @@ public struct Worker: Service {
         consumer = AMQPConsumer(endpoint: endpoint, name: name + " (consume)", logger: logger)
         inspection = AMQPConnection(endpoint: endpoint, name: name + " (inspect)", logger: logger)
         self.topology = topology
+        census = store
+        let gauge = BrokerGauge(connection: inspection, topology: topology)
+        queues = gauge
         body = WorkerBody(
             options: options,
             store: store,
@@ -42,10 +48,19 @@ public struct Worker: Service {
                 time: time,
                 logger: logger
             ),
-            gauge: BrokerGauge(connection: inspection, topology: topology),
+            gauge: gauge,
             time: time,
             random: random,
-            logger: logger
+            logger: logger,
+            watch: watch
+        )
+        watch.begins(options, at: time.now())
+        watch.lend(
+            .init(
+                consumer: { [consumer] in consumer.vitals },
+                publisher: { [publisher] in publisher.vitals },
+                isBlocked: { [publisher] in publisher.isBlocked }
+            )
         )
     }
 
@@ -63,6 +78,7 @@ public struct Worker: Service {
             let prefetch = UInt16(clamping: context.options.concurrency(of: lane))
             sources.append((lane, try await consumer.deliveries(from: topology.queue(of: lane), prefetch: prefetch)))
         }
+        context.watch.serves()
         await withTaskGroup(of: Ended.self) { group in
             for (lane, deliveries) in sources {
                 group.addTask {
@@ -75,7 +91,12 @@ public struct Worker: Service {
                 return .sweeper
             }
             group.addTask {
+                await body.sample(census, queues)
+                return .sweeper
+            }
+            group.addTask {
                 try? await gracefulShutdown()
+                context.watch.stops()
                 context.logger.info("worker stops: no new jobs, finishing what runs")
                 // What was delivered but not begun goes back to its queue.
                 await consumer.cancel()

@@ -15,7 +15,8 @@ package struct WorkerBody: Sendable {
         gauge: any QueueGauge,
         time: any Timekeeper,
         random: @escaping @Sendable () -> Double,
-        logger: Logger
+        logger: Logger,
+        watch: WorkerWatch = WorkerWatch()
     ) {
         self.gauge = gauge
         context = WorkerContext(
@@ -25,12 +26,18 @@ package struct WorkerBody: Sendable {
             publisher: publisher,
             time: time,
             random: random,
-            logger: logger
+            logger: logger,
+            watch: watch
         )
     }
 
     /// Until the task is cancelled.
     package func sweep() async { await Sweeper(context: context, gauge: gauge).run() }
+
+    /// Looks at store and queues for metrics and health, until the task is cancelled.
+    func sample(_ store: any StoreGauge, _ lanes: any LaneGauge) async {
+        await Sampler(context: context, store: store, gauge: lanes).run()
+    }
 
     /// Handles a lane's deliveries until there are no more of them and the last is handled.
     package func serve<Deliveries: AsyncSequence & Sendable>(_ lane: Lane, _ deliveries: Deliveries) async
@@ -38,15 +45,18 @@ package struct WorkerBody: Sendable {
         let slots = Slots(context.options.concurrency(of: lane))
         await withDiscardingTaskGroup { group in
             for await delivery in deliveries {
+                context.watch.lanes.came(in: lane)
                 guard delivery.message.isWhole || lane.isForHumans else {
                     // The broker parks it itself: the queues it can be in have the parking place at the end of their
                     // road.
                     context.logger.error("message refused, too large to be read", metadata: ["lane": "\(lane)"])
                     delivery.refuse()
+                    context.watch.lanes.isHandled(in: lane)
                     continue
                 }
                 // Each waits for its slot by itself, so that none is held longer than `hold` for it.
                 group.addTask {
+                    defer { context.watch.lanes.isHandled(in: lane) }
                     let hasSlot = await slots.acquire { try? await context.time.sleep(for: context.options.hold) }
                     guard hasSlot else { return await putOff(delivery, lane) }
                     await handle(delivery, lane)

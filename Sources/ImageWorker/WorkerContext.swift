@@ -12,6 +12,7 @@ struct WorkerContext: Sendable {
     /// 0 ..< 1.
     let random: @Sendable () -> Double
     let logger: Logger
+    var watch = WorkerWatch()
     let breakers = OutageBreakers()
 
     /// How long a handler tries to reach what is out of reach: well below the half hour after which a broker closes the
@@ -59,10 +60,18 @@ struct WorkerContext: Sendable {
         delivery.ack()
     }
 
+    /// - Returns: those that were confirmed.
+    private func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage] {
+        let began = time.now()
+        let confirmed = await publisher.publish(messages)
+        watch.published(confirmed.count, of: messages.count, in: time.now() - began)
+        return confirmed
+    }
+
     /// Sends messages that lie in the outbox. What is not confirmed stays there for the sweeper, so this cannot fail.
     func send(_ messages: [OutgoingMessage]) async {
         guard !messages.isEmpty else { return }
-        let confirmed = await publisher.publish(messages)
+        let confirmed = await publish(messages)
         if confirmed.count < messages.count {
             logger.warning(
                 "messages stay in the outbox until the broker takes them",
@@ -81,6 +90,7 @@ struct WorkerContext: Sendable {
     /// Puts away a message only a human can judge, with the reason, then settles it. It is never dropped.
     func park(_ delivery: any IncomingDelivery, reason: String) async {
         let message = delivery.message
+        watch.parked()
         logger.error("message parked", metadata: ["reason": "\(reason)", "routing.key": "\(message.routingKey)"])
         // Keeps trying while the broker does not take it: giving it back in a loop would use up its delivery limit.
         let deadline = time.now() + Self.patience

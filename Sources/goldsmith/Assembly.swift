@@ -6,11 +6,18 @@ import ImageStore
 import ImageWorker
 import Logging
 import SQLAccess
+import SystemPackage
 
 /// Where concrete stores, drivers and brokers are put together; nothing else knows them.
 extension Settings {
     func logger(_ label: String) async throws(CommandFailure) -> Logger {
-        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+        let format = try await logFormat()
+        var logger = Logger(label: label) { label -> any LogHandler in
+            switch format {
+            case .text: StreamLogHandler.standardError(label: label)
+            case .json: JSONLog(label: label) { Terminal.write($0, to: .standardError) }
+            }
+        }
         logger.logLevel = try await logLevel()
         return logger
     }
@@ -18,7 +25,7 @@ extension Settings {
     /// - Parameter makesIt: whether the database and its tables are made when they are missing. Only for what serves: a
     ///   listing that makes an empty database of a mistyped path would say "no images", and one must not change what
     ///   workers of another version are at work on.
-    func openStore(makesIt: Bool = false) async throws(CommandFailure) -> any ImageStore & ImageListing {
+    func openStore(makesIt: Bool = false) async throws(CommandFailure) -> any ImageStore & ImageListing & StoreGauge {
         let address = try await storeAddress()
         if !makesIt { try address.mustExist() }
         let database = try address.open()

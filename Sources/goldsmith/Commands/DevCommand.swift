@@ -144,6 +144,7 @@ private struct DevServices: Service {
             count: workers,
             arguments: arguments,
             environment: environment.merging([SettingKey.locations.environmentName: locations]) { first, _ in first },
+            metrics: try await settings.metricsListen(),
             logs: data + "/logs",
             // What drains, then a little to end in order.
             patience: try await settings.drain() + .seconds(20)

@@ -4,6 +4,7 @@ import CMalloc
 import ImageCore
 import ImageWorker
 import Logging
+import OperatorConsole
 import ServiceLifecycle
 import UnixSignals
 
@@ -50,6 +51,7 @@ struct WorkerRun: AsyncParsableCommand {
     @Option(help: "Seconds a delivery is held before a watch job takes its place. Default 60.") var hold: String?
     @Option(help: "Seconds a dead worker keeps its job. Default 15.") var lease: String?
     @Option(help: "Seconds running work may go on after a stop. Default 20.") var drain: String?
+    @Option(help: "IP address and port for /metrics, /healthz and /readyz. Default: none.") var metricsListen: String?
     @Option(help: "MiB a second each copy may take. Default 0: no limit.") var copyRate: String?
 
     func run() async throws {
@@ -58,10 +60,13 @@ struct WorkerRun: AsyncParsableCommand {
         mallopt(M_ARENA_MAX, 2)
         let settings = try await shared.settings([
             .steps: steps, .concurrency: concurrency, .hold: hold, .lease: lease, .drain: drain, .copyRate: copyRate,
+            .metricsListen: metricsListen,
         ])
-        let logger = try await settings.logger("goldsmith.worker")
+        var logger = try await settings.logger("goldsmith.worker")
         // All settings before anything is made: a typo must leave nothing behind.
         let options = try await settings.workerOptions()
+        let monitored = try await settings.metricsListen()
+        if try await settings.logFormat() == .json { logger[metadataKey: "worker"] = "\(options.id)" }
         let endpoint = try await settings.endpoint()
         if options.authority == .users([:]) {
             logger.warning(
@@ -72,6 +77,7 @@ struct WorkerRun: AsyncParsableCommand {
         if let exposure = endpoint.exposure { logger.warning("the connection to \(endpoint) \(exposure)") }
         let store = try await settings.openStore(makesIt: true)
         let driver = try await settings.workerDriver(logger)
+        let watch = WorkerWatch()
         let worker = Worker(
             endpoint: endpoint,
             topology: try await settings.topology(),
@@ -79,10 +85,14 @@ struct WorkerRun: AsyncParsableCommand {
             driver: driver,
             options: options,
             time: SystemTime(),
-            logger: logger
+            logger: logger,
+            watch: watch
         )
+        // The last to stop, so that a worker that drains still shows it.
+        let monitor = monitored.map { Monitor(of: watch, on: $0, logger) }
         var group = ServiceGroupConfiguration(
-            services: [.init(service: worker, successTerminationBehavior: .gracefullyShutdownGroup)],
+            services: (monitor.map { [.init(service: $0)] } ?? [])
+                + [.init(service: worker, successTerminationBehavior: .gracefullyShutdownGroup)],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
@@ -93,6 +103,32 @@ struct WorkerRun: AsyncParsableCommand {
             throw CommandFailure(.unavailable, "\(error)", advice: "run `goldsmith topology apply` first")
         } catch let error as AMQPError {
             throw CommandFailure(error)
+        } catch let error as CannotListen {
+            throw CommandFailure(
+                .unavailable,
+                "cannot listen at \(error.address.authority): \(error.reason)",
+                advice: "does another process have this port? Several workers on one machine need one each, or port 0"
+            )
         }
+    }
+}
+
+extension Monitor {
+    fileprivate init(of watch: WorkerWatch, on address: ListenAddress, _ logger: Logger) {
+        let time = SystemTime()
+        self.init(
+            on: address,
+            metrics: { watch.metrics(at: time.now()) },
+            alive: {
+                let health = watch.health(at: time.now())
+                let reasons = health.problems.filter(\.isCuredByRestart).map(\.text)
+                return Verdict(isGood: health.isAlive, reasons: reasons)
+            },
+            ready: {
+                let health = watch.health(at: time.now())
+                return Verdict(isGood: health.isReady, reasons: health.problems.map(\.text))
+            },
+            logger: logger
+        )
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import OperatorConsole
 import ServiceLifecycle
 import Subprocess
 import Synchronization
@@ -9,6 +10,8 @@ struct WorkerCrew {
     let count: Int
     let arguments: [String]
     let environment: [String: String]
+    /// Where the first worker shows its metrics; the others on the ports after it.
+    var metrics: ListenAddress?
     let logs: String
     /// How long a worker may take to end before it is killed.
     let patience: Duration
@@ -61,6 +64,10 @@ struct WorkerCrew {
         var variables: [Environment.Key: String] = [:]
         for (key, value) in environment {
             if let key = Environment.Key(rawValue: key) { variables[key] = value }
+        }
+        if var metrics {
+            if metrics.port > 0 { metrics.port += index }
+            variables[Environment.Key(stringLiteral: SettingKey.metricsListen.environmentName)] = metrics.authority
         }
         // No worker outlives `dev`, even if that is killed.
         let result = try await Subprocess.run(

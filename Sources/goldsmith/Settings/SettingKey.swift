@@ -29,6 +29,8 @@ enum SettingKey: String, CaseIterable, Sendable {
     case attempts
     case orphansEvery
     case logLevel
+    case logFormat
+    case metricsListen
     case owner
     case producerPassword
     case workerPassword

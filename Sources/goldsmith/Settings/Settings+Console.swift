@@ -1,6 +1,11 @@
 import OperatorConsole
 
 extension Settings {
+    /// Where a worker shows metrics and health; `nil` is nowhere.
+    func metricsListen() async throws(CommandFailure) -> ListenAddress? {
+        try await parsed(.metricsListen, default: nil, wanted: ListenAddress.sentence) { ListenAddress($0) }
+    }
+
     func consoleListen(default standard: ListenAddress) async throws(CommandFailure) -> ListenAddress {
         try await parsed(.consoleListen, default: standard, wanted: ListenAddress.sentence) { ListenAddress($0) }
     }

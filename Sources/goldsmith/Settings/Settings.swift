@@ -361,6 +361,11 @@ struct Settings: Sendable {
         return try await parsed(.logLevel, default: .info, wanted: "one of \(known)") { Logger.Level(rawValue: $0) }
     }
 
+    func logFormat() async throws(CommandFailure) -> LogFormat {
+        let known = LogFormat.allCases.map(\.rawValue).joined(separator: ", ")
+        return try await parsed(.logFormat, default: .text, wanted: "one of \(known)") { LogFormat(rawValue: $0) }
+    }
+
     func workerOptions() async throws(CommandFailure) -> WorkerOptions {
         var options = WorkerOptions(id: WorkerID.ofThisProcess)
         options.identity = WorkerIdentity(host: WorkerID.host, processID: getpid(), version: Goldsmith.version)

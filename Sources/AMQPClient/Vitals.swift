@@ -1,0 +1,56 @@
+import Glibc
+import Synchronization
+
+/// What a connection's thread last noted of itself. Reading it takes no turn of that thread, so it tells of one that
+/// hangs, too.
+public struct AMQPVitals: Sendable, Hashable {
+    public var isConnected = false
+    /// The present or last connection, counted from 1; 0 before the first.
+    public var generation: UInt64 = 0
+    /// When the thread looks at its connection again at the latest, even if nothing happens; nil when it has no reason
+    /// to. Long past this time it hangs.
+    public var nextTurn: ContinuousClock.Instant?
+    /// When anything last came from the broker, heartbeats included, to within a second; nil before the first connection.
+    public var lastHeard: ContinuousClock.Instant?
+    /// Queues to be subscribed again as soon as it is possible.
+    public var missingQueues: [String] = []
+
+    public init() {}
+}
+
+/// Vitals as their thread writes them down.
+final class VitalsRecord: Sendable {
+    private struct State {
+        var vitals = AMQPVitals()
+        var nextLook = ContinuousClock.now
+    }
+    private let state = Mutex(State())
+
+    var vitals: AMQPVitals { state.withLock { $0.vitals } }
+
+    /// At the end of each turn.
+    func note(_ link: BrokerLink?, generation: UInt64, missing: [String] = [], next: ContinuousClock.Instant?) {
+        let now = ContinuousClock.now
+        state.withLock { state in
+            // The kernel knows when bytes came; asking it each turn would be a system call more for each delivery.
+            if let link, state.nextLook <= now || state.vitals.generation != generation {
+                state.vitals.lastHeard = link.silence.map { now - $0 } ?? state.vitals.lastHeard
+                state.nextLook = now + .seconds(1)
+            }
+            state.vitals.isConnected = link != nil
+            state.vitals.generation = generation
+            state.vitals.nextTurn = next
+            state.vitals.missingQueues = missing
+        }
+    }
+}
+
+extension BrokerLink {
+    /// How long ago the last bytes came; nil when the kernel does not tell.
+    var silence: Duration? {
+        var info = tcp_info()
+        var size = socklen_t(MemoryLayout<tcp_info>.size)
+        guard getsockopt(descriptor, CInt(IPPROTO_TCP), TCP_INFO, &info, &size) == 0 else { return nil }
+        return .milliseconds(Int64(info.tcpi_last_data_recv))
+    }
+}

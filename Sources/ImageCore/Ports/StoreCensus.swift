@@ -1,0 +1,25 @@
+/// Counts what the store holds, for those who watch over it. Beside `ImageStore`, since nothing that moves an image needs it.
+public protocol StoreGauge: Sendable {
+    /// One transaction that reads counts only; it never grows with what one image holds.
+    /// - Parameter now: what leases and ages are told by.
+    func census(at now: Timestamp) async throws(StoreError) -> StoreCensus
+}
+
+/// How much of everything there is.
+public struct StoreCensus: Equatable, Sendable {
+    /// A status that no image has is absent.
+    public var images: [ImageStatus: Int] = [:]
+    /// Messages that wait for the broker's confirm.
+    public var outbox = 0
+    /// When the oldest of them was written, or was last tried.
+    public var outboxSince: Timestamp?
+    public var liveLeases = 0
+    /// Of workers that have died and whose jobs nobody has taken over yet.
+    public var expiredLeases = 0
+    /// Letters that wait for a human. A kind without one is absent.
+    public var openLetters: [Letter.Kind: Int] = [:]
+    /// Images that something was to be heard of by now. Lasting, it means that sweepers do not get on.
+    public var overdueImages = 0
+
+    public init() {}
+}

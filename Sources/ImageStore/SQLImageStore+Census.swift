@@ -1,0 +1,42 @@
+public import ImageCore
+import SQLAccess
+
+extension SQLImageStore: StoreGauge {
+    public func census(at now: Timestamp) async throws(StoreError) -> StoreCensus {
+        try await read { (transaction) throws(SQLError) in
+            let connection = transaction.connection
+            var census = StoreCensus()
+            for row in try connection.query("SELECT status, COUNT(*) AS images FROM images GROUP BY status") {
+                guard let status = ImageStatus(rawValue: try row.text("status")) else {
+                    throw SQLError(.corrupt, "an image has a status that is none")
+                }
+                census.images[status] = Int(try row.integer("images"))
+            }
+            for row in try connection.query("SELECT COUNT(*) AS messages, MIN(written_at) AS oldest FROM outbox") {
+                census.outbox = Int(try row.integer("messages"))
+                census.outboxSince = try row.optionalInteger("oldest").map(Timestamp.init(microseconds:))
+            }
+            let present = SQLValue(now.microseconds)
+            for row in try connection.query("SELECT COUNT(*) AS leases FROM leases WHERE expires_at > $1", [present]) {
+                census.liveLeases = Int(try row.integer("leases"))
+            }
+            for row in try connection.query("SELECT COUNT(*) AS leases FROM leases WHERE expires_at <= $1", [present]) {
+                census.expiredLeases = Int(try row.integer("leases"))
+            }
+            for row in try connection.query("SELECT COUNT(*) AS images FROM images WHERE wake_at <= $1", [present]) {
+                census.overdueImages = Int(try row.integer("images"))
+            }
+            let letters = try connection.query(
+                "SELECT kind, COUNT(*) AS letters FROM letters WHERE state = $1 GROUP BY kind",
+                [.text(Letter.State.open.rawValue)]
+            )
+            for row in letters {
+                guard let kind = Letter.Kind(rawValue: try row.text("kind")) else {
+                    throw SQLError(.corrupt, "a letter is of no kind")
+                }
+                census.openLetters[kind] = Int(try row.integer("letters"))
+            }
+            return census
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import ImageCore
+import Synchronization
+
+/// What the broker says of a lane's queue.
+package struct LaneStanding: Sendable, Equatable {
+    /// Messages ready for delivery.
+    package var ready: Int
+    /// Those of all workers.
+    package var consumers: Int
+
+    package init(ready: Int, consumers: Int) {
+        self.ready = ready
+        self.consumers = consumers
+    }
+}
+
+/// Asks the broker about the queues a worker serves.
+package protocol LaneGauge: Sendable {
+    /// `nil` when it cannot be told.
+    func standing(of lane: Lane) async -> LaneStanding?
+}
+
+/// Finds a subscription that is dead and does not know it: its connection lives, and yet nothing comes.
+final class LaneWatch: Sendable {
+    private struct State {
+        var deliveries = 0
+        var inHand = 0
+        var seenDeliveries = 0
+        /// Since when the signs of a dead subscription are there.
+        var suspectSince: Timestamp?
+        var sign = ""
+    }
+    private let lanes = Mutex<[Lane: State]>([:])
+
+    /// How long a sign must last. A queue may be asked about in the moment between two deliveries.
+    static let patience = Duration.seconds(30)
+
+    func came(in lane: Lane) {
+        lanes.withLock {
+            $0[lane, default: State()].deliveries += 1
+            $0[lane, default: State()].inHand += 1
+        }
+    }
+
+    func isHandled(in lane: Lane) { lanes.withLock { $0[lane, default: State()].inHand -= 1 } }
+
+    /// - Parameter prefetch: how many deliveries the broker hands out at once.
+    func note(_ standing: LaneStanding?, of lane: Lane, prefetch: Int, at now: Timestamp) {
+        lanes.withLock { lanes in
+            var state = lanes[lane] ?? State()
+            defer { lanes[lane] = state }
+            let isBusy = state.deliveries != state.seenDeliveries || state.inHand >= prefetch
+            state.seenDeliveries = state.deliveries
+            let sign: String? =
+                switch standing {
+                case .none: nil
+                case .some(let standing) where standing.consumers == 0: "the broker counts no consumer on its queue"
+                case .some(let standing) where standing.ready > 0 && !isBusy:
+                    "messages wait in its queue, this worker has room, and none comes"
+                case .some: nil
+                }
+            guard let sign else {
+                state.suspectSince = nil
+                return
+            }
+            state.sign = sign
+            state.suspectSince = state.suspectSince ?? now
+        }
+    }
+
+    /// Lanes whose subscription is dead, each with the sign of it and since when.
+    func dead(at now: Timestamp) -> [(lane: Lane, sign: String, since: Timestamp)] {
+        lanes.withLock { lanes in
+            Lane.allCases.compactMap { lane in
+                guard let state = lanes[lane], let since = state.suspectSince, now - since >= Self.patience else {
+                    return nil
+                }
+                return (lane, state.sign, since)
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+import ImageCore
+import Measures
+
+/// Looks at store and queues at intervals, so that whoever asks for metrics or health waits for neither.
+struct Sampler {
+    let context: WorkerContext
+    let store: any StoreGauge
+    let gauge: any LaneGauge
+
+    /// Until the task is cancelled.
+    func run() async {
+        repeat { await sample() } while (try? await context.time.sleep(for: context.options.sampleEvery)) != nil
+    }
+
+    func sample() async {
+        let census: Result<StoreCensus, StoreError>
+        do throws(StoreError) {
+            census = .success(try await store.census(at: context.time.now()))
+        } catch {
+            census = .failure(error)
+        }
+        context.watch.note(census, at: context.time.now())
+        for lane in context.options.lanes {
+            let standing = await gauge.standing(of: lane)
+            context.watch.note(
+                standing,
+                of: lane,
+                prefetch: context.options.concurrency(of: lane),
+                at: context.time.now()
+            )
+        }
+    }
+}
+
+extension WorkerWatch {
+    func note(_ standing: LaneStanding?, of lane: Lane, prefetch: Int, at now: Timestamp) {
+        lanes.note(standing, of: lane, prefetch: prefetch, at: now)
+        let ready = standing.map { Double($0.ready) } ?? .nan
+        let consumers = standing.map { Double($0.consumers) } ?? .nan
+        board.set(WorkerMeasures.queueMessages, lane.description, to: ready)
+        board.set(WorkerMeasures.queueConsumers, lane.description, to: consumers)
+    }
+}

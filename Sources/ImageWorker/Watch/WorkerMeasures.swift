@@ -1,0 +1,165 @@
+import ImageCore
+import Measures
+
+/// Everything a worker measures. `docs/metrics.md` lists the same, and a test compares.
+enum WorkerMeasures {
+    private static let steps = Step.allCases.map { [$0.rawValue] }
+    private static let lanes = Lane.allCases.map { [$0.description] }
+    private static func by(_ steps: [[String]], _ words: [String]) -> [[String]] {
+        steps.flatMap { step in words.map { step + [$0] } }
+    }
+
+    /// How an attempt at a job ended.
+    enum Outcome: String, CaseIterable {
+        case done
+        /// It failed and will be tried again.
+        case retried
+        /// It failed for good.
+        case failed
+        /// The worker stops, or its lease was lost: another goes on with it, and no attempt is used.
+        case interrupted
+        /// It came too late, and what it made was deleted.
+        case superseded
+    }
+
+    static let jobsBegun = Measure(
+        "goldsmith_jobs_begun_total",
+        .counter,
+        by: ["step"],
+        known: steps,
+        "Attempts at jobs that this worker has begun."
+    )
+    static let jobsEnded = Measure(
+        "goldsmith_jobs_ended_total",
+        .counter,
+        by: ["step", "outcome"],
+        known: by(steps, Outcome.allCases.map(\.rawValue)),
+        "Attempts that have ended in this worker, by outcome."
+    )
+    static let jobsRunning = Measure(
+        "goldsmith_jobs_running",
+        .gauge,
+        by: ["step"],
+        known: steps,
+        "Jobs this worker works on now."
+    )
+    static let jobSeconds = Measure(
+        "goldsmith_job_seconds",
+        .histogram([0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600, 14_400]),
+        by: ["step"],
+        known: steps,
+        "How long attempts took, whatever came of them."
+    )
+    static let copiedBytes = Measure(
+        "goldsmith_copied_bytes_total",
+        .counter,
+        by: ["step"],
+        known: steps,
+        "Bytes that captures, conversions, replications and launches have told to be done."
+    )
+    static let requests = Measure(
+        "goldsmith_requests_total",
+        .counter,
+        by: ["operation", "code"],
+        known: by(Operation.allCases.map { [$0.rawValue] }, ["OK"]),
+        "Requests this worker has answered: OK, or the code of the rejection."
+    )
+    static let parked = Measure(
+        "goldsmith_messages_parked_total",
+        .counter,
+        "Messages this worker has put away for a human."
+    )
+    static let resent = Measure(
+        "goldsmith_messages_resent_total",
+        .counter,
+        "Messages of overdue jobs that this worker's sweeper has sent again."
+    )
+    static let orphans = Measure(
+        "goldsmith_orphans_deleted_total",
+        .counter,
+        "Resources nobody owned that this worker has deleted."
+    )
+    static let published = Measure(
+        "goldsmith_published_total",
+        .counter,
+        by: ["result"],
+        known: [["confirmed"], ["unconfirmed"]],
+        "Messages offered to the broker, by whether it confirmed them in time."
+    )
+    static let publishSeconds = Measure(
+        "goldsmith_publish_seconds",
+        .histogram([0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 30]),
+        "From handing messages over to the last of their confirms."
+    )
+    static let connected = Measure(
+        "goldsmith_broker_connected",
+        .gauge,
+        by: ["connection"],
+        "1 while the connection is up. The publishing one is opened with the first message."
+    )
+    static let reconnects = Measure(
+        "goldsmith_broker_reconnects_total",
+        .counter,
+        by: ["connection"],
+        "How often the connection was opened again."
+    )
+    static let silence = Measure(
+        "goldsmith_broker_silence_seconds",
+        .gauge,
+        by: ["connection"],
+        "How long ago anything last came from the broker, heartbeats included."
+    )
+    static let queueMessages = Measure(
+        "goldsmith_queue_messages",
+        .gauge,
+        by: ["lane"],
+        "Messages ready in the queue of a lane this worker serves."
+    )
+    static let queueConsumers = Measure(
+        "goldsmith_queue_consumers",
+        .gauge,
+        by: ["lane"],
+        "Consumers the broker counts on that queue, of all workers."
+    )
+    static let ready = Measure("goldsmith_ready", .gauge, "1 when /readyz says ready, else 0.")
+    static let storeUp = Measure("goldsmith_store_up", .gauge, "1 when the store answered this worker's last question.")
+    static let images = Measure("goldsmith_images", .gauge, by: ["status"], "Images in the store, by status.")
+    static let outbox = Measure(
+        "goldsmith_outbox_messages",
+        .gauge,
+        "Messages in the store's outbox: not yet confirmed by the broker."
+    )
+    static let outboxAge = Measure(
+        "goldsmith_outbox_oldest_seconds",
+        .gauge,
+        "How long the oldest message in the outbox has waited; 0 without one."
+    )
+    static let leases = Measure(
+        "goldsmith_leases",
+        .gauge,
+        by: ["state"],
+        "Leases on jobs in the store: live, or expired and not taken over."
+    )
+    static let letters = Measure(
+        "goldsmith_letters_open",
+        .gauge,
+        by: ["kind"],
+        "Dead letters, parked and unrouted messages that wait for a human."
+    )
+    static let overdue = Measure(
+        "goldsmith_images_overdue",
+        .gauge,
+        "Images with a job of which nothing was heard in time."
+    )
+    static let build = Measure("goldsmith_build_info", .gauge, by: ["version"], "Always 1.")
+    static let memory = Measure("process_resident_memory_bytes", .gauge, "Memory of this process.")
+    static let processor = Measure("process_cpu_seconds_total", .counter, "Processor time of this process.")
+    static let files = Measure("process_open_fds", .gauge, "Open file descriptors of this process.")
+    static let started = Measure("process_start_time_seconds", .gauge, "When this worker began, since 1970.")
+
+    static let all = [
+        jobsBegun, jobsEnded, jobsRunning, jobSeconds, copiedBytes, requests, parked, resent, orphans, published,
+        publishSeconds, connected, reconnects, silence, queueMessages, queueConsumers, ready, storeUp, images, outbox,
+        outboxAge, leases, letters, overdue, build, memory, processor, files, started,
+    ]
+}

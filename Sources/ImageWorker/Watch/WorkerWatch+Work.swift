@@ -1,0 +1,38 @@
+import ImageCore
+import Measures
+
+/// What handlers tell of their work.
+extension WorkerWatch {
+    func begins(_ job: Job) {
+        board.add(to: WorkerMeasures.jobsBegun, job.step.rawValue)
+        board.add(to: WorkerMeasures.jobsRunning, job.step.rawValue)
+    }
+
+    /// Work has ended; what comes of it is told by `ended(_:_:)`.
+    func rests(_ job: Job, after duration: Duration) {
+        board.add(-1, to: WorkerMeasures.jobsRunning, job.step.rawValue)
+        board.observe(duration / .seconds(1), in: WorkerMeasures.jobSeconds, job.step.rawValue)
+    }
+
+    func ended(_ job: Job, _ outcome: WorkerMeasures.Outcome) {
+        board.add(to: WorkerMeasures.jobsEnded, job.step.rawValue, outcome.rawValue)
+    }
+
+    func copied(_ bytes: Int64, for job: Job) {
+        board.add(Double(max(0, bytes)), to: WorkerMeasures.copiedBytes, job.step.rawValue)
+    }
+
+    func answered(_ operation: Operation, _ code: ErrorCode?) {
+        board.add(to: WorkerMeasures.requests, operation.rawValue, code?.rawValue ?? "OK")
+    }
+
+    func published(_ confirmed: Int, of count: Int, in duration: Duration) {
+        board.add(Double(confirmed), to: WorkerMeasures.published, "confirmed")
+        board.add(Double(count - confirmed), to: WorkerMeasures.published, "unconfirmed")
+        board.observe(duration / .seconds(1), in: WorkerMeasures.publishSeconds)
+    }
+
+    func parked() { board.add(to: WorkerMeasures.parked) }
+    func resent(_ count: Int) { board.add(Double(count), to: WorkerMeasures.resent) }
+    func deletedOrphan() { board.add(to: WorkerMeasures.orphans) }
+}

@@ -1,0 +1,149 @@
+import AMQPClient
+public import ImageCore
+import Measures
+import Synchronization
+
+/// Watches one worker: what it has done, how it stands, and whether it can go on. Nothing of the work waits for it.
+public final class WorkerWatch: Sendable {
+    private struct Sample {
+        var at: Timestamp
+        var storeError: String?
+    }
+    /// What a worker that runs lends to its watch.
+    struct Connections: Sendable {
+        var consumer: @Sendable () -> AMQPVitals
+        var publisher: @Sendable () -> AMQPVitals
+        var isBlocked: @Sendable () -> Bool
+    }
+    private struct State {
+        var sample: Sample?
+        var connections: Connections?
+        var isServing = false
+        var isStopping = false
+    }
+
+    let board = MeasureBoard(WorkerMeasures.all)
+    let lanes = LaneWatch()
+    private let state = Mutex(State())
+
+    /// How long a thread may be late, and a sample old: connecting takes up to 15 s, a question to the store 10 s.
+    static let patience = Duration.seconds(60)
+
+    public init() {}
+
+    func lend(_ connections: Connections) { state.withLock { $0.connections = connections } }
+    func serves() { state.withLock { $0.isServing = true } }
+    func stops() { state.withLock { $0.isStopping = true } }
+
+    func begins(_ options: WorkerOptions, at now: Timestamp) {
+        board.set(WorkerMeasures.build, options.identity.version, to: 1)
+        board.set(WorkerMeasures.started, to: Double(now.microseconds) / 1e6)
+    }
+
+    /// Notes what the store said, or that it said nothing.
+    func note(_ census: Result<StoreCensus, StoreError>, at now: Timestamp) {
+        let storeError: String? = if case .failure(let error) = census { error.message } else { nil }
+        state.withLock { $0.sample = Sample(at: now, storeError: storeError) }
+        board.set(WorkerMeasures.storeUp, to: storeError == nil ? 1 : 0)
+        guard case .success(let census) = census else {
+            let stale = [
+                WorkerMeasures.images, WorkerMeasures.outbox, WorkerMeasures.outboxAge, WorkerMeasures.leases,
+                WorkerMeasures.letters, WorkerMeasures.overdue,
+            ]
+            for measure in stale { board.clear(measure) }
+            return
+        }
+        for status in ImageStatus.allCases {
+            board.set(WorkerMeasures.images, status.rawValue, to: Double(census.images[status] ?? 0))
+        }
+        for kind in Letter.Kind.allCases {
+            board.set(WorkerMeasures.letters, kind.rawValue, to: Double(census.openLetters[kind] ?? 0))
+        }
+        board.set(WorkerMeasures.outbox, to: Double(census.outbox))
+        let age = census.outboxSince.map { Double(max(0, (now - $0).microseconds)) / 1e6 } ?? 0
+        board.set(WorkerMeasures.outboxAge, to: age)
+        board.set(WorkerMeasures.leases, "live", to: Double(census.liveLeases))
+        board.set(WorkerMeasures.leases, "expired", to: Double(census.expiredLeases))
+        board.set(WorkerMeasures.overdue, to: Double(census.overdueImages))
+    }
+
+    // MARK: Asked from outside
+
+    /// The text format of Prometheus.
+    public func metrics(at now: Timestamp) -> String {
+        if let connections = state.withLock({ $0.connections }) {
+            note(connections.consumer(), of: "consume")
+            note(connections.publisher(), of: "publish")
+        }
+        board.set(WorkerMeasures.ready, to: health(at: now).isReady ? 1 : 0)
+        let process = ProcessFacts.read()
+        board.set(WorkerMeasures.memory, to: process.residentBytes)
+        board.set(WorkerMeasures.processor, to: process.processorSeconds)
+        board.set(WorkerMeasures.files, to: process.openFiles)
+        return board.text
+    }
+
+    private func note(_ vitals: AMQPVitals, of connection: String) {
+        board.set(WorkerMeasures.connected, connection, to: vitals.isConnected ? 1 : 0)
+        board.set(WorkerMeasures.reconnects, connection, to: Double(max(1, vitals.generation) - 1))
+        guard let heard = vitals.lastHeard else { return }
+        board.set(WorkerMeasures.silence, connection, to: (ContinuousClock.now - heard) / .seconds(1))
+    }
+
+    public func health(at now: Timestamp) -> WorkerHealth {
+        let state = state.withLock { $0 }
+        var problems: [WorkerHealth.Problem] = []
+        if state.isStopping { problems.append(.init("the worker stops")) }
+        guard state.isServing, let connections = state.connections else {
+            return WorkerHealth(problems + [.init("the worker has not subscribed to its queues yet")])
+        }
+        problems += Self.problems(
+            of: connections.consumer(),
+            connections.publisher(),
+            isBlocked: connections.isBlocked()
+        )
+        if let sample = state.sample {
+            if let error = sample.storeError { problems.append(.init("the store is out of reach: \(error)")) }
+            if now - sample.at > Self.patience {
+                problems.append(
+                    .init("store and broker have not answered for \((now - sample.at).microseconds / 1_000_000) s")
+                )
+            }
+        } else {
+            problems.append(.init("the store has not been looked at yet"))
+        }
+        for dead in lanes.dead(at: now) {
+            let text = "the subscription of \(dead.lane) is dead: \(dead.sign)"
+            problems.append(.init(text, isCuredByRestart: true))
+        }
+        return WorkerHealth(problems)
+    }
+
+    /// - Parameter isBlocked: whether the broker takes no messages, because of a memory or disk alarm.
+    static func problems(
+        of consumer: AMQPVitals,
+        _ publisher: AMQPVitals,
+        isBlocked: Bool,
+        at now: ContinuousClock.Instant = .now
+    ) -> [WorkerHealth.Problem] {
+        var problems: [WorkerHealth.Problem] = []
+        for (name, vitals) in [("consuming", consumer), ("publishing", publisher)] {
+            if let next = vitals.nextTurn, now - next > patience {
+                let late = (now - next).components.seconds
+                problems.append(
+                    .init("the thread of the \(name) connection has hung for \(late) s", isCuredByRestart: true)
+                )
+            }
+        }
+        if !consumer.isConnected {
+            problems.append(.init("there is no connection to the broker to consume from"))
+        } else if let heard = consumer.lastHeard, now - heard > patience {
+            problems.append(.init("the broker has said nothing for \((now - heard).components.seconds) s"))
+        }
+        for queue in consumer.missingQueues.sorted() {
+            problems.append(.init("there is no subscription to \(queue)"))
+        }
+        if isBlocked { problems.append(.init("the broker takes no messages (a memory or disk alarm)")) }
+        return problems
+    }
+}

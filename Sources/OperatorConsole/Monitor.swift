@@ -1,0 +1,86 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+public import Logging
+public import ServiceLifecycle
+
+/// What a process shows to those who watch over it: `/metrics`, `/healthz` and `/readyz`. Read-only, without logins, and
+/// without anything that a person has named.
+public struct Monitor: Service {
+    /// An answer to "can it work?": the reasons why not, one a line.
+    public struct Verdict: Sendable {
+        public var isGood: Bool
+        public var reasons: [String]
+
+        public init(isGood: Bool, reasons: [String]) {
+            self.isGood = isGood
+            self.reasons = reasons
+        }
+    }
+
+    private let address: ListenAddress
+    private let responder: RouterResponder<BasicRequestContext>
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - metrics: the text format of Prometheus.
+    ///   - alive: bad when only another start of the process helps.
+    ///   - ready: bad when it cannot do its work now.
+    public init(
+        on address: ListenAddress,
+        metrics: @escaping @Sendable () -> String,
+        alive: @escaping @Sendable () -> Verdict,
+        ready: @escaping @Sendable () -> Verdict,
+        logger: Logger
+    ) {
+        self.address = address
+        self.logger = logger
+        let router = Router()
+        router.get("metrics") { _, _ in
+            Response.bytes([UInt8](metrics().utf8), type: "text/plain; version=0.0.4; charset=utf-8")
+        }
+        router.get("healthz") { _, _ in Self.response(alive()) }
+        router.get("readyz") { _, _ in Self.response(ready()) }
+        responder = router.buildResponder()
+    }
+
+    private static func response(_ verdict: Verdict) -> Response {
+        let lines = verdict.isGood ? ["ok"] : verdict.reasons
+        var response = Response.bytes([UInt8]((lines.joined(separator: "\n") + "\n").utf8), type: "text/plain")
+        if !verdict.isGood { response.status = .serviceUnavailable }
+        return response
+    }
+
+    func application() -> some ApplicationProtocol {
+        Application(
+            responder: responder,
+            server: .http1(configuration: .init(idleTimeout: .seconds(60))),
+            configuration: ApplicationConfiguration(
+                address: .hostname(address.host, port: address.port),
+                availableConnectionsDelegate: MaximumAvailableConnections(64, logger: logger)
+            ),
+            onServerRunning: { [address, logger] channel in
+                let place = ListenAddress(host: address.host, port: channel.localAddress?.port ?? 0)
+                logger.info("metrics and health are served", metadata: ["url": "http://\(place.authority)/metrics"])
+            },
+            logger: logger
+        )
+    }
+
+    /// - Throws: `CannotListen`.
+    public func run() async throws {
+        do {
+            try await application().run()
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            throw CannotListen(address: address, reason: "\(error)")
+        }
+    }
+}
+
+/// Why a monitor does not listen.
+public struct CannotListen: Error {
+    public var address: ListenAddress
+    public var reason: String
+}

@@ -1,0 +1,271 @@
+import FoundationEssentials
+import Glibc
+import GoldsmithTestSupport
+import Subprocess
+import SystemPackage
+import Testing
+
+@testable import PrivateServers
+
+@Suite("What is shown to those who watch", .serialized, .timeLimit(.minutes(10)))
+struct MetricsTests {
+    private static let root = FilePath(#filePath).removingLastComponent().removingLastComponent()
+        .removingLastComponent()
+
+    private struct Answer {
+        var code: String
+        var body: String
+    }
+
+    private func get(_ url: String) async throws -> Answer {
+        let result = try await Subprocess.run(
+            .path("/usr/bin/curl"),
+            arguments: ["--silent", "--max-time", "10", "--write-out", "\n%{http_code}", url],
+            output: .string(limit: 4 << 20),
+            error: .discarded
+        )
+        let lines = result.standardOutput.split(separator: "\n", omittingEmptySubsequences: false)
+        return Answer(code: String(lines.last ?? ""), body: lines.dropLast().joined(separator: "\n"))
+    }
+
+    private func promtool(_ arguments: String...) async throws -> (isGood: Bool, output: String) {
+        let result = try await Subprocess.run(
+            .path("/usr/bin/promtool"),
+            arguments: Arguments(arguments),
+            workingDirectory: Self.root.appending("deploy/prometheus"),
+            output: .string(limit: 1 << 20),
+            error: .string(limit: 1 << 20)
+        )
+        return (result.terminationStatus.isSuccess, result.standardOutput + result.standardError)
+    }
+
+    private func text(_ path: String) throws -> String {
+        try String(contentsOf: URL(fileURLWithPath: Self.root.appending(path).string), encoding: .utf8)
+    }
+
+    private struct Dashboard: Decodable {
+        struct Panel: Decodable {
+            struct Target: Decodable { var expr: String }
+            var title: String
+            var targets: [Target]
+        }
+        var panels: [Panel]
+    }
+
+    /// Every query of the dashboard and of the alert rules.
+    private func queries() throws -> [String] {
+        let dashboard = try JSONDecoder().decode(
+            Dashboard.self,
+            from: Data(try text("deploy/grafana/goldsmith.json").utf8)
+        )
+        let rules = try text("deploy/prometheus/alerts.yml").split(separator: "\n")
+            .map { $0.trimmingPrefix { $0 == " " } }
+            .filter { $0.hasPrefix("expr: ") && !$0.hasSuffix(">-") }
+            .map { String($0.dropFirst("expr: ".count)) }
+        return dashboard.panels.flatMap(\.targets).map(\.expr) + rules
+    }
+
+    @Test("the alert rules are sound, and fire when they should and only then")
+    func rules() async throws {
+        for arguments in [["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"]] {
+            let result = try await promtool(arguments[0], arguments[1], arguments[2])
+            #expect(result.isGood, "\(result.output)")
+        }
+        let config = try await promtool("check", "config", "prometheus.yml")
+        #expect(config.isGood, "\(config.output)")
+    }
+
+    @Test(
+        "a real Prometheus reads every metric that is documented, and no other, and every query finds something to ask"
+    )
+    func scraped() async throws {
+        let ports = try Loopback.freePorts(2)
+        let (worker, prometheus) = ("127.0.0.1:\(ports[0])", "127.0.0.1:\(ports[1])")
+        let environment = [
+            "GOLDSMITH_METRICS_LISTEN": worker, "GOLDSMITH_LOG_FORMAT": "json",
+        ]
+        try await Dev.with(environment: environment) { dev in
+            let isReady = await eventually(within: .seconds(60)) {
+                (try? await get("http://\(worker)/readyz"))?.code == "200"
+            }
+            let standing = try await get("http://\(worker)/readyz").body
+            #expect(isReady, "\(standing)")
+            #expect(try await get("http://\(worker)/healthz").body == "ok\n")
+            #expect(try await get("http://\(worker)/").code == "404")
+            #expect(try await dev.run("instance", "sample").code == 0)
+            let made = try await dev.run("image", "create", "i-sample", "golden", "--wait")
+            #expect(made.code == 0, "\(made.complaint)")
+
+            let shown = try await get("http://\(worker)/metrics").body
+            try compareWithDocumentation(shown)
+            let checked = try await promtoolReads(shown)
+            #expect(checked.isEmpty, "\(checked)")
+            try await withPrometheus(prometheus, of: worker, in: dev.data) {
+                try await ask(prometheus)
+            }
+            try logLinesParse(in: dev)
+        }
+    }
+
+    /// Name, type and labels, both ways.
+    private func compareWithDocumentation(_ shown: String) throws {
+        var told: [String: String] = [:]
+        for line in shown.split(separator: "\n") where line.hasPrefix("# TYPE ") {
+            let words = line.split(separator: " ")
+            told[String(words[2])] = String(words[3])
+        }
+        var documented: [String: (type: String, labels: Set<String>)] = [:]
+        for line in try text("docs/metrics.md").split(separator: "\n") where line.hasPrefix("| `") {
+            let cells = line.split(separator: "|", omittingEmptySubsequences: false).map { cell in
+                cell.split(separator: " ").joined(separator: " ")
+            }
+            guard cells.count > 5, cells[1].contains("_") else { continue }
+            let labels = cells[3].split(separator: " ").map { $0.filter { $0 != "`" } }
+            documented[cells[1].filter { $0 != "`" }] = (cells[2], Set(labels))
+        }
+        #expect(documented.mapValues(\.type) == told)
+        #expect(documented.count > 20)
+        for line in shown.split(separator: "\n") where !line.hasPrefix("#") {
+            let name = String(line.prefix { $0 != "{" && $0 != " " })
+            let family = ["_bucket", "_sum", "_count"].map {
+                name.hasSuffix($0) ? String(name.dropLast($0.count)) : name
+            }
+            .first { documented[$0] != nil }
+            let known = try #require(family.flatMap { documented[$0] }, "\(name)")
+            guard line.contains("{") else {
+                #expect(known.labels.isEmpty, "\(line)")
+                continue
+            }
+            let inside = line.drop { $0 != "{" }.dropFirst().prefix { $0 != "}" }
+            let labels = Set(inside.split(separator: ",").map { String($0.prefix { $0 != "=" }) }).subtracting(["le"])
+            #expect(labels == known.labels, "\(line)")
+        }
+        #expect(shown.contains("goldsmith_requests_total{operation=\"image.create\",code=\"OK\"} 1\n"))
+        #expect(shown.contains("goldsmith_jobs_ended_total{step=\"replicate\",outcome=\"done\"} 2\n"))
+        #expect(!shown.contains("img-") && !shown.contains("i-sample"))
+    }
+
+    /// - Returns: what Prometheus' own reader complains of.
+    private func promtoolReads(_ shown: String) async throws -> String {
+        let result = try await Subprocess.run(
+            .path("/usr/bin/promtool"),
+            arguments: ["check", "metrics"],
+            input: .string(shown),
+            output: .string(limit: 1 << 20),
+            error: .string(limit: 1 << 20)
+        )
+        return result.terminationStatus.isSuccess ? "" : result.standardOutput + result.standardError
+    }
+
+    private func withPrometheus(
+        _ address: String,
+        of worker: String,
+        in folder: String,
+        _ body: @Sendable () async throws -> Void
+    ) async throws {
+        let config = try text("deploy/prometheus/prometheus.yml").replacing("127.0.0.1:9494", with: worker)
+            .replacing("scrape_interval: 15s", with: "scrape_interval: 1s")
+            .replacing("alerts.yml", with: Self.root.appending("deploy/prometheus/alerts.yml").string)
+        try config.write(toFile: "\(folder)/prometheus.yml", atomically: true, encoding: .utf8)
+        _ = try await Subprocess.run(
+            .path("/usr/bin/prometheus"),
+            arguments: [
+                "--config.file=\(folder)/prometheus.yml", "--storage.tsdb.path=\(folder)/prometheus",
+                "--web.listen-address=\(address)", "--log.level=error",
+            ],
+            input: .none,
+            output: .discarded,
+            error: .discarded
+        ) { execution in
+            defer { try? execution.send(signal: .terminate) }
+            try await body()
+        }
+    }
+
+    private struct QueryAnswer: Decodable {
+        struct Data: Decodable {
+            struct Series: Decodable { var metric: [String: String] }
+            var result: [Series]
+        }
+        var status: String
+        var data: Data?
+        var error: String?
+    }
+
+    private func query(_ prometheus: String, _ expression: String) async throws -> QueryAnswer {
+        let allowed = expression.utf8.map { byte in
+            let character = Character(UnicodeScalar(byte))
+            let digits = String(byte, radix: 16, uppercase: true)
+            return character.isLetter || character.isNumber
+                ? String(character) : "%" + (digits.count < 2 ? "0" : "") + digits
+        }
+        let answer = try await get("http://\(prometheus)/api/v1/query?query=\(allowed.joined())")
+        return try JSONDecoder().decode(QueryAnswer.self, from: Data(answer.body.utf8))
+    }
+
+    private func ask(_ prometheus: String) async throws {
+        let isScraped = await eventually(within: .seconds(60)) {
+            let answer = try? await query(prometheus, "rate(process_cpu_seconds_total[1m])")
+            return answer?.data?.result.isEmpty == false
+        }
+        #expect(isScraped)
+        for (expression, count) in [
+            ("up{job=\"goldsmith\"} == 1", 1), ("goldsmith_ready == 1", 1),
+            ("goldsmith_images{status=\"Available\"} == 1", 1),
+            ("sum(goldsmith_copied_bytes_total) > 0", 1),
+            ("goldsmith_broker_silence_seconds{connection=\"consume\"} < 60", 1),
+            ("goldsmith_queue_consumers == 1", 11),
+        ] {
+            let answer = try await query(prometheus, expression)
+            #expect(answer.data?.result.count == count, "\(expression): \(answer)")
+        }
+        let queries = try queries()
+        #expect(queries.count > 25)
+        for expression in queries {
+            let answer = try await query(prometheus, expression)
+            #expect(answer.status == "success", "\(expression): \(answer.error ?? "")")
+        }
+    }
+
+    private func logLinesParse(in dev: Dev) throws {
+        let log = try String(contentsOf: URL(fileURLWithPath: "\(dev.data)/logs/worker-1.log"), encoding: .utf8)
+        var done = 0
+        for line in log.split(separator: "\n") {
+            let fields = try JSONDecoder().decode([String: String].self, from: Data(line.utf8))
+            #expect(fields["time"]?.isEmpty == false && fields["level"] != nil && fields["message"] != nil, "\(line)")
+            #expect(fields["worker"]?.isEmpty == false, "\(line)")
+            guard fields["message"] == "job done" else { continue }
+            done += 1
+            for name in ["image.id", "step", "job", "attempt"] { #expect(fields[name]?.isEmpty == false, "\(line)") }
+        }
+        #expect(done >= 4)
+    }
+
+    @Test("a consumer whose broker stands still is told by /readyz, and comes back by itself")
+    func silentBroker() async throws {
+        let address = "127.0.0.1:\(try Loopback.freePorts(1)[0])"
+        try await Dev.with(environment: ["GOLDSMITH_METRICS_LISTEN": address]) { dev in
+            let url = "http://\(address)/readyz"
+            #expect(await eventually(within: .seconds(60)) { (try? await get(url))?.code == "200" })
+            let broker = try #require(dev.facts?.pids.broker)
+            kill(broker, SIGSTOP)
+            let isTold = await eventually(within: .seconds(120)) { (try? await get(url))?.code == "503" }
+            let said = try await get(url).body
+            let health = try await get("http://\(address)/healthz").code
+            kill(broker, SIGCONT)
+            #expect(isTold && said.contains("broker"), "\(said)")
+            #expect(health == "200", "starting it again would not help")
+            #expect(await eventually(within: .seconds(90)) { (try? await get(url))?.code == "200" })
+        }
+    }
+
+    @Test("a port that is taken is said, and the worker does not begin")
+    func takenPort() async throws {
+        try await Dev.with { dev in
+            let url = try #require(dev.facts).amqpUrl
+            let port = try #require(url.split(separator: ":").last?.prefix { $0.isNumber })
+            let result = try await dev.run("worker", "--metrics-listen", "127.0.0.1:\(port)")
+            #expect(result.code == 5 && result.complaint.contains("cannot listen at 127.0.0.1:\(port)"), "\(result)")
+        }
+    }
+}

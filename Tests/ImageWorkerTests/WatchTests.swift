@@ -1,0 +1,149 @@
+import AMQPClient
+import ImageCore
+import Measures
+import Testing
+
+@testable import ImageWorker
+
+@Suite("A worker tells how it stands")
+struct WatchTests {
+    private let start = Timestamp(microseconds: 1_700_000_000_000_000)
+
+    private func connected() -> AMQPVitals {
+        var vitals = AMQPVitals()
+        (vitals.isConnected, vitals.generation) = (true, 1)
+        (vitals.nextTurn, vitals.lastHeard) = (.now + .seconds(7), .now)
+        return vitals
+    }
+
+    /// A watch whose worker serves, over connections as given.
+    private func watch(_ consumer: AMQPVitals, _ publisher: AMQPVitals = AMQPVitals(), blocked: Bool = false)
+        -> WorkerWatch
+    {
+        let watch = WorkerWatch()
+        watch.lend(.init(consumer: { consumer }, publisher: { publisher }, isBlocked: { blocked }))
+        watch.serves()
+        watch.note(.success(StoreCensus()), at: start)
+        return watch
+    }
+
+    @Test("counters, gauges and histograms are written as Prometheus reads them, and strange labels are escaped")
+    func text() {
+        let counter = Measure("a_total", .counter, by: ["who"], known: [["x"]], "Says\nit.")
+        let gauge = Measure("b", .gauge, "B.")
+        let histogram = Measure("c_seconds", .histogram([0.5, 2]), "C.")
+        let board = MeasureBoard([counter, gauge, histogram])
+        board.add(2, to: counter, "a\"\\\n")
+        board.add(to: counter, "one", "too many")
+        board.observe(1, in: histogram)
+        board.observe(9, in: histogram)
+        #expect(
+            board.text == """
+                # HELP a_total Says\\nit.
+                # TYPE a_total counter
+                a_total{who="a\\"\\\\\\n"} 2
+                a_total{who="x"} 0
+                # HELP b B.
+                # TYPE b gauge
+                # HELP c_seconds C.
+                # TYPE c_seconds histogram
+                c_seconds_bucket{le="0.5"} 0
+                c_seconds_bucket{le="2"} 1
+                c_seconds_bucket{le="+Inf"} 2
+                c_seconds_sum 10
+                c_seconds_count 2
+
+                """
+        )
+    }
+
+    @Test("a worker that has all it needs is ready, and each thing that is missing is said")
+    func readiness() {
+        #expect(watch(connected()).health(at: start).problems.isEmpty)
+        #expect(WorkerWatch().health(at: start).isReady == false)
+
+        var lost = connected()
+        (lost.isConnected, lost.missingQueues) = (false, ["goldsmith.intake"])
+        let health = watch(lost, blocked: true).health(at: start)
+        #expect(health.problems.count == 3 && health.isAlive, "\(health)")
+
+        let away = watch(connected())
+        away.note(.failure(StoreError(.unavailable, "gone")), at: start)
+        #expect(away.health(at: start).problems.map(\.text) == ["the store is out of reach: gone"])
+        #expect(away.metrics(at: start).contains("goldsmith_store_up 0\n"))
+        #expect(!away.metrics(at: start).contains("goldsmith_outbox_messages 0"), "an old value is worse than none")
+
+        let stopping = watch(connected())
+        stopping.stops()
+        #expect(!stopping.health(at: start).isReady && stopping.health(at: start).isAlive)
+    }
+
+    @Test("a store that does not answer at all is told after a minute")
+    func silentStore() {
+        let watch = watch(connected())
+        #expect(watch.health(at: start + .seconds(59)).isReady)
+        #expect(!watch.health(at: start + .seconds(61)).isReady)
+    }
+
+    @Test("a thread that hangs and a broker that is silent are told, and only the first asks for another start")
+    func silentConnection() {
+        var hung = connected()
+        hung.nextTurn = .now - .seconds(90)
+        let first = watch(hung).health(at: start)
+        #expect(first.problems.count == 1 && !first.isAlive, "\(first)")
+        var silent = connected()
+        silent.lastHeard = .now - .seconds(90)
+        let second = watch(silent).health(at: start)
+        #expect(second.problems.count == 1 && second.isAlive && !second.isReady, "\(second)")
+    }
+
+    @Test(
+        "a subscription that the broker does not count, or that gets nothing of what waits, is dead after half a minute"
+    )
+    func deadSubscription() {
+        for standing in [LaneStanding(ready: 0, consumers: 0), LaneStanding(ready: 3, consumers: 2)] {
+            let watch = watch(connected())
+            watch.note(standing, of: .intake, prefetch: 2, at: start)
+            #expect(watch.health(at: start).isReady, "it may be a moment between two deliveries")
+            watch.note(standing, of: .intake, prefetch: 2, at: start + .seconds(30))
+            let health = watch.health(at: start + .seconds(30))
+            #expect(health.problems.count == 1 && !health.isAlive, "\(health)")
+            watch.note(LaneStanding(ready: 0, consumers: 1), of: .intake, prefetch: 2, at: start + .seconds(40))
+            #expect(watch.health(at: start + .seconds(40)).isReady)
+        }
+    }
+
+    @Test("a lane that is busy, or gets deliveries, or cannot be looked at is not taken for dead")
+    func busyLane() {
+        let watch = watch(connected())
+        let full = LaneStanding(ready: 9, consumers: 1)
+        watch.lanes.came(in: .intake)
+        watch.lanes.came(in: .intake)
+        for second in stride(from: 0, through: 60, by: 10) {
+            watch.note(full, of: .intake, prefetch: 2, at: start + .seconds(second))
+            watch.lanes.came(in: .deadLetters)
+            watch.lanes.isHandled(in: .deadLetters)
+            watch.note(full, of: .deadLetters, prefetch: 2, at: start + .seconds(second))
+            watch.note(nil, of: .parked, prefetch: 2, at: start + .seconds(second))
+        }
+        #expect(watch.health(at: start + .seconds(60)).isReady)
+    }
+
+    @Test("an image's making is counted by step, and what is answered by code")
+    func counted() async throws {
+        let rig = try await Rig()
+        let worker = rig.worker()
+        #expect(worker.context.watch.metrics(at: start).contains("goldsmith_jobs_begun_total{step=\"stop-check\"} 0\n"))
+        worker.context.watch.begins(.stopCheck)
+        worker.context.watch.rests(.stopCheck, after: .milliseconds(300))
+        worker.context.watch.ended(.stopCheck, .retried)
+        worker.context.watch.answered(.create, .quotaExceeded)
+        let text = worker.context.watch.metrics(at: start)
+        for line in [
+            "goldsmith_jobs_begun_total{step=\"stop-check\"} 1", "goldsmith_jobs_running{step=\"stop-check\"} 0",
+            "goldsmith_jobs_ended_total{step=\"stop-check\",outcome=\"retried\"} 1",
+            "goldsmith_job_seconds_bucket{step=\"stop-check\",le=\"1\"} 1",
+            "goldsmith_requests_total{operation=\"image.create\",code=\"QUOTA_EXCEEDED\"} 1",
+        ] { #expect(text.contains(line + "\n"), "\(line)") }
+    }
+}
