@@ -113,6 +113,26 @@ struct WatchTests {
         }
     }
 
+    @Test("a queue without consumers says nothing of a worker that stops, or knows that it is not subscribed")
+    func knownToBeGone() {
+        var lost = connected()
+        lost.isConnected = false
+        let stopping = watch(connected())
+        stopping.stops()
+        for watch in [watch(lost), stopping] {
+            for second in [0, 40] as [Int64] {
+                watch.note(
+                    LaneStanding(ready: 3, consumers: 0),
+                    of: .intake,
+                    prefetch: 2,
+                    at: start + .seconds(second)
+                )
+            }
+            let health = watch.health(at: start + .seconds(40))
+            #expect(health.isAlive && !health.isReady, "\(health)")
+        }
+    }
+
     @Test("a lane that is busy, or gets deliveries, or cannot be looked at is not taken for dead")
     func busyLane() {
         let watch = watch(connected())

@@ -1,5 +1,4 @@
 import ImageCore
-import Measures
 
 /// Looks at store and queues at intervals, so that whoever asks for metrics or health waits for neither.
 struct Sampler {
@@ -29,15 +28,5 @@ struct Sampler {
                 at: context.time.now()
             )
         }
-    }
-}
-
-extension WorkerWatch {
-    func note(_ standing: LaneStanding?, of lane: Lane, prefetch: Int, at now: Timestamp) {
-        lanes.note(standing, of: lane, prefetch: prefetch, at: now)
-        let ready = standing.map { Double($0.ready) } ?? .nan
-        let consumers = standing.map { Double($0.consumers) } ?? .nan
-        board.set(WorkerMeasures.queueMessages, lane.description, to: ready)
-        board.set(WorkerMeasures.queueConsumers, lane.description, to: consumers)
     }
 }

@@ -67,6 +67,20 @@ public final class WorkerWatch: Sendable {
         board.set(WorkerMeasures.overdue, to: Double(census.overdueImages))
     }
 
+    /// Notes what the broker said of a lane's queue.
+    func note(_ standing: LaneStanding?, of lane: Lane, prefetch: Int, at now: Timestamp) {
+        board.set(WorkerMeasures.queueMessages, lane.description, to: standing.map { Double($0.ready) } ?? .nan)
+        board.set(WorkerMeasures.queueConsumers, lane.description, to: standing.map { Double($0.consumers) } ?? .nan)
+        // Only a subscription that this worker believes in can be dead without its knowledge.
+        lanes.note(isSubscribed ? standing : nil, of: lane, prefetch: prefetch, at: now)
+    }
+
+    private var isSubscribed: Bool {
+        let state = state.withLock { $0 }
+        guard state.isServing, !state.isStopping, let consumer = state.connections?.consumer() else { return false }
+        return consumer.isConnected && consumer.missingQueues.isEmpty
+    }
+
     // MARK: Asked from outside
 
     /// The text format of Prometheus.
