@@ -23,7 +23,7 @@ struct Intake {
             )
             let owner = request.identity.owner
             if let refusal = context.options.authority.refusal(of: message.userID, for: owner) {
-                return await deny(refusal, request.identity, delivery)
+                return await deny(refusal, operation, request.identity, delivery)
             }
             await settle(delivery, operation) { () async throws(StoreError) in try await answer(request, for: message) }
         } catch {
@@ -32,9 +32,14 @@ struct Intake {
     }
 
     /// Not recorded, and no event: under another owner's name that would use up their request ids, and tell them tales.
-    private func deny(_ refusal: Rejection, _ identity: RequestIdentity, _ delivery: any IncomingDelivery) async {
+    private func deny(
+        _ refusal: Rejection,
+        _ operation: Operation,
+        _ identity: RequestIdentity,
+        _ delivery: any IncomingDelivery
+    ) async {
         let message = delivery.message
-        context.watch.answered(request.operation, refusal.code)
+        context.watch.answered(operation, refusal.code)
         context.logger.warning(
             "request denied",
             metadata: [
@@ -74,7 +79,7 @@ struct Intake {
         }
         // Before anything else is said: what a stranger sends must not be recorded, however it is spelt.
         if let refusal = context.options.authority.refusal(of: message.userID, for: identity.owner) {
-            return await deny(refusal, identity, delivery)
+            return await deny(refusal, operation, identity, delivery)
         }
         await settle(delivery, operation) { () async throws(StoreError) in
             try await context.store.reject(
