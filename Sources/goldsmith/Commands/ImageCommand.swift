@@ -81,7 +81,7 @@ struct ImageList: AsyncParsableCommand {
             table.add(
                 image.id.text,
                 image.name,
-                image.status.rawValue,
+                Terminal.paint(image.status.rawValue, image.status.tone),
                 image.plan.instanceID.text,
                 image.owner.text,
                 Format.moment(image.createdAt),
