@@ -7,7 +7,7 @@ struct BrokerDelivery: IncomingDelivery {
     let delivery: AMQPDelivery
 
     var message: IncomingMessage {
-        IncomingMessage(
+        var message = IncomingMessage(
             routingKey: delivery.routingKey,
             contentType: delivery.message.contentType,
             messageID: delivery.message.messageID,
@@ -19,6 +19,17 @@ struct BrokerDelivery: IncomingDelivery {
             isWhole: delivery.isWhole,
             reason: reason
         )
+        message.trace = trace
+        return message
+    }
+
+    private var trace: TraceContext? {
+        let headers = delivery.message.headers
+        guard case .string(let parent)? = headers[TraceContext.parentHeader] else { return nil }
+        guard case .string(let state)? = headers[TraceContext.stateHeader] else {
+            return TraceContext(parent: parent, state: nil)
+        }
+        return TraceContext(parent: parent, state: state)
     }
 
     private var reason: String? {
@@ -86,7 +97,7 @@ public struct BrokerPublisher: MessagePublisher {
             messageID: message.messageID,
             correlationID: message.correlationID,
             replyTo: message.replyTo,
-            headers: Self.headers(attempt: nil, reason: reason)
+            headers: Self.headers(attempt: nil, reason: reason, message.trace)
         )
         let publication = AMQPPublication(
             exchange: topology.exchange(for: .parking),
@@ -102,11 +113,15 @@ public struct BrokerPublisher: MessagePublisher {
         }
     }
 
-    private static func headers(attempt: Int?, reason: String?) -> AMQPTable {
+    private static func headers(attempt: Int?, reason: String?, _ trace: TraceContext?) -> AMQPTable {
         var headers: AMQPTable = [:]
         if let attempt { headers["goldsmith-attempt"] = .int(Int64(attempt)) }
         // Headers must fit one frame of the protocol.
         if let reason { headers[reasonHeader] = .string(String(reason.prefix(4096))) }
+        if let trace {
+            headers[TraceContext.parentHeader] = .string(trace.parent)
+            if let state = trace.state { headers[TraceContext.stateHeader] = .string(state) }
+        }
         return headers
     }
 
@@ -125,7 +140,7 @@ public struct BrokerPublisher: MessagePublisher {
                 appID: "goldsmith",
                 userID: message.isVouchedFor == true ? user : nil,
                 timestamp: timestamp,
-                headers: Self.headers(attempt: message.attempt, reason: message.reason)
+                headers: Self.headers(attempt: message.attempt, reason: message.reason, message.trace)
             ),
             isMandatory: message.isMandatory
         )

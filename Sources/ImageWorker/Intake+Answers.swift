@@ -11,7 +11,8 @@ extension Intake {
     /// - Returns: `nil` when this worker stops before there is an answer.
     func answer(_ request: Request, for message: IncomingMessage) async throws(StoreError) -> Settlement? {
         let reply = message.replyAddress
-        let circumstances = context.circumstances(actor: Self.actor(request, message))
+        var circumstances = context.circumstances(actor: Self.actor(request, message))
+        circumstances.trace = message.trace
         switch request {
         case .create(let create):
             switch await plan(create) {

@@ -103,6 +103,7 @@ struct Intake {
             metadata["image.id"] = settlement.answer.imageId?.text
             metadata["code"] = settlement.answer.code?.rawValue
             context.watch.answered(operation, settlement.answer.code)
+            metadata["trace.id"] = delivery.message.trace?.traceID
             metadata["operation"] = operation.rawValue
             context.logger.info("request answered", metadata: metadata.mapValues { "\($0)" })
             await context.send(settlement.outgoing)

@@ -81,7 +81,9 @@ struct StepRunner {
         announcing outgoing: [OutgoingMessage],
         _ delivery: any IncomingDelivery
     ) async throws(StoreError) {
-        log(message, .info, "job begun", ["fence": "\(grant.fence)"])
+        var beginning: Logger.Metadata = ["fence": "\(grant.fence)"]
+        if let trace = grant.image.trace { beginning["trace.id"] = "\(trace.traceID)" }
+        log(message, .info, "job begun", beginning)
         let began = context.time.now()
         let watch = context.watch
         watch.begins(grant.job)
@@ -122,6 +124,7 @@ struct StepRunner {
         watch.ended(grant.job, outcome)
         let seconds = duration / .seconds(1)
         var facts: Logger.Metadata = ["seconds": "\(seconds)", "outcome": "\(outcome.rawValue)"]
+        facts["trace.id"] = beginning["trace.id"]
         if case .failure(let failure) = result {
             facts["error"] = "\(failure.message)"
             facts["code"] = "\(failure.code.rawValue)"
@@ -169,7 +172,8 @@ struct StepRunner {
                         fence: grant.fence,
                         image: grant.image,
                         at: context.time.now()
-                    )
+                    ),
+                    grant.image.trace
                 )
             }
         }
@@ -273,7 +277,7 @@ private final class ProgressAnnouncer: Sendable {
 
     init(publisher: any MessagePublisher) { self.publisher = publisher }
 
-    func offer(_ event: CloudEvent) {
+    func offer(_ event: CloudEvent, _ trace: TraceContext?) {
         let isNews = last.withLock { last in
             defer { last = event.data.progress }
             return last != event.data.progress
@@ -281,7 +285,9 @@ private final class ProgressAnnouncer: Sendable {
         guard isNews, !isBusy.exchange(true, ordering: .acquiring) else { return }
         // Unstructured on purpose: whoever renews a lease must not wait for a broker.
         Task {
-            _ = await publisher.publish([event.outgoing()])
+            var message = event.outgoing()
+            message.trace = trace
+            _ = await publisher.publish([message])
             isBusy.store(false, ordering: .releasing)
         }
     }

@@ -16,6 +16,8 @@ public struct IncomingMessage: Sendable, Equatable {
     public var isWhole: Bool
     /// Why it was put away, from our own header.
     public var reason: String?
+    /// Where in a trace it was sent, if its headers say so in order.
+    public var trace: TraceContext?
 
     public init(
         routingKey: String,

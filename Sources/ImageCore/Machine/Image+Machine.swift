@@ -9,6 +9,7 @@ extension Image {
         in circumstances: Circumstances
     ) -> (image: Image, effects: [Effect]) {
         var image = Image(id: id, request: request, label: label, plan: plan, at: circumstances.now)
+        image.trace = circumstances.trace
         var turn = Turn(circumstances)
         if let source = plan.conversion?.source {
             image.ties.borrowsFrom = source

@@ -29,6 +29,8 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     public var attempt: Int?
     /// Why it is here, for dead letters and parked messages: in a header, so that it can be read without the body.
     public var reason: String?
+    /// Goes into the headers of Trace Context. Absent in what nobody traces.
+    public var trace: TraceContext?
     public var body: String
 
     /// How often the sweeper offers a reply, about ten seconds apart.
@@ -139,6 +141,12 @@ public struct JobMessage: Codable, Equatable, Sendable {
 extension Effect {
     /// The message an effect sends, if it sends one.
     public func message(of image: Image) -> OutgoingMessage? {
+        var message = untraced(image)
+        message?.trace = image.trace
+        return message
+    }
+
+    private func untraced(_ image: Image) -> OutgoingMessage? {
         switch self {
         case .enqueue(let job, let attempt, let rung):
             JobMessage(imageId: image.id, job: job, attempt: attempt)

@@ -72,6 +72,8 @@ public struct Image: Codable, Equatable, Sendable {
     /// Attempts that earlier tries of the whole image have used: a new try counts on, so that a message of an earlier one
     /// can be told by its attempt. Absent: none.
     private var attemptsBefore: Int?
+    /// Where in a trace the image was asked for. Absent: nobody traces it.
+    public internal(set) var trace: TraceContext?
 
     init(id: ImageID, request: RequestIdentity, label: Label, plan: Plan, at now: Timestamp) {
         self.id = id

@@ -57,6 +57,8 @@ public struct Circumstances: Sendable {
     public var jitter: Double
     /// Who brings the event about, for the image's history: a worker, or who asked.
     public var actor: String?
+    /// The trace that a new image belongs to.
+    public var trace: TraceContext?
 
     public init(now: Timestamp, policy: RetryPolicy = .init(), jitter: Double = 0.5, actor: String? = nil) {
         self.now = now
