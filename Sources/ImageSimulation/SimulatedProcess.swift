@@ -159,7 +159,7 @@ final class SimulatedProcess: Sendable {
             await awake()
         }
         guard world.strikes(.driver, onceIn: 15) else { return .pass }
-        let isDeletion = call.name == "driver.delete"
+        let isDeletion = call.name == "driver.delete" || call.name == "driver.takeBack"
         return switch world.dice.number(below: 8) {
         case 0 where !isDeletion: .fail(StepFailure(.permanent, .failedPrecondition, "broken for good"))
         case 1, 2: .fail(StepFailure(.throttled, .unavailable, "too many requests"))
