@@ -14,19 +14,7 @@ extension SQLImageStore {
         in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement {
         try await settle(.create(request), reply: reply, at: circumstances.now) { (transaction) throws(SQLError) in
-            if let refusal = try transaction.reserve(plan.quota, for: request.owner) {
-                return .init(.rejected(refusal))
-            }
-            let (image, effects) = Image.accepted(
-                request.identity,
-                label: request.label,
-                as: id,
-                plan: plan,
-                in: circumstances
-            )
-            try transaction.insert(image)
-            let outgoing = try transaction.carryOut(effects, of: image, in: circumstances)
-            return .init(.accepted(id, image.status), outgoing)
+            try transaction.begin(request.identity, label: request.label, as: id, plan: plan, in: circumstances)
         }
     }
 
@@ -76,19 +64,13 @@ extension SQLImageStore {
             guard let plan = Plan.converting(source) else {
                 throw SQLError(.corrupt, "image \(source.id) is \(source.status.rawValue) without a system disk")
             }
-            if let refusal = try transaction.reserve(plan.quota, for: request.owner) {
-                return .init(.rejected(refusal))
-            }
-            let (image, effects) = Image.accepted(
+            return try transaction.begin(
                 request.identity,
                 label: .init(name: request.name ?? source.name, details: source.details, labels: source.labels),
                 as: id,
                 plan: plan,
                 in: circumstances
             )
-            try transaction.insert(image)
-            let outgoing = try transaction.carryOut(effects, of: image, in: circumstances)
-            return .init(.accepted(id, image.status), outgoing)
         }
     }
 
@@ -113,7 +95,7 @@ extension SQLImageStore {
         }
     }
 
-    private struct Decision: Sendable {
+    fileprivate struct Decision: Sendable {
         var answer: Answer
         var outgoing: [OutgoingMessage]
 
@@ -164,6 +146,20 @@ extension SQLImageStore {
 }
 
 extension StoreTransaction {
+    /// Begins the making of an image, if its owner's quota allows it.
+    fileprivate func begin(
+        _ request: RequestIdentity,
+        label: Image.Label,
+        as id: ImageID,
+        plan: Plan,
+        in circumstances: Circumstances
+    ) throws(SQLError) -> SQLImageStore.Decision {
+        if let refusal = try reserve(plan.quota, for: request.owner) { return .init(.rejected(refusal)) }
+        let (image, effects) = Image.accepted(request, label: label, as: id, plan: plan, in: circumstances)
+        try insert(image)
+        return .init(.accepted(id, image.status), try carryOut(effects, of: image, in: circumstances))
+    }
+
     /// Takes a part of an owner's quota, or says why not.
     fileprivate func reserve(_ wanted: QuotaUse, for owner: Owner) throws(SQLError) -> Rejection? {
         var standing = try quotaToChange(of: owner)

@@ -107,8 +107,7 @@ extension Intake {
         guard let image, image.isVisible(to: body.owner, for: .launch) else {
             return try await record(.rejected(.noImage(body.imageID)), to: request, reply)
         }
-        if let sentence = Operation.launch.refusal(in: image.status) {
-            let refusal = Rejection(.failedPrecondition, "image \(image.id) \(sentence)", field: "imageId")
+        if let refusal = image.refusal(of: Operation.launch) {
             return try await record(.rejected(refusal), to: request, reply)
         }
         let launch: Launch

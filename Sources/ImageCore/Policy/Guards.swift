@@ -74,6 +74,9 @@ extension Image {
         }
     }
 
+    /// Why the image's status does not allow an operation; `nil` when it does.
+    public func refusal(of operation: Operation) -> Rejection? { operation.refusal(in: status).map { unready($0) } }
+
     /// Why a wish cannot be granted; `nil` when it can.
     ///
     /// Somebody else's image is not "forbidden" but unknown: an owner must not learn which images others have.
@@ -82,7 +85,7 @@ extension Image {
         guard isVisible(to: owner, for: operation) else { return .noImage(id) }
         // What is gone is not there, whatever was wanted of it.
         if status == .deleted, operation != .delete || keptSnapshots.isEmpty { return .noImage(id) }
-        if let sentence = operation.refusal(in: status) { return unready(sentence) }
+        if let refusal = refusal(of: operation) { return refusal }
         switch wish {
         case .describe, .cancel, .retry: return nil
         case .delete(let snapshots, let gone): return refusalOfDeletion(snapshots: snapshots, gone: gone)

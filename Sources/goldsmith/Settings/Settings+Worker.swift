@@ -1,0 +1,50 @@
+import Foundation
+import ImageCore
+import ImageWorker
+
+/// What a worker is told.
+extension Settings {
+    func workerOptions() async throws(CommandFailure) -> WorkerOptions {
+        var options = WorkerOptions(id: WorkerID.ofThisProcess)
+        options.identity = WorkerIdentity(host: WorkerID.host, processID: getpid(), version: Goldsmith.version)
+        let known = Lane.allCases.map(\.description).joined(separator: ", ")
+        options.lanes = try await parsed(.steps, default: Lane.allCases, wanted: "a list out of \(known)") { text in
+            let lanes = text.split(separator: ",").map { Lane($0.trimmingCharacters(in: .whitespaces)) }
+            return lanes.isEmpty || lanes.contains(nil) ? nil : lanes.compactMap { $0 }
+        }
+        options.concurrency = try await wholeNumber(.concurrency, in: 1...1000, default: 4)
+        // A delivery may wait this long twice, for its slot and for its work, and ten minutes for a store that is away;
+        // a broker's patience ends at 30 minutes.
+        options.hold = .milliseconds(Int64(try await number(.hold, in: 0.1...300, default: 60) * 1000))
+        options.lease = .milliseconds(Int64(try await number(.lease, in: 2...3600, default: 15) * 1000))
+        options.renewEvery = min(options.lease / 4, .seconds(1))
+        options.drain = try await drain()
+        options.orphansEvery = .milliseconds(
+            Int64(try await number(.orphansEvery, in: 1...86_400, default: 600) * 1000)
+        )
+        options.policy.attempts = try await wholeNumber(.attempts, in: 1...100, default: 6)
+        options.authority = try await authority()
+        options.retention = .seconds(86_400 * (try await number(.retention, in: 1...36_500, default: 365)))
+        return options
+    }
+
+    /// How long running work may go on after a request to stop.
+    func drain() async throws(CommandFailure) -> Duration {
+        .milliseconds(Int64(try await number(.drain, in: 0...3600, default: 20) * 1000))
+    }
+
+    /// Who may ask for which owners. Nobody until it is said: on a shared broker, everybody would be too many.
+    func authority() async throws(CommandFailure) -> Authority {
+        try await parsed(
+            .upstreams,
+            default: .users([:]),
+            wanted: "'*', or a list like 'web=acct-42,acct-43;ops=*'"
+        ) { Authority($0) }
+    }
+
+    /// As it was set, to be handed to workers; `nil` when it was not.
+    func upstreams() async throws(CommandFailure) -> String? {
+        _ = try await authority()
+        return try await text(.upstreams)
+    }
+}
