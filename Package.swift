@@ -41,6 +41,7 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let subprocess = Target.Dependency.product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 
 let package = Package(
@@ -53,6 +54,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
@@ -69,6 +71,7 @@ let package = Package(
         .systemLibrary(name: "CGuestfs"),
         .target(name: "AMQPClient", dependencies: ["CRabbitMQ", log], swiftSettings: settings),
         .target(name: "Measures", swiftSettings: settings),
+        .target(name: "OTLPTracing", dependencies: [lifecycle, log, tracing], swiftSettings: settings),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(
             name: "SQLAccess",
@@ -91,7 +94,7 @@ let package = Package(
         ),
         .target(
             name: "ImageWorker",
-            dependencies: ["ImageCore", "AMQPClient", "Measures", crypto, lifecycle, log],
+            dependencies: ["ImageCore", "AMQPClient", "Measures", crypto, lifecycle, log, tracing],
             swiftSettings: settings
         ),
 
@@ -124,7 +127,8 @@ let package = Package(
             name: "goldsmith",
             dependencies: [
                 "AMQPClient", "CMalloc", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore", "ImageWorker",
-                "OperatorConsole", "PrivateServers", "SQLAccess", crypto, lifecycle, log, subprocess, systemPackage,
+                "OTLPTracing", "OperatorConsole", "PrivateServers", "SQLAccess", crypto, lifecycle, log, subprocess,
+                systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -170,6 +174,14 @@ let package = Package(
             dependencies: ["AMQPClient", "CRabbitMQ", "PrivateServers", "GoldsmithTestSupport"],
             swiftSettings: settings
         ),
+        .testTarget(
+            name: "OTLPTracingTests",
+            dependencies: [
+                "OTLPTracing", lifecycle, log, tracing,
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(name: "ImageCoreTests", dependencies: ["ImageCore"], swiftSettings: settings),
         .testTarget(
             name: "ImageStoreTests",
@@ -188,7 +200,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ImageWorkerTests",
-            dependencies: ["AMQPClient", "ImageWorker", "GoldsmithTestSupport", "Measures"],
+            dependencies: ["AMQPClient", "ImageWorker", "GoldsmithTestSupport", "Measures", "OTLPTracing", tracing],
             swiftSettings: settings
         ),
         .testTarget(
@@ -205,8 +217,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "AMQPClient", "GoldsmithTestSupport", "ImageCore", "PrivateServers", "SQLAccess", subprocess,
-                systemPackage,
+                "AMQPClient", "GoldsmithTestSupport", "ImageCore", "PrivateServers", "SQLAccess", hummingbird, log,
+                subprocess, systemPackage,
             ],
             swiftSettings: settings
         ),

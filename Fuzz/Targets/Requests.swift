@@ -89,9 +89,8 @@ private func checkRefused(_ refused: UnusableRequest, _ message: RequestInput) t
     guard let identity = refused.identity else { return }
     let event = CloudEvent(rejected: rejection, of: identity, at: Timestamp(microseconds: 0))
     let answer = Answer.rejected(rejection)
-    for outgoing in [
-        event.outgoing(), answer.outgoing(to: ReplyAddress(queue: "q", correlationID: nil), for: identity),
-    ] {
+    let address = ReplyAddress(queue: "q", correlationID: nil)
+    for outgoing in [event.outgoing(), answer.outgoing(to: address, for: identity, under: nil)] {
         try promise(outgoing.id.utf8.count <= 255 && outgoing.routingKey.utf8.count <= 255, "it cannot be published")
     }
     try promise(event.outgoing().routingKey.split(separator: ".").count == 3, "a topic with a word too many")

@@ -61,7 +61,7 @@ extension StoreConformance {
                 fingerprint: "f",
                 Rejection(.quotaExceeded, "no place"),
                 reply: nil,
-                at: Given.at(3)
+                in: Given.circumstances(3)
             )
             let file = try value(try await store.letter(letter.id))
             try expect(file.letter.state == .open, "\(file.letter)")
@@ -82,7 +82,13 @@ extension StoreConformance {
                 )
                 let refusal = Rejection(.notFound, "no such thing")
                 if !isDenied {
-                    _ = try await store.reject(identity, fingerprint: "f", refusal, reply: nil, at: Given.at(1))
+                    _ = try await store.reject(
+                        identity,
+                        fingerprint: "f",
+                        refusal,
+                        reply: nil,
+                        in: Given.circumstances(1)
+                    )
                 }
                 guard case .done(let letter, _) = try await store.replay(old, by: "a", limit: 3, at: Given.at(2)) else {
                     throw ConformanceFailure("it is not replayed")
@@ -90,7 +96,13 @@ extension StoreConformance {
                 if isDenied {
                     try await store.denied(identity, Rejection(.permissionDenied, "not for you"), at: Given.at(3))
                 } else {
-                    _ = try await store.reject(identity, fingerprint: "g", refusal, reply: nil, at: Given.at(3))
+                    _ = try await store.reject(
+                        identity,
+                        fingerprint: "g",
+                        refusal,
+                        reply: nil,
+                        in: Given.circumstances(3)
+                    )
                 }
                 let file = try value(try await store.letter(letter.id))
                 try expect(file.letter.state == .open && file.marks.last?.action == .refused, "\(file)")

@@ -110,10 +110,16 @@ extension StoreConformance {
             let store = try await fixture.store()
             let identity = RequestIdentity(owner: Given.owner, requestID: RequestID(known: "r1"))
             let rejection = Rejection(.invalidArgument, "no", field: "name")
-            let first = try await store.reject(identity, fingerprint: "f", rejection, reply: nil, at: Given.start)
+            let first = try await store.reject(
+                identity,
+                fingerprint: "f",
+                rejection,
+                reply: nil,
+                in: Given.circumstances()
+            )
             try expect(first.answer == .rejected(rejection), "\(first.answer)")
             let other = Rejection(.internal, "something else")
-            let again = try await store.reject(identity, fingerprint: "f", other, reply: nil, at: Given.start)
+            let again = try await store.reject(identity, fingerprint: "f", other, reply: nil, in: Given.circumstances())
             try expect(again.answer == first.answer, "\(again.answer)")
             let different = try await store.take(1)
             try expect(different.answer.code == .conflict, "\(different.answer)")

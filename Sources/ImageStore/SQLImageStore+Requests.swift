@@ -13,7 +13,7 @@ extension SQLImageStore {
         reply: ReplyAddress?,
         in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement {
-        try await settle(.create(request), reply: reply, at: circumstances.now) { (transaction) throws(SQLError) in
+        try await settle(.create(request), reply: reply, in: circumstances) { (transaction) throws(SQLError) in
             try transaction.begin(request.identity, label: request.label, as: id, plan: plan, in: circumstances)
         }
     }
@@ -26,7 +26,7 @@ extension SQLImageStore {
         reply: ReplyAddress?,
         in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement {
-        try await settle(request, reply: reply, at: circumstances.now) { (transaction) throws(SQLError) in
+        try await settle(request, reply: reply, in: circumstances) { (transaction) throws(SQLError) in
             let owner = request.identity.owner
             guard let image = try transaction.imageToChange(id) else { return .init(.rejected(.noImage(id))) }
             if let refusal = image.refusal(of: wish, by: owner, limits: limits) { return .init(.rejected(refusal)) }
@@ -54,7 +54,7 @@ extension SQLImageStore {
         reply: ReplyAddress?,
         in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement {
-        try await settle(.convert(request), reply: reply, at: circumstances.now) { (transaction) throws(SQLError) in
+        try await settle(.convert(request), reply: reply, in: circumstances) { (transaction) throws(SQLError) in
             guard let source = try transaction.imageToChange(request.imageID) else {
                 return .init(.rejected(.noImage(request.imageID)))
             }
@@ -78,9 +78,9 @@ extension SQLImageStore {
         _ answer: Answer,
         to request: Request,
         reply: ReplyAddress?,
-        at now: Timestamp
+        in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement {
-        try await settle(request, reply: reply, at: now) { _ in .init(answer) }
+        try await settle(request, reply: reply, in: circumstances) { _ in .init(answer) }
     }
 
     public func reject(
@@ -88,9 +88,9 @@ extension SQLImageStore {
         fingerprint: String,
         _ rejection: Rejection,
         reply: ReplyAddress?,
-        at now: Timestamp
+        in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement {
-        try await settle(identity, fingerprint: fingerprint, reply: reply, at: now) { _ in
+        try await settle(identity, fingerprint: fingerprint, reply: reply, in: circumstances) { _ in
             .init(.rejected(rejection))
         }
     }
@@ -108,10 +108,10 @@ extension SQLImageStore {
     private func settle(
         _ request: Request,
         reply: ReplyAddress?,
-        at now: Timestamp,
+        in circumstances: Circumstances,
         _ decide: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Decision
     ) async throws(StoreError) -> Settlement {
-        try await settle(request.identity, fingerprint: request.fingerprint, reply: reply, at: now, decide)
+        try await settle(request.identity, fingerprint: request.fingerprint, reply: reply, in: circumstances, decide)
     }
 
     /// One end for each request: the first answer is recorded in the transaction that decides it, and repeated ever after.
@@ -119,10 +119,11 @@ extension SQLImageStore {
         _ identity: RequestIdentity,
         fingerprint: String,
         reply: ReplyAddress?,
-        at now: Timestamp,
+        in circumstances: Circumstances,
         _ decide: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Decision
     ) async throws(StoreError) -> Settlement {
-        try await write { (transaction) throws(SQLError) in
+        let now = circumstances.now
+        return try await write { (transaction) throws(SQLError) in
             var decision: Decision
             if let recorded = try transaction.answer(to: identity) {
                 decision = Decision(recorded.answer(to: fingerprint))
@@ -133,12 +134,14 @@ extension SQLImageStore {
                 decision = try decide(transaction)
                 try transaction.record(decision.answer, to: identity, fingerprint: fingerprint, at: now)
                 if let rejection = decision.answer.rejection {
-                    let event = CloudEvent(rejected: rejection, of: identity, at: now).outgoing()
+                    var event = CloudEvent(rejected: rejection, of: identity, at: now).outgoing()
+                    event.trace = circumstances.trace
                     decision.outgoing += try transaction.post([event], at: now)
                 }
             }
             if let reply {
-                decision.outgoing += try transaction.post([decision.answer.outgoing(to: reply, for: identity)], at: now)
+                let message = decision.answer.outgoing(to: reply, for: identity, under: circumstances.trace)
+                decision.outgoing += try transaction.post([message], at: now)
             }
             return Settlement(answer: decision.answer, outgoing: decision.outgoing)
         }

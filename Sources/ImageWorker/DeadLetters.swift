@@ -1,5 +1,6 @@
 import ImageCore
 import Logging
+import Tracing
 
 /// Makes an image Error when one of its jobs cannot be done, and starts the clean-up.
 ///
@@ -20,6 +21,10 @@ struct DeadLetters {
                 "\(message.job) was handed to workers too often without an answer; it may have ended them",
                 advice: "look into the workers' logs for this image"
             )
+        let span = context.beginSpan(message.job, of: message.imageId, under: delivery.message.trace)
+        defer { span.end() }
+        span.operationName = "dead-letters"
+        span.fail(failure.code, failure.message)
         do {
             let applied = try await context.persist { () async throws(StoreError) in
                 try await context.store.apply(

@@ -18,7 +18,7 @@ extension Intake {
             switch await plan(create) {
             case nil: return nil
             case .success(let plan):
-                if create.dryRun == true { return try await rehearse(request, plan, reply) }
+                if create.dryRun == true { return try await rehearse(request, plan, reply, circumstances) }
                 return try await context.store.accept(
                     create,
                     as: ImageID(known: newID("img")),
@@ -26,7 +26,8 @@ extension Intake {
                     reply: reply,
                     in: circumstances
                 )
-            case .failure(let rejection): return try await record(.rejected(rejection), to: request, reply)
+            case .failure(let rejection):
+                return try await record(.rejected(rejection), to: request, reply, circumstances)
             }
         case .cancel(let body): return try await grant(.cancel, body.imageID, request, reply, circumstances)
         case .retry(let body): return try await grant(.retry, body.imageID, request, reply, circumstances)
@@ -45,7 +46,7 @@ extension Intake {
                 in: circumstances
             )
         case .launch(let body): return try await launch(body, reply, circumstances)
-        case .describe(let body): return try await describe(body, reply)
+        case .describe(let body): return try await describe(body, reply, circumstances)
         }
     }
 
@@ -75,9 +76,10 @@ extension Intake {
     private func record(
         _ answer: Answer,
         to request: Request,
-        _ reply: ReplyAddress?
+        _ reply: ReplyAddress?,
+        _ circumstances: Circumstances
     ) async throws(StoreError) -> Settlement {
-        try await context.store.record(answer, to: request, reply: reply, at: context.time.now())
+        try await context.store.record(answer, to: request, reply: reply, in: circumstances)
     }
 
     /// Which instances launched from an image exist no more.
@@ -105,32 +107,36 @@ extension Intake {
         let request = Request.launch(body)
         let image = try await context.store.image(body.imageID)
         guard let image, image.isVisible(to: body.owner, for: .launch) else {
-            return try await record(.rejected(.noImage(body.imageID)), to: request, reply)
+            return try await record(.rejected(.noImage(body.imageID)), to: request, reply, circumstances)
         }
         if let refusal = image.refusal(of: Operation.launch) {
-            return try await record(.rejected(refusal), to: request, reply)
+            return try await record(.rejected(refusal), to: request, reply, circumstances)
         }
         let launch: Launch
         do throws(Rejection) {
             let instance = InstanceID(known: newID("i"))
             launch = try Launch(body, as: instance, of: image, limits: context.options.limits)
         } catch {
-            return try await record(.rejected(error), to: request, reply)
+            return try await record(.rejected(error), to: request, reply, circumstances)
         }
         guard body.dryRun == true else {
             return try await grant(.launch(launch), image.id, request, reply, circumstances)
         }
         if let refusal = image.refusal(of: .launch(launch), by: body.owner, limits: context.options.limits) {
-            return try await record(.rejected(refusal), to: request, reply)
+            return try await record(.rejected(refusal), to: request, reply, circumstances)
         }
         var answer = Answer.accepted(image.id, image.status)
         answer.disks = launch.disks
-        return try await record(answer, to: request, reply)
+        return try await record(answer, to: request, reply, circumstances)
     }
 
     /// Read anew each time: what an image was like when somebody asked first is no answer today. So it is not recorded,
     /// and goes only to who waits for a reply.
-    private func describe(_ body: DescribeRequest, _ reply: ReplyAddress?) async throws(StoreError) -> Settlement {
+    private func describe(
+        _ body: DescribeRequest,
+        _ reply: ReplyAddress?,
+        _ circumstances: Circumstances
+    ) async throws(StoreError) -> Settlement {
         var answer = Answer.accepted()
         if let id = body.imageID {
             let image = try await context.store.image(id)
@@ -152,19 +158,21 @@ extension Intake {
             answer.images = images.map { ImageView($0, for: body.owner) }
             if images.count == body.query.limit { answer.nextPage = images.last.map { ImagePage(after: $0) } }
         }
-        return Settlement(answer: answer, outgoing: reply.map { [answer.outgoing(to: $0, for: body.identity)] } ?? [])
+        let message = reply.map { answer.outgoing(to: $0, for: body.identity, under: circumstances.trace) }
+        return Settlement(answer: answer, outgoing: message.map { [$0] } ?? [])
     }
 
     /// Everything that can be known beforehand, and nothing done.
     private func rehearse(
         _ request: Request,
         _ plan: Plan,
-        _ reply: ReplyAddress?
+        _ reply: ReplyAddress?,
+        _ circumstances: Circumstances
     ) async throws(StoreError) -> Settlement? {
         let owner = request.identity.owner
         let standing = try await context.store.quota(of: owner)
         if let refusal = standing.limits.refusal(of: plan.quota, beside: standing.used) {
-            return try await record(.rejected(refusal), to: request, reply)
+            return try await record(.rejected(refusal), to: request, reply, circumstances)
         }
         var lines: [Announcement] = []
         for image in try await context.store.images(ImageQuery(status: .available, limit: Self.sampleSize)) {
@@ -179,7 +187,7 @@ extension Intake {
             }
         } catch {
             if Task.isCancelled { return nil }
-            return try await record(.rejected(Rejection(error.code, error.message)), to: request, reply)
+            return try await record(.rejected(Rejection(error.code, error.message)), to: request, reply, circumstances)
         }
         var answer = Answer.accepted()
         answer.dryRun = DryRun(
@@ -189,7 +197,7 @@ extension Intake {
             quota: standing,
             rates: CopyRates(of: lines)
         )
-        return try await record(answer, to: request, reply)
+        return try await record(answer, to: request, reply, circumstances)
     }
 
     /// - Returns: `nil` when this worker stops meanwhile. A driver that was interrupted says nothing of the request.

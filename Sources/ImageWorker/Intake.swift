@@ -1,5 +1,6 @@
 import ImageCore
 import Logging
+import Tracing
 
 /// Turns a request into an image with a plan, or into a refusal. Either is recorded, so that a repetition is answered
 /// the same.
@@ -7,10 +8,18 @@ struct Intake {
     let context: WorkerContext
 
     func handle(_ delivery: any IncomingDelivery) async {
-        let message = delivery.message
-        guard let operation = Operation(rawValue: message.routingKey) else {
-            return await context.park(delivery, reason: "there is no operation \(message.routingKey)")
+        guard let operation = Operation(rawValue: delivery.message.routingKey) else {
+            return await context.park(delivery, reason: "there is no operation \(delivery.message.routingKey)")
         }
+        let span = context.beginSpan(operation.rawValue, under: delivery.message.trace)
+        defer { span.end() }
+        span.attributes["goldsmith.worker"] = context.options.id.text
+        let trace = context.trace(of: span, else: delivery.message.trace)
+        await handle(TracedDelivery(delivery, under: trace), operation, span)
+    }
+
+    private func handle(_ delivery: any IncomingDelivery, _ operation: Operation, _ span: any Span) async {
+        let message = delivery.message
         guard !message.holdsZero else {
             return await context.park(delivery, reason: "reply_to or correlation_id holds a zero character")
         }
@@ -23,11 +32,14 @@ struct Intake {
             )
             let owner = request.identity.owner
             if let refusal = context.options.authority.refusal(of: message.userID, for: owner) {
-                return await deny(refusal, operation, request.identity, delivery)
+                return await deny(refusal, operation, request.identity, delivery, span)
             }
-            await settle(delivery, operation) { () async throws(StoreError) in try await answer(request, for: message) }
+            span.attributes["goldsmith.owner"] = owner.text
+            await settle(delivery, operation, span) { () async throws(StoreError) in
+                try await answer(request, for: message)
+            }
         } catch {
-            await refuse(error, operation, delivery)
+            await refuse(error, operation, delivery, span)
         }
     }
 
@@ -36,10 +48,12 @@ struct Intake {
         _ refusal: Rejection,
         _ operation: Operation,
         _ identity: RequestIdentity,
-        _ delivery: any IncomingDelivery
+        _ delivery: any IncomingDelivery,
+        _ span: any Span
     ) async {
         let message = delivery.message
         context.watch.answered(operation, refusal.code)
+        span.fail(refusal.code, refusal.message)
         context.logger.warning(
             "request denied",
             metadata: [
@@ -56,20 +70,26 @@ struct Intake {
             return delivery.giveBack()
         }
         if let address = message.replyAddress {
-            let reply = Answer.rejected(refusal).outgoing(to: address, for: identity)
+            let reply = Answer.rejected(refusal).outgoing(to: address, for: identity, under: message.trace)
             _ = await context.publisher.publish([reply])
         }
         delivery.ack()
     }
 
-    private func refuse(_ unusable: UnusableRequest, _ operation: Operation, _ delivery: any IncomingDelivery) async {
+    private func refuse(
+        _ unusable: UnusableRequest,
+        _ operation: Operation,
+        _ delivery: any IncomingDelivery,
+        _ span: any Span
+    ) async {
         let message = delivery.message
         guard let identity = unusable.identity else {
             context.watch.answered(operation, unusable.rejection.code)
+            span.fail(unusable.rejection.code, unusable.rejection.message)
             // Nobody can be told apart to record an answer for. Whoever waits for a reply gets one; a human gets the
             // message.
             if let address = message.replyAddress {
-                let reply = Answer.rejected(unusable.rejection).outgoing(to: address, for: nil)
+                let reply = Answer.rejected(unusable.rejection).outgoing(to: address, for: nil, under: message.trace)
                 _ = await context.publisher.publish([reply])
             }
             return await context.park(
@@ -79,15 +99,17 @@ struct Intake {
         }
         // Before anything else is said: what a stranger sends must not be recorded, however it is spelt.
         if let refusal = context.options.authority.refusal(of: message.userID, for: identity.owner) {
-            return await deny(refusal, operation, identity, delivery)
+            return await deny(refusal, operation, identity, delivery, span)
         }
-        await settle(delivery, operation) { () async throws(StoreError) in
+        var circumstances = Circumstances(now: context.time.now())
+        circumstances.trace = message.trace
+        await settle(delivery, operation, span) { [circumstances] () async throws(StoreError) in
             try await context.store.reject(
                 identity,
                 fingerprint: "unusable " + String(decoding: message.body.prefix(4096), as: UTF8.self),
                 unusable.rejection,
                 reply: message.replyAddress,
-                at: context.time.now()
+                in: circumstances
             )
         }
     }
@@ -95,6 +117,7 @@ struct Intake {
     private func settle(
         _ delivery: any IncomingDelivery,
         _ operation: Operation,
+        _ span: any Span,
         _ decide: @Sendable () async throws(StoreError) -> Settlement?
     ) async {
         do {
@@ -103,6 +126,8 @@ struct Intake {
             metadata["image.id"] = settlement.answer.imageId?.text
             metadata["code"] = settlement.answer.code?.rawValue
             context.watch.answered(operation, settlement.answer.code)
+            span.attributes["goldsmith.image.id"] = settlement.answer.imageId?.text
+            if let code = settlement.answer.code { span.fail(code, settlement.answer.message ?? "") }
             metadata["trace.id"] = delivery.message.trace?.traceID
             metadata["operation"] = operation.rawValue
             context.logger.info("request answered", metadata: metadata.mapValues { "\($0)" })

@@ -49,6 +49,7 @@ extension KeptMessage {
             messageID: message.messageID,
             correlationID: message.correlationID,
             replyTo: message.replyTo,
+            trace: message.trace,
             body: message.body
         )
     }

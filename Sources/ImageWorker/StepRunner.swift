@@ -1,6 +1,6 @@
 import ImageCore
 import Logging
-import Synchronization
+import Tracing
 
 /// Carries out one job: ask the store for it, work under a lease, write down what came of it, send, ack.
 struct StepRunner {
@@ -85,6 +85,8 @@ struct StepRunner {
         if let trace = grant.image.trace { beginning["trace.id"] = "\(trace.traceID)" }
         log(message, .info, "job begun", beginning)
         let began = context.time.now()
+        let span = beginSpan(grant, message)
+        defer { span.end() }
         let watch = context.watch
         watch.begins(grant.job)
         let progress = LatestProgress { watch.copied($0, for: grant.job) }
@@ -95,12 +97,15 @@ struct StepRunner {
         defer { holding.cancel() }
         let (result, isLost) = await withTaskGroup(of: Signal.self) { group in
             group.addTask {
-                let steps = Steps(driver: context.driver)
-                do throws(StepFailure) {
-                    let output = try await steps.perform(grant) { progress.set($0) }
-                    return .finished(.success(output))
-                } catch {
-                    return .finished(.failure(error))
+                // The driver's own spans, if it makes any, belong to this one.
+                await ServiceContext.withValue(span.context) {
+                    let steps = Steps(driver: context.driver)
+                    do throws(StepFailure) {
+                        let output = try await steps.perform(grant) { progress.set($0) }
+                        return .finished(.success(output))
+                    } catch {
+                        return .finished(.failure(error))
+                    }
                 }
             }
             group.addTask { await keepLease(grant, progress) }
@@ -122,12 +127,14 @@ struct StepRunner {
         watch.rests(grant.job, after: duration)
         let (followUps, outcome) = try await conclude(grant, result, isLost: isLost)
         watch.ended(grant.job, outcome)
+        span.attributes["goldsmith.outcome"] = outcome.rawValue
         let seconds = duration / .seconds(1)
         var facts: Logger.Metadata = ["seconds": "\(seconds)", "outcome": "\(outcome.rawValue)"]
         facts["trace.id"] = beginning["trace.id"]
         if case .failure(let failure) = result {
             facts["error"] = "\(failure.message)"
             facts["code"] = "\(failure.code.rawValue)"
+            span.fail(failure.code, failure.message)
             log(message, .warning, isLost ? "job stopped, it is no longer wanted here" : "job's attempt failed", facts)
         } else {
             log(message, .info, "job done", facts)
@@ -135,6 +142,16 @@ struct StepRunner {
         await announcing.value
         await context.send(followUps)
         delivery.ack()
+    }
+
+    private func beginSpan(_ grant: Grant, _ message: JobMessage) -> any Span {
+        let span = context.beginSpan(grant.job, of: grant.image.id, under: grant.image.trace)
+        span.updateAttributes { attributes in
+            attributes["goldsmith.attempt"] = message.attempt
+            attributes["goldsmith.fence"] = grant.fence
+            attributes["goldsmith.worker"] = context.options.id.text
+        }
+        return span
     }
 
     /// Gives the delivery back to the queue, in the form of a watch job, when the work outlasts `hold`.
@@ -248,47 +265,5 @@ struct StepRunner {
         metadata["job"] = "\(message.job)"
         metadata["attempt"] = "\(message.attempt)"
         context.logger.log(level: level, text, metadata: metadata)
-    }
-}
-
-/// The last progress a driver told of, from whichever thread it works on.
-private final class LatestProgress: Sendable {
-    private let latest = Mutex<CopyProgress?>(nil)
-    private let moved: @Sendable (Int64) -> Void
-
-    /// - Parameter moved: gets the bytes done since the last call.
-    init(moved: @escaping @Sendable (Int64) -> Void) { self.moved = moved }
-
-    var value: CopyProgress? { latest.withLock { $0 } }
-    func set(_ progress: CopyProgress) {
-        let before = latest.withLock { latest in
-            defer { latest = progress }
-            return latest?.doneBytes ?? 0
-        }
-        moved(progress.doneBytes - before)
-    }
-}
-
-/// Tells the world how far a job is: one event at a time, and what comes while the broker is busy is dropped.
-private final class ProgressAnnouncer: Sendable {
-    private let publisher: any MessagePublisher
-    private let isBusy = Atomic(false)
-    private let last = Mutex<CopyProgress?>(nil)
-
-    init(publisher: any MessagePublisher) { self.publisher = publisher }
-
-    func offer(_ event: CloudEvent, _ trace: TraceContext?) {
-        let isNews = last.withLock { last in
-            defer { last = event.data.progress }
-            return last != event.data.progress
-        }
-        guard isNews, !isBusy.exchange(true, ordering: .acquiring) else { return }
-        // Unstructured on purpose: whoever renews a lease must not wait for a broker.
-        Task {
-            var message = event.outgoing()
-            message.trace = trace
-            _ = await publisher.publish([message])
-            isBusy.store(false, ordering: .releasing)
-        }
     }
 }

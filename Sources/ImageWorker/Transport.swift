@@ -62,6 +62,23 @@ public protocol IncomingDelivery: Sendable {
     func refuse()
 }
 
+/// A delivery whose message says where in a trace it is handled, and no longer where it was sent.
+struct TracedDelivery: IncomingDelivery {
+    let message: IncomingMessage
+    private let original: any IncomingDelivery
+
+    init(_ original: any IncomingDelivery, under trace: TraceContext?) {
+        self.original = original
+        var message = original.message
+        message.trace = trace
+        self.message = message
+    }
+
+    func ack() { original.ack() }
+    func giveBack() { original.giveBack() }
+    func refuse() { original.refuse() }
+}
+
 /// Sends messages and waits until the broker has them.
 public protocol MessagePublisher: Sendable {
     /// - Returns: those that were confirmed.

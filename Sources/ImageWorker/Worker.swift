@@ -2,6 +2,7 @@ public import AMQPClient
 public import ImageCore
 public import Logging
 public import ServiceLifecycle
+public import Tracing
 
 /// One worker process: serves its lanes until it is told to stop, then drains.
 ///
@@ -25,7 +26,8 @@ public struct Worker: Service {
         time: any Timekeeper,
         random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
         logger: Logger,
-        watch: WorkerWatch = WorkerWatch()
+        watch: WorkerWatch = WorkerWatch(),
+        tracer: any Tracer = NoOpTracer()
     ) {
         let name = "goldsmith worker \(options.id)"
         // Two connections: under a memory alarm the broker stops reading from one that publishes, and acknowledgements
@@ -52,7 +54,8 @@ public struct Worker: Service {
             time: time,
             random: random,
             logger: logger,
-            watch: watch
+            watch: watch,
+            tracer: tracer
         )
         watch.begins(options, at: time.now())
         watch.lend(

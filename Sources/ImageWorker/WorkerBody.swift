@@ -1,5 +1,6 @@
 package import ImageCore
 package import Logging
+package import Tracing
 
 /// What one worker process does with what comes to it, free of the broker's types: `Worker` runs it over RabbitMQ, the
 /// simulation over a broker in memory.
@@ -16,7 +17,8 @@ package struct WorkerBody: Sendable {
         time: any Timekeeper,
         random: @escaping @Sendable () -> Double,
         logger: Logger,
-        watch: WorkerWatch = WorkerWatch()
+        watch: WorkerWatch = WorkerWatch(),
+        tracer: any Tracer = NoOpTracer()
     ) {
         self.gauge = gauge
         context = WorkerContext(
@@ -27,7 +29,8 @@ package struct WorkerBody: Sendable {
             time: time,
             random: random,
             logger: logger,
-            watch: watch
+            watch: watch,
+            tracer: tracer
         )
     }
 

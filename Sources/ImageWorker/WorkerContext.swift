@@ -1,6 +1,7 @@
 import ImageCore
 import Logging
 import Synchronization
+import Tracing
 
 /// What every handler of a worker has at hand.
 struct WorkerContext: Sendable {
@@ -13,6 +14,7 @@ struct WorkerContext: Sendable {
     let random: @Sendable () -> Double
     let logger: Logger
     var watch = WorkerWatch()
+    var tracer: any Tracer = NoOpTracer()
     let breakers = OutageBreakers()
 
     /// How long a handler tries to reach what is out of reach: well below the half hour after which a broker closes the

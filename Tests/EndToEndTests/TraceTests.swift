@@ -1,5 +1,5 @@
 import AMQPClient
-import FoundationEssentials
+import Foundation
 import GoldsmithTestSupport
 import Testing
 
@@ -53,6 +53,71 @@ struct TraceTests {
             }
             await consumer.close()
             #expect(seen.values.allSatisfy { $0 >= 9 }, "\(seen)")
+        }
+    }
+
+    @Test(
+        "spans lead from the upstream's to the last replica, sent to a receiver that was busy first, and with its password"
+    )
+    func exported() async throws {
+        try await SpanReceiver.with(refusing: 1) { receiver in
+            let environment = [
+                "GOLDSMITH_OTLP_ENDPOINT": "http://127.0.0.1:\(receiver.port)",
+                "GOLDSMITH_OTLP_HEADERS": "authorization=Bearer%20hunter2",
+                "GOLDSMITH_LOG_LEVEL": "trace",
+            ]
+            try await Dev.with(workers: 2, environment: environment) { dev in
+                let sample = try await dev.run(
+                    "instance",
+                    "sample",
+                    "--id",
+                    "i-acct-1",
+                    "--owner",
+                    "acct-1",
+                    "--mib",
+                    "1"
+                )
+                #expect(sample.code == 0, "\(sample.complaint)")
+                let endpoint = try AMQPEndpoint(parsing: try #require(dev.facts).amqpUrl)
+                try await request("acct-1", Self.parent, endpoint)
+                let isTold = await eventually(within: .seconds(60)) {
+                    receiver.spans.filter { $0.name == "replicate" && $0["goldsmith.outcome"] == "done" }.count == 2
+                }
+                #expect(isTold)
+                let spans = receiver.spans
+                let first = try #require(spans.first { $0.name == "image.create" })
+                #expect(first.parentSpanId == "00f067aa0ba902b7")
+                #expect(spans.allSatisfy { $0.traceId == "4bf92f3577b34da6a3ce929d0e0e4736" })
+                #expect(spans.filter { $0.name != first.name }.allSatisfy { $0.parentSpanId == first.spanId })
+                #expect(Set(spans.map(\.name)).isSuperset(of: ["stop-check", "system-disk", "replicate"]))
+                #expect(receiver.authorizations == ["Bearer hunter2"])
+                for number in 1...2 {
+                    let log = try String(contentsOfFile: "\(dev.data)/logs/worker-\(number).log", encoding: .utf8)
+                    let isDiscreet = !log.contains("hunter2")
+                    #expect(isDiscreet)
+                }
+                let doctor = try await Program.run(["doctor", "--quick", "--data", dev.data], environment: environment)
+                #expect(doctor.output.contains("traces: "), "\(doctor.output)")
+                #expect(!doctor.output.contains("hunter2"))
+            }
+        }
+    }
+
+    @Test("an address of a receiver that is none, or headers that are none, are refused, and not repeated")
+    func malformed() async throws {
+        for endpoint in ["collector:4318", "ftp://h", "http://u:hunter2@h", "http://h/?a=b", ""] {
+            let refused = try await Program.run(["worker"], environment: ["GOLDSMITH_OTLP_ENDPOINT": endpoint])
+            #expect(refused.code == 2, "\(endpoint): \(refused.complaint)")
+            #expect(refused.complaint.contains("GOLDSMITH_OTLP_ENDPOINT"), "\(refused.complaint)")
+            #expect(!refused.complaint.contains("hunter2"))
+        }
+        for headers in ["hunter2", "a b=hunter2", "a=hunter2%0Ab: c"] {
+            let refused = try await Program.run(
+                ["worker"],
+                environment: ["GOLDSMITH_OTLP_ENDPOINT": "http://h", "GOLDSMITH_OTLP_HEADERS": headers]
+            )
+            #expect(refused.code == 2 && refused.complaint.contains("GOLDSMITH_OTLP_HEADERS"), "\(refused.complaint)")
+            #expect(!refused.complaint.contains("hunter2"))
         }
     }
 

@@ -142,7 +142,7 @@ struct RetryTests {
 }
 
 /// A number that runs down.
-private final class SharedCounter: Sendable {
+final class SharedCounter: Sendable {
     private let left: Mutex<Int>
 
     init(_ count: Int) { left = Mutex(count) }

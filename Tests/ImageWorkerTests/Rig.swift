@@ -5,6 +5,7 @@ import ImageStore
 import Logging
 import SQLAccess
 import Testing
+import Tracing
 
 @testable import ImageWorker
 
@@ -46,6 +47,7 @@ struct Rig: Sendable {
         plan: CrashPlan = CrashPlan(),
         store: Interceptor? = nil,
         driver: Interceptor? = nil,
+        tracer: any Tracer = NoOpTracer(),
         adjust: (inout WorkerOptions) -> Void = { _ in }
     ) -> TestWorker {
         var options = WorkerOptions(id: WorkerID(known: name))
@@ -58,7 +60,8 @@ struct Rig: Sendable {
             publisher: plan.publisher(broker),
             time: plan.time(time),
             random: { dice.share() },
-            logger: log.logger
+            logger: log.logger,
+            tracer: tracer
         )
         return TestWorker(context: context, broker: broker, plan: plan)
     }
@@ -71,7 +74,8 @@ struct Rig: Sendable {
         id: String = "r1",
         _ fields: [String: JSONValue] = [:],
         replyTo: String? = "answers",
-        userID: String? = nil
+        userID: String? = nil,
+        trace: TraceContext? = nil
     ) {
         var body: [String: JSONValue] = ["requestId": .string(id), "owner": .string("acct-1")]
         if operation == .create {
@@ -80,16 +84,16 @@ struct Rig: Sendable {
             body["dataDisks"] = .string("all")
         }
         body.merge(fields) { $1 }
-        broker.send(
-            IncomingMessage(
-                routingKey: operation.rawValue,
-                messageID: id,
-                correlationID: "corr-\(id)",
-                replyTo: replyTo,
-                userID: userID,
-                body: CanonicalJSON.bytes(JSONValue.object(body))
-            )
+        var message = IncomingMessage(
+            routingKey: operation.rawValue,
+            messageID: id,
+            correlationID: "corr-\(id)",
+            replyTo: replyTo,
+            userID: userID,
+            body: CanonicalJSON.bytes(JSONValue.object(body))
         )
+        message.trace = trace
+        broker.send(message)
     }
 
     /// The only image there is.

@@ -163,13 +163,20 @@ extension Effect {
 
 extension Answer {
     /// The reply to one request. Its id names the request, so that a requester can tell a second copy.
-    public func outgoing(to address: ReplyAddress, for identity: RequestIdentity?) -> OutgoingMessage {
-        OutgoingMessage(
+    /// - Parameter trace: where in a trace the request was answered.
+    public func outgoing(
+        to address: ReplyAddress,
+        for identity: RequestIdentity?,
+        under trace: TraceContext?
+    ) -> OutgoingMessage {
+        var message = OutgoingMessage(
             id: "reply/\(identity.map { "\($0.owner)/\($0.requestID)" } ?? "unknown")",
             destination: .reply,
             routingKey: address.queue,
             correlationID: address.correlationID,
             body: CanonicalJSON.text(self)
         )
+        message.trace = trace
+        return message
     }
 }

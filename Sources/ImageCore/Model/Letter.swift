@@ -173,6 +173,8 @@ public struct KeptMessage: Equatable, Sendable {
     public var messageID: String?
     public var correlationID: String?
     public var replyTo: String?
+    /// Where in a trace it was sent. Absent: nobody traces it.
+    public var trace: TraceContext?
     public var body: [UInt8]
 
     public init(
@@ -181,6 +183,7 @@ public struct KeptMessage: Equatable, Sendable {
         messageID: String?,
         correlationID: String?,
         replyTo: String?,
+        trace: TraceContext? = nil,
         body: [UInt8]
     ) {
         self.routingKey = routingKey
@@ -188,6 +191,7 @@ public struct KeptMessage: Equatable, Sendable {
         self.messageID = messageID
         self.correlationID = correlationID
         self.replyTo = replyTo
+        self.trace = trace
         self.body = body
     }
 
@@ -208,8 +212,9 @@ public struct KeptMessage: Equatable, Sendable {
     public func replay(_ number: Int, of letter: LetterID) -> OutgoingMessage? {
         guard let text else { return nil }
         let id = "\(letter)\(Self.replayMark)\(number)"
+        var message: OutgoingMessage
         if Step(rawValue: routingKey) != nil {
-            return OutgoingMessage(
+            message = OutgoingMessage(
                 id: id,
                 destination: .jobs,
                 routingKey: routingKey,
@@ -217,25 +222,29 @@ public struct KeptMessage: Equatable, Sendable {
                 correlationID: correlationID,
                 body: text
             )
+        } else if Operation(rawValue: routingKey) != nil {
+            message = OutgoingMessage(
+                // It stands in for a missing request id, so what came with the request stays.
+                id: messageID ?? id,
+                destination: .requests,
+                routingKey: routingKey,
+                contentType: contentType ?? "",
+                correlationID: correlationID,
+                replyTo: replyTo,
+                body: text
+            )
+        } else {
+            return nil
         }
-        guard Operation(rawValue: routingKey) != nil else { return nil }
-        return OutgoingMessage(
-            // It stands in for a missing request id, so what came with the request stays.
-            id: messageID ?? id,
-            destination: .requests,
-            routingKey: routingKey,
-            contentType: contentType ?? "",
-            correlationID: correlationID,
-            replyTo: replyTo,
-            body: text
-        )
+        message.trace = trace
+        return message
     }
 }
 
 /// As JSON: the body as text where it is one, else in base 64.
 extension KeptMessage: Codable {
     private enum CodingKeys: String, CodingKey {
-        case routingKey, contentType, messageId, correlationId, replyTo, text, base64
+        case routingKey, contentType, messageId, correlationId, replyTo, trace, text, base64
     }
 
     public init(from decoder: any Decoder) throws {
@@ -252,6 +261,7 @@ extension KeptMessage: Codable {
             messageID: try fields.decodeIfPresent(String.self, forKey: .messageId),
             correlationID: try fields.decodeIfPresent(String.self, forKey: .correlationId),
             replyTo: try fields.decodeIfPresent(String.self, forKey: .replyTo),
+            trace: try fields.decodeIfPresent(TraceContext.self, forKey: .trace),
             body: body
         )
     }
@@ -263,6 +273,7 @@ extension KeptMessage: Codable {
         try fields.encodeIfPresent(messageID, forKey: .messageId)
         try fields.encodeIfPresent(correlationID, forKey: .correlationId)
         try fields.encodeIfPresent(replyTo, forKey: .replyTo)
+        try fields.encodeIfPresent(trace, forKey: .trace)
         if let text {
             try fields.encode(text, forKey: .text)
         } else {

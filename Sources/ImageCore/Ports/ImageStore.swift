@@ -40,7 +40,7 @@ public protocol ImageStore: Sendable {
         _ answer: Answer,
         to request: Request,
         reply: ReplyAddress?,
-        at now: Timestamp
+        in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement
 
     /// Records that a request was refused.
@@ -49,7 +49,7 @@ public protocol ImageStore: Sendable {
         fingerprint: String,
         _ rejection: Rejection,
         reply: ReplyAddress?,
-        at now: Timestamp
+        in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement
 
     // MARK: Jobs

@@ -80,10 +80,10 @@ public struct InterceptedStore: ImageStore {
         _ answer: Answer,
         to request: Request,
         reply: ReplyAddress?,
-        at now: Timestamp
+        in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement {
         try await call("record") { () async throws(StoreError) in
-            try await store.record(answer, to: request, reply: reply, at: now)
+            try await store.record(answer, to: request, reply: reply, in: circumstances)
         }
     }
 
@@ -99,10 +99,10 @@ public struct InterceptedStore: ImageStore {
         fingerprint: String,
         _ rejection: Rejection,
         reply: ReplyAddress?,
-        at now: Timestamp
+        in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement {
         try await call("reject") { () async throws(StoreError) in
-            try await store.reject(identity, fingerprint: fingerprint, rejection, reply: reply, at: now)
+            try await store.reject(identity, fingerprint: fingerprint, rejection, reply: reply, in: circumstances)
         }
     }
 

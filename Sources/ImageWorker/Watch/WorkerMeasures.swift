@@ -91,6 +91,13 @@ enum WorkerMeasures {
         .histogram([0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 30]),
         "From handing messages over to the last of their confirms."
     )
+    static let spans = Measure(
+        "goldsmith_spans_total",
+        .counter,
+        by: ["outcome"],
+        known: [["exported"], ["failed"], ["dropped"]],
+        "Spans of traces, by what became of them: taken by the receiver, refused or not reached, or no room for them."
+    )
     static let connected = Measure(
         "goldsmith_broker_connected",
         .gauge,
@@ -159,7 +166,8 @@ enum WorkerMeasures {
 
     static let all = [
         jobsBegun, jobsEnded, jobsRunning, jobSeconds, copiedBytes, requests, parked, resent, orphans, published,
-        publishSeconds, connected, reconnects, silence, queueMessages, queueConsumers, ready, storeUp, images, outbox,
+        publishSeconds, spans, connected, reconnects, silence, queueMessages, queueConsumers, ready, storeUp, images,
+        outbox,
         outboxAge, leases, letters, overdue, build, memory, processor, files, started,
     ]
 }

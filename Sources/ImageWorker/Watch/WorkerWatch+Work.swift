@@ -32,6 +32,11 @@ extension WorkerWatch {
         board.observe(duration / .seconds(1), in: WorkerMeasures.publishSeconds)
     }
 
+    /// Tells what became of spans that were to be sent: `exported`, `failed` or `dropped`.
+    public func exported(_ count: Int, _ outcome: String) {
+        board.add(Double(count), to: WorkerMeasures.spans, outcome)
+    }
+
     func parked() { board.add(to: WorkerMeasures.parked) }
     func resent(_ count: Int) { board.add(Double(count), to: WorkerMeasures.resent) }
     func deletedOrphan() { board.add(to: WorkerMeasures.orphans) }

@@ -1,15 +1,8 @@
 import FoundationEssentials
-import Subprocess
-import SystemPackage
 
 /// Asks the broker's management plugin what AMQP does not tell: rates, unacknowledged messages, alarms, rights.
-///
-/// By way of `curl`, which knows proxies, TLS and time-outs; the password goes in by its standard input, where nobody
-/// else on the machine can read it.
 struct ManagementAPI: Sendable {
-    static let program = "/usr/bin/curl"
     private static let limit = 16 << 20
-    private static let patience = 10
 
     let address: ManagementAddress
 
@@ -29,41 +22,13 @@ struct ManagementAPI: Sendable {
     }
 
     private func fetch(_ path: String) async throws(Failure) -> String {
-        let options = """
-            silent
-            show-error
-            fail
-            max-time = \(Self.patience)
-            proto = "=http,https"
-            user = "\(escaped("\(address.user):\(address.password)"))"
-            url = "\(escaped("\(address.base)/\(path)"))"
-
-            """
-        do {
-            let result = try await Subprocess.run(
-                .path(FilePath(Self.program)),
-                // First of all: whoever's .curlrc must not change what is asked.
-                arguments: ["--disable", "--config", "-"],
-                input: .string(options),
-                output: .string(limit: Self.limit),
-                error: .string(limit: 4096)
+        do throws(Curl.Failure) {
+            return try await Curl.run(
+                [("fail", nil), ("user", "\(address.user):\(address.password)"), ("url", "\(address.base)/\(path)")],
+                limit: Self.limit
             )
-            guard result.terminationStatus.isSuccess else {
-                let reason = result.standardError.split(separator: "\n").first ?? "curl: it failed"
-                throw Failure(message: "the management plugin does not answer: \(reason)")
-            }
-            return result.standardOutput
-        } catch let failure as Failure {
-            throw failure
         } catch {
-            throw Failure(message: "\(Self.program) cannot be run; install curl")
-        }
-    }
-
-    private func escaped(_ text: String) -> String {
-        text.reduce(into: "") { result, character in
-            if character == "\\" || character == "\"" { result.append("\\") }
-            result.append(character)
+            throw Failure(message: "the management plugin does not answer: \(error)")
         }
     }
 }

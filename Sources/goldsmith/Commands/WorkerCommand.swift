@@ -4,8 +4,10 @@ import CMalloc
 import ImageCore
 import ImageWorker
 import Logging
+import OTLPTracing
 import OperatorConsole
 import ServiceLifecycle
+import Tracing
 import UnixSignals
 
 struct WorkerCommand: AsyncParsableCommand {
@@ -66,6 +68,8 @@ struct WorkerRun: AsyncParsableCommand {
         // All settings before anything is made: a typo must leave nothing behind.
         let options = try await settings.workerOptions()
         let monitored = try await settings.metricsListen()
+        let receiver = try await settings.spanReceiver()
+        let ratio = try await settings.spanRatio()
         if try await settings.logFormat() == .json { logger[metadataKey: "worker"] = "\(options.id)" }
         let endpoint = try await settings.endpoint()
         if options.authority == .users([:]) {
@@ -78,6 +82,7 @@ struct WorkerRun: AsyncParsableCommand {
         let store = try await settings.openStore(makesIt: true)
         let driver = try await settings.workerDriver(logger)
         let watch = WorkerWatch()
+        let tracing = receiver.map { SpanPipeline(to: $0, keeping: ratio, by: options, watch, logger) }
         let worker = Worker(
             endpoint: endpoint,
             topology: try await settings.topology(),
@@ -86,12 +91,14 @@ struct WorkerRun: AsyncParsableCommand {
             options: options,
             time: SystemTime(),
             logger: logger,
-            watch: watch
+            watch: watch,
+            tracer: tracing?.tracer ?? NoOpTracer()
         )
-        // The last to stop, so that a worker that drains still shows it.
         let monitor = monitored.map { Monitor(of: watch, on: $0, logger) }
+        // They stop from the last to the first: a worker that drains still shows it, and its last spans are sent.
+        let companions: [(any Service)?] = [monitor, tracing?.exporter]
         var group = ServiceGroupConfiguration(
-            services: (monitor.map { [.init(service: $0)] } ?? [])
+            services: companions.compactMap { $0 }.map { .init(service: $0) }
                 + [.init(service: worker, successTerminationBehavior: .gracefullyShutdownGroup)],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
@@ -110,6 +117,37 @@ struct WorkerRun: AsyncParsableCommand {
                 advice: "does another process have this port? Several workers on one machine need one each, or port 0"
             )
         }
+    }
+}
+
+/// What makes a worker's spans, and what sends them.
+private struct SpanPipeline {
+    let tracer: OTLPTracer
+    let exporter: SpanExporter
+
+    init(
+        to receiver: OTLPReceiver,
+        keeping ratio: Double,
+        by options: WorkerOptions,
+        _ watch: WorkerWatch,
+        _ logger: Logger
+    ) {
+        let told: @Sendable (SpanExporter.Outcome, Int) -> Void = { watch.exported($1, $0.rawValue) }
+        let buffer = SpanBuffer { told(.dropped, 1) }
+        tracer = OTLPTracer(into: buffer, keeping: ratio)
+        exporter = SpanExporter(
+            from: buffer,
+            of: [
+                "service.name": "goldsmith-worker",
+                "service.version": options.identity.version,
+                "service.instance.id": options.id.text,
+                "host.name": options.identity.host,
+                "process.pid": "\(options.identity.processID)",
+            ],
+            to: receiver,
+            told: told,
+            logger: logger
+        )
     }
 }
 

@@ -31,6 +31,9 @@ enum SettingKey: String, CaseIterable, Sendable {
     case logLevel
     case logFormat
     case metricsListen
+    case otlpEndpoint
+    case otlpHeaders
+    case otlpSampleRatio
     case owner
     case producerPassword
     case workerPassword
@@ -59,7 +62,7 @@ enum SettingKey: String, CaseIterable, Sendable {
     /// Whether it is, or may hold, a password. Then it has no flag and is never repeated.
     var isSecret: Bool {
         let secrets: [SettingKey] = [
-            .amqpUrl, .storeUrl, .managementUrl, .producerPassword, .workerPassword, .operatorPassword,
+            .amqpUrl, .storeUrl, .managementUrl, .otlpHeaders, .producerPassword, .workerPassword, .operatorPassword,
             .consolePassword,
         ]
         return secrets.contains(self)

@@ -28,6 +28,29 @@ extension Settings {
         return options
     }
 
+    /// Where spans go; `nil` when nothing is traced.
+    func spanReceiver() async throws(CommandFailure) -> OTLPReceiver? {
+        let headers = try await text(.otlpHeaders)
+        let receiver = try await parsed(.otlpEndpoint, default: nil, wanted: OTLPReceiver.sentence) {
+            OTLPReceiver($0, headers: nil)
+        }
+        guard receiver != nil, let headers, let endpoint = try await text(.otlpEndpoint) else { return receiver }
+        // They are not repeated: they may hold a password.
+        guard let receiver = OTLPReceiver(endpoint, headers: headers) else {
+            throw CommandFailure(
+                .usage,
+                "setting otlpHeaders (\(SettingKey.otlpHeaders.environmentName)) must be name=value,name=value, each value "
+                    + "percent-encoded"
+            )
+        }
+        return receiver
+    }
+
+    /// Which part of the traces that begin here is kept.
+    func spanRatio() async throws(CommandFailure) -> Double {
+        try await number(.otlpSampleRatio, in: 0...1, default: 1)
+    }
+
     /// How long running work may go on after a request to stop.
     func drain() async throws(CommandFailure) -> Duration {
         .milliseconds(Int64(try await number(.drain, in: 0...3600, default: 20) * 1000))

@@ -75,7 +75,7 @@ struct OutgoingMessageTests {
         let identity = RequestIdentity(owner: owner, requestID: request)
         let replies = ["1", "2"].map { text in
             let address = ReplyAddress(queue: "q", correlationID: text + String(repeating: "c", count: 254))
-            return Answer.accepted(Sample.imageID, .pending).outgoing(to: address, for: identity)
+            return Answer.accepted(Sample.imageID, .pending).outgoing(to: address, for: identity, under: nil)
         }
         #expect(replies[0].id.utf8.count <= 255)
         #expect(replies[0].outboxKey != replies[1].outboxKey, "both who asked get their answer")
@@ -92,7 +92,9 @@ struct OutgoingMessageTests {
     func replies() {
         let address = ReplyAddress(queue: "amq.gen-1", correlationID: "c-1")
         let identity = RequestIdentity(owner: Sample.owner, requestID: Sample.requestID)
-        let accepted = Answer.accepted(Sample.imageID, .pending).outgoing(to: address, for: identity)
+        let trace = TraceContext(parent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", state: nil)
+        let accepted = Answer.accepted(Sample.imageID, .pending).outgoing(to: address, for: identity, under: trace)
+        #expect(accepted.trace == trace)
         #expect(accepted.id == "reply/acct-42/req-1")
         #expect(accepted.routingKey == "amq.gen-1")
         #expect(accepted.correlationID == "c-1")
@@ -102,7 +104,7 @@ struct OutgoingMessageTests {
         let rejected = Answer.rejected(rejection)
         #expect(rejected.rejection == rejection)
         #expect(
-            rejected.outgoing(to: address, for: nil).body
+            rejected.outgoing(to: address, for: nil, under: nil).body
                 == #"{"code":"QUOTA_EXCEEDED","field":"dataDisks","message":"full","status":"rejected"}"#
         )
     }

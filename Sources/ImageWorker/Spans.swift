@@ -1,0 +1,59 @@
+import ImageCore
+import Tracing
+
+/// A worker's spans: one for each request it answers, each attempt at a job, and each dead letter.
+///
+/// A request's span is a child of what the request was sent under, and the parent of all that comes of it: its context is
+/// kept with the image and goes into the headers of every message. Where nothing is exported there are no spans, and the
+/// context is handed on as it came.
+extension WorkerContext {
+    /// - Parameter trace: what it is a child of. Without one a trace begins.
+    func beginSpan(_ name: String, under trace: TraceContext?) -> any Span {
+        var context = ServiceContext.topLevel
+        if let trace { tracer.extract(trace.headers, into: &context, using: TraceHeaders()) }
+        return tracer.startSpan(name, context: context, ofKind: .consumer)
+    }
+
+    /// For work on an image: without a trace of its own there is none, since its other spans would not be in it.
+    func beginSpan(_ job: Job, of image: ImageID, under trace: TraceContext?) -> any Span {
+        guard let trace else { return NoOpTracer.NoOpSpan(context: .topLevel) }
+        let span = beginSpan(job.step.rawValue, under: trace)
+        span.updateAttributes { attributes in
+            attributes["goldsmith.image.id"] = image.text
+            attributes["goldsmith.job"] = job.description
+            attributes["messaging.system"] = "rabbitmq"
+            attributes["messaging.operation.type"] = "process"
+        }
+        return span
+    }
+
+    /// What messages carry that are sent for the span.
+    func trace(of span: any Span, else trace: TraceContext?) -> TraceContext? {
+        var headers: [String: String] = [:]
+        tracer.inject(span.context, into: &headers, using: TraceHeaders())
+        return headers[TraceContext.parentHeader]
+            .flatMap { TraceContext(parent: $0, state: headers[TraceContext.stateHeader]) } ?? trace
+    }
+}
+
+extension Span {
+    /// What went wrong, by its stable code.
+    func fail(_ code: ErrorCode, _ message: String) {
+        attributes["error.type"] = code.rawValue
+        setStatus(SpanStatus(code: .error, message: message))
+    }
+}
+
+extension TraceContext {
+    fileprivate var headers: [String: String] {
+        var headers = [Self.parentHeader: parent]
+        headers[Self.stateHeader] = state
+        return headers
+    }
+}
+
+/// How tracers read and write the headers of Trace Context.
+private struct TraceHeaders: Extractor, Injector {
+    func extract(key: String, from carrier: [String: String]) -> String? { carrier[key] }
+    func inject(_ value: String, forKey key: String, into carrier: inout [String: String]) { carrier[key] = value }
+}
