@@ -11,9 +11,8 @@ struct Intake {
         guard let operation = Operation(rawValue: delivery.message.routingKey) else {
             return await context.park(delivery, reason: "there is no operation \(delivery.message.routingKey)")
         }
-        let span = context.beginSpan(operation.rawValue, under: delivery.message.trace)
+        let span = context.beginSpan(operation, under: delivery.message.trace)
         defer { span.end() }
-        span.attributes["goldsmith.worker"] = context.options.id.text
         let trace = context.trace(of: span, else: delivery.message.trace)
         await handle(TracedDelivery(delivery, under: trace), operation, span)
     }

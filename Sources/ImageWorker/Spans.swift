@@ -7,20 +7,28 @@ import Tracing
 /// kept with the image and goes into the headers of every message. Where nothing is exported there are no spans, and the
 /// context is handed on as it came.
 extension WorkerContext {
-    /// - Parameter trace: what it is a child of. Without one a trace begins.
-    func beginSpan(_ name: String, under trace: TraceContext?) -> any Span {
-        var context = ServiceContext.topLevel
-        if let trace { tracer.extract(trace.headers, into: &context, using: TraceHeaders()) }
-        return tracer.startSpan(name, context: context, ofKind: .consumer)
+    /// For a request. Without a trace one begins, except for a question: those who ask every second how far an image is
+    /// would fill a collector with traces of one span.
+    func beginSpan(_ operation: Operation, under trace: TraceContext?) -> any Span {
+        guard trace != nil || operation != .describe else { return NoOpTracer.NoOpSpan(context: .topLevel) }
+        return beginSpan(operation.rawValue, under: trace)
     }
 
     /// For work on an image: without a trace of its own there is none, since its other spans would not be in it.
     func beginSpan(_ job: Job, of image: ImageID, under trace: TraceContext?) -> any Span {
         guard let trace else { return NoOpTracer.NoOpSpan(context: .topLevel) }
         let span = beginSpan(job.step.rawValue, under: trace)
+        span.attributes["goldsmith.image.id"] = image.text
+        span.attributes["goldsmith.job"] = job.description
+        return span
+    }
+
+    private func beginSpan(_ name: String, under trace: TraceContext?) -> any Span {
+        var context = ServiceContext.topLevel
+        if let trace { tracer.extract(trace.headers, into: &context, using: TraceHeaders()) }
+        let span = tracer.startSpan(name, context: context, ofKind: .consumer)
         span.updateAttributes { attributes in
-            attributes["goldsmith.image.id"] = image.text
-            attributes["goldsmith.job"] = job.description
+            attributes["goldsmith.worker"] = options.id.text
             attributes["messaging.system"] = "rabbitmq"
             attributes["messaging.operation.type"] = "process"
         }

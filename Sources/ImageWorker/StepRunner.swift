@@ -146,11 +146,8 @@ struct StepRunner {
 
     private func beginSpan(_ grant: Grant, _ message: JobMessage) -> any Span {
         let span = context.beginSpan(grant.job, of: grant.image.id, under: grant.image.trace)
-        span.updateAttributes { attributes in
-            attributes["goldsmith.attempt"] = message.attempt
-            attributes["goldsmith.fence"] = grant.fence
-            attributes["goldsmith.worker"] = context.options.id.text
-        }
+        span.attributes["goldsmith.attempt"] = message.attempt
+        span.attributes["goldsmith.fence"] = grant.fence
         return span
     }
 

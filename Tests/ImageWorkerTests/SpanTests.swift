@@ -89,6 +89,19 @@ struct SpanTests {
         #expect(try await rig.image().trace?.parent == parent)
     }
 
+    @Test("a question without a trace begins none, and one with a trace is in it")
+    func questions() async throws {
+        let rig = try await Rig()
+        let worker = rig.worker(tracer: OTLPTracer(into: buffer))
+        rig.request(.describe, id: "q1")
+        try await rig.run(worker)
+        #expect(buffer.take().isEmpty)
+        rig.request(.describe, id: "q2", trace: TraceContext(parent: Self.parent, state: nil))
+        try await rig.run(worker)
+        #expect(buffer.take().map(\.name) == ["image.describe"])
+        #expect(rig.broker.replies.count == 2)
+    }
+
     @Test("without a tracer the context goes on as it came")
     func carried() async throws {
         let rig = try await Rig()
