@@ -81,9 +81,10 @@ extension SQLImageStore {
     private func judge(
         _ id: LetterID,
         evenReplayed: Bool,
+        for operation: String = #function,
         _ decide: @escaping @Sendable (Letter, StoreTransaction) throws(SQLError) -> LetterVerdict
     ) async throws(StoreError) -> LetterVerdict {
-        try await write { (transaction) throws(SQLError) in
+        try await write(for: operation) { (transaction) throws(SQLError) in
             guard try transaction.letterToChange(id) != nil, let letter = try transaction.letter(id) else {
                 return .unknown
             }

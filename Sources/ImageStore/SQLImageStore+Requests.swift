@@ -109,9 +109,17 @@ extension SQLImageStore {
         _ request: Request,
         reply: ReplyAddress?,
         in circumstances: Circumstances,
+        for operation: String = #function,
         _ decide: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Decision
     ) async throws(StoreError) -> Settlement {
-        try await settle(request.identity, fingerprint: request.fingerprint, reply: reply, in: circumstances, decide)
+        try await settle(
+            request.identity,
+            fingerprint: request.fingerprint,
+            reply: reply,
+            in: circumstances,
+            for: operation,
+            decide
+        )
     }
 
     /// One end for each request: the first answer is recorded in the transaction that decides it, and repeated ever after.
@@ -120,10 +128,11 @@ extension SQLImageStore {
         fingerprint: String,
         reply: ReplyAddress?,
         in circumstances: Circumstances,
+        for operation: String = #function,
         _ decide: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Decision
     ) async throws(StoreError) -> Settlement {
         let now = circumstances.now
-        return try await write { (transaction) throws(SQLError) in
+        return try await write(for: operation) { (transaction) throws(SQLError) in
             var decision: Decision
             if let recorded = try transaction.answer(to: identity) {
                 decision = Decision(recorded.answer(to: fingerprint))

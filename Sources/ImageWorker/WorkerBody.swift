@@ -24,7 +24,7 @@ package struct WorkerBody: Sendable {
         context = WorkerContext(
             options: options,
             store: store,
-            driver: driver,
+            driver: WatchedDriver(driver: driver, watch: watch, time: time),
             publisher: publisher,
             time: time,
             random: random,

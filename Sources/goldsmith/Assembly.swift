@@ -25,7 +25,11 @@ extension Settings {
     /// - Parameter makesIt: whether the database and its tables are made when they are missing. Only for what serves: a
     ///   listing that makes an empty database of a mistyped path would say "no images", and one must not change what
     ///   workers of another version are at work on.
-    func openStore(makesIt: Bool = false) async throws(CommandFailure) -> any ImageStore & ImageListing & StoreGauge {
+    /// - Parameter observer: is told of every call of the store.
+    func openStore(
+        makesIt: Bool = false,
+        observer: (@Sendable (StoreCall) -> Void)? = nil
+    ) async throws(CommandFailure) -> any ImageStore & ImageListing & StoreGauge {
         let address = try await storeAddress()
         if !makesIt { try address.mustExist() }
         let database = try address.open()
@@ -45,7 +49,7 @@ extension Settings {
             }
         }
         do throws(StoreError) {
-            return try await SQLImageStore(on: database)
+            return try await SQLImageStore(on: database, observer: observer)
         } catch {
             throw address.failure(error)
         }

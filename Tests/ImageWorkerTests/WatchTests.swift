@@ -1,4 +1,5 @@
 import AMQPClient
+import GoldsmithTestSupport
 import ImageCore
 import Measures
 import Testing
@@ -164,6 +165,30 @@ struct WatchTests {
             "goldsmith_jobs_ended_total{step=\"stop-check\",outcome=\"retried\"} 1",
             "goldsmith_job_seconds_bucket{step=\"stop-check\",le=\"1\"} 1",
             "goldsmith_requests_total{operation=\"image.create\",code=\"QUOTA_EXCEEDED\"} 1",
+        ] { #expect(text.contains(line + "\n"), "\(line)") }
+    }
+
+    @Test("calls of the store and the driver are timed, and told apart by what came of them")
+    func calls() async throws {
+        let rig = try await Rig()
+        let watch = WorkerWatch()
+        watch.called(StoreCall(operation: "begin", duration: .milliseconds(20), repeats: 3, failure: nil))
+        watch.called(StoreCall(operation: "begin", duration: .seconds(9), repeats: 0, failure: .unavailable))
+        let slow: Interceptor = { call in
+            if call.moment == .before { rig.time.advance(by: .seconds(2)) }
+            return .pass
+        }
+        let driver = WatchedDriver(driver: InterceptedDriver(rig.driver, slow), watch: watch, time: rig.time)
+        _ = try await driver.describe(InstanceID(known: "i-web1"), for: nil)
+        await #expect(throws: StepFailure.self) { try await driver.describe(InstanceID(known: "i-none"), for: nil) }
+        let text = watch.metrics(at: start)
+        for line in [
+            "goldsmith_store_seconds_bucket{operation=\"begin\",outcome=\"ok\",le=\"0.005\"} 0",
+            "goldsmith_store_seconds_bucket{operation=\"begin\",outcome=\"ok\",le=\"0.025\"} 1",
+            "goldsmith_store_seconds_sum{operation=\"begin\",outcome=\"unavailable\"} 9",
+            "goldsmith_store_repeats_total{operation=\"begin\"} 3",
+            "goldsmith_driver_seconds_sum{call=\"describe\",code=\"OK\"} 2",
+            "goldsmith_driver_seconds_count{call=\"describe\",code=\"NOT_FOUND\"} 1",
         ] { #expect(text.contains(line + "\n"), "\(line)") }
     }
 }

@@ -22,6 +22,21 @@ enum WorkerMeasures {
         case superseded
     }
 
+    /// How a call of the store ended.
+    enum StoreOutcome: String {
+        case done = "ok"
+        case unavailable
+        case corrupt
+
+        init(_ failure: StoreError.Kind?) {
+            switch failure {
+            case nil: self = .done
+            case .unavailable: self = .unavailable
+            case .corrupt: self = .corrupt
+            }
+        }
+    }
+
     static let jobsBegun = Measure(
         "goldsmith_jobs_begun_total",
         .counter,
@@ -130,6 +145,25 @@ enum WorkerMeasures {
     )
     static let ready = Measure("goldsmith_ready", .gauge, "1 when /readyz says ready, else 0.")
     static let storeUp = Measure("goldsmith_store_up", .gauge, "1 when the store answered this worker's last question.")
+    static let storeSeconds = Measure(
+        "goldsmith_store_seconds",
+        .histogram([0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 15]),
+        by: ["operation", "outcome"],
+        "How long each call of the store took, by how it ended."
+    )
+    static let storeRepeats = Measure(
+        "goldsmith_store_repeats_total",
+        .counter,
+        by: ["operation"],
+        known: ["accept", "begin", "renew", "apply", "markSent"].map { [$0] },
+        "Transactions that were begun anew, because they lost a race or their connection."
+    )
+    static let driverSeconds = Measure(
+        "goldsmith_driver_seconds",
+        .histogram([0.005, 0.05, 0.5, 5, 60, 600, 3600]),
+        by: ["call", "code"],
+        "How long each call of the driver took: OK, or the code of the failure."
+    )
     static let images = Measure("goldsmith_images", .gauge, by: ["status"], "Images in the store, by status.")
     static let outbox = Measure(
         "goldsmith_outbox_messages",
@@ -166,8 +200,9 @@ enum WorkerMeasures {
 
     static let all = [
         jobsBegun, jobsEnded, jobsRunning, jobSeconds, copiedBytes, requests, parked, resent, orphans, published,
-        publishSeconds, spans, connected, reconnects, silence, queueMessages, queueConsumers, ready, storeUp, images,
-        outbox,
+        publishSeconds, spans, connected, reconnects, silence, queueMessages, queueConsumers, ready, storeUp,
+        storeSeconds,
+        storeRepeats, driverSeconds, images, outbox,
         outboxAge, leases, letters, overdue, build, memory, processor, files, started,
     ]
 }

@@ -1,4 +1,4 @@
-import ImageCore
+public import ImageCore
 import Measures
 
 /// What handlers tell of their work.
@@ -35,6 +35,20 @@ extension WorkerWatch {
     /// Tells what became of spans that were to be sent: `exported`, `failed` or `dropped`.
     public func exported(_ count: Int, _ outcome: String) {
         board.add(Double(count), to: WorkerMeasures.spans, outcome)
+    }
+
+    /// Notes a call of the store that has ended.
+    public func called(_ call: StoreCall) {
+        let outcome = WorkerMeasures.StoreOutcome(call.failure).rawValue
+        board.observe(call.duration / .seconds(1), in: WorkerMeasures.storeSeconds, call.operation, outcome)
+        if call.repeats > 0 {
+            board.add(Double(call.repeats), to: WorkerMeasures.storeRepeats, call.operation)
+        }
+    }
+
+    func called(_ call: WatchedDriver.Call, _ failure: StepFailure?, in duration: Duration) {
+        let code = failure?.code.rawValue ?? "OK"
+        board.observe(duration / .seconds(1), in: WorkerMeasures.driverSeconds, call.rawValue, code)
     }
 
     func parked() { board.add(to: WorkerMeasures.parked) }

@@ -79,9 +79,9 @@ struct WorkerRun: AsyncParsableCommand {
             )
         }
         if let exposure = endpoint.exposure { logger.warning("the connection to \(endpoint) \(exposure)") }
-        let store = try await settings.openStore(makesIt: true)
-        let driver = try await settings.workerDriver(logger)
         let watch = WorkerWatch()
+        let store = try await settings.openStore(makesIt: true) { watch.called($0) }
+        let driver = try await settings.workerDriver(logger)
         let tracing = receiver.map { SpanPipeline(to: $0, keeping: ratio, by: options, watch, logger) }
         let worker = Worker(
             endpoint: endpoint,

@@ -1,0 +1,137 @@
+import ImageCore
+
+/// A driver whose calls are timed and counted.
+struct WatchedDriver: ImageDriver {
+    /// The port's functions, as metrics name them.
+    enum Call: String {
+        case describe
+        case instances
+        case locations
+        case checkDisk = "check-disk"
+        case copyBytes = "copy-bytes"
+        case inspectGuest = "inspect-guest"
+        case capture
+        case replicate
+        case convert
+        case launch
+        case handOver = "hand-over"
+        case takeBack = "take-back"
+        case delete
+        case inventory
+    }
+
+    let driver: any ImageDriver
+    let watch: WorkerWatch
+    let time: any Timekeeper
+
+    private func timed<Value>(
+        _ call: Call,
+        _ body: () async throws(StepFailure) -> Value
+    ) async throws(StepFailure) -> Value {
+        let began = time.now()
+        do {
+            let value = try await body()
+            watch.called(call, nil, in: time.now() - began)
+            return value
+        } catch {
+            watch.called(call, error, in: time.now() - began)
+            throw error
+        }
+    }
+
+    func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance {
+        try await timed(.describe) { () async throws(StepFailure) in try await driver.describe(instance, for: owner) }
+    }
+
+    func instances() async throws(StepFailure) -> [Instance] {
+        try await timed(.instances) { () async throws(StepFailure) in try await driver.instances() }
+    }
+
+    func locations() async throws(StepFailure) -> [LocationName] {
+        try await timed(.locations) { () async throws(StepFailure) in try await driver.locations() }
+    }
+
+    func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {
+        try await timed(.checkDisk) { () async throws(StepFailure) in
+            try await driver.checkDisk(device, of: instance)
+        }
+    }
+
+    func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
+        try await timed(.copyBytes) { () async throws(StepFailure) in
+            try await driver.copyBytes(of: device, of: instance)
+        }
+    }
+
+    func inspectGuest(of instance: InstanceID) async throws(StepFailure) -> GuestInspection {
+        try await timed(.inspectGuest) { () async throws(StepFailure) in try await driver.inspectGuest(of: instance) }
+    }
+
+    func capture(
+        _ device: DeviceName,
+        of instance: InstanceID,
+        into resource: Resource,
+        mendsGuest: Bool,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture {
+        try await timed(.capture) { () async throws(StepFailure) in
+            try await driver.capture(
+                device,
+                of: instance,
+                into: resource,
+                mendsGuest: mendsGuest,
+                progress: progress
+            )
+        }
+    }
+
+    func replicate(
+        _ captures: [Capture],
+        manifest: [UInt8],
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Replica {
+        try await timed(.replicate) { () async throws(StepFailure) in
+            try await driver.replicate(captures, manifest: manifest, into: resource, progress: progress)
+        }
+    }
+
+    func convert(
+        _ capture: Capture,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture {
+        try await timed(.convert) { () async throws(StepFailure) in
+            try await driver.convert(capture, into: resource, progress: progress)
+        }
+    }
+
+    func launch(
+        _ launch: Launch,
+        from replica: Replica,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) {
+        try await timed(.launch) { () async throws(StepFailure) in
+            try await driver.launch(launch, from: replica, into: resource, progress: progress)
+        }
+    }
+
+    func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
+        try await timed(.handOver) { () async throws(StepFailure) in
+            try await driver.handOver(launch, from: resource)
+        }
+    }
+
+    func takeBack(_ resource: Resource) async throws(StepFailure) {
+        try await timed(.takeBack) { () async throws(StepFailure) in try await driver.takeBack(resource) }
+    }
+
+    func delete(_ resource: Resource) async throws(StepFailure) {
+        try await timed(.delete) { () async throws(StepFailure) in try await driver.delete(resource) }
+    }
+
+    func inventory() async throws(StepFailure) -> [Resource] {
+        try await timed(.inventory) { () async throws(StepFailure) in try await driver.inventory() }
+    }
+}
