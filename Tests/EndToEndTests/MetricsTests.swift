@@ -52,17 +52,44 @@ struct MetricsTests {
         var panels: [Panel]
     }
 
-    /// Every query of the dashboard and of the alert rules.
-    private func queries() throws -> [String] {
+    /// Every query of the dashboard.
+    private func dashboardQueries() throws -> [String] {
         let dashboard = try JSONDecoder().decode(
             Dashboard.self,
             from: Data(try text("deploy/grafana/goldsmith.json").utf8)
         )
-        let rules = try text("deploy/prometheus/alerts.yml").split(separator: "\n")
-            .map { $0.trimmingPrefix { $0 == " " } }
-            .filter { $0.hasPrefix("expr: ") && !$0.hasSuffix(">-") }
-            .map { String($0.dropFirst("expr: ".count)) }
-        return dashboard.panels.flatMap(\.targets).map(\.expr) + rules
+        return dashboard.panels.flatMap(\.targets).map(\.expr)
+    }
+
+    private struct RulesAnswer: Decodable {
+        struct Data: Decodable {
+            struct Group: Decodable {
+                struct Rule: Decodable {
+                    var name: String
+                    var query: String
+                }
+                var rules: [Rule]
+            }
+            var groups: [Group]
+        }
+        var data: Data
+    }
+
+    /// Every query of the rules that Prometheus has loaded, by its own reading of the files.
+    private func ruleQueries(_ prometheus: String) async throws -> [String] {
+        let answer = try await get("http://\(prometheus)/api/v1/rules")
+        let rules = try JSONDecoder().decode(RulesAnswer.self, from: Data(answer.body.utf8))
+        return rules.data.groups.flatMap(\.rules).map(\.query)
+    }
+
+    /// Metrics a query names that the program does not have.
+    private func strangers(in query: String, known: Set<String>) -> [String] {
+        query.split { !($0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_")) }.map(String.init)
+            .filter { $0.hasPrefix("goldsmith_") || $0.hasPrefix("process_") }
+            .filter { name in
+                let families = ["_bucket", "_sum", "_count"].filter(name.hasSuffix).map { name.dropLast($0.count) }
+                return !known.contains(name) && !families.contains { known.contains(String($0)) }
+            }
     }
 
     @Test("the alert rules are sound, and fire when they should and only then")
@@ -112,18 +139,19 @@ struct MetricsTests {
             }
             let shown = try await get("http://\(worker)/metrics").body
             #expect(isCounted, "\(shown)")
-            try compareWithDocumentation(shown)
+            let told = try compareWithDocumentation(shown)
             let checked = try await promtoolReads(shown)
             #expect(checked.isEmpty, "\(checked)")
             try await withPrometheus(prometheus, of: worker, in: dev.data) {
-                try await ask(prometheus)
+                try await ask(prometheus, known: told)
             }
             try logLinesParse(in: dev)
         }
     }
 
     /// Name, type and labels, both ways.
-    private func compareWithDocumentation(_ shown: String) throws {
+    /// - Returns: the names.
+    private func compareWithDocumentation(_ shown: String) throws -> Set<String> {
         var told: [String: String] = [:]
         for line in shown.split(separator: "\n") where line.hasPrefix("# TYPE ") {
             let words = line.split(separator: " ")
@@ -156,7 +184,10 @@ struct MetricsTests {
             #expect(labels == known.labels, "\(line)")
         }
         #expect(shown.contains("goldsmith_requests_total{operation=\"image.create\",code=\"OK\"} 1\n"))
+        #expect(shown.contains("goldsmith_store_seconds_count{operation=\"accept\",outcome=\"ok\"} 1\n"))
+        #expect(shown.contains("goldsmith_driver_seconds_count{call=\"replicate\",code=\"OK\"} 2\n"))
         #expect(!shown.contains("img-") && !shown.contains("i-sample"))
+        return Set(told.keys)
     }
 
     /// - Returns: what Prometheus' own reader complains of.
@@ -179,7 +210,11 @@ struct MetricsTests {
     ) async throws {
         let config = try text("deploy/prometheus/prometheus.yml").replacing("127.0.0.1:9494", with: worker)
             .replacing("scrape_interval: 15s", with: "scrape_interval: 1s")
-            .replacing("alerts.yml", with: Self.root.appending("deploy/prometheus/alerts.yml").string)
+            .replacing(
+                "  - alerts.yml",
+                with: "  - \(Self.root.appending("deploy/prometheus/alerts.yml").string)\n  - strange.yml"
+            )
+        try Self.strange.write(toFile: "\(folder)/strange.yml", atomically: true, encoding: .utf8)
         try config.write(toFile: "\(folder)/prometheus.yml", atomically: true, encoding: .utf8)
         _ = try await Subprocess.run(
             .path("/usr/bin/prometheus"),
@@ -217,7 +252,19 @@ struct MetricsTests {
         return try JSONDecoder().decode(QueryAnswer.self, from: Data(answer.body.utf8))
     }
 
-    private func ask(_ prometheus: String) async throws {
+    /// A rule that asks, on its second line, for what no worker tells.
+    private static let strange = """
+        groups:
+          - name: strange
+            rules:
+              - alert: Strange
+                expr: >-
+                  sum(rate(goldsmith_jobs_ended_total[5m]))
+                  / sum(rate(goldsmith_jobs_dreamt_total[5m])) > 1
+
+        """
+
+    private func ask(_ prometheus: String, known: Set<String>) async throws {
         let isScraped = await eventually(within: .seconds(60)) {
             let answer = try? await query(prometheus, "rate(process_cpu_seconds_total[1m])")
             return answer?.data?.result.isEmpty == false
@@ -237,12 +284,16 @@ struct MetricsTests {
             let answer = try await query(prometheus, expression)
             #expect(isSo, "\(expression): \(answer)")
         }
-        let queries = try queries()
-        #expect(queries.count > 25)
-        for expression in queries {
+        let rules = try await ruleQueries(prometheus)
+        let files = try text("deploy/prometheus/alerts.yml") + Self.strange
+        #expect(rules.count == files.split(separator: "\n").count { $0.contains("- alert: ") })
+        for expression in try dashboardQueries() + rules {
             let answer = try await query(prometheus, expression)
             #expect(answer.status == "success", "\(expression): \(answer.error ?? "")")
         }
+        // The one that is planted is found, and no other.
+        let found = try (dashboardQueries() + rules).flatMap { strangers(in: $0, known: known) }
+        #expect(found == ["goldsmith_jobs_dreamt_total"])
     }
 
     private func logLinesParse(in dev: Dev) throws {
