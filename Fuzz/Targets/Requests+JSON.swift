@@ -49,7 +49,10 @@ extension JSONValue {
 extension DescribeRequest {
     fileprivate var asJSON: [String: JSONValue] {
         // A filter beside an image is refused, even an absent one's name.
-        if let imageID { return ["imageId": .string(imageID.text), "history": JSONValue(history)] }
+        if let imageID {
+            let page = page.map { ["page": JSONValue.string($0.description)] } ?? [:]
+            return page.merging(["imageId": .string(imageID.text), "history": JSONValue(history)]) { $1 }
+        }
         return [
             "status": JSONValue(status?.rawValue), "name": JSONValue(name), "instanceId": JSONValue(instanceID?.text),
             "labels": labels.map { .object($0.mapValues { .string($0) }) } ?? .null, "shared": JSONValue(shared),

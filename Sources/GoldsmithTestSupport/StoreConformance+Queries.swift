@@ -100,6 +100,8 @@ extension StoreConformance {
             try expect(journal.map(\.sequence) == Array(1...image.sequence), "\(journal.map(\.sequence))")
             let rest = try await store.journal(of: Given.image(), after: 2)
             try expect(rest == Array(journal.dropFirst(2)), "\(rest)")
+            let page = try await store.journal(of: Given.image(), after: 1, limit: 2)
+            try expect(page == Array(journal.dropFirst().prefix(2)), "\(page)")
         },
         StoreCheck("images are listed by owner and status, the newest first") { fixture in
             let store = try await fixture.store()

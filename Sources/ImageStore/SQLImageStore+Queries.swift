@@ -111,11 +111,15 @@ extension SQLImageStore {
         }
     }
 
-    public func journal(of image: ImageID, after sequence: Int64) async throws(StoreError) -> [Announcement] {
+    public func journal(
+        of image: ImageID,
+        after sequence: Int64,
+        limit: Int
+    ) async throws(StoreError) -> [Announcement] {
         try await read { (transaction) throws(SQLError) in
             let rows = try transaction.connection.query(
-                "SELECT line FROM journal WHERE image_id = $1 AND sequence > $2 ORDER BY sequence",
-                [.text(image.text), .integer(sequence)]
+                "SELECT line FROM journal WHERE image_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
+                [.text(image.text), .integer(sequence), SQLValue(limit)]
             )
             var lines: [Announcement] = []
             for row in rows {

@@ -144,8 +144,9 @@ extension Intake {
                 let leases = try await context.store.leases(of: id).filter { $0.expiresAt > context.time.now() }
                 var view = ImageView(image, leases: leases, for: body.owner)
                 if body.history == true {
-                    let history = try await context.store.journal(of: id, after: 0)
-                    view.history = HistoryLine.lines(history, of: image, for: body.owner)
+                    let page = try await historyPage(of: image, for: body)
+                    view.history = page.lines
+                    answer.nextPage = page.next
                 }
                 answer.imageId = id
                 answer.imageStatus = image.status
@@ -156,10 +157,22 @@ extension Intake {
         } else {
             let images = try await context.store.images(body.query)
             answer.images = images.map { ImageView($0, for: body.owner) }
-            if images.count == body.query.limit { answer.nextPage = images.last.map { ImagePage(after: $0) } }
+            if images.count == body.query.limit { answer.nextPage = images.last.map { .images(ImagePage(after: $0)) } }
         }
         let message = reply.map { answer.outgoing(to: $0, for: body.identity, under: circumstances.trace) }
         return Settlement(answer: answer, outgoing: message.map { [$0] } ?? [])
+    }
+
+    private func historyPage(of image: Image, for body: DescribeRequest) async throws(StoreError) -> HistoryPage {
+        var begin: Int64 = 0
+        if case .history(let sequence) = body.page { begin = sequence }
+        var page = HistoryPage(after: begin)
+        var lines: [Announcement]
+        repeat {
+            lines = try await context.store.journal(of: image.id, after: page.last, limit: HistoryPage.lineLimit)
+            page.take(lines, of: image, for: body.owner)
+        } while !page.isFull && lines.count == HistoryPage.lineLimit
+        return page
     }
 
     /// Everything that can be known beforehand, and nothing done.
@@ -176,7 +189,8 @@ extension Intake {
         }
         var lines: [Announcement] = []
         for image in try await context.store.images(ImageQuery(status: .available, limit: Self.sampleSize)) {
-            lines += try await context.store.journal(of: image.id, after: 0)
+            // Its making comes first; what follows are launches.
+            lines += try await context.store.journal(of: image.id, after: 0, limit: HistoryPage.lineLimit)
         }
         var sizes: [DeviceName: Int64] = [:]
         let findings: [Finding]

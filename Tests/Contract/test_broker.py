@@ -168,9 +168,13 @@ class Broker(unittest.TestCase):
         described = self.accepted("image.describe", example("imageDescribe", imageId=image))
         self.assertEqual(described["image"]["name"], "web-golden")
         self.assertEqual(described["image"]["history"][0]["what"], "image.pending")
-        page = self.accepted("image.describe", example("imageDescribe", 1))
+        self.assertNotIn("nextPage", described)
+        known = described["image"]["history"][-2]["sequence"]
+        later = self.accepted("image.describe", example("imageDescribe", 1, imageId=image, page=str(known)))
+        self.assertEqual(later["image"]["history"][0], described["image"]["history"][-1])
+        page = self.accepted("image.describe", example("imageDescribe", 2))
         self.assertEqual([entry["id"] for entry in page["images"]], [image])
-        rest = self.accepted("image.describe", example("imageDescribe", 1, page=page["nextPage"]))
+        rest = self.accepted("image.describe", example("imageDescribe", 2, page=page["nextPage"]))
         self.assertEqual(rest, {"status": "accepted", "images": []})
         youngest = self.accepted("image.describe", self.new())["images"]
         self.assertEqual([entry["name"] for entry in youngest], ["web-second", "web-golden"])

@@ -142,6 +142,34 @@ struct LifeTests {
         #expect(try await rig.store.answer(to: request) == nil)
     }
 
+    @Test("a long history is told in pages, to old askers its first, and on from any line")
+    func pagedHistory() async throws {
+        let rig = try await Rig()
+        rig.request()
+        let worker = rig.worker()
+        try await rig.run(worker)
+        let id = try await rig.image().id
+        for number in 1...300 {
+            for operation in [Operation.share, .unshare] {
+                rig.ask(operation, id, ["with": .array([.string("acct-7")])], number: number)
+                await worker.work(.intake)
+            }
+        }
+        let journal = try await rig.store.journal(of: id, after: 0).map { HistoryLine($0) }
+        #expect(journal.count > 600)
+        rig.ask(.describe, id, ["history": .bool(true)])
+        rig.ask(.describe, id, ["history": .bool(true), "page": .string("500")], number: 2)
+        rig.ask(.describe, id, ["history": .bool(true), "page": .string("\(journal.count)")], number: 3)
+        rig.ask(.describe, id, ["page": .string("500")], number: 4)
+        rig.ask(.describe, nil, ["page": .string("500")], number: 5)
+        for _ in 0..<5 { await worker.work(.intake) }
+        let answers = try rig.answers().suffix(5)
+        #expect(answers.map(\.nextPage) == [.history(after: 500), nil, nil, nil, nil])
+        let pages = answers.map { $0.image?.history }
+        #expect(pages[0] == Array(journal.prefix(500)) && pages[1] == Array(journal.dropFirst(500)) && pages[2] == [])
+        #expect(answers.suffix(2).map(\.field) == ["page", "page"])
+    }
+
     @Test("a dry run tells everything and does nothing")
     func dryRun() async throws {
         let rig = try await Rig()

@@ -17,8 +17,8 @@ public struct Answer: Codable, Equatable, Sendable {
     /// Of a description.
     public var image: ImageView?
     public var images: [ImageView]?
-    /// Of a list that goes on: ask with this `page`.
-    public var nextPage: ImagePage?
+    /// Of a list or a history that goes on: ask with this `page`.
+    public var nextPage: Page?
     /// Of a dry run.
     public var dryRun: DryRun?
 

@@ -63,6 +63,11 @@ extension ConvertRequest {
 
 extension DescribeRequest {
     static let limits = 1...100
+    private static let noPage = Rejection(
+        .invalidArgument,
+        "page is not the nextPage of an answer to the same question",
+        field: "page"
+    )
 
     init(_ identity: RequestIdentity, _ reader: inout FieldReader) throws(Rejection) {
         requestID = identity.requestID
@@ -70,6 +75,10 @@ extension DescribeRequest {
         if reader.optional("imageId") != nil {
             imageID = try reader.required("imageId", as: ImageID.self)
             history = try reader.bool("history")
+            if history == true, let text = try reader.string("page") {
+                guard case .history = Page(text) else { throw Self.noPage }
+                page = Page(text)
+            }
             // A filter beside an image would be silently ignored: it counts as unknown.
             try reader.finish()
             return
@@ -90,10 +99,8 @@ extension DescribeRequest {
         shared = try reader.bool("shared")
         limit = try reader.wholeNumber("limit", in: Self.limits)
         if let text = try reader.string("page") {
-            guard let page = ImagePage(text) else {
-                throw Rejection(.invalidArgument, "page is not the nextPage of an answer", field: "page")
-            }
-            self.page = page
+            guard case .images = Page(text) else { throw Self.noPage }
+            page = Page(text)
         }
         try reader.finish()
     }

@@ -76,8 +76,8 @@ public struct DescribeRequest: RequestBody {
     public var shared: Bool?
     /// 1 to 100. Default 20.
     public var limit: Int?
-    /// Where the page before ended: its `nextPage`.
-    public var page: ImagePage?
+    /// Where the page before ended: its `nextPage`. Of a list, or of an image's history.
+    public var page: Page?
 
     static let defaultLimit = 20
 
@@ -92,7 +92,7 @@ public struct DescribeRequest: RequestBody {
         query.name = name
         query.instanceID = instanceID
         query.labels = labels ?? [:]
-        query.page = page
+        if case .images(let page) = page { query.page = page }
         return query
     }
 }

@@ -63,6 +63,7 @@ public struct ImageView: Codable, Equatable, Sendable {
     public var convertingInto: ImageID?
     /// Snapshots that its owner kept when the image was deleted.
     public var keptSnapshots: [ResourceID]?
+    /// Oldest first. In an answer one page of it (`HistoryPage`).
     public var history: [HistoryLine]?
 
     /// - Parameter owner: who looks. An image that is only shared with them tells them no more than a launch needs.
@@ -180,10 +181,5 @@ public struct HistoryLine: Codable, Equatable, Sendable {
         code = line.failure?.code
         message = line.failure?.message ?? line.reason
         advice = line.failure?.advice
-    }
-
-    /// The lines that are `owner`'s business: an image's owner does not see the launches of others.
-    public static func lines(_ history: [Announcement], of image: Image, for owner: Owner) -> [HistoryLine] {
-        history.filter { ($0.launch?.owner ?? image.owner) == owner }.map { HistoryLine($0) }
     }
 }

@@ -141,11 +141,28 @@ public protocol ImageStore: Sendable {
     /// with their history. At most `limit` of each.
     /// - Returns: how many were forgotten.
     func forget(before moment: Timestamp, limit: Int) async throws(StoreError) -> Int
-    /// An image's history after a sequence number, in order.
-    func journal(of image: ImageID, after sequence: Int64) async throws(StoreError) -> [Announcement]
+    /// An image's history after a sequence number, in order, at most `limit` lines.
+    func journal(of image: ImageID, after sequence: Int64, limit: Int) async throws(StoreError) -> [Announcement]
     func locks() async throws(StoreError) -> [Lock]
     func quota(of owner: Owner) async throws(StoreError) -> QuotaStanding
     func setQuota(of owner: Owner, to limits: QuotaLimits) async throws(StoreError)
+}
+
+extension ImageStore {
+    /// All of an image's history after a sequence number, in order, read page by page: lines are only ever added.
+    public func journal(of image: ImageID, after sequence: Int64) async throws(StoreError) -> [Announcement] {
+        var lines: [Announcement] = []
+        var page: [Announcement]
+        repeat {
+            page = try await journal(
+                of: image,
+                after: lines.last?.sequence ?? sequence,
+                limit: HistoryPage.lineLimit
+            )
+            lines += page
+        } while page.count == HistoryPage.lineLimit
+        return lines
+    }
 }
 
 /// One worker process, for people and for leases.

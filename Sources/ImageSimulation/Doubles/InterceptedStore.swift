@@ -205,8 +205,12 @@ public struct InterceptedStore: ImageStore {
     public func openImages(limit: Int) async throws(StoreError) -> [Image] { try await store.openImages(limit: limit) }
     public func image(_ id: ImageID) async throws(StoreError) -> Image? { try await store.image(id) }
     public func images(_ query: ImageQuery) async throws(StoreError) -> [Image] { try await store.images(query) }
-    public func journal(of image: ImageID, after sequence: Int64) async throws(StoreError) -> [Announcement] {
-        try await store.journal(of: image, after: sequence)
+    public func journal(
+        of image: ImageID,
+        after sequence: Int64,
+        limit: Int
+    ) async throws(StoreError) -> [Announcement] {
+        try await store.journal(of: image, after: sequence, limit: limit)
     }
     public func locks() async throws(StoreError) -> [Lock] { try await store.locks() }
     public func quota(of owner: Owner) async throws(StoreError) -> QuotaStanding { try await store.quota(of: owner) }

@@ -191,6 +191,36 @@ struct LaunchTests {
         #expect(effects.contains { if case .deadLetter(job, _, _) = $0 { true } else { false } })
     }
 
+    @Test("a history of thousands of lines comes in pages of a bounded size, each line once and in order")
+    func pages() throws {
+        let life = Life.available()
+        var line = try #require(life.lines.last)
+        for message in ["short", String(repeating: "l", count: 4_000)] {
+            line.reason = message
+            let history = (1...3_000).map { number in
+                var line = line
+                line.sequence = Int64(number)
+                return line
+            }
+            var (seen, last, sizes) = ([HistoryLine](), Int64(0), [Int]())
+            while true {
+                var page = HistoryPage(after: last)
+                // As the store gives them: some at a time.
+                var batch = history.dropFirst(Int(last)).prefix(200)
+                while !page.isFull, !batch.isEmpty {
+                    page.take(Array(batch), of: life.image, for: life.image.owner)
+                    batch = history.dropFirst(Int(page.last)).prefix(200)
+                }
+                seen += page.lines
+                sizes.append(CanonicalJSON.bytes(page.lines).count)
+                guard case .history(let next) = page.next else { break }
+                last = next
+            }
+            #expect(seen == history.map { HistoryLine($0) })
+            #expect(sizes.count >= 6 && sizes.allSatisfy { $0 <= HistoryPage.byteLimit + 1_000 }, "\(sizes)")
+        }
+    }
+
     @Test("What others launch is told to them and not to the image's owner")
     func privacy() throws {
         var life = Life.available()
@@ -207,8 +237,11 @@ struct LaunchTests {
             #expect(event.data.requestId == RequestID(known: "r-i-theirs"))
         }
         let all = life.lines
-        #expect(HistoryLine.lines(all, of: life.image, for: life.image.owner).allSatisfy { $0.job?.step != .launch })
-        #expect(HistoryLine.lines(all, of: life.image, for: receiver).count == 3)
+        var (own, theirs) = (HistoryPage(after: 0), HistoryPage(after: 0))
+        own.take(all, of: life.image, for: life.image.owner)
+        theirs.take(all, of: life.image, for: receiver)
+        #expect(!own.lines.isEmpty && own.lines.allSatisfy { $0.job?.step != .launch })
+        #expect(theirs.lines.count == 3 && theirs.next == nil && theirs.last == all.last?.sequence)
         #expect(ImageView(life.image, for: life.image.owner).jobs.allSatisfy { $0.job.step != .launch })
         let view = ImageView(life.image, for: receiver)
         #expect(view.instanceId == nil && view.requestId == nil && view.jobs.isEmpty && view.sharedWith == nil)
