@@ -150,7 +150,7 @@ extension Image {
             let rung = turn.policy.rung(after: used, jitter: turn.jitter)
             jobs[job]?.attempt = attempt + 1
             enqueue(job, after: rung, in: &turn)
-            announce(.stepRetrying, job, failure: failure, in: &turn)
+            announce(.stepRetrying, job, failure: failure.told(of: job, isFinal: false), in: &turn)
         case .throttled, .transient, .permanent:
             giveUp(job, failure, in: &turn)
         }

@@ -116,6 +116,7 @@ extension Image {
     mutating func retireFence(of job: Job) { jobs[job]?.fence = 0 }
 
     mutating func giveUp(_ job: Job, _ failure: StepFailure, in turn: inout Turn) {
+        let failure = failure.told(of: job, isFinal: true)
         jobs[job]?.phase = .failed
         jobs[job]?.lastFailure = failure
         jobs[job]?.dueAt = turn.now

@@ -127,7 +127,7 @@ public struct ImageView: Codable, Equatable, Sendable {
                 totalBytes: lease?.progress?.totalBytes,
                 // While somebody works on it, what it waited for is history.
                 waitingFor: lease == nil ? state.waiting?.reason : nil,
-                lastFailure: state.lastFailure
+                lastFailure: state.lastFailure?.told(of: job, isFinal: state.phase.isOver)
             )
         }
         findings = image.findings

@@ -170,6 +170,14 @@ public struct JobState: Codable, Equatable, Sendable {
         case failed
         /// No longer wanted: the image has failed.
         case abandoned
+
+        /// Whether it is not tried any more.
+        var isOver: Bool {
+            switch self {
+            case .waiting: false
+            case .done, .failed, .abandoned: true
+            }
+        }
     }
 
     public var phase: Phase = .waiting

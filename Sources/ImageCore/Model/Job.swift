@@ -15,6 +15,15 @@ public enum Step: String, Codable, Sendable, CaseIterable {
         case .launch, .cleanUp: false
         }
     }
+
+    /// What somebody does to have a job tried again that was given up.
+    var anotherTry: String {
+        switch self {
+        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: "retry the image"
+        case .launch: "launch again"
+        case .cleanUp: "replay its letter"
+        }
+    }
 }
 
 /// One step of one image: the unit that is queued, retried, leased and dead-lettered.

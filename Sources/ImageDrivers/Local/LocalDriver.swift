@@ -220,7 +220,8 @@ extension StepFailure {
             .transient,
             .unavailable,
             "\(place) is not there.",
-            advice: "Mount or create its folder; it is tried again by itself."
+            advice: "Mount or create its folder.",
+            adviceMends: true
         )
     }
 }

@@ -37,7 +37,8 @@ extension StepFailure {
             .transient,
             .unavailable,
             "\(place) is full\(known.isEmpty ? "" : " (\(known))").",
-            advice: "Free or add space there; it is tried again by itself."
+            advice: "Free or add space there.",
+            adviceMends: true
         )
     }
 
@@ -51,7 +52,8 @@ extension StepFailure {
                 .permanent,
                 .failedPrecondition,
                 "\(place) does not let the worker \(failure.call): \(failure.reason).",
-                advice: "Give the worker the right to read and write there, then retry the image."
+                advice: "Give the worker the right to read and write there.",
+                adviceMends: true
             )
         default:
             return StepFailure(
@@ -84,7 +86,8 @@ extension StepFailure {
                 .transient,
                 .unavailable,
                 "qemu-img could not be started\(said).",
-                advice: "Install qemu-utils on the worker's host."
+                advice: "Install qemu-utils on the worker's host.",
+                adviceMends: true
             )
         case .exited where failure.text.contains(String(cString: strerror(ENOSPC))):
             return .full(target, freeBytes: nil, neededBytes: nil)
@@ -95,7 +98,8 @@ extension StepFailure {
                 .transient,
                 .unavailable,
                 "\(disk) could not be read\(said).",
-                advice: "Look at the disk with qemu-img check, and at the storage under it, then retry the image."
+                advice: "Look at the disk with qemu-img check, and at the storage under it.",
+                adviceMends: true
             )
         case .exited:
             return StepFailure(

@@ -33,6 +33,43 @@ struct RetryTests {
         #expect(policy.attempts(for: step) == 1)
     }
 
+    @Test(
+        "Advice says what happens once it is followed: a new try by itself only while there is one",
+        arguments: [
+            (.stopCheck, false, "Mount it; it is tried again by itself."),
+            (.launch(InstanceID(known: "i-new")), false, "Mount it; it is tried again by itself."),
+            (.stopCheck, true, "Mount it, then retry the image."), (.systemDisk, true, "Mount it, then retry the image."),
+            (.convert, true, "Mount it, then retry the image."),
+            (.replicate(LocationName(known: "east")), true, "Mount it, then retry the image."),
+            (.launch(InstanceID(known: "i-new")), true, "Mount it, then launch again."),
+            (.cleanUp(ResourceID(image: Sample.imageID, part: "east", fence: 4)), true, "Mount it, then replay its letter."),
+        ] as [(Job, Bool, String)]
+    )
+    func advice(_ job: Job, isFinal: Bool, told: String) {
+        let failure = StepFailure(.transient, .unavailable, "it is gone", advice: "Mount it.", adviceMends: true)
+        #expect(failure.told(of: job, isFinal: isFinal).advice == told)
+        #expect(failure.told(of: job, isFinal: isFinal).told(of: job, isFinal: !isFinal).advice == told, "once")
+        let other = StepFailure(.transient, .unavailable, "it is gone", advice: "If it happens again, look.")
+        #expect(other.told(of: job, isFinal: isFinal) == other, "what does not mend it stays as it is")
+    }
+
+    @Test("A failure that is final does not promise another try, wherever it is told")
+    func finalAdvice() {
+        var play = Play()
+        let failure = StepFailure(.transient, .unavailable, "it is gone", advice: "Mount it.", adviceMends: true)
+        play.circumstances.policy.attempts = 2
+        var fence = play.begin(.stopCheck)
+        play.apply(.failed(.stopCheck, fence: fence, failure, discarded: true))
+        #expect(ImageView(play.image).jobs.first?.lastFailure?.advice == "Mount it; it is tried again by itself.")
+        fence = play.begin(.stopCheck)
+        let effects = play.apply(.failed(.stopCheck, fence: fence, failure, discarded: true))
+        let final = "Mount it, then retry the image."
+        #expect(ImageView(play.image).jobs.first?.lastFailure?.advice == final)
+        let letters = effects.compactMap { if case .deadLetter(_, _, let failure) = $0 { failure.advice } else { nil } }
+        #expect(letters == [final])
+        for case .announce(let line) in effects where line.kind == .stepFailed { #expect(line.failure?.advice == final) }
+    }
+
     @Test("A transient failure uses an attempt, until none is left and a dead letter is sent")
     func exhaustion() {
         var play = Play()
