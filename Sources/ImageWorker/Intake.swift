@@ -14,7 +14,7 @@ struct Intake {
         let span = context.beginSpan(operation, under: delivery.message.trace)
         defer { span.end() }
         let trace = context.trace(of: span, else: delivery.message.trace)
-        await handle(TracedDelivery(delivery, under: trace), operation, span)
+        await context.inside(span) { await handle(TracedDelivery(delivery, under: trace), operation, span) }
     }
 
     private func handle(_ delivery: any IncomingDelivery, _ operation: Operation, _ span: any Span) async {

@@ -1,7 +1,8 @@
 import ImageCore
 import Tracing
 
-/// A worker's spans: one for each request it answers, each attempt at a job, and each dead letter.
+/// A worker's spans: one for each request it answers, each attempt at a job, each dead letter, and each call of the driver
+/// for one of them.
 ///
 /// A request's span is a child of what the request was sent under, and the parent of all that comes of it: its context is
 /// kept with the image and goes into the headers of every message. Where nothing is exported there are no spans, and the
@@ -33,6 +34,11 @@ extension WorkerContext {
             attributes["messaging.operation.type"] = "process"
         }
         return span
+    }
+
+    /// Does something whose own spans, those of the driver's calls, belong below this one.
+    func inside<Value>(_ span: any Span, _ body: () async -> Value) async -> Value {
+        await ServiceContext.withValue(span.isRecording ? span.context : nil, operation: body)
     }
 
     /// What messages carry that are sent for the span.

@@ -97,8 +97,7 @@ struct StepRunner {
         defer { holding.cancel() }
         let (result, isLost) = await withTaskGroup(of: Signal.self) { group in
             group.addTask {
-                // The driver's own spans, if it makes any, belong to this one.
-                await ServiceContext.withValue(span.context) {
+                await context.inside(span) {
                     let steps = Steps(driver: context.driver)
                     do throws(StepFailure) {
                         let output = try await steps.perform(grant) { progress.set($0) }

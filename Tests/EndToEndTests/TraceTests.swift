@@ -88,7 +88,13 @@ struct TraceTests {
                 let first = try #require(spans.first { $0.name == "image.create" })
                 #expect(first.parentSpanId == "00f067aa0ba902b7")
                 #expect(spans.allSatisfy { $0.traceId == "4bf92f3577b34da6a3ce929d0e0e4736" })
-                #expect(spans.filter { $0.name != first.name }.allSatisfy { $0.parentSpanId == first.spanId })
+                let (calls, jobs) = (
+                    spans.filter { $0.name.hasPrefix("driver.") },
+                    spans.filter { !$0.name.hasPrefix("driver.") && $0.name != first.name }
+                )
+                #expect(jobs.allSatisfy { $0.parentSpanId == first.spanId })
+                let captures = calls.filter { $0.name == "driver.capture" }.map(\.parentSpanId)
+                #expect(captures == jobs.filter { $0.name == "system-disk" }.map(\.spanId))
                 #expect(Set(spans.map(\.name)).isSuperset(of: ["stop-check", "system-disk", "replicate"]))
                 #expect(receiver.authorizations == ["Bearer hunter2"])
                 for number in 1...2 {

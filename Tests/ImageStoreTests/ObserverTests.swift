@@ -44,7 +44,13 @@ struct ObserverTests {
         try await racing.signOff(worker)
         let identity = RequestIdentity(owner: Owner(known: "acct-1"), requestID: RequestID(known: "r1"))
         let no = Rejection(.notFound, "no")
-        _ = try await store.reject(identity, fingerprint: "f", no, reply: nil, at: Timestamp(microseconds: 1))
+        _ = try await store.reject(
+            identity,
+            fingerprint: "f",
+            no,
+            reply: nil,
+            in: Circumstances(now: Timestamp(microseconds: 1))
+        )
         let failing = FailingDatabase(database)
         let refused = try await SQLImageStore(on: failing) { calls.note($0) }
         failing.fail(at: 1)

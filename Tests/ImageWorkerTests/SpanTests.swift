@@ -89,6 +89,22 @@ struct SpanTests {
         #expect(try await rig.image().trace?.parent == parent)
     }
 
+    @Test("a call of the driver has a span below the work it is for, with its failure, and none outside of any")
+    func calls() async throws {
+        let rig = try await Rig()
+        let tracer = OTLPTracer(into: buffer)
+        let context = rig.worker(tracer: tracer).context
+        let driver = WatchedDriver(driver: rig.driver, watch: WorkerWatch(), time: rig.time, tracer: tracer)
+        let span = context.beginSpan(.create, under: TraceContext(parent: Self.parent, state: nil))
+        _ = await context.inside(span) { try? await driver.describe(InstanceID(known: "i-none"), for: nil) }
+        _ = try await driver.locations()
+        let spans = buffer.take()
+        #expect(spans.map(\.name) == ["driver.describe"])
+        #expect(spans.first.flatMap { text("error.type", of: $0) } == "NOT_FOUND")
+        span.end()
+        #expect(buffer.take().map(\.identity.span) == spans.map(\.parent))
+    }
+
     @Test("a question without a trace begins none, and one with a trace is in it")
     func questions() async throws {
         let rig = try await Rig()

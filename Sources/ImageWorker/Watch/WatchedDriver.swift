@@ -1,6 +1,7 @@
 import ImageCore
+import Tracing
 
-/// A driver whose calls are timed and counted.
+/// A driver whose calls are timed and counted, each in a span of its own below that of the work it is for.
 struct WatchedDriver: ImageDriver {
     /// The port's functions, as metrics name them.
     enum Call: String {
@@ -23,11 +24,16 @@ struct WatchedDriver: ImageDriver {
     let driver: any ImageDriver
     let watch: WorkerWatch
     let time: any Timekeeper
+    var tracer: any Tracer = NoOpTracer()
 
     private func timed<Value>(
         _ call: Call,
         _ body: () async throws(StepFailure) -> Value
     ) async throws(StepFailure) -> Value {
+        let span: (any Span)? = ServiceContext.current.map {
+            tracer.startSpan("driver.\(call.rawValue)", context: $0)
+        }
+        defer { span?.end() }
         let began = time.now()
         do {
             let value = try await body()
@@ -35,6 +41,7 @@ struct WatchedDriver: ImageDriver {
             return value
         } catch {
             watch.called(call, error, in: time.now() - began)
+            span?.fail(error.code, error.message)
             throw error
         }
     }
