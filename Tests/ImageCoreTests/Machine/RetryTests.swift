@@ -38,11 +38,15 @@ struct RetryTests {
         arguments: [
             (.stopCheck, false, "Mount it; it is tried again by itself."),
             (.launch(InstanceID(known: "i-new")), false, "Mount it; it is tried again by itself."),
-            (.stopCheck, true, "Mount it, then retry the image."), (.systemDisk, true, "Mount it, then retry the image."),
+            (.stopCheck, true, "Mount it, then retry the image."),
+            (.systemDisk, true, "Mount it, then retry the image."),
             (.convert, true, "Mount it, then retry the image."),
             (.replicate(LocationName(known: "east")), true, "Mount it, then retry the image."),
             (.launch(InstanceID(known: "i-new")), true, "Mount it, then launch again."),
-            (.cleanUp(ResourceID(image: Sample.imageID, part: "east", fence: 4)), true, "Mount it, then replay its letter."),
+            (
+                .cleanUp(ResourceID(image: Sample.imageID, part: "east", fence: 4)), true,
+                "Mount it, then replay its letter."
+            ),
         ] as [(Job, Bool, String)]
     )
     func advice(_ job: Job, isFinal: Bool, told: String) {
@@ -67,7 +71,9 @@ struct RetryTests {
         #expect(ImageView(play.image).jobs.first?.lastFailure?.advice == final)
         let letters = effects.compactMap { if case .deadLetter(_, _, let failure) = $0 { failure.advice } else { nil } }
         #expect(letters == [final])
-        for case .announce(let line) in effects where line.kind == .stepFailed { #expect(line.failure?.advice == final) }
+        for case .announce(let line) in effects where line.kind == .stepFailed {
+            #expect(line.failure?.advice == final)
+        }
     }
 
     @Test("A transient failure uses an attempt, until none is left and a dead letter is sent")
