@@ -140,7 +140,7 @@ extension Intake {
         var answer = Answer.accepted()
         if let id = body.imageID {
             let image = try await context.store.image(id)
-            if let image, image.isVisible(to: body.owner, for: .describe), image.status != .deleted {
+            if let image, image.isVisible(to: body.owner, for: .describe), !image.isGone {
                 let leases = try await context.store.leases(of: id).filter { $0.expiresAt > context.time.now() }
                 var view = ImageView(image, leases: leases, for: body.owner)
                 if body.history == true {

@@ -251,7 +251,9 @@ class Broker(unittest.TestCase):
         self.assertEqual(answer["imageStatus"], "Deleting")
         self.event("image.deleting", image)
         deleted = self.event("image.deleted", image)
-        self.refused("NOT_FOUND", "imageId", "image.describe", self.new(imageId=image))
+        described = self.accepted("image.describe", self.new(imageId=image, history=True))
+        self.assertEqual((described["imageStatus"], len(described["image"]["keptSnapshots"])), ("Deleted", 2))
+        self.refused("NOT_FOUND", "imageId", "image.share", self.new(imageId=image, **{"with": ["acct-7"]}))
         kept = {
             entry["id"]: len(entry.get("keptSnapshots", []))
             for entry in self.accepted("image.describe", self.new(status="Deleted"))["images"]

@@ -84,7 +84,7 @@ extension Image {
         let operation = wish.operation
         guard isVisible(to: owner, for: operation) else { return .noImage(id) }
         // What is gone is not there, whatever was wanted of it.
-        if status == .deleted, operation != .delete || keptSnapshots.isEmpty { return .noImage(id) }
+        if isGone || status == .deleted && operation != .delete && operation != .describe { return .noImage(id) }
         if let refusal = refusal(of: operation) { return refusal }
         switch wish {
         case .describe, .cancel, .retry: return nil
@@ -109,6 +109,9 @@ extension Image {
         case .launch(let launch): return refusal(of: launch)
         }
     }
+
+    /// Whether nothing of it is left: for its owner, too, it does not exist any more.
+    public var isGone: Bool { status == .deleted && keptSnapshots.isEmpty }
 
     /// What a deletion that kept the snapshots has left.
     public var keptSnapshots: [ResourceID] {
