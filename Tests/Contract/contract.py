@@ -92,6 +92,11 @@ class Contract:
         for trait in self.messages[name].get("traits", []):
             return self.resolve(trait)["contentType"]
 
+    def header_complaints(self, name, headers):
+        """What is wrong with a message's headers."""
+        (trait,) = self.messages[name]["traits"]
+        return complaints(self.resolve(trait)["headers"], self.document, headers)
+
     def examples(self, name):
         return [example["payload"] for example in self.messages[name]["examples"]]
 

@@ -134,7 +134,8 @@ class Broker(unittest.TestCase):
         rehearsal = self.new(instanceId="i-web1", name="web-golden", dataDisks="all", dryRun=True)
         self.assertNotIn("estimatedSeconds", self.accepted("image.create", rehearsal)["dryRun"])
         create = example("imageCreate")
-        answer = self.accepted("image.create", create)
+        trace = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "tracestate": "a=1"}
+        answer = self.accepted("image.create", create, headers=trace)
         image = answer["imageId"]
         self.assertEqual(answer, {"status": "accepted", "imageId": image, "imageStatus": "Pending"})
         self.assertEqual(self.accepted("image.create", create), answer, "a repetition gets the first answer")
@@ -265,12 +266,14 @@ class Broker(unittest.TestCase):
         self.assertEqual(list((DATA / "snapshots").iterdir()), [])
 
     def check_what_came(self):
-        received, numbers = {}, {}
+        received, numbers, traced = {}, {}, 0
         for event in self.upstream.events:
             payload, properties = event.payload, event.properties
             name = CONTRACT.the_one(CONTRACT.events(event.routing_key), payload)
             received.setdefault(name, []).append(payload)
             self.assertEqual(CONTRACT.cloud_event_complaints(payload), [])
+            self.assertEqual(CONTRACT.header_complaints(name, properties.headers or {}), [])
+            traced += "traceparent" in (properties.headers or {})
             self.assertEqual(properties.content_type, CONTRACT.content_type(name))
             self.assertEqual(properties.message_id, payload["id"])
             self.assertEqual(properties.correlation_id, payload.get("subject"))
@@ -279,6 +282,7 @@ class Broker(unittest.TestCase):
             if "sequence" in payload:
                 numbers.setdefault(payload["subject"], set()).add(int(payload["sequence"]))
                 self.assertEqual(payload["id"], f"{payload['subject']}/{payload['sequence']}")
+        self.assertGreater(traced, 5)
         for image, seen in numbers.items():
             self.assertEqual(seen, set(range(1, max(seen) + 1)), f"events of {image} are missing")
 

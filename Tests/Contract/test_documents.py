@@ -58,6 +58,20 @@ class Documents(unittest.TestCase):
                 with self.subTest(name):
                     self.assertEqual(CONTRACT.complaints(name, example), [])
 
+    def test_every_message_may_carry_a_trace_and_no_malformed_one(self):
+        parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        for name in CONTRACT.messages:
+            for sound in ({}, {"other": 1}, {"traceparent": parent}, {"traceparent": parent, "tracestate": "a=1"}):
+                self.assertEqual(CONTRACT.header_complaints(name, sound), [], name)
+            for spoilt in (
+                {"traceparent": parent.upper()},
+                {"traceparent": parent[:-1]},
+                {"traceparent": parent.replace("4bf92f3577b34da6a3ce929d0e0e4736", "0" * 32)},
+                {"traceparent": parent, "tracestate": "a" * 513},
+                {"tracestate": "a=1"},
+            ):
+                self.assertNotEqual(CONTRACT.header_complaints(name, spoilt), [], f"{name} {spoilt}")
+
     def test_every_event_is_a_cloud_event(self):
         events = [name for name in CONTRACT.messages if CONTRACT.content_type(name) == "application/cloudevents+json"]
         self.assertEqual(len(events), 18)
