@@ -51,6 +51,7 @@ struct DevFacts: Decodable, Sendable {
 
     var amqpUrl: String
     var storeUrl: String
+    var managementUrl: String?
     var pids: Processes
 }
 

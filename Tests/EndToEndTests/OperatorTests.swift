@@ -2,6 +2,7 @@ import AMQPClient
 import FoundationEssentials
 import Glibc
 import GoldsmithTestSupport
+import PrivateServers
 import Subprocess
 import SystemPackage
 import Testing
@@ -192,6 +193,7 @@ struct OperatorTests {
             let bad = found.filter { $0.grade == "bad" }
             #expect(bad.isEmpty, "\(bad)")
 
+            try await expectWhatMonitoringIsTold(dev)
             let connection = AMQPConnection(
                 endpoint: try AMQPEndpoint(parsing: try #require(dev.facts?.amqpUrl)),
                 name: "test",
@@ -208,6 +210,33 @@ struct OperatorTests {
             let queues = try await dev.json([ShownQueue].self, "queue", "list")
             #expect(queues.allSatisfy { $0.ready == 0 }, "nothing was sent to find out")
         }
+    }
+}
+
+extension OperatorTests {
+    /// A user with the tag `monitoring`, as the documentation asks for, is told all but the feature flags (by RabbitMQ 3).
+    private func expectWhatMonitoringIsTold(_ dev: Dev) async throws {
+        let facts = try #require(dev.facts)
+        let broker = try #require(facts.pids.broker)
+        let address = try #require(facts.managementUrl.flatMap { URLComponents(string: $0) })
+        for command in [
+            ["add_user", "watcher", "watcher-hunter2"], ["set_user_tags", "watcher", "monitoring"],
+            ["set_permissions", "watcher", "", "", ".*"],
+        ] {
+            _ = try await RabbitMQNode.control(process: broker, command)
+        }
+        let watcher = "http://watcher:watcher-hunter2@\(address.host ?? ""):\(address.port ?? 0)"
+        let doctor = try await Program.run(
+            ["doctor", "--quick", "--json", "--data", dev.data],
+            environment: ["GOLDSMITH_MANAGEMENT_URL": watcher]
+        )
+        let found = try JSONDecoder().decode([ShownFinding].self, from: Data(doctor.output.utf8))
+        for name in ["bindings", "policies", "node "] {
+            // A node tells of its disk some seconds after its start.
+            #expect(found.contains { $0.what.hasPrefix(name) && $0.grade != "bad" }, "\(name) in \(doctor.output)")
+        }
+        #expect(!found.contains { $0.what == "management" }, "\(doctor.output)")
+        #expect(found.contains { $0.what == "feature flags" && $0.grade != "bad" }, "\(doctor.output)")
     }
 }
 

@@ -9,6 +9,8 @@ struct ManagementAPI: Sendable {
     /// Why nothing was learnt, in a sentence.
     struct Failure: Error {
         var message: String
+        /// Whether the plugin answers, and does not tell this to this user.
+        var isRefusal = false
     }
 
     /// - Parameter path: each part percent-encoded, for example `api/queues/%2F`.
@@ -28,7 +30,11 @@ struct ManagementAPI: Sendable {
                 limit: Self.limit
             )
         } catch {
-            throw Failure(message: "the management plugin does not answer: \(error)")
+            throw Failure(
+                message: "the management plugin does not answer: \(error)",
+                // What curl says of a status with `fail`.
+                isRefusal: "\(error)".hasSuffix("error: 401") || "\(error)".hasSuffix("error: 403")
+            )
         }
     }
 }

@@ -211,7 +211,23 @@ private struct ManagementExamination {
     private static let needed: Set<String> = ["quorum_queue", "stream_queue"]
 
     func featureFlags() async throws(ManagementAPI.Failure) -> [Diagnosis] {
-        let off = try await api.get([Flag].self, "api/feature-flags").filter { $0.state != "enabled" }
+        let flags: [Flag]
+        do throws(ManagementAPI.Failure) {
+            flags = try await api.get([Flag].self, "api/feature-flags")
+        } catch {
+            guard error.isRefusal else { throw error }
+            // RabbitMQ 3 tells them to administrators only; the rest was told to this user.
+            return [
+                Diagnosis(
+                    "feature flags",
+                    .note,
+                    "not looked at: this broker tells them to administrators only",
+                    advice:
+                        "there, `rabbitmqctl list_feature_flags` must say enabled for \(Self.needed.sorted().joined(separator: " and "))"
+                )
+            ]
+        }
+        let off = flags.filter { $0.state != "enabled" }
         let enable = "`rabbitmqctl enable_feature_flag all`, on one node of the cluster"
         let missing = off.map(\.name).filter(Self.needed.contains)
         if !missing.isEmpty {
