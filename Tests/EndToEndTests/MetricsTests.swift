@@ -301,7 +301,8 @@ struct MetricsTests {
         var done = 0
         for line in log.split(separator: "\n") {
             let fields = try JSONDecoder().decode([String: String].self, from: Data(line.utf8))
-            #expect(fields["time"]?.isEmpty == false && fields["level"] != nil && fields["message"] != nil, "\(line)")
+            #expect(fields["time"]?.hasSuffix("Z") == true, "\(line)")
+            #expect(fields["level"] != nil && fields["message"] != nil, "\(line)")
             #expect(fields["worker"]?.isEmpty == false, "\(line)")
             guard fields["message"] == "job done" else { continue }
             done += 1

@@ -28,7 +28,7 @@ struct JSONLog: LogHandler {
         }
         if let error = event.error { line["error"] = .text("\(error)") }
         // Last, so that no metadata can stand in their place.
-        line["time"] = .text(Date().formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true)))
+        line["time"] = .text(Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
         line["level"] = .text(event.level.rawValue)
         line["logger"] = .text(label)
         line["message"] = .text("\(event.message)")
