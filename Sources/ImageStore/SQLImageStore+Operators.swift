@@ -44,9 +44,7 @@ extension SQLImageStore {
                 letter.kind == .dead
                 ? letter.retryMessage : try transaction.message(of: id)?.replay(letter.replays, of: id)
             guard let message else {
-                return .refused(
-                    "there is no queue to put it back into: its routing key is no operation and no step, or it is no text"
-                )
+                return .refused(KeptMessage.isNoWork)
             }
             try transaction.update(letter, request: letter.retryRequest?.requestID)
             try transaction.mark(letter, by: who, .replayed, nil, at: now)

@@ -55,7 +55,9 @@ struct OperatorTests {
             )
 
             let stray = try #require(letters.first { $0.cause == "NOT_OURS" })
-            #expect(try await dev.run("parked", "replay", "--all", "--dry-run").code == 0)
+            let rehearsed = try await dev.run("parked", "replay", "--all", "--dry-run")
+            #expect(rehearsed.code == 4 && rehearsed.output.contains("\(unrouted.id)  refused: there is no queue"))
+            #expect(rehearsed.output.contains("\(stray.id)  would be replayed"))
             #expect(try await parked(dev, count: 3) == letters, "a dry run changes nothing")
             #expect(try await dev.run("parked", "replay").code == 2)
             #expect(try await dev.run("parked", "replay", "msg-nobody").code == 3)

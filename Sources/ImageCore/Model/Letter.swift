@@ -198,6 +198,10 @@ public struct KeptMessage: Equatable, Sendable {
     /// The body for people and for publishing; `nil` when it is not UTF-8.
     public var text: String? { String(validating: body, as: UTF8.self) }
 
+    /// Why there is no `replay`, in a sentence.
+    public static let isNoWork =
+        "there is no queue to put it back into: its routing key is no operation and no step, or it is no text"
+
     private static let replayMark = "/replay/"
 
     /// Whether a message's id was given to it by `replay`.

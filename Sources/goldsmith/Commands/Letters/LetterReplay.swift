@@ -58,6 +58,14 @@ struct LetterOutcome: Encodable {
 
     /// - Throws: exit code 4 when one was refused.
     static func tell(_ outcomes: [LetterOutcome], done: String, wouldDo: String, json: Bool) throws {
+        try list(outcomes, done: done, wouldDo: wouldDo, json: json)
+        if outcomes.contains(where: { $0.result == .refused }) {
+            throw ExitCode(CommandFailure.Kind.conflict.rawValue)
+        }
+    }
+
+    /// The same, whatever came of them.
+    static func list(_ outcomes: [LetterOutcome], done: String, wouldDo: String, json: Bool) throws {
         if json {
             try Terminal.say(json: outcomes)
         } else {
@@ -70,9 +78,6 @@ struct LetterOutcome: Encodable {
             }
             if outcomes.isEmpty { Terminal.say("nothing matches") }
         }
-        if outcomes.contains(where: { $0.result == .refused }) {
-            throw ExitCode(CommandFailure.Kind.conflict.rawValue)
-        }
     }
 }
 
@@ -82,7 +87,7 @@ struct LetterReplay<Family: LetterFamily>: AsyncParsableCommand {
             commandName: "replay",
             abstract: "Give back to work: some by name, or all that match.",
             discussion: """
-                Each is marked and its message written down in one step, so that a command which is stopped half way has lost
+                Each is marked and its message written down in one step, so that a command which is stopped half way has lost \
                 and doubled nothing: run it again. What came back \(Letter.replayLimit) times needs --force.
 
                 Examples:
@@ -107,9 +112,10 @@ struct LetterReplay<Family: LetterFamily>: AsyncParsableCommand {
         let letters = try await choice.letters(filter, Family.kinds, in: store)
         let limit = force ? Int.max : Letter.replayLimit
         if choice.dryRun {
-            let outcomes = letters.map { letter in
-                let refusal = letter.refusal(limit: limit)
-                return LetterOutcome(id: letter.id, result: refusal == nil ? .wouldDo : .refused, reason: refusal)
+            var outcomes: [LetterOutcome] = []
+            for letter in letters {
+                let refusal = try await letter.refusal(limit: limit, in: store)
+                outcomes.append(.init(id: letter.id, result: refusal == nil ? .wouldDo : .refused, reason: refusal))
             }
             return try LetterOutcome.tell(outcomes, done: "", wouldDo: "would be replayed", json: output.json)
         }
@@ -128,7 +134,7 @@ struct LetterReplay<Family: LetterFamily>: AsyncParsableCommand {
                 asked.append(letter)
                 outcomes.append(.init(id: letter.id, result: .done))
                 guard await relay.send(outgoing) else {
-                    try LetterOutcome.tell(outcomes, done: "replayed", wouldDo: "", json: output.json)
+                    try LetterOutcome.list(outcomes, done: "replayed", wouldDo: "", json: output.json)
                     throw CommandFailure(
                         .unavailable,
                         "the broker did not take the message of \(letter.id); \(letters.count - outcomes.count) are left",
@@ -179,9 +185,14 @@ extension LetterReplay {
 
 extension Letter {
     /// Why a replay would be refused; the store looks again.
-    fileprivate func refusal(limit: Int) -> String? {
+    fileprivate func refusal(limit: Int, in store: any ImageStore) async throws(CommandFailure) -> String? {
         guard state == .open else { return "it is \(state.rawValue)" }
-        return replays < limit ? nil : "it was replayed \(replays) times and came back each time; --force tries again"
+        guard replays < limit else {
+            return "it was replayed \(replays) times and came back each time; --force tries again"
+        }
+        guard kind != .dead else { return nil }
+        let file = try await stored { () async throws(StoreError) in try await store.letter(id) }
+        return file?.message?.replay(replays + 1, of: id) == nil ? KeptMessage.isNoWork : nil
     }
 }
 
