@@ -26,7 +26,7 @@ struct ConsoleServe: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Serve the web console until told to stop.",
         discussion: """
-            Elsewhere than on loopback it needs a file of users (setting consoleUsersFile) and the address that people use
+            Elsewhere than on loopback it needs a file of users (setting consoleUsersFile) and the address that people use \
             (setting consoleOrigin). It speaks no TLS itself: put a proxy in front.
 
             Examples:

@@ -7,7 +7,7 @@ struct ImageCommand: AsyncParsableCommand {
         commandName: "image",
         abstract: "Make images, follow them, share, convert and delete them.",
         discussion: """
-            An image is Pending while its disks are captured, Replicating while it is copied to its locations, then Available;
+            An image is Pending while its disks are captured, Replicating while it is copied to its locations, then Available; \
             or it is Error, with the reason.
 
             Examples:
@@ -27,7 +27,7 @@ struct ImageList: AsyncParsableCommand {
         commandName: "list",
         abstract: "List images, newest first.",
         discussion: """
-            Deleted images are shown only when asked for. On a terminal times are local, with their age; elsewhere, and with
+            Deleted images are shown only when asked for. On a terminal times are local, with their age; elsewhere, and with \
             --json, they are UTC.
 
             Examples:

@@ -48,7 +48,7 @@ struct ImageDelete: AsyncParsableCommand {
         commandName: "delete",
         abstract: "Delete an image that is Available or in Error.",
         discussion: """
-            Asks for the image's name on a terminal; elsewhere --confirm is needed. Its data-disk and system-disk snapshots
+            Asks for the image's name on a terminal; elsewhere --confirm is needed. Its data-disk and system-disk snapshots \
             stay, and stay in the quota, unless --delete-snapshots is given; ask again with it to delete them later.
 
             Examples:
@@ -160,7 +160,7 @@ struct ImageConvert: AsyncParsableCommand {
         commandName: "convert",
         abstract: "Make an image with a cloud system disk of one with a local system disk.",
         discussion: """
-            The new image has an id of its own; both use the same data-disk snapshots. It takes 1 image and 1 snapshot of the
+            The new image has an id of its own; both use the same data-disk snapshots. It takes 1 image and 1 snapshot of the \
             quota. Until it is made, the source is neither deleted nor converted again.
 
             Example: goldsmith image convert img-5f0c2b7e9a41d3c8 --name web-cloud --wait

@@ -7,7 +7,7 @@ struct InstanceLaunch: AsyncParsableCommand {
         commandName: "launch",
         abstract: "Make a new, stopped instance of an Available image.",
         discussion: """
-            It gets the image's system disk and its preset data disks. Device names are assigned so that the guest's order of
+            It gets the image's system disk and its preset data disks. Device names are assigned so that the guest's order of \
             disks is kept: presets keep theirs, an added disk first fills a gap, and gaps close.
 
             Examples:

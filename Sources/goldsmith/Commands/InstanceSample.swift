@@ -7,7 +7,7 @@ struct InstanceSample: AsyncParsableCommand {
         commandName: "sample",
         abstract: "Make a real instance to try things with.",
         discussion: """
-            A qcow2 system disk with a partition table and an ext4 root that holds /etc/fstab and real files, and data
+            A qcow2 system disk with a partition table and an ext4 root that holds /etc/fstab and real files, and data \
             disks from /dev/vdb on.
 
             With --guilty its /etc/fstab has what the guest checks look for, and images of it say so.

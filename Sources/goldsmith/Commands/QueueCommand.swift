@@ -21,7 +21,7 @@ struct QueueList: AsyncParsableCommand {
         commandName: "list",
         abstract: "List the queues: what is ready, who consumes, how fast it goes, how old the oldest is.",
         discussion: """
-            A work queue without a consumer is marked: nobody does its jobs. OLDEST is how long the job has waited that was due
+            A work queue without a consumer is marked: nobody does its jobs. OLDEST is how long the job has waited that was due \
             first, as the store knows it; ON LADDER are jobs of that step which come back later. What is not known is –.
 
             Examples:

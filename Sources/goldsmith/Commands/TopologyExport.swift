@@ -8,8 +8,8 @@ struct TopologyExport: AsyncParsableCommand {
         commandName: "export",
         abstract: "Print a definitions file for RabbitMQ: queues, exchanges, and a user for each role.",
         discussion: """
-            Whoever runs the broker imports it; no user in it may make or delete a queue. Passwords come from the settings
-            producerPassword, workerPassword, operatorPassword and consolePassword (environment or file, never a flag), and
+            Whoever runs the broker imports it; no user in it may make or delete a queue. Passwords come from the settings \
+            producerPassword, workerPassword, operatorPassword and consolePassword (environment or file, never a flag), and \
             stand in the file as salted hashes. Without one a user cannot log in, also one whose password was set by hand.
 
             Example:
@@ -19,7 +19,7 @@ struct TopologyExport: AsyncParsableCommand {
     )
 
     @OptionGroup var shared: SharedOptions
-    @Option(help: "The virtual host. It is made when it is missing. Default: /.") var vhost = "/"
+    @Option(help: "The virtual host. It is made when it is missing.") var vhost = "/"
     @Option(
         help: ArgumentHelp(
             "Whose events the producer may read, separated by commas. Default: everybody's.",

@@ -32,7 +32,7 @@ struct WorkerRun: AsyncParsableCommand {
         commandName: "run",
         abstract: "Serve queues until told to stop.",
         discussion: """
-            Start as many as you like, on steps of their choice. SIGTERM or Ctrl-C drains: what runs is finished or handed
+            Start as many as you like, on steps of their choice. SIGTERM or Ctrl-C drains: what runs is finished or handed \
             over, and no attempt is used.
 
             Examples:

@@ -7,7 +7,7 @@ struct WorkerList: AsyncParsableCommand {
         commandName: "list",
         abstract: "List who is alive, what each is doing and since when, and what nobody serves.",
         discussion: """
-            From the workers' own reports in the store, every ten seconds; one that has not reported for thirty is gone. Ends
+            From the workers' own reports in the store, every ten seconds; one that has not reported for thirty is gone. Ends \
             with 1 when there is a lane that no living worker serves.
 
             Examples:

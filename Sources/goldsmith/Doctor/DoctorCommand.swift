@@ -5,7 +5,7 @@ struct DoctorCommand: AsyncParsableCommand {
         commandName: "doctor",
         abstract: "Look for what would lose or stop work, and say what to do. Changes nothing.",
         discussion: """
-            Ends with 1 when something would lose or stop work (bad). A warning can wait; a note is what could not be seen.
+            Ends with 1 when something would lose or stop work (bad). A warning can wait; a note is what could not be seen. \
             Whether guests can be looked into is found out by doing it, which takes the time of a virtual machine's start.
 
             Examples:
