@@ -5,6 +5,9 @@ public struct TopologyDifference: Sendable, Equatable, CustomStringConvertible {
     public var name: String
     public var problem: String
 
+    /// Whether the broker refused to let this user look or declare, so that nothing is known of what is there.
+    public var isRefusal = false
+
     public var description: String { "\(name): \(problem)" }
 }
 
@@ -79,6 +82,6 @@ extension Topology {
     /// Only the broker's refusal of one thing is a difference; a lost connection is an error.
     private func difference(_ name: String, _ error: AMQPError) throws(AMQPError) -> TopologyDifference {
         guard error.kind == .channelClosed else { throw error }
-        return TopologyDifference(name: name, problem: error.text)
+        return TopologyDifference(name: name, problem: error.text, isRefusal: error.code == Self.accessRefused)
     }
 }

@@ -10,7 +10,9 @@ import SystemPackage
 
 /// Where concrete stores, drivers and brokers are put together; nothing else knows them.
 extension Settings {
-    func logger(_ label: String) async throws(CommandFailure) -> Logger {
+    /// - Parameter level: from which level on it writes, unless the setting says otherwise. `error` is for commands that
+    ///   end by themselves: their own last word tells what the log would tell many times.
+    func logger(_ label: String, level: Logger.Level = .info) async throws(CommandFailure) -> Logger {
         let format = try await logFormat()
         var logger = Logger(label: label) { label -> any LogHandler in
             switch format {
@@ -18,7 +20,7 @@ extension Settings {
             case .json: JSONLog(label: label) { Terminal.write($0, to: .standardError) }
             }
         }
-        logger.logLevel = try await logLevel()
+        logger.logLevel = try await logLevel(default: level)
         return logger
     }
 

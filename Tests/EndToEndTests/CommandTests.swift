@@ -164,7 +164,7 @@ struct CommandTests {
     func nothingRuns() async throws {
         let result = try await Program.run(["image", "list", "--data", "/tmp/goldsmith-nothing-\(getpid())"])
         #expect(result.code == 5)
-        #expect(result.complaint.contains("goldsmith dev"))
+        #expect(result.complaint.contains("goldsmith dev") && result.complaint.contains("--config"))
     }
 
     @Test("a malformed setting is an error that names its key and its source")

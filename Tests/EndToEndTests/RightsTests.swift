@@ -166,15 +166,25 @@ struct RightsTests {
             // What people and the console look at.
             for role in ["operator", "console"] {
                 let doctor = try await fixture.run(role, "doctor")
-                #expect(doctor.code == 0, "\(doctor.output)")
+                #expect(doctor.code == 0 && doctor.complaint.isEmpty, "\(doctor.output)\(doctor.complaint)")
                 #expect(try await fixture.run(role, "queue", "list").code == 0)
             }
+            // All settings came from the environment, which the next command has too.
+            let image = made.output.prefix { $0 != " " }
+            let going = try await fixture.run("operator", "image", "delete", String(image), "--confirm")
+            #expect(going.output.hasSuffix("follow it with: goldsmith image watch \(image)\n"), "\(going.output)")
+            let applied = try await fixture.run("operator", "topology", "apply")
+            #expect(applied.code == 4 && applied.complaint.split(separator: "\n").count == 2, "\(applied.complaint)")
+            #expect(applied.complaint.contains("may not make exchanges and queues"))
             try await fixture.node.control(["set_vm_memory_high_watermark", "0"])
             let isTold = await eventually {
                 let doctor = try? await fixture.run("worker", "doctor", "--quick")
                 return doctor?.code == 1 && doctor?.output.contains("blocks publishers") == true
             }
             #expect(isTold, "an alarm")
+            let blocked = try await fixture.run("operator", "image", "cancel", "img-1", "--request-id", "again-1")
+            #expect(blocked.code == 5 && blocked.complaint.contains("--request-id again-1"), "\(blocked.complaint)")
+            #expect(!blocked.complaint.contains("warning goldsmith"), "\(blocked.complaint)")
             try await fixture.node.control(["set_vm_memory_high_watermark", "0.9"])
         }
         await upstream.close()

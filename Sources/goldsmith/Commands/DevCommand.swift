@@ -16,7 +16,7 @@ struct DevCommand: AsyncParsableCommand {
         commandName: "dev",
         abstract: "Run everything in one place: a private broker, a store, workers, the web console.",
         discussion: """
-            Starts a RabbitMQ node of its own on loopback under the data folder, unless GOLDSMITH_AMQP_URL names one. Other
+            Starts a RabbitMQ node of its own on loopback under the data folder, unless GOLDSMITH_AMQP_URL names one. Other \
             commands with the same --data find it through <dir>/dev.json. Ctrl-C ends everything it started.
 
             Example: goldsmith dev --data ./try --workers 2
@@ -137,7 +137,7 @@ private struct DevServices: Service {
         )
         try await prepare(running)
         let locations = try await settings.locations().map { "\($0.key)=\($0.value)" }.sorted().joined(separator: ",")
-        var arguments = ["worker", "--data", data, "--log-level", try await settings.logLevel().rawValue]
+        var arguments = ["worker", "--data", data, "--log-level", try await settings.logLevel(default: .info).rawValue]
         if let copyRate { arguments += ["--copy-rate", copyRate] }
         if let config { arguments += ["--config", config] }
         let crew = WorkerCrew(

@@ -80,7 +80,7 @@ struct ImageFollower {
         guard wait else {
             if json { return try Terminal.say(json: answer) }
             Terminal.say("\(image) is \(answer.imageStatus?.rawValue ?? "accepted")")
-            return Terminal.say("follow it with: goldsmith image watch \(image) --data \(settings.data)")
+            return Terminal.say("follow it with: goldsmith image watch \(image)\(settings.sameFlags)")
         }
         let store = try await settings.openStore()
         if !json { Terminal.say("\(image) is accepted") }

@@ -2,6 +2,7 @@ import AMQPClient
 import FoundationEssentials
 import ImageCore
 import ImageWorker
+import Logging
 
 /// Puts a request on the broker as an upstream would, and reads the recorded answer from the store.
 struct RequestSender {
@@ -25,7 +26,7 @@ struct RequestSender {
             endpoint: endpoint,
             name: "goldsmith request",
             options: options,
-            logger: try await settings.logger("goldsmith")
+            logger: try await settings.logger("goldsmith", level: .error)
         )
         exchange = try await settings.topology().requests
     }
@@ -55,8 +56,17 @@ struct RequestSender {
                 AMQPPublication(exchange: exchange, routingKey: operation.rawValue, message: message)
             )
         } catch {
+            let isBlocked = publisher.isBlocked
             await publisher.close()
-            throw CommandFailure(error)
+            guard isBlocked else { throw CommandFailure(error) }
+            throw CommandFailure(
+                .unavailable,
+                "the broker takes no messages: a memory or disk alarm blocks publishers",
+                advice: """
+                    there, `rabbitmq-diagnostics alarms` names it; this request may still be taken when it clears, so ask \
+                    again with --request-id \(id)
+                    """
+            )
         }
         await publisher.close()
         return try await answer(to: RequestIdentity(owner: owner, requestID: requestID))

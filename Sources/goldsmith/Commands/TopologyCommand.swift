@@ -37,6 +37,16 @@ struct TopologyApply: AsyncParsableCommand {
             try await topology.apply(on: connection)
         }
         await connection.close()
+        if !differences.isEmpty, differences.allSatisfy(\.isRefusal) {
+            throw CommandFailure(
+                .conflict,
+                "the broker's user '\(try await settings.endpoint().user)' may not make exchanges and queues: "
+                    + "nothing was made",
+                advice:
+                    "apply with a user that has configure rights, or import what `goldsmith topology export` prints; "
+                    + "`goldsmith topology verify` says whether anything is missing"
+            )
+        }
         try report(differences)
         Terminal.say("\(topology.exchanges.count) exchanges and \(topology.queues.count) queues are in place")
     }
@@ -47,7 +57,7 @@ struct TopologyVerify: AsyncParsableCommand {
         commandName: "verify",
         abstract: "Compare the broker's exchanges and queues with what is needed. A worker's rights are enough.",
         discussion: """
-            Ends with 4 when something differs. Brokers do not tell of bindings over this protocol; `topology apply` puts
+            Ends with 4 when something differs. Brokers do not tell of bindings over this protocol; `topology apply` puts \
             missing ones back.
 
             Example: goldsmith topology verify

@@ -2,6 +2,7 @@ import AMQPClient
 import Foundation
 import ImageCore
 import ImageWorker
+import Logging
 
 extension Check {
     /// What AMQP itself tells of the broker.
@@ -108,7 +109,7 @@ extension Check {
             endpoint: try await settings.endpoint(),
             name: "goldsmith doctor",
             options: options,
-            logger: try await settings.logger("goldsmith")
+            logger: try await settings.logger("goldsmith", level: .error)
         )
         let nowhere = "\(try await settings.topology().prefix).doctor.\(UUID().uuidString)"
         var finding = Diagnosis("alarms", .good, "none: the broker takes messages")
@@ -124,7 +125,12 @@ extension Check {
                 )
             } catch {
                 if error.code == 403 {
-                    finding = Diagnosis("alarms", .note, "not looked at: this user may not publish")
+                    finding = Diagnosis(
+                        "alarms",
+                        .note,
+                        "not looked at: this user may not publish to amq.default, where it would show",
+                        advice: "on the broker, `rabbitmq-diagnostics alarms` tells them"
+                    )
                 } else if error.kind != .unroutable {
                     finding =
                         publisher.isBlocked

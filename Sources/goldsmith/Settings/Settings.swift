@@ -18,6 +18,8 @@ struct Settings: Sendable {
     private let sources: [Source]
     /// The data folder, absolute.
     let data: String
+    /// What another command line needs to find the same broker and store: this one's flags, each after a space.
+    let sameFlags: String
 
     /// - Parameters:
     ///   - flags: values given on the command line.
@@ -52,6 +54,10 @@ struct Settings: Sendable {
             sources.append(Source(name: dev, reader: try await Self.reader(of: dev, allowMissing: true)))
         }
         self.sources = sources
+        sameFlags = [
+            file.map { " --config \(URL(fileURLWithPath: $0).standardizedFileURL.path)" },
+            flags[.data].map { [data] _ in " --data \(data)" },
+        ].compactMap { $0 }.joined()
     }
 
     private static func reader(of file: String, allowMissing: Bool) async throws(CommandFailure) -> ConfigReader {
@@ -279,7 +285,8 @@ struct Settings: Sendable {
         CommandFailure(
             .unavailable,
             "no \(what): nothing runs in \(data), and \(key.environmentName) is not set",
-            advice: "start `goldsmith dev --data \(data)`, or set \(key.environmentName)"
+            advice:
+                "start `goldsmith dev --data \(data)`, set \(key.environmentName), or name a file of settings with --config"
         )
     }
 
@@ -341,9 +348,9 @@ struct Settings: Sendable {
         try await parsed(.owner, default: Owner(known: "local"), wanted: "an owner (\(Owner.sentence))") { Owner($0) }
     }
 
-    func logLevel() async throws(CommandFailure) -> Logger.Level {
+    func logLevel(default level: Logger.Level) async throws(CommandFailure) -> Logger.Level {
         let known = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
-        return try await parsed(.logLevel, default: .info, wanted: "one of \(known)") { Logger.Level(rawValue: $0) }
+        return try await parsed(.logLevel, default: level, wanted: "one of \(known)") { Logger.Level(rawValue: $0) }
     }
 
     func logFormat() async throws(CommandFailure) -> LogFormat {

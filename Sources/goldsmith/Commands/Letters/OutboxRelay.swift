@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import ImageCore
 import ImageWorker
+import Logging
 
 /// Sends what a command has put into the outbox, at once rather than when a worker next looks there.
 struct OutboxRelay {
@@ -11,7 +12,7 @@ struct OutboxRelay {
     private let store: any ImageStore
 
     init(_ settings: Settings, _ store: any ImageStore) async throws(CommandFailure) {
-        let logger = try await settings.logger("goldsmith")
+        let logger = try await settings.logger("goldsmith", level: .error)
         var options = AMQPOptions()
         options.publishTimeout = .seconds(15)
         let endpoint = try await settings.endpoint()
