@@ -11,9 +11,9 @@ struct Goldsmith: AsyncParsableCommand {
         abstract: "Turns stopped instances into private images.",
         discussion: """
             Try it:
-              goldsmith dev --data ./try                          a broker, a store and workers, in one place
-              goldsmith instance sample --data ./try --id i-web1  a stopped instance with real disks
-              goldsmith image create --data ./try --instance i-web1 --name web-golden --wait
+              goldsmith dev --data ./try         (a broker, a store and workers)
+              goldsmith instance sample --data ./try --id i-web1
+              goldsmith image create --data ./try --instance i-web1 --name web --wait
 
             Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict or precondition, 5 unavailable.
             """,

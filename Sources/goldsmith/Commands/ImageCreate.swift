@@ -9,10 +9,10 @@ struct ImageCreate: AsyncParsableCommand {
             The request goes over RabbitMQ, like any upstream's.
 
             Examples:
-              goldsmith image create --instance i-web1 --name web-golden --wait
-              goldsmith image create --instance i-web1 --name web-golden --data-disk /dev/vdb --replicate-to east
-              goldsmith image create --instance i-web1 --name whole-machine --all-data-disks
-              goldsmith image create --instance i-web1 --name whole-machine --all-data-disks --dry-run
+              goldsmith image create --instance i-web1 --name web --wait
+              goldsmith image create --instance i-web1 --name web --data-disk /dev/vdb
+              goldsmith image create --instance i-web1 --name web --all-data-disks
+              goldsmith image create --instance i-web1 --name web --all-data-disks --dry-run
             """
     )
 

@@ -53,7 +53,7 @@ struct ImageDelete: AsyncParsableCommand {
 
             Examples:
               goldsmith image delete img-5f0c2b7e9a41d3c8
-              goldsmith image delete img-5f0c2b7e9a41d3c8 --delete-snapshots --confirm --wait
+              goldsmith image delete img-5f0c2b7e9a41d3c8 --delete-snapshots --confirm
             """
     )
 

@@ -12,8 +12,10 @@ struct InstanceLaunch: AsyncParsableCommand {
 
             Examples:
               goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --location east --wait
-              goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --size /dev/vdb=200 --leave-out /dev/vdc --add-disk 50
-              goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --add-disk 50 --dry-run
+              goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --add-disk 50
+              goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --leave-out /dev/vdc
+              goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --size /dev/vdb=200
+              goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --dry-run
             """
     )
 

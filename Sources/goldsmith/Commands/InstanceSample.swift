@@ -12,7 +12,7 @@ struct InstanceSample: AsyncParsableCommand {
 
             With --guilty its /etc/fstab has what the guest checks look for, and images of it say so.
 
-            Example: goldsmith instance sample --data ./try --id i-web1 --data-disks 2 --mib 256
+            Example: goldsmith instance sample --data ./try --id i-web1 --data-disks 2
             """
     )
 

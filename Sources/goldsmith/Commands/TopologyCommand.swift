@@ -10,7 +10,7 @@ struct TopologyCommand: AsyncParsableCommand {
             Examples:
               goldsmith topology apply      makes what is missing; needs configure rights
               goldsmith topology verify     compares; a worker's rights are enough
-              goldsmith topology export     for whoever runs the broker: definitions, with a user for each role
+              goldsmith topology export     definitions, with a user for each role
             """,
         subcommands: [TopologyApply.self, TopologyVerify.self, TopologyShow.self, TopologyExport.self]
     )
@@ -23,7 +23,7 @@ struct TopologyApply: AsyncParsableCommand {
         discussion: """
             May be run again at any time. An update of Goldsmith that needs a new queue says so in its changelog.
 
-            Example: GOLDSMITH_AMQP_URL_FILE=/run/secrets/deploy-url goldsmith topology apply
+            Example: GOLDSMITH_AMQP_URL_FILE=/run/deploy-url goldsmith topology apply
             """
     )
 

@@ -13,7 +13,8 @@ struct TopologyExport: AsyncParsableCommand {
             stand in the file as salted hashes. Without one a user cannot log in, also one whose password was set by hand.
 
             Example:
-              GOLDSMITH_WORKER_PASSWORD_FILE=/run/secrets/worker goldsmith topology export --vhost images > definitions.json
+              export GOLDSMITH_WORKER_PASSWORD_FILE=/run/secrets/worker
+              goldsmith topology export --vhost images > definitions.json
               rabbitmqctl import_definitions definitions.json
             """
     )
