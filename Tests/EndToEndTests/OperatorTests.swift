@@ -171,6 +171,9 @@ struct OperatorTests {
                 return queues?.allSatisfy { $0.unacked != nil } == true
             }
             #expect(isKnown, "the private broker has its management plugin")
+            let told = try await dev.json([ShownFinding].self, "doctor", "--quick")
+            let alone = told.filter { $0.what == "consumers" }
+            #expect(alone.count == 1 && alone.first?.grade != "good", "one finding for all queues: \(told)")
             kill(pid, SIGTERM)
             let hasSignedOff = await eventually {
                 let workers = try? await dev.json(ShownWorkers.self, "worker", "list").workers

@@ -37,19 +37,20 @@ extension Check {
         Check(name: "consumers") { (settings) async throws(CommandFailure) in
             let topology = try await settings.topology()
             return try await settings.asked { (connection) throws(AMQPError) in
-                var findings: [Diagnosis] = []
+                var alone: [(queue: String, ready: Int)] = []
                 for queue in topology.consumedQueues {
                     guard let info = try await connection.inspectQueue(queue), info.consumerCount == 0 else { continue }
-                    findings.append(
-                        Diagnosis(
-                            queue,
-                            info.messageCount > 0 ? .bad : .warning,
-                            "nobody consumes it; \(info.messageCount) ready",
-                            advice: "start `goldsmith worker`, with this lane in its --steps"
-                        )
-                    )
+                    alone.append((queue, Int(info.messageCount)))
                 }
-                return findings.isEmpty ? [Diagnosis("consumers", .good, "every work queue has one")] : findings
+                guard !alone.isEmpty else { return [Diagnosis("consumers", .good, "every work queue has one")] }
+                return [
+                    Diagnosis(
+                        "consumers",
+                        alone.contains { $0.ready > 0 } ? .bad : .warning,
+                        "nobody consumes \(alone.map { "\($0.queue) (\($0.ready) ready)" }.joined(separator: ", "))",
+                        advice: "start `goldsmith worker`, with these lanes in its --steps"
+                    )
+                ]
             }
         },
     ]
