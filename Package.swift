@@ -109,7 +109,7 @@ let package = Package(
         .target(
             name: "OperatorConsole",
             dependencies: [
-                "ImageCore", crypto, hummingbird, lifecycle, log,
+                "ImageCore", "Measures", crypto, hummingbird, lifecycle, log,
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),

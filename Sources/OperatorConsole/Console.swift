@@ -15,10 +15,13 @@ public struct Console: Service {
     private let options: ConsoleOptions
     private let responder: RouterResponder<ConsoleContext>
     private let queues: QueueHistory
+    private let lookout: StoreLookout
     private let logger: Logger
     private let listening: @Sendable (Int) async -> Void
 
-    /// - Parameter listening: called with the port once requests are served.
+    /// - Parameters:
+    ///   - watch: measures it.
+    ///   - listening: called with the port once requests are served.
     /// - Throws: `RefusedToListen` when others could reach it and it would not know who they are.
     public init(
         options: ConsoleOptions,
@@ -27,6 +30,7 @@ public struct Console: Service {
         driver: any ImageDriver,
         desk: any OperatorDesk,
         time: any Timekeeper,
+        watch: ConsoleWatch,
         logger: Logger,
         listening: @escaping @Sendable (Int) async -> Void = { _ in }
     ) throws(RefusedToListen) {
@@ -34,21 +38,26 @@ public struct Console: Service {
         self.options = options
         self.logger = logger
         self.listening = listening
-        let queues = QueueHistory(desk: desk, time: time, every: options.sampleEvery)
+        let queues = QueueHistory(desk: desk, time: time, every: options.sampleEvery, watch: watch)
         self.queues = queues
+        lookout = StoreLookout(store: store, time: time, every: options.sampleEvery, watch: watch)
         let access = Access(accounts: accounts, time: time, options: options)
         let pages = Pages(store: store, driver: driver, queues: queues, time: time)
         let pulse = Pulse(every: options.watchEvery, limit: options.viewers, time: time) {
             await pages.fingerprint(of: $0)
         }
+        let sessions = access.sessions
+        watch.lend(.init(streams: { pulse.viewerCount }, sessions: { sessions.count }))
 
         let router = Router(context: ConsoleContext.self)
+        router.add(middleware: MeasureGuard(watch: watch))
         router.add(middleware: HeaderGuard(isSecure: access.isSecure))
         router.add(middleware: ProblemGuard())
         router.add(middleware: OriginGuard(options: options))
         AssetRoutes().add(to: router)
         let decisions = LetterDecisions(store: store, time: time)
-        PageRoutes(pages: pages, access: access, pulse: pulse, time: time, decisions: decisions).add(to: router)
+        PageRoutes(pages: pages, access: access, pulse: pulse, time: time, decisions: decisions, watch: watch)
+            .add(to: router)
         InterfaceRoutes(pages: pages, access: access, time: time, decisions: decisions).add(to: router)
         responder = router.buildResponder()
     }
@@ -62,7 +71,7 @@ public struct Console: Service {
                 address: .hostname(options.address.host, port: options.address.port),
                 availableConnectionsDelegate: MaximumAvailableConnections(Self.connections, logger: logger)
             ),
-            services: [queues],
+            services: [queues, lookout],
             onServerRunning: { [listening] channel in await listening(channel.localAddress?.port ?? 0) },
             logger: logger
         )

@@ -69,6 +69,11 @@ public struct ListenAddress: Sendable, Equatable {
         self.port = Int(port)
     }
 
+    /// The same address some ports further, for another process beside the one that listens here. Any free port stays one.
+    public func after(_ count: Int) -> ListenAddress {
+        ListenAddress(host: host, port: port > 0 ? port + count : 0)
+    }
+
     /// Whether only this machine can reach it.
     public var isLoopback: Bool { host.hasPrefix("127.") || host == "::1" }
 

@@ -1,6 +1,7 @@
 import AMQPClient
 import Glibc
 import ImageCore
+import OperatorConsole
 
 /// A command that could not do what it was asked: what happened, why, and what to do, with the exit code for scripts.
 struct CommandFailure: Error, CustomStringConvertible {
@@ -50,6 +51,14 @@ extension CommandFailure {
             error.kind == .invalidEndpoint ? .usage : .unavailable,
             "the broker: \(error)",
             advice: "is RabbitMQ running, and is GOLDSMITH_AMQP_URL right? `goldsmith doctor` looks closer"
+        )
+    }
+
+    init(_ error: CannotListen) {
+        self.init(
+            .unavailable,
+            "cannot listen at \(error.address.authority): \(error.reason)",
+            advice: "does another process have this port? Several on one machine need one each, or port 0"
         )
     }
 

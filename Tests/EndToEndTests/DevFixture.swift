@@ -52,6 +52,7 @@ struct DevFacts: Decodable, Sendable {
     var amqpUrl: String
     var storeUrl: String
     var managementUrl: String?
+    var consoleUrl: String
     var pids: Processes
 }
 

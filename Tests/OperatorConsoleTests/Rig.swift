@@ -22,6 +22,7 @@ struct Rig {
     let folder: ScratchFolder
     let store: any ImageStore & ImageListing
     let time = ManualTime(start)
+    let watch = ConsoleWatch(version: "1.2.3", at: start)
     let console: Console
 
     init(origin: WebOrigin? = nil) async throws {
@@ -42,6 +43,7 @@ struct Rig {
             driver: driver,
             desk: StubDesk(),
             time: time,
+            watch: watch,
             logger: logger
         )
     }

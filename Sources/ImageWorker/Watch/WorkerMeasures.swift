@@ -192,17 +192,11 @@ enum WorkerMeasures {
         .gauge,
         "Images with a job of which nothing was heard in time."
     )
-    static let build = Measure("goldsmith_build_info", .gauge, by: ["version"], "Always 1.")
-    static let memory = Measure("process_resident_memory_bytes", .gauge, "Memory of this process.")
-    static let processor = Measure("process_cpu_seconds_total", .counter, "Processor time of this process.")
-    static let files = Measure("process_open_fds", .gauge, "Open file descriptors of this process.")
-    static let started = Measure("process_start_time_seconds", .gauge, "When this worker began, since 1970.")
-
-    static let all = [
-        jobsBegun, jobsEnded, jobsRunning, jobSeconds, copiedBytes, requests, parked, resent, orphans, published,
-        publishSeconds, spans, connected, reconnects, silence, queueMessages, queueConsumers, ready, storeUp,
-        storeSeconds,
-        storeRepeats, driverSeconds, images, outbox,
-        outboxAge, leases, letters, overdue, build, memory, processor, files, started,
-    ]
+    static let all =
+        [
+            jobsBegun, jobsEnded, jobsRunning, jobSeconds, copiedBytes, requests, parked, resent, orphans, published,
+            publishSeconds, spans, connected, reconnects, silence, queueMessages, queueConsumers, ready, storeUp,
+            storeSeconds, storeRepeats, driverSeconds, images, outbox,
+            outboxAge, leases, letters, overdue,
+        ] + ProcessMeasures.all
 }

@@ -36,8 +36,7 @@ public final class WorkerWatch: Sendable {
     func stops() { state.withLock { $0.isStopping = true } }
 
     func begins(_ options: WorkerOptions, at now: Timestamp) {
-        board.set(WorkerMeasures.build, options.identity.version, to: 1)
-        board.set(WorkerMeasures.started, to: Double(now.microseconds) / 1e6)
+        ProcessMeasures.began(version: options.identity.version, at: Double(now.microseconds) / 1e6, on: board)
     }
 
     /// Notes what the store said, or that it said nothing.
@@ -90,10 +89,7 @@ public final class WorkerWatch: Sendable {
             note(connections.publisher(), of: "publish")
         }
         board.set(WorkerMeasures.ready, to: health(at: now).isReady ? 1 : 0)
-        let process = ProcessFacts.read()
-        board.set(WorkerMeasures.memory, to: process.residentBytes)
-        board.set(WorkerMeasures.processor, to: process.processorSeconds)
-        board.set(WorkerMeasures.files, to: process.openFiles)
+        ProcessMeasures.note(.read(), on: board)
         return board.text
     }
 

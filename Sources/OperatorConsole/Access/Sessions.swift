@@ -75,6 +75,11 @@ final class Sessions: Sendable {
         }
     }
 
+    var count: Int {
+        let now = time.now()
+        return sessions.withLock { sessions in sessions.values.count { isAlive($0, at: now) } }
+    }
+
     func end(_ cookie: String) { sessions.withLock { $0[Self.key(cookie)] = nil } }
 
     private func isAlive(_ session: Session, at now: Timestamp) -> Bool {

@@ -10,6 +10,7 @@ struct PageRoutes: Sendable {
     let pulse: Pulse
     let time: any Timekeeper
     let decisions: LetterDecisions
+    let watch: ConsoleWatch
 
     func add(to router: Router<ConsoleContext>) {
         router.get("/login") { request, context in try await showLogin(request) }
@@ -85,6 +86,7 @@ struct PageRoutes: Sendable {
         }
         do {
             let (cookie, account) = try await access.logIn(fields, from: context.peer)
+            watch.loggedIn(.accepted)
             context.logger.info(
                 "logged in",
                 metadata: ["account": "\(account.name)", "role": "\(account.role.rawValue)"]
@@ -93,6 +95,7 @@ struct PageRoutes: Sendable {
             access.setCookie(cookie, on: &response, to: request)
             return response
         } catch let problem as Problem {
+            watch.loggedIn(problem.status == .tooManyRequests ? .throttled : .refused)
             context.logger.notice(
                 "a login was refused",
                 metadata: ["peer": "\(context.peer)", "status": "\(problem.status.code)"]

@@ -37,18 +37,23 @@ struct ConsoleServe: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
     @Option(help: ArgumentHelp("Where to listen. Default 127.0.0.1:8484.", valueName: "address")) var listen: String?
+    @Option(help: "IP address and port for /metrics, /healthz and /readyz. Default: none.") var metricsListen: String?
 
     func run() async throws {
-        let settings = try await shared.settings([.consoleListen: listen])
+        let settings = try await shared.settings([.consoleListen: listen, .metricsListen: metricsListen])
         let logger = try await settings.logger("goldsmith.console")
         let address = try await settings.consoleListen(default: .standard)
         let access = try await settings.consoleAccounts(for: address)
-        let console = try await settings.console(on: address, access.accounts, logger) { port in
+        let monitored = try await settings.metricsListen()
+        let watch = ConsoleWatch.ofThisProcess()
+        let console = try await settings.console(on: address, access.accounts, watch, logger) { port in
             Terminal.say("console: \(access.url(address, port: port))")
         }
+        let monitor = monitored.map { Monitor(of: watch, on: $0, logger) }
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [.init(service: console, successTerminationBehavior: .gracefullyShutdownGroup)],
+                services: (monitor.map { [.init(service: $0)] } ?? [])
+                    + [.init(service: console, successTerminationBehavior: .gracefullyShutdownGroup)],
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: logger
             )
@@ -57,6 +62,8 @@ struct ConsoleServe: AsyncParsableCommand {
             try await group.run()
         } catch let failure as CommandFailure {
             throw failure
+        } catch let error as CannotListen {
+            throw CommandFailure(error)
         } catch {
             throw CommandFailure(
                 .unavailable,

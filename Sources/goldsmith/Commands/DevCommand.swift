@@ -160,7 +160,8 @@ private struct DevServices: Service {
             logs: data + "/logs",
             consoleUrl: ""
         )
-        try await withConsole(running) { url, login in
+        let watched = try await settings.metricsListen()?.after(workers)
+        try await withConsole(running, watchedAt: watched) { url, login in
             var file = file
             file.consoleUrl = url
             try await work(crew, file, broker: broker, login: login)
@@ -187,8 +188,10 @@ private struct DevServices: Service {
     }
 
     /// Serves the console while `body` runs, which is given its address and what to open to log in.
+    /// - Parameter watched: where the console shows its metrics; `nil` is nowhere.
     private func withConsole(
         _ settings: Settings,
+        watchedAt watched: ListenAddress?,
         _ body: @escaping @Sendable (_ url: String, _ login: String) async throws -> Void
     ) async throws {
         // Any free port, so that several can run on one machine.
@@ -198,8 +201,15 @@ private struct DevServices: Service {
         var logger = try await settings.logger("goldsmith.console")
         // What a terminal is for here is said by `dev` itself.
         logger.logLevel = max(logger.logLevel, .notice)
-        let console = try await settings.console(on: address, access.accounts, logger) { port.yield($0) }
+        let watch = ConsoleWatch.ofThisProcess()
+        let console = try await settings.console(on: address, access.accounts, watch, logger) { port.yield($0) }
+        let monitor = watched.map { Monitor(of: watch, on: $0, logger) }
         try await withThrowingTaskGroup(of: Void.self) { group in
+            if let monitor {
+                group.addTask {
+                    do { try await monitor.run() } catch let error as CannotListen { throw CommandFailure(error) }
+                }
+            }
             group.addTask {
                 do {
                     try await console.run()

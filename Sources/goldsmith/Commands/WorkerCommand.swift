@@ -111,11 +111,7 @@ struct WorkerRun: AsyncParsableCommand {
         } catch let error as AMQPError {
             throw CommandFailure(error)
         } catch let error as CannotListen {
-            throw CommandFailure(
-                .unavailable,
-                "cannot listen at \(error.address.authority): \(error.reason)",
-                advice: "does another process have this port? Several workers on one machine need one each, or port 0"
-            )
+            throw CommandFailure(error)
         }
     }
 }

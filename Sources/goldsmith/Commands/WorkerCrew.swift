@@ -65,9 +65,9 @@ struct WorkerCrew {
         for (key, value) in environment {
             if let key = Environment.Key(rawValue: key) { variables[key] = value }
         }
-        if var metrics {
-            if metrics.port > 0 { metrics.port += index }
-            variables[Environment.Key(stringLiteral: SettingKey.metricsListen.environmentName)] = metrics.authority
+        if let metrics {
+            variables[Environment.Key(stringLiteral: SettingKey.metricsListen.environmentName)] =
+                metrics.after(index).authority
         }
         // No worker outlives `dev`, even if that is killed.
         let result = try await Subprocess.run(

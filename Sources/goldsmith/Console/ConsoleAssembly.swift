@@ -24,6 +24,7 @@ extension Settings {
     func console(
         on address: ListenAddress,
         _ accounts: Accounts,
+        _ watch: ConsoleWatch,
         _ logger: Logger,
         listening: @escaping @Sendable (Int) async -> Void
     ) async throws(CommandFailure) -> Console {
@@ -40,6 +41,7 @@ extension Settings {
                 driver: driver,
                 desk: desk,
                 time: SystemTime(),
+                watch: watch,
                 logger: logger,
                 listening: listening
             )
@@ -96,6 +98,27 @@ extension Settings {
                 advice: "make its lines with `goldsmith console user` or `console token`"
             )
         }
+    }
+}
+
+extension ConsoleWatch {
+    static func ofThisProcess() -> ConsoleWatch {
+        ConsoleWatch(version: Goldsmith.version, at: SystemTime().now())
+    }
+}
+
+extension Monitor {
+    /// Shows what a console measures, apart from the console: whoever may see numbers need not be let in there.
+    init(of watch: ConsoleWatch, on address: ListenAddress, _ logger: Logger) {
+        let time = SystemTime()
+        self.init(
+            on: address,
+            metrics: { watch.metrics(at: time.now()) },
+            // Nothing is known that only another start would cure: a store that is away is away for the next one too.
+            alive: { Verdict(isGood: true, reasons: []) },
+            ready: { watch.ready(at: time.now()) },
+            logger: logger
+        )
     }
 }
 

@@ -1,12 +1,12 @@
 import Glibc
 
 /// What the system says of this process. A number that cannot be read is 0.
-struct ProcessFacts {
-    var residentBytes = 0.0
-    var processorSeconds = 0.0
-    var openFiles = 0.0
+public struct ProcessFacts: Sendable {
+    public var residentBytes = 0.0
+    public var processorSeconds = 0.0
+    public var openFiles = 0.0
 
-    static func read() -> ProcessFacts {
+    public static func read() -> ProcessFacts {
         var facts = ProcessFacts()
         if let file = fopen("/proc/self/statm", "r") {
             defer { fclose(file) }

@@ -1,0 +1,90 @@
+public import ImageCore
+import Measures
+import ServiceLifecycle
+import Synchronization
+
+/// Watches one console: what it has answered, and whether it still sees what it shows. Nothing that a person has named.
+public final class ConsoleWatch: Sendable {
+    /// What a console that runs lends to its watch.
+    struct Counts: Sendable {
+        var streams: @Sendable () -> Int
+        var sessions: @Sendable () -> Int
+    }
+
+    private struct State {
+        var seen: [ConsoleMeasures.Sight: Timestamp] = [:]
+        var counts: Counts?
+    }
+
+    /// How old the last look at the store may be before a console counts as blind.
+    static let patience = Duration.seconds(60)
+
+    private let board = MeasureBoard(ConsoleMeasures.all)
+    private let state = Mutex(State())
+
+    /// - Parameter now: when the process began.
+    public init(version: String, at now: Timestamp) {
+        ProcessMeasures.began(version: version, at: Double(now.microseconds) / 1e6, on: board)
+    }
+
+    func lend(_ counts: Counts) { state.withLock { $0.counts = counts } }
+
+    func saw(_ sight: ConsoleMeasures.Sight, at now: Timestamp) { state.withLock { $0.seen[sight] = now } }
+
+    func answered(_ kind: ConsoleMeasures.Kind, _ status: Int, after duration: Duration) {
+        board.add(to: ConsoleMeasures.requests, kind.rawValue, String(status))
+        board.observe(duration / .seconds(1), in: ConsoleMeasures.requestSeconds, kind.rawValue)
+    }
+
+    func loggedIn(_ result: ConsoleMeasures.Login) { board.add(to: ConsoleMeasures.logins, result.rawValue) }
+
+    // MARK: Asked from outside
+
+    /// The text format of Prometheus.
+    public func metrics(at now: Timestamp) -> String {
+        let state = state.withLock { $0 }
+        for sight in ConsoleMeasures.Sight.allCases {
+            let age = state.seen[sight].map { Double(max(0, (now - $0).microseconds)) / 1e6 }
+            board.set(ConsoleMeasures.lookAge, sight.rawValue, to: age ?? .nan)
+        }
+        board.set(ConsoleMeasures.streams, to: Double(state.counts?.streams() ?? 0))
+        board.set(ConsoleMeasures.sessions, to: Double(state.counts?.sessions() ?? 0))
+        board.set(ConsoleMeasures.ready, to: ready(at: now).isGood ? 1 : 0)
+        ProcessMeasures.note(.read(), on: board)
+        return board.text
+    }
+
+    /// A console without its store can show nothing. Without the broker it shows all but the queues, and says so itself.
+    public func ready(at now: Timestamp) -> Monitor.Verdict {
+        guard let seen = state.withLock({ $0.seen[.store] }) else {
+            return Monitor.Verdict(isGood: false, reasons: ["the store has not been seen yet"])
+        }
+        let age = now - seen
+        guard age > Self.patience else { return Monitor.Verdict(isGood: true, reasons: []) }
+        let seconds = age.microseconds / 1_000_000
+        return Monitor.Verdict(isGood: false, reasons: ["the store has not been seen for \(seconds) s"])
+    }
+}
+
+/// Looks at the store at intervals with a question that costs it next to nothing, so that a console knows whether it sees
+/// anything also while nobody looks.
+struct StoreLookout: Service {
+    let store: any ImageStore
+    let time: any Timekeeper
+    let every: Duration
+    let watch: ConsoleWatch
+
+    func run() async throws {
+        try? await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                await look()
+                try await time.sleep(for: every)
+            }
+        }
+    }
+
+    func look() async {
+        guard (try? await store.workers()) != nil else { return }
+        watch.saw(.store, at: time.now())
+    }
+}
