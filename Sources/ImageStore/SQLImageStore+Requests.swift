@@ -1,6 +1,16 @@
 public import ImageCore
 import SQLAccess
 
+extension SQLImageStore: RequestBox {
+    public func put(_ request: OutgoingMessage, at now: Timestamp) async throws(StoreError) {
+        try await write { (transaction) throws(SQLError) in
+            // Whoever puts it here does not send it: it is left behind from the beginning.
+            let left = Timestamp(microseconds: now.microseconds - OutgoingMessage.leftBehindAfter.microseconds)
+            _ = try transaction.post([request], at: left)
+        }
+    }
+}
+
 extension SQLImageStore {
     public func answer(to identity: RequestIdentity) async throws(StoreError) -> RecordedAnswer? {
         try await read { (transaction) throws(SQLError) in try transaction.answer(to: identity) }

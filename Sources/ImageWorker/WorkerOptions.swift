@@ -56,7 +56,7 @@ public struct WorkerOptions: Sendable {
     /// What it says of itself besides.
     public var identity = WorkerIdentity()
     /// The age at which a message in the outbox is taken for left behind by a dead process. Default 10 s.
-    public var unsentAfter: Duration = .seconds(10)
+    public var unsentAfter: Duration = OutgoingMessage.leftBehindAfter
     public var policy = RetryPolicy()
     public var limits = RequestLimits()
     /// Who may ask for whom. Default: everybody for every owner.

@@ -26,7 +26,7 @@ public struct Console: Service {
     public init(
         options: ConsoleOptions,
         accounts: Accounts,
-        store: any ImageStore & ImageListing,
+        store: any ImageStore & ImageListing & RequestBox,
         driver: any ImageDriver,
         desk: any OperatorDesk,
         time: any Timekeeper,
@@ -56,9 +56,17 @@ public struct Console: Service {
         router.add(middleware: OriginGuard(options: options))
         AssetRoutes().add(to: router)
         let decisions = LetterDecisions(store: store, time: time)
-        PageRoutes(pages: pages, access: access, pulse: pulse, time: time, decisions: decisions, watch: watch)
-            .add(to: router)
-        InterfaceRoutes(pages: pages, access: access, time: time, decisions: decisions).add(to: router)
+        let requests = RequestDesk(store: store, time: time, patience: options.answerWithin)
+        PageRoutes(
+            pages: pages,
+            access: access,
+            pulse: pulse,
+            time: time,
+            decisions: decisions,
+            desk: requests,
+            watch: watch
+        ).add(to: router)
+        InterfaceRoutes(pages: pages, access: access, time: time, decisions: decisions, desk: requests).add(to: router)
         responder = router.buildResponder()
     }
 

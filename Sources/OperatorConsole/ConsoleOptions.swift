@@ -9,19 +9,23 @@ public struct ConsoleOptions: Sendable {
     public var watchEvery: Duration
     /// Open pages with live updates, at most.
     public var viewers: Int
+    /// How long a request's answer is waited for before it is said that there is none yet.
+    public var answerWithin: Duration
 
     public init(
         address: ListenAddress,
         origin: WebOrigin? = nil,
         sampleEvery: Duration = .seconds(5),
         watchEvery: Duration = .seconds(1),
-        viewers: Int = 64
+        viewers: Int = 64,
+        answerWithin: Duration = .seconds(10)
     ) {
         self.address = address
         self.origin = origin
         self.sampleEvery = sampleEvery
         self.watchEvery = watchEvery
         self.viewers = viewers
+        self.answerWithin = answerWithin
     }
 
     /// The hosts a request may name. A page elsewhere whose name was made to lead here (DNS rebinding) names its own.

@@ -91,14 +91,27 @@ def journey(dev, browser):
     browser.waits_for("Available", "h1", 60)
     browser.picture("image-replayed")
 
+    launch = launched(browser, image)
+    cancelled = cancel(dev, browser)
+
     step("every page on a screen, on a phone, and in the dark")
     pages = ["", "images", f"images/{image}", f"images/{bad}", "instances", "letters", f"letters/{bad}", "quotas"]
+    asking = [f"images/{image}/{action}" for action in ["launch", "share", "convert", "delete"]]
+    pages += asking + ["instances/i-web1", launch, f"images/{cancelled}/retry"]
     for width, dark, name in [(1280, False, "light"), (1280, True, "dark"), (360, False, "phone")]:
         browser.look(width, dark)
         for page in pages:
             browser.open(page)
             browser.check(f"{page or 'overview'} ({name})")
-            kind = {f"images/{image}": "image", f"images/{bad}": "replayed", f"letters/{bad}": "letter"}.get(page, page)
+            kind = {
+                f"images/{image}": "image",
+                f"images/{bad}": "replayed",
+                f"letters/{bad}": "letter",
+                "instances/i-web1": "instance",
+                launch: "request",
+                f"images/{cancelled}/retry": "ask-retry",
+                **{page: "ask-" + page.split("/")[-1] for page in asking},
+            }.get(page, page)
             browser.picture(f"{kind or 'overview'}-{name}")
     browser.look()
 
@@ -137,14 +150,69 @@ def journey(dev, browser):
     assert "Viewers look and do not change." in browser.text()
     browser.check("a refusal")
     browser.picture("refused")
-    browser.open(f"letters/{bad}/replay")
-    assert "Viewers look and do not change." in browser.text()
+    for page in [f"letters/{bad}/replay", f"images/{image}/launch", f"images/{image}/delete"]:
+        browser.open(page)
+        assert "Viewers look and do not change." in browser.text(), page
+    browser.open(f"images/{image}")
+    assert "Launch…" not in browser.text(), "it is offered to a viewer"
     browser.log_out()
 
     step("a link with a token logs in, and the token stays out of the address")
     browser.open(f"login#token={dev.token}")
     eventually(lambda: browser.path == "", 10, "the overview is shown")
     assert not browser.complaints(), browser.complaints()
+
+
+def launched(browser, image):
+    """Returns the address of the request's page."""
+    step("an operator launches an instance; what is wrong in the form stands beside its field")
+    browser.open(f"images/{image}")
+    browser.click("Launch…")
+    browser.waits_for("Launch: web-golden?", "h1")
+    browser.fill(newDisks="1, many")
+    browser.waits_for("INVALID_ARGUMENT", "#newDisks-error")
+    assert browser.driver.find_element(By.NAME, "newDisks").get_attribute("value") == "1, many"
+    browser.check("a form with an error")
+    browser.picture("ask-error")
+    browser.look(360, True)
+    browser.picture("ask-error-phone")
+    browser.look()
+    browser.fill(newDisks="1")
+    browser.waits_for("Accepted", "h1", 20)
+    page = browser.path
+    assert page.startswith("request?owner=local&id=console-"), page
+    browser.picture("request-accepted")
+    instance = browser.driver.find_element(By.XPATH, "//dt[.='Instance']/following-sibling::dd").text
+    browser.open(f"images/{image}")
+    browser.waits_for(f"Launch {instance}", "[data-live]")
+    eventually(lambda: opened(browser, f"instances/{instance}"), 60, "the instance is there")
+    browser.waits_for("Stopped", "h1")
+    browser.check("an instance")
+    return page
+
+
+def opened(browser, page):
+    browser.open(page)
+    return "404" not in browser.text("h1")
+
+
+def cancel(dev, browser):
+    """Returns the image's id."""
+    step("an operator cancels an image by keyboard, and it ends in Error, as cancelled")
+    dev.run("instance", "sample", "--id", "i-long", "--data-disks", "0", "--mib", "400")
+    image = dev.create("i-long", "long-golden")
+    browser.open("instances/i-long")
+    browser.waits_for("long-golden", "[data-live]")
+    browser.click("Cancel the making…")
+    browser.waits_for("Cancel the making: long-golden?", "h1")
+    browser.check("a cancel's question")
+    browser.picture("ask-cancel")
+    browser.driver.find_element(By.CSS_SELECTOR, "button.grave").send_keys(Keys.ENTER)
+    browser.waits_for("Accepted", "h1", 20)
+    browser.open(f"images/{image}")
+    browser.waits_for("CANCELLED", ".failure", 30)
+    browser.waits_for("done, nothing is left", ".failure", 60)
+    return image
 
 
 def without_scripts(dev, pictures):
@@ -157,6 +225,17 @@ def without_scripts(dev, pictures):
         browser.click("Refresh")
         browser.click("web-golden")
         assert "Available" in browser.text("h1")
+        browser.log_out()
+        browser.log_in("olga")
+        browser.open("images?name=db-golden")
+        browser.click("db-golden")
+        browser.click("Delete…")
+        browser.fill(name="not its name")
+        assert "FAILED_PRECONDITION" in browser.text("#name-error")
+        browser.fill(name="db-golden")
+        assert "Accepted" in browser.text("h1"), browser.text()
+        browser.driver.find_element(By.XPATH, "//dt[.='Image']/following-sibling::dd/a").click()
+        assert "Delet" in browser.text("h1"), browser.text("h1")
     finally:
         browser.close()
 

@@ -20,12 +20,12 @@ struct Rig {
     static let cheap = HashedSecret.Cost(logRounds: 10, blockSize: 1, parallelism: 1)
 
     let folder: ScratchFolder
-    let store: any ImageStore & ImageListing
+    let store: any ImageStore & ImageListing & RequestBox
     let time = ManualTime(start)
     let watch = ConsoleWatch(version: "1.2.3", at: start)
     let console: Console
 
-    init(origin: WebOrigin? = nil) async throws {
+    init(origin: WebOrigin? = nil, answerWithin: Duration = .zero) async throws {
         folder = try ScratchFolder()
         store = try await SQLImageStore(on: try SQLiteDatabase(path: folder.file("state.sqlite")))
         let driver = SimulatedDriver(
@@ -37,7 +37,7 @@ struct Rig {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         console = try Console(
-            options: ConsoleOptions(address: .standard, origin: origin),
+            options: ConsoleOptions(address: .standard, origin: origin, answerWithin: answerWithin),
             accounts: try Self.accounts(),
             store: store,
             driver: driver,
@@ -66,8 +66,14 @@ struct Rig {
 
     /// Accepts the making of an image.
     @discardableResult
-    func take(_ number: Int, owner: String = "acct-1", name: String = "golden", details: String = "") async throws
-        -> ImageID
+    func take(
+        _ number: Int,
+        owner: String = "acct-1",
+        name: String = "golden",
+        details: String = "",
+        dataDisks: Int = 0
+    )
+        async throws -> ImageID
     {
         let owner = Owner(known: owner)
         var request = CreateRequest(
@@ -78,10 +84,13 @@ struct Rig {
         )
         request.details = details
         let id = ImageID(known: "img-\(number)")
-        let disk = Disk(device: .system, kind: .local, sizeBytes: 1 << 30)
+        let disks = (0...dataDisks).compactMap { DeviceName(position: $0) }.map { device in
+            Disk(device: device, kind: device.isSystem ? .local : .cloud, sizeBytes: 1 << 30)
+        }
+        request.dataDisks = .all
         let plan = try Plan.make(
             for: request,
-            instance: Instance(id: request.instanceID, owner: owner, status: .stopped, disks: [disk]),
+            instance: Instance(id: request.instanceID, owner: owner, status: .stopped, disks: disks),
             knownLocations: [LocationName(known: "east")]
         )
         let circumstances = Circumstances(now: time.now() + .seconds(Int64(number)))
@@ -92,6 +101,86 @@ struct Rig {
     /// Routing keys of what waits to be sent.
     var waiting: [String] {
         get async throws { try await store.unsent(before: Timestamp(microseconds: .max), limit: 100).map(\.routingKey) }
+    }
+
+    /// Does every job of the image, so that it is Available.
+    func finish(_ id: ImageID) async throws {
+        let circumstances = Circumstances(now: time.now() + .seconds(60))
+        while let image = try await store.image(id),
+            let job = image.jobs.filter({ $0.value.phase == .waiting }).keys.min()
+        {
+            let beginning = try await store.begin(
+                JobMessage(imageId: id, job: job, attempt: 1),
+                by: WorkerID(known: "w1"),
+                nonce: 1,
+                lease: .seconds(15),
+                in: circumstances
+            )
+            guard case .granted(let grant, _) = beginning else { return }
+            let output: JobOutput
+            if let resource = grant.resource, let location = job.location {
+                output = .replicated(Replica(resource: resource, location: location, files: []))
+            } else if let resource = grant.resource, let device = job.device {
+                output = .captured(
+                    Capture(
+                        resource: resource,
+                        device: device,
+                        virtualSizeBytes: 1 << 30,
+                        fileSizeBytes: 1 << 20,
+                        sha256: String(repeating: "a", count: 64)
+                    )
+                )
+            } else {
+                output = .checked([])
+            }
+            _ = try await store.apply(.succeeded(job, fence: grant.fence, output), to: id, in: circumstances)
+        }
+    }
+
+    /// Requests that wait to be sent.
+    var requests: [OutgoingMessage] {
+        get async throws {
+            try await store.unsent(before: Timestamp(microseconds: .max), limit: 100)
+                .filter { $0.destination == .requests }
+        }
+    }
+
+    /// Answers a request as a worker does.
+    func record(_ answer: Answer, to message: OutgoingMessage) async throws {
+        guard let operation = Operation(rawValue: message.routingKey) else { return }
+        let request = try ImageCore.Request.parse(
+            operation,
+            contentType: message.contentType,
+            messageID: message.id,
+            body: Array(message.body.utf8)
+        )
+        _ = try await store.record(answer, to: request, reply: nil, in: Circumstances(now: time.now()))
+    }
+
+    /// A worker that answers all that comes the same way, while `body` runs. Time passes meanwhile.
+    /// - Returns: what `body` does, and the requests that were answered.
+    func answering<Value: Sendable>(
+        _ answer: Answer,
+        while body: @escaping @Sendable () async throws -> Value
+    ) async throws -> (value: Value, requests: [OutgoingMessage]) {
+        try await withThrowingTaskGroup(of: [OutgoingMessage].self) { group in
+            group.addTask {
+                var answered: [OutgoingMessage] = []
+                while !Task.isCancelled {
+                    for request in try await requests {
+                        try await record(answer, to: request)
+                        try await store.markSent([request])
+                        answered.append(request)
+                    }
+                    time.advance(by: .milliseconds(100))
+                    await Task.yield()
+                }
+                return answered
+            }
+            let value = try await body()
+            group.cancelAll()
+            return (value, try await group.next() ?? [])
+        }
     }
 
     /// Makes the image fail in its stop-check.
@@ -176,8 +265,11 @@ extension TestResponse {
     var cookie: String? { headers[.setCookie]?.split(separator: ";").first.map(String.init) }
 
     /// What the first form of the page carries.
-    var formToken: String {
-        guard let name = text.firstRange(of: "name=\"\(Form.tokenField)\" value=\"") else { return "" }
+    var formToken: String { value(of: Form.tokenField) }
+
+    /// What the first hidden field of that name holds.
+    func value(of field: String) -> String {
+        guard let name = text.firstRange(of: "name=\"\(field)\" value=\"") else { return "" }
         return String(text[name.upperBound...].prefix { $0 != "\"" })
     }
 }

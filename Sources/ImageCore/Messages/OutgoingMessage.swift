@@ -36,6 +36,9 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     /// How often the sweeper offers a reply, about ten seconds apart.
     public static let replyTries = 20
 
+    /// The age at which a message in the outbox is taken for left behind, and sent by whoever sweeps.
+    public static let leftBehindAfter = Duration.seconds(10)
+
     /// What makes two messages in the outbox the same one. More than the id: one job goes now to its queue and then to a
     /// rung, and one request may be answered to two who asked.
     public var outboxKey: String {

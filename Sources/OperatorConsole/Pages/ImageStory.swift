@@ -6,6 +6,8 @@ struct ImageStory {
     let journal: [Announcement]
     let leases: [Lease]
     let now: Timestamp
+    /// Whether who looks may ask for something.
+    var offersActions = false
 
     /// What a failed or deleted image was made of is gone.
     private var isWhole: Bool {
@@ -54,6 +56,7 @@ struct ImageStory {
                 if let target = image.ties.conversion { fact("Being converted into") { Self.link(target) } }
                 for (key, value) in image.labels.sorted(by: { $0.key < $1.key }) { fact(key) { value } }
             }
+            if offersActions { ActionBar(image: image).html }
         }
     }
 

@@ -128,7 +128,8 @@ enum Layout {
 
     private static func isWithin(_ page: Place, _ area: Place) -> Bool {
         switch (page, area) {
-        case (.overview, .overview), (.images, .images), (.image, .images), (.instances, .instances),
+        case (.overview, .overview), (.images, .images), (.image, .images), (.action, .images),
+            (.request, .images), (.instances, .instances), (.instance, .instances),
             (.letters, .letters), (.letter, .letters), (.replay, .letters), (.discard, .letters),
             (.quotas, .quotas), (.quota, .quotas):
             true

@@ -117,20 +117,13 @@ struct InstancesPage {
             }
         }
         return [
-            .code(instance.id.text), .mark(mark(instance.status)), .text(instance.owner.text), .html(disks),
+            .html(tag(.a, .href(.instance(instance.id))) { tag(.code) { instance.id.text } }),
+            .mark(Mark(instance.status)), .text(instance.owner.text), .html(disks),
             .html(holder.map { Self.link($0) } ?? HTML("–")),
         ]
     }
 
     private static func link(_ image: ImageID) -> HTML { tag(.a, .href(.image(image))) { tag(.code) { image.text } } }
-
-    private func mark(_ status: InstanceStatus) -> Mark {
-        switch status {
-        case .stopped: Mark(.off, status.description)
-        case .running: Mark(.good, status.description)
-        case .other(let text): Mark(.waiting, text)
-        }
-    }
 
     private var lockTable: HTML {
         tag(.section) {

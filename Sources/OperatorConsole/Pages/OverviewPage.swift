@@ -104,11 +104,14 @@ struct OverviewPage {
 struct ImageTable {
     let images: [Image]
     let caption: String
+    /// Whether a column says what can be asked for.
+    var offersActions = false
 
     var html: HTML {
         DataTable(
             caption: caption,
-            columns: ["Name", "Status", "Instance", "Owner", "Created (UTC)", "Image"],
+            columns: ["Name", "Status", "Instance", "Owner", "Created (UTC)", "Image"]
+                + (offersActions ? ["Ask for"] : []),
             rows: images.map { image in
                 [
                     .html(tag(.a, .href(.image(image.id))) { image.name }),
@@ -121,8 +124,20 @@ struct ImageTable {
                     ),
                     .code(image.plan.instanceID.text), .text(image.owner.text), .html(Words.moment(image.createdAt)),
                     .code(image.id.text),
-                ]
+                ] + (offersActions ? [.html(Self.actions(image))] : [])
             }
         ).html
+    }
+
+    private static func actions(_ image: Image) -> HTML {
+        tag(.ul, .class("plain")) {
+            for action in ImageAction.allowed(by: image) {
+                tag(.li) {
+                    tag(.a, .href(.action(action, image.id)), .label("\(action.word): \(image.name)")) {
+                        "\(action.word)…"
+                    }
+                }
+            }
+        }
     }
 }

@@ -27,10 +27,13 @@ struct Pages: Sendable {
                     image: image,
                     journal: try await store.journal(of: id, after: 0),
                     leases: try await store.leases(of: id),
-                    now: now
+                    now: now,
+                    offersActions: role == .operator
                 )
                 return (image.name, story.html)
             case .instances: return ("Instances", try await instances().html)
+            case .instance(let id): return (id.text, try await instance(id, for: role).html)
+            case .request(let identity): return (RequestPage.title, try await request(identity).html)
             case .letters(let filter):
                 let letters = try await store.letters(filter.query(limit: LettersPage.limit))
                 return ("Dead and parked", LettersPage(letters: letters).html)
@@ -39,7 +42,7 @@ struct Pages: Sendable {
                 return (file.letter.what, LetterPage(file: file, role: role).html)
             case .quotas:
                 return ("Quotas", QuotasPage.html(try await store.quotas(limit: QuotasPage.limit), for: role))
-            case .replay, .discard, .quota, .login, .logout, .updates, .stylesheet, .script, .icon, .document:
+            case .action, .replay, .discard, .quota, .login, .logout, .updates, .stylesheet, .script, .icon, .document:
                 throw Problem(.notFound, "there is nothing at this address")
             }
         } catch let error as StoreError {
@@ -65,6 +68,27 @@ struct Pages: Sendable {
         return (images, found.count > limit ? images.last.map { ImagePage(after: $0) } : nil)
     }
 
+    func image(_ id: ImageID) async throws -> Image {
+        let image: Image?
+        do throws(StoreError) { image = try await store.image(id) } catch { throw Problem(error) }
+        guard let image else { throw Problem.noImage(id.text) }
+        return image
+    }
+
+    func request(_ identity: RequestIdentity) async throws -> RequestPage {
+        do throws(StoreError) {
+            let id = RequestDesk.messageID(of: identity)
+            let waiting = try await store.unsent(before: Timestamp(microseconds: .max), limit: Alarm.stuckLimit)
+            return RequestPage(
+                identity: identity,
+                recorded: try await store.answer(to: identity),
+                isWaiting: waiting.contains { $0.id == id }
+            )
+        } catch {
+            throw Problem(error)
+        }
+    }
+
     func letter(_ id: LetterID) async throws -> LetterFile {
         let file: LetterFile?
         do throws(StoreError) { file = try await store.letter(id) } catch { throw Problem(error) }
@@ -86,6 +110,23 @@ struct Pages: Sendable {
             recent: recent,
             workers: WorkerTable(standings: workers, leases: try await store.leases())
         )
+    }
+
+    func instance(_ id: InstanceID, for role: Role) async throws -> InstancePage {
+        let instance: Instance
+        do throws(StepFailure) { instance = try await driver.describe(id, for: nil) } catch { throw Problem(error) }
+        do throws(StoreError) {
+            var query = ImageQuery(limit: Self.imagesPerPage)
+            query.instanceID = id
+            return InstancePage(
+                instance: instance,
+                holder: try await store.locks().first { $0.key == "instance/\(id)" }?.image,
+                images: try await store.images(query),
+                role: role
+            )
+        } catch {
+            throw Problem(error)
+        }
     }
 
     func instances() async throws(StoreError) -> InstancesPage {

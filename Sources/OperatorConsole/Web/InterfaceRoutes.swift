@@ -12,6 +12,7 @@ struct InterfaceRoutes: Sendable {
     let access: Access
     let time: any Timekeeper
     let decisions: LetterDecisions
+    let desk: RequestDesk
 
     func add(to router: Router<ConsoleContext>) {
         let root = router.group("/api/v1")
@@ -22,6 +23,7 @@ struct InterfaceRoutes: Sendable {
         inside.get("images") { request, _ in try await images(request) }
         inside.get("images/:id") { _, context in try await image(context) }
         inside.get("images/:id/history") { _, context in try await history(context) }
+        ActionInterface(pages: pages, desk: desk).add(to: inside)
         inside.get("instances") { _, _ in try await instances() }
         inside.get("locks") { _, _ in try await locks() }
         inside.get("workers") { _, _ in try await workers() }
@@ -220,13 +222,19 @@ extension ConsoleContext {
 
 extension Request {
     /// The fields of the body, an object; none when there is no body.
-    /// - Throws: `Problem` when it is something else, or has other fields than those: a typo must not be ignored.
-    fileprivate func object(_ known: Set<String>) async throws -> [String: JSONValue] {
+    /// - Throws: `Problem` when it is something else.
+    func object() async throws -> [String: JSONValue] {
         let bytes = try await bodyBytes()
         guard !bytes.isEmpty else { return [:] }
         guard case .object(let fields)? = JSONValue(parsing: bytes) else {
             throw Problem(.badRequest, "the body must be a JSON object")
         }
+        return fields
+    }
+
+    /// - Throws: `Problem` also when it has other fields than those: a typo must not be ignored.
+    fileprivate func object(_ known: Set<String>) async throws -> [String: JSONValue] {
+        let fields = try await object()
         if let unknown = fields.keys.filter({ !known.contains($0) }).min() {
             throw Problem(.badRequest, "there is no field '\(PlainText.word(unknown))'")
         }

@@ -10,6 +10,7 @@ struct PageRoutes: Sendable {
     let pulse: Pulse
     let time: any Timekeeper
     let decisions: LetterDecisions
+    let desk: RequestDesk
     let watch: ConsoleWatch
 
     func add(to router: Router<ConsoleContext>) {
@@ -21,6 +22,9 @@ struct PageRoutes: Sendable {
         inside.get("/images") { request, context in try await show(request, context) }
         inside.get("/images/:id") { request, context in try await show(request, context) }
         inside.get("/instances") { request, context in try await show(request, context) }
+        inside.get("/instances/:id") { request, context in try await show(request, context) }
+        inside.get("/request") { request, context in try await show(request, context) }
+        ActionRoutes(pages: pages, desk: desk).add(to: inside)
         inside.get("/letters") { request, context in try await show(request, context) }
         inside.get("/letters/:id") { request, context in try await show(request, context) }
         LetterRoutes(pages: pages, decisions: decisions).add(to: inside)

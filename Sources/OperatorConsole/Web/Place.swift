@@ -6,6 +6,9 @@ enum Place: Hashable, Sendable {
     case images(ImageQuery)
     case image(ImageID)
     case instances
+    case instance(InstanceID)
+    case action(ImageAction, ImageID)
+    case request(RequestIdentity)
     case letters(LetterFilter)
     case letter(LetterID)
     case replay(LetterID)
@@ -26,6 +29,10 @@ enum Place: Hashable, Sendable {
         case .images(let query): "/images" + Self.query(query.fields)
         case .image(let id): "/images/\(id)"
         case .instances: "/instances"
+        case .instance(let id): "/instances/\(id)"
+        case .action(let action, let id): "/images/\(id)/\(action.rawValue)"
+        case .request(let identity):
+            "/request" + Self.query([("owner", identity.owner.text), ("id", identity.requestID.text)])
         case .letters(let filter): "/letters" + Self.query(filter.fields)
         case .letter(let id): "/letters/\(id)"
         case .replay(let id): "/letters/\(id)/replay"
@@ -59,6 +66,9 @@ enum Place: Hashable, Sendable {
             guard let query = ImageQuery(fields) else { return nil }
             self = .images(query)
         case ["instances"]: self = .instances
+        case ["request"]:
+            guard let identity = RequestIdentity(fields) else { return nil }
+            self = .request(identity)
         case ["quotas"]: self = .quotas
         case ["letters"]:
             guard let filter = LetterFilter(fields) else { return nil }
@@ -69,6 +79,9 @@ enum Place: Hashable, Sendable {
         case let words where words.count == 2 && words[0] == "images":
             guard let id = ImageID(words[1]) else { return nil }
             self = .image(id)
+        case let words where words.count == 2 && words[0] == "instances":
+            guard let id = InstanceID(words[1]) else { return nil }
+            self = .instance(id)
         default: return nil
         }
     }

@@ -8,6 +8,8 @@ struct Problem: Error {
     var message: String
     var advice: String?
     var retryAfter: Duration?
+    /// Of a refused request: its own code, and the field that is to blame.
+    private var rejection: Rejection?
 
     init(_ status: HTTPResponse.Status, _ message: String? = nil, advice: String? = nil, retryAfter: Duration? = nil) {
         self.status = status
@@ -29,16 +31,23 @@ struct Problem: Error {
     }
 
     init(_ failure: StepFailure) {
-        let status: HTTPResponse.Status =
-            switch failure.code {
-            case .notFound: .notFound
-            case .unavailable: .serviceUnavailable
-            case .invalidArgument, .outOfRange: .badRequest
-            case .permissionDenied: .forbidden
-            case .duplicate, .failedPrecondition, .quotaExceeded, .conflict: .conflict
-            case .cancelled, .internal: .internalServerError
-            }
-        self.init(status, failure.message, advice: failure.advice)
+        self.init(Self.status(of: failure.code), failure.message, advice: failure.advice)
+    }
+
+    init(_ rejection: Rejection) {
+        self.init(Self.status(of: rejection.code), rejection.message)
+        self.rejection = rejection
+    }
+
+    private static func status(of code: ErrorCode) -> HTTPResponse.Status {
+        switch code {
+        case .notFound: .notFound
+        case .unavailable: .serviceUnavailable
+        case .invalidArgument, .outOfRange: .badRequest
+        case .permissionDenied: .forbidden
+        case .duplicate, .failedPrecondition, .quotaExceeded, .conflict: .conflict
+        case .cancelled, .internal: .internalServerError
+        }
     }
 
     static func noImage(_ id: String) -> Problem {
@@ -57,7 +66,8 @@ struct Problem: Error {
 
     /// The stable code programs go by.
     var code: ErrorCode {
-        switch status {
+        if let rejection { return rejection.code }
+        return switch status {
         case .notFound: .notFound
         case .badRequest, .contentTooLarge, .unprocessableContent, .methodNotAllowed: .invalidArgument
         case .forbidden, .unauthorized, .misdirectedRequest: .permissionDenied
@@ -73,10 +83,13 @@ struct Problem: Error {
                 var code: ErrorCode
                 var message: String
                 var advice: String?
+                var field: String?
             }
             var error: Error
         }
-        var response = Response.json(Body(error: .init(code: code, message: message, advice: advice)))
+        var response = Response.json(
+            Body(error: .init(code: code, message: message, advice: advice, field: rejection?.field))
+        )
         dress(&response)
         return response
     }

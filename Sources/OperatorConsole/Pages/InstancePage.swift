@@ -1,0 +1,59 @@
+import ImageCore
+
+/// One instance, and the images that are made of it.
+struct InstancePage {
+    let instance: Instance
+    /// The image whose making has locked it.
+    let holder: ImageID?
+    let images: [Image]
+    let role: Role
+
+    var html: HTML {
+        .joined([
+            tag(.section, .class("head")) {
+                tag(.p, .class("over")) { tag(.a, .href(.instances)) { "Instances" } }
+                tag(.h1) {
+                    instance.id.text
+                    Mark(instance.status).html
+                }
+                tag(.dl, .class("facts")) {
+                    fact("Owner") { instance.owner.text }
+                    if let holder {
+                        fact("Locked by") { tag(.a, .href(.image(holder))) { tag(.code) { holder.text } } }
+                    }
+                }
+            },
+            tag(.section) {
+                DataTable(
+                    caption: "Disks",
+                    columns: ["Device", "Kind", "Size"],
+                    rows: instance.disks.map {
+                        [.code($0.device.description), .text($0.kind.rawValue), .number(Words.bytes($0.sizeBytes))]
+                    }
+                ).html
+            },
+            tag(.section) {
+                images.isEmpty
+                    ? tag(.p, .class("empty")) { "No image is made of it." }
+                    : ImageTable(images: images, caption: "Images made of it", offersActions: role == .operator).html
+            },
+        ])
+    }
+
+    private func fact(_ name: String, @HTMLBuilder _ content: () -> HTML) -> HTML {
+        tag(.div) {
+            tag(.dt) { name }
+            tag(.dd, content: content)
+        }
+    }
+}
+
+extension Mark {
+    init(_ status: InstanceStatus) {
+        switch status {
+        case .stopped: self.init(.off, status.description)
+        case .running: self.init(.good, status.description)
+        case .other(let text): self.init(.waiting, text)
+        }
+    }
+}

@@ -1,0 +1,92 @@
+import ImageCore
+
+/// What was typed into an action's form, and the request it makes. Judged by the very parser that judges every request.
+struct ActionForm {
+    let action: ImageAction
+    let image: Image
+
+    /// Where a form stands for a data disk.
+    static func sizeField(_ device: DeviceName) -> String { "size-\(shortName(device))" }
+    static func leaveOutField(_ device: DeviceName) -> String { "without-\(shortName(device))" }
+    static func ownerField(_ owner: Owner) -> String { "with-\(owner)" }
+    private static func shortName(_ device: DeviceName) -> String { device.description.replacing("/dev/", with: "") }
+
+    /// On whose behalf it is asked: the image's owner, or for a launch one of those it is shared with.
+    func owner(_ fields: FormFields) -> Owner? {
+        guard action == .launch, let text = fields["owner"] else { return image.owner }
+        return Owner(text).flatMap { owners.contains($0) ? $0 : nil }
+    }
+
+    /// Who may launch from the image.
+    var owners: [Owner] { [image.owner] + image.ties.sharedWith }
+
+    /// What the request holds beside owner and request id.
+    /// - Throws: what only the form can find wrong.
+    func body(_ fields: FormFields) throws(Rejection) -> [String: JSONValue] {
+        var body: [String: JSONValue] = ["imageId": .string(image.id.text)]
+        switch action {
+        case .cancel, .retry: break
+        case .delete:
+            guard fields["name"] == image.name else {
+                throw Rejection(
+                    .failedPrecondition,
+                    "that is not its name; nothing was deleted. Type \(image.name)",
+                    field: "name"
+                )
+            }
+            body["confirm"] = .bool(true)
+            if fields["deleteSnapshots"] == "yes" { body["deleteSnapshots"] = .bool(true) }
+        case .share: body["with"] = .array(Self.words(fields["with"]).map { .string($0) })
+        case .unshare:
+            let chosen = image.ties.sharedWith.filter { fields[Self.ownerField($0)] == "yes" }
+            body["with"] = .array(chosen.map { .string($0.text) })
+        case .convert:
+            if let name = fields["name"], !name.isEmpty { body["name"] = .string(name) }
+        case .launch:
+            if let location = fields["location"], !location.isEmpty { body["location"] = .string(location) }
+            body["dataDisks"] = .array(
+                changedDisks(fields).map { device in
+                    var disk: [String: JSONValue] = ["device": .string(device.description)]
+                    if let size = fields[Self.sizeField(device)], !size.isEmpty { disk["sizeGiB"] = Self.number(size) }
+                    if fields[Self.leaveOutField(device)] == "yes" { disk["leaveOut"] = .bool(true) }
+                    return .object(disk)
+                }
+            )
+            body["newDisks"] = .array(
+                Self.words(fields["newDisks"]).map { .object(["sizeGiB": Self.number($0)]) }
+            )
+        }
+        return body
+    }
+
+    /// The field of the form that a rejection is about; `nil` when it is none of them.
+    func field(of rejection: Rejection, _ fields: FormFields) -> String? {
+        guard let field = rejection.field else { return nil }
+        let root = String(field.prefix { $0 != "[" && $0 != "." })
+        switch (action, root) {
+        case (.launch, "dataDisks"):
+            let disks = changedDisks(fields)
+            guard let index = Int(field.drop { $0 != "[" }.dropFirst().prefix { $0 != "]" }),
+                disks.indices.contains(index)
+            else { return nil }
+            return Self.sizeField(disks[index])
+        case (.launch, "location"), (.launch, "newDisks"), (.launch, "owner"), (.convert, "name"), (.delete, "name"),
+            (.share, "with"), (.unshare, "with"):
+            return root
+        default: return nil
+        }
+    }
+
+    private func changedDisks(_ fields: FormFields) -> [DeviceName] {
+        image.plan.dataDisks.map(\.device).filter { device in
+            fields[Self.sizeField(device)]?.isEmpty == false || fields[Self.leaveOutField(device)] == "yes"
+        }
+    }
+
+    private static func words(_ text: String?) -> [String] {
+        (text ?? "").split { $0 == "," || $0.isWhitespace }.map(String.init)
+    }
+
+    /// What is no number stays text, and the parser says so.
+    private static func number(_ text: String) -> JSONValue { Double(text).map { .number($0) } ?? .string(text) }
+}

@@ -1,0 +1,58 @@
+import ImageCore
+
+/// What an operator may ask for on behalf of an image's owner. The raw value stands in addresses.
+enum ImageAction: String, CaseIterable, Sendable {
+    case launch
+    case share
+    case unshare
+    case convert
+    case cancel
+    case retry
+    case delete
+
+    var operation: Operation {
+        switch self {
+        case .launch: .launch
+        case .share: .share
+        case .unshare: .unshare
+        case .convert: .convert
+        case .cancel: .cancel
+        case .retry: .retry
+        case .delete: .delete
+        }
+    }
+
+    /// On its button.
+    var word: String {
+        switch self {
+        case .launch: "Launch"
+        case .share: "Share"
+        case .unshare: "Unshare"
+        case .convert: "Convert"
+        case .cancel: "Cancel the making"
+        case .retry: "Try again"
+        case .delete: "Delete"
+        }
+    }
+
+    /// Whether something is lost by it.
+    var isGrave: Bool { self == .cancel || self == .delete }
+
+    /// Why this image does not allow it now; `nil` when it does, as far as can be told without asking a worker.
+    func refusal(by image: Image) -> Rejection? {
+        switch self {
+        case .cancel, .share, .launch, .retry: image.refusal(of: operation)
+        case .unshare:
+            image.refusal(of: operation)
+                ?? (image.ties.sharedWith.isEmpty
+                    ? Rejection(.failedPrecondition, "image \(image.id) is shared with nobody") : nil)
+        case .convert:
+            image.refusal(of: operation)
+                ?? image.refusal(of: .convert(image.id), by: image.owner, limits: RequestLimits())
+        case .delete:
+            image.status == .deleted && image.keptSnapshots.isEmpty ? .noImage(image.id) : image.refusal(of: operation)
+        }
+    }
+
+    static func allowed(by image: Image) -> [ImageAction] { allCases.filter { $0.refusal(by: image) == nil } }
+}

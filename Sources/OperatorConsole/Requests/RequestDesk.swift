@@ -1,0 +1,88 @@
+import ImageCore
+import Logging
+
+/// Asks for something on an owner's behalf: the request goes into the outbox, a worker sends and answers it like any
+/// upstream's, and the answer is read from the store. The console has no right to write to the broker (decision 0034).
+struct RequestDesk: Sendable {
+    enum Outcome: Sendable {
+        /// By the parser or by a worker.
+        case rejected(Rejection)
+        case accepted(Answer)
+        /// It is on its way, and nobody has answered in time.
+        case sent
+    }
+
+    /// How often the store is asked for the answer.
+    private static let askEvery = Duration.milliseconds(100)
+
+    let store: any ImageStore & RequestBox
+    let time: any Timekeeper
+    /// How long an answer is waited for: a worker sweeps each 5 s, and then it is quick.
+    let patience: Duration
+
+    /// - Parameters:
+    ///   - identity: asked again with the same one, nothing is done twice.
+    ///   - fields: what the operation takes beside owner and request id.
+    ///   - who: the account that asks.
+    /// - Throws: `Problem` when the store is out of reach.
+    func ask(
+        _ operation: Operation,
+        _ identity: RequestIdentity,
+        _ fields: [String: JSONValue],
+        by who: String,
+        _ logger: Logger
+    ) async throws -> Outcome {
+        var body = fields
+        body["owner"] = .string(identity.owner.text)
+        body["requestId"] = .string(identity.requestID.text)
+        let bytes = CanonicalJSON.bytes(JSONValue.object(body))
+        do {
+            _ = try Request.parse(operation, contentType: "application/json", messageID: nil, body: bytes)
+        } catch {
+            return .rejected(error.rejection)
+        }
+        var message = OutgoingMessage(
+            id: Self.messageID(of: identity),
+            destination: .requests,
+            routingKey: operation.rawValue,
+            body: String(decoding: bytes, as: UTF8.self)
+        )
+        message.isVouchedFor = true
+        do throws(StoreError) {
+            try await store.put(message, at: time.now())
+        } catch {
+            throw Problem(error)
+        }
+        var facts: Logger.Metadata = [
+            "by": "\(who)", "operation": "\(operation.rawValue)", "owner": "\(identity.owner)",
+            "request": "\(identity.requestID)",
+        ]
+        if case .string(let image)? = fields["imageId"] { facts["image.id"] = "\(image)" }
+        logger.notice("a request was sent for an operator", metadata: facts)
+        let answer = try await answer(to: identity)
+        facts["status"] = "\(answer?.status.rawValue ?? "not answered yet")"
+        if let code = answer?.code { facts["code"] = "\(code.rawValue)" }
+        logger.notice("an operator's request was answered", metadata: facts)
+        guard let answer else { return .sent }
+        return answer.rejection.map { .rejected($0) } ?? .accepted(answer)
+    }
+
+    private func answer(to identity: RequestIdentity) async throws -> Answer? {
+        let deadline = time.now() + patience
+        while true {
+            do throws(StoreError) {
+                if let recorded = try await store.answer(to: identity) { return recorded.answer }
+            } catch {
+                // It is sent; that the store is away now must not look as if it were not.
+                return nil
+            }
+            guard time.now() < deadline else { return nil }
+            do { try await time.sleep(for: Self.askEvery) } catch { return nil }
+        }
+    }
+
+    /// Two owners may use the same request id.
+    static func messageID(of identity: RequestIdentity) -> String { "\(identity.owner)/\(identity.requestID)" }
+
+    static func newRequestID() -> RequestID { RequestID(known: "console-" + Hex.text(RandomBytes.next(16))) }
+}
