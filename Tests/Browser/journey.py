@@ -168,7 +168,7 @@ def launched(browser, image):
     step("an operator launches an instance; what is wrong in the form stands beside its field")
     browser.open(f"images/{image}")
     browser.click("Launch…")
-    browser.waits_for("Launch: web-golden?", "h1")
+    browser.waits_for("Launch an instance of web-golden?", "h1")
     browser.fill(newDisks="1, many")
     browser.waits_for("INVALID_ARGUMENT", "#newDisks-error")
     assert browser.driver.find_element(By.NAME, "newDisks").get_attribute("value") == "1, many"
@@ -204,7 +204,7 @@ def cancel(dev, browser):
     browser.open("instances/i-long")
     browser.waits_for("long-golden", "[data-live]")
     browser.click("Cancel the making…")
-    browser.waits_for("Cancel the making: long-golden?", "h1")
+    browser.waits_for("Cancel the making of long-golden?", "h1")
     browser.check("a cancel's question")
     browser.picture("ask-cancel")
     browser.driver.find_element(By.CSS_SELECTOR, "button.grave").send_keys(Keys.ENTER)

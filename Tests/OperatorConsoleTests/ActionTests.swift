@@ -65,7 +65,7 @@ struct ActionTests {
             let cookie = try await browser.logInAsOperator()
             let address = "/images/\(id)/cancel"
             let question = try await browser.get(address, cookie: cookie)
-            #expect(question.text.contains("Cancel the making: web-golden?"))
+            #expect(question.text.contains("Cancel the making of web-golden?"))
             #expect(question.text.contains("what was made of it is deleted"))
             let fields = [(ActionPage.requestField, question.value(of: ActionPage.requestField))]
             #expect(try await browser.post(address, fields, cookie: cookie).status == .forbidden, "without a proof")

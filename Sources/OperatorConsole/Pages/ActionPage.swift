@@ -23,14 +23,16 @@ struct ActionPage {
                 tag(.span, .hidden) { " / " }
                 tag(.a, .href(.image(image.id))) { tag(.code) { image.id.text } }
             },
-            tag(.h1) { "\(action.word): \(image.name)?" },
+            tag(.h1) { action.question(image.name) },
             rejection.map { alert($0) } ?? .nothing,
             tag(.ul, .class("what")) { for sentence in consequences { tag(.li) { sentence } } },
             Form.post(to: .action(action, image.id), token: formToken, .class("card")) {
                 tag(.input, .type("hidden"), .name(Self.requestField), .value(requestID.text))
                 inputs
                 tag(.div, .class("buttons")) {
-                    tag(.button, .type("submit"), .class(action.isGrave ? "grave" : "plain")) { action.word }
+                    action.isGrave
+                        ? tag(.button, .type("submit"), .class("grave")) { action.word }
+                        : tag(.button, .type("submit")) { action.word }
                     tag(.a, .href(.image(image.id))) { "Leave it" }
                 }
             },
@@ -41,14 +43,14 @@ struct ActionPage {
         tag(.p, .class("alert"), Attribute("role", "alert")) {
             Mark(.bad, "Nothing was done.").html
             " "
-            if wrongField == nil { Self.said(rejection) } else { "One field needs another look." }
+            if wrongField == nil {
+                Words.sentence(rejection.message)
+                " "
+                tag(.code) { rejection.code.rawValue }
+            } else {
+                "One field needs another look."
+            }
         }
-    }
-
-    private static func said(_ rejection: Rejection) -> HTML {
-        .joined([
-            Words.sentence(rejection.message), HTML(" "), tag(.code) { rejection.code.rawValue },
-        ])
     }
 
     // MARK: What will happen
@@ -175,7 +177,11 @@ struct ActionPage {
 
     private func error(_ name: String) -> HTML {
         guard let rejection, wrongField == name else { return .nothing }
-        return tag(.p, .id("\(name)-error"), .class("wrong")) { Self.said(rejection) }
+        return tag(.p, .id("\(name)-error"), .class("wrong")) {
+            Words.sentence(form.message(of: rejection, fields))
+            " "
+            tag(.code) { rejection.code.rawValue }
+        }
     }
 
     private func check(_ name: String, _ label: String, _ isChecked: Bool) -> HTML {

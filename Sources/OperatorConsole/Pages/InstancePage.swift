@@ -19,7 +19,7 @@ struct InstancePage {
                 tag(.dl, .class("facts")) {
                     fact("Owner") { instance.owner.text }
                     if let holder {
-                        fact("Locked by") { tag(.a, .href(.image(holder))) { tag(.code) { holder.text } } }
+                        fact("Locked by") { holder.link }
                     }
                 }
             },
@@ -38,13 +38,6 @@ struct InstancePage {
                     : ImageTable(images: images, caption: "Images made of it", offersActions: role == .operator).html
             },
         ])
-    }
-
-    private func fact(_ name: String, @HTMLBuilder _ content: () -> HTML) -> HTML {
-        tag(.div) {
-            tag(.dt) { name }
-            tag(.dd, content: content)
-        }
     }
 }
 

@@ -49,7 +49,7 @@ struct LetterFilter: Hashable {
 extension Letter {
     /// What it is about, for people.
     var what: String {
-        if let job { return ImageStory.name(job) }
+        if let job { return job.title }
         return kind == .unrouted ? "Message for no queue" : "Message"
     }
 
@@ -173,7 +173,7 @@ struct LetterPage {
                 fact("Kind") { letter.kind.rawValue }
                 fact("Cause") { tag(.code) { letter.cause } }
                 if let image = letter.image {
-                    fact("Image") { tag(.a, .href(.image(image))) { tag(.code) { image.text } } }
+                    fact("Image") { image.link }
                 }
                 if let owner = letter.owner { fact("Owner") { owner.text } }
                 if let attempts = letter.attempts { fact("Attempts") { String(attempts) } }
@@ -188,13 +188,6 @@ struct LetterPage {
                     tag(.a, .href(.discard(letter.id)), .class("button quiet")) { "Discard…" }
                 }
             }
-        }
-    }
-
-    private func fact(_ name: String, @HTMLBuilder _ content: () -> HTML) -> HTML {
-        tag(.div) {
-            tag(.dt) { name }
-            tag(.dd, content: content)
         }
     }
 

@@ -117,13 +117,11 @@ struct InstancesPage {
             }
         }
         return [
-            .html(tag(.a, .href(.instance(instance.id))) { tag(.code) { instance.id.text } }),
+            .html(instance.id.link),
             .mark(Mark(instance.status)), .text(instance.owner.text), .html(disks),
-            .html(holder.map { Self.link($0) } ?? HTML("–")),
+            .html(holder.map { $0.link } ?? HTML("–")),
         ]
     }
-
-    private static func link(_ image: ImageID) -> HTML { tag(.a, .href(.image(image))) { tag(.code) { image.text } } }
 
     private var lockTable: HTML {
         tag(.section) {
@@ -136,7 +134,7 @@ struct InstancesPage {
                     caption: "Locks",
                     isCaptionHidden: true,
                     columns: ["Instance or disk", "Held by image"],
-                    rows: locks.map { [.code($0.key), .html(Self.link($0.image))] }
+                    rows: locks.map { [.code($0.key), .html($0.image.link)] }
                 ).html
             }
         }

@@ -10,13 +10,16 @@ struct RequestPage {
     static let title = "Request"
 
     var html: HTML {
-        tag(.section, .class("head")) {
-            tag(.p, .class("over")) {
-                "Request "
-                tag(.code) { identity.requestID.text }
-            }
-            recorded.map { answered($0.answer) } ?? unanswered
-        }
+        .joined([
+            tag(.section, .class("head")) {
+                tag(.p, .class("over")) {
+                    "Request "
+                    tag(.code) { identity.requestID.text }
+                }
+                recorded.map { answered($0.answer) } ?? unanswered
+            },
+            recorded?.answer.disks.map(disks) ?? .nothing,
+        ])
     }
 
     private func answered(_ answer: Answer) -> HTML {
@@ -32,19 +35,18 @@ struct RequestPage {
                 if let field = answer.field { fact("Field") { tag(.code) { field } } }
                 fact("Owner") { identity.owner.text }
                 if let image = answer.imageId {
-                    fact("Image") { tag(.a, .href(.image(image))) { tag(.code) { image.text } } }
+                    fact("Image") { image.link }
                 }
                 if let status = answer.imageStatus { fact("Status then") { Mark(status).html } }
                 if let instance = answer.instanceId {
-                    fact("Instance") { tag(.a, .href(.instance(instance))) { tag(.code) { instance.text } } }
+                    fact("Instance") { instance.link }
                 }
             },
-            answer.disks.map(disks) ?? .nothing,
         ])
     }
 
     private func disks(_ disks: [LaunchDisk]) -> HTML {
-        DataTable(
+        let table = DataTable(
             caption: "The new instance's disks",
             columns: ["Device", "Kind", "Size", "Auto-delete", "From"],
             rows: disks.map { disk in
@@ -53,7 +55,8 @@ struct RequestPage {
                     .text(disk.autoDelete ? "yes" : "no"), .code(disk.from?.description ?? "new"),
                 ]
             }
-        ).html
+        )
+        return tag(.section) { table.html }
     }
 
     private var unanswered: HTML {
@@ -84,13 +87,6 @@ struct RequestPage {
     private var operation: String? {
         recorded?.fingerprint.split(separator: " ").first.flatMap { word in
             ImageAction.allCases.first { $0.operation.rawValue == word }?.word
-        }
-    }
-
-    private func fact(_ name: String, @HTMLBuilder _ content: () -> HTML) -> HTML {
-        tag(.div) {
-            tag(.dt) { name }
-            tag(.dd, content: content)
         }
     }
 }

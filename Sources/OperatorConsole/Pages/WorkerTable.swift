@@ -22,9 +22,9 @@ struct WorkerTable {
         let list = tag(.ul, .class("plain")) {
             for lease in works {
                 tag(.li) {
-                    ImageStory.name(lease.job)
+                    lease.job.title
                     " of "
-                    tag(.a, .href(.image(lease.image))) { tag(.code) { lease.image.text } }
+                    lease.image.link
                 }
             }
         }

@@ -77,6 +77,22 @@ struct ActionForm {
         }
     }
 
+    /// What a rejection says, in a form's words: who fills it in sees no path into a document.
+    func message(of rejection: Rejection, _ fields: FormFields) -> String {
+        guard let field = rejection.field else { return rejection.message }
+        var subject = "it"
+        if action == .share || action == .launch, let root = self.field(of: rejection, fields),
+            let index = Int(field.drop { $0 != "[" }.dropFirst().prefix { $0 != "]" })
+        {
+            let words = Self.words(fields[root])
+            // A disk's size is the only word of its field.
+            if let word = words.count == 1 ? words.first : words.indices.contains(index) ? words[index] : nil {
+                subject = "'\(PlainText.word(word))'"
+            }
+        }
+        return rejection.message.replacing(field, with: subject)
+    }
+
     private func changedDisks(_ fields: FormFields) -> [DeviceName] {
         image.plan.dataDisks.map(\.device).filter { device in
             fields[Self.sizeField(device)]?.isEmpty == false || fields[Self.leaveOutField(device)] == "yes"

@@ -35,6 +35,19 @@ enum ImageAction: String, CaseIterable, Sendable {
         }
     }
 
+    /// Above the form.
+    func question(_ name: String) -> String {
+        switch self {
+        case .launch: "Launch an instance of \(name)?"
+        case .share: "Share \(name)?"
+        case .unshare: "Take \(name) back?"
+        case .convert: "Convert \(name)?"
+        case .cancel: "Cancel the making of \(name)?"
+        case .retry: "Try \(name) again?"
+        case .delete: "Delete \(name)?"
+        }
+    }
+
     /// Whether something is lost by it.
     var isGrave: Bool { self == .cancel || self == .delete }
 
