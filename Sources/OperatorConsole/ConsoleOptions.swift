@@ -3,6 +3,8 @@ public struct ConsoleOptions: Sendable {
     public var address: ListenAddress
     /// What stands in the address bar when something in front of the console speaks for it, such as a proxy with TLS.
     public var origin: WebOrigin?
+    /// Whose word is taken for where a request came from. Default: nobody's.
+    public var proxies: TrustedProxies
     /// How often queues are looked at.
     public var sampleEvery: Duration
     /// How often a page that somebody has open is looked at.
@@ -15,6 +17,7 @@ public struct ConsoleOptions: Sendable {
     public init(
         address: ListenAddress,
         origin: WebOrigin? = nil,
+        proxies: TrustedProxies = .none,
         sampleEvery: Duration = .seconds(5),
         watchEvery: Duration = .seconds(1),
         viewers: Int = 64,
@@ -22,6 +25,7 @@ public struct ConsoleOptions: Sendable {
     ) {
         self.address = address
         self.origin = origin
+        self.proxies = proxies
         self.sampleEvery = sampleEvery
         self.watchEvery = watchEvery
         self.viewers = viewers

@@ -121,4 +121,34 @@ struct AccessTests {
             #expect(WebOrigin(text) == nil, "\(text)")
         }
     }
+
+    @Test("without trusted proxies nobody is believed, with them the rightmost address that is none of them")
+    func proxies() throws {
+        #expect(TrustedProxies.none.client(of: "10.0.0.1", forwarded: "203.0.113.9") == "10.0.0.1")
+        let proxies = try #require(TrustedProxies("127.0.0.1, 10.1.0.0/16 ,fd00::/8"))
+        for (peer, forwarded, client) in [
+            ("198.51.100.7", "203.0.113.9", "198.51.100.7"),
+            ("10.1.2.3", nil, "10.1.2.3"),
+            ("10.1.2.3", "203.0.113.9", "203.0.113.9"),
+            // What the client has written itself stands further left.
+            ("10.1.2.3", "127.0.0.1, 192.0.2.1, 203.0.113.9", "203.0.113.9"),
+            ("127.0.0.1", "192.0.2.1,203.0.113.9 ,\t10.1.9.9", "203.0.113.9"),
+            ("::ffff:127.0.0.1", "203.0.113.9", "203.0.113.9"), ("fd12::1", "2001:DB8:0::1", "2001:db8:0:0:0:0:0:1"),
+            ("10.2.0.1", "203.0.113.9", "10.2.0.1"),
+            // No address: the hop that added it is as far as it goes.
+            ("10.1.2.3", "203.0.113.9, unknown", "10.1.2.3"), ("10.1.2.3", "203.0.113.9,", "10.1.2.3"),
+            ("10.1.2.3", "203.0.113.9, 10.1.4.4:80, 10.1.5.5", "10.1.5.5"), ("10.1.2.3", "", "10.1.2.3"),
+            // All of them ours: the first that asked.
+            ("10.1.2.3", "10.1.4.4, 10.1.5.5", "10.1.4.4"), ("unknown", "203.0.113.9", "unknown"),
+        ] as [(String, String?, String)] {
+            #expect(proxies.client(of: peer, forwarded: forwarded) == client, "\(peer) \(forwarded ?? "")")
+        }
+        let long = Array(repeating: "10.1.0.1", count: 10_000).joined(separator: ",")
+        #expect(proxies.client(of: "10.1.2.3", forwarded: "203.0.113.9," + long) == "10.1.0.1")
+        for text in [
+            "", "proxy", "10.0.0.0/0", "::/0", "10.0.0.0/33", "10.0.0.0/x", "10.0.0.1,,10.0.0.2", "10.0.0.1;::1",
+        ] {
+            #expect(TrustedProxies(text) == nil, "\(text)")
+        }
+    }
 }

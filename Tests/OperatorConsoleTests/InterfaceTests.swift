@@ -43,6 +43,26 @@ struct InterfaceTests {
         }
     }
 
+    @Test("a field that stands in a body twice is refused, and nothing is done")
+    func repeated() async throws {
+        let rig = try await Rig()
+        try await rig.run { browser in
+            for body in [
+                #"{"images":7,"images":8,"snapshots":8}"#, #"{"images":7,"snapshots":8,"\u0069mages":7}"#,
+            ] {
+                let answer = try await browser.client.execute(
+                    uri: "/api/v1/quotas/acct-1",
+                    method: .put,
+                    headers: Self.bearer(Rig.operatorToken),
+                    body: ByteBuffer(string: body)
+                )
+                #expect(answer.status == .badRequest && answer.text.contains("INVALID_ARGUMENT"), "\(answer.text)")
+                #expect(answer.text.contains(#""field":"images""#) && answer.text.contains("twice"), "\(answer.text)")
+            }
+        }
+        #expect(try await rig.store.quota(of: Owner(known: "acct-1")).limits == .standard)
+    }
+
     @Test("images come in pages that join without a gap, by owner and status")
     func paging() async throws {
         struct Page: Decodable {
@@ -85,7 +105,8 @@ struct InterfaceTests {
             let paths = try JSONDecoder().decode(Document.self, from: Data(text.text.utf8)).paths
             #expect(paths.count == 22)
             for (path, methods) in paths {
-                let uri = "/api/v1" + path.replacing("{id}", with: "img-1").replacing("{owner}", with: "acct-1")
+                let uri =
+                    "/api/v1" + path.replacing("{id}", with: "img-1").replacing("{owner}", with: "acct-1")
                     + (path == "/request" ? "?owner=acct-1&id=r1" : "")
                 for method in methods.keys {
                     let answer = try await browser.client.execute(

@@ -39,6 +39,27 @@ struct PageTests {
         }
     }
 
+    @Test("behind a trusted proxy one person's attempts are not another's, and without one they are")
+    func proxied() async throws {
+        for proxies in [TrustedProxies.none, try #require(TrustedProxies("127.0.0.1"))] {
+            let rig = try await Rig(proxies: proxies)
+            try await rig.run(overTCP: true) { browser in
+                let guesser: HTTPFields = [.forwardedFor: "198.51.100.1, 203.0.113.1"]
+                for number in 0..<6 {
+                    // Whatever he writes before it changes nothing.
+                    let headers: HTTPFields = [.forwardedFor: "198.51.100.\(number), 203.0.113.1"]
+                    let answer = try await browser.tryToLogIn(("token", "nonsense"), headers: headers)
+                    #expect(answer.status == (number < 5 ? .unauthorized : .tooManyRequests), "\(number)")
+                }
+                let late = try await browser.tryToLogIn(("token", Rig.viewerToken), headers: guesser)
+                #expect(late.status == .tooManyRequests)
+                let other: HTTPFields = [.forwardedFor: "203.0.113.2"]
+                let answer = try await browser.tryToLogIn(("token", Rig.viewerToken), headers: other)
+                #expect(answer.status == (proxies == .none ? .tooManyRequests : .seeOther))
+            }
+        }
+    }
+
     @Test("the session's cookie is out of reach for scripts and other sites, and a new one each time")
     func cookie() async throws {
         try await Rig().run { browser in

@@ -25,7 +25,11 @@ struct Rig {
     let watch = ConsoleWatch(version: "1.2.3", at: start)
     let console: Console
 
-    init(origin: WebOrigin? = nil, answerWithin: Duration = .zero) async throws {
+    init(
+        origin: WebOrigin? = nil,
+        proxies: TrustedProxies = .none,
+        answerWithin: Duration = .zero
+    ) async throws {
         folder = try ScratchFolder()
         store = try await SQLImageStore(on: try SQLiteDatabase(path: folder.file("state.sqlite")))
         let driver = SimulatedDriver(
@@ -37,7 +41,12 @@ struct Rig {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         console = try Console(
-            options: ConsoleOptions(address: .standard, origin: origin, answerWithin: answerWithin),
+            options: ConsoleOptions(
+                address: .standard,
+                origin: origin,
+                proxies: proxies,
+                answerWithin: answerWithin
+            ),
             accounts: try Self.accounts(),
             store: store,
             driver: driver,
@@ -59,8 +68,11 @@ struct Rig {
         )
     }
 
-    func run(_ body: @Sendable (Browser) async throws -> Void) async throws {
-        try await console.application().test(.router) { client in try await body(Browser(client: client)) }
+    /// - Parameter overTCP: whether requests have an address that they come from: 127.0.0.1.
+    func run(overTCP: Bool = false, _ body: @Sendable (Browser) async throws -> Void) async throws {
+        try await console.application().test(overTCP ? .live : .router) { client in
+            try await body(Browser(client: client))
+        }
         withExtendedLifetime(folder) {}
     }
 

@@ -11,6 +11,7 @@ struct Access: Sendable {
     let throttle: LoginThrottle
     /// Whether people reach the console by TLS.
     let isSecure: Bool
+    private let proxies: TrustedProxies
     private let passwords = PasswordQueue()
     /// Of this process only.
     private let key = SymmetricKey(size: .bits256)
@@ -20,6 +21,12 @@ struct Access: Sendable {
         sessions = Sessions(time: time)
         throttle = LoginThrottle(time: time)
         isSecure = options.origin?.isSecure ?? false
+        proxies = options.proxies
+    }
+
+    /// Where a request came from: behind trusted proxies, from whom the last of them has heard it.
+    func address(of request: Request, from peer: String) -> String {
+        proxies.client(of: peer, forwarded: request.headers[.forwardedFor])
     }
 
     // MARK: Sessions

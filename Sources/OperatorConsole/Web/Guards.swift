@@ -35,6 +35,7 @@ extension HTTPField.Name {
     static let referrerPolicy = Self("Referrer-Policy") ?? .referer
     static let crossOriginOpenerPolicy = Self("Cross-Origin-Opener-Policy") ?? .origin
     static let xFrameOptions = Self("X-Frame-Options") ?? .origin
+    static let forwardedFor = Self("X-Forwarded-For") ?? .origin
     static let fetchSite = Self("Sec-Fetch-Site") ?? .origin
     /// What a page's script sets on what nobody asked for.
     static let live = Self("Goldsmith-Live") ?? .origin

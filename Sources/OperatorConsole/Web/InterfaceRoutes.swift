@@ -229,6 +229,10 @@ extension Request {
         guard case .object(let fields)? = JSONValue(parsing: bytes) else {
             throw Problem(.badRequest, "the body must be a JSON object")
         }
+        if let key = JSONValue.repeatedKey(in: bytes) {
+            let name = PlainText.word(key)
+            throw Problem(Rejection(.invalidArgument, "the field '\(name)' stands there twice", field: name))
+        }
         return fields
     }
 

@@ -88,12 +88,13 @@ struct PageRoutes: Sendable {
         guard access.isProven(fields, of: request) else {
             return loginPage(Problem(.forbidden, "the form was too old", advice: "try again"), for: request)
         }
+        let address = access.address(of: request, from: context.peer)
         do {
-            let (cookie, account) = try await access.logIn(fields, from: context.peer)
+            let (cookie, account) = try await access.logIn(fields, from: address)
             watch.loggedIn(.accepted)
             context.logger.info(
                 "logged in",
-                metadata: ["account": "\(account.name)", "role": "\(account.role.rawValue)"]
+                metadata: ["account": "\(account.name)", "role": "\(account.role.rawValue)", "peer": "\(address)"]
             )
             var response = Response.redirect(to: .overview)
             access.setCookie(cookie, on: &response, to: request)
@@ -102,7 +103,7 @@ struct PageRoutes: Sendable {
             watch.loggedIn(problem.status == .tooManyRequests ? .throttled : .refused)
             context.logger.notice(
                 "a login was refused",
-                metadata: ["peer": "\(context.peer)", "status": "\(problem.status.code)"]
+                metadata: ["peer": "\(address)", "status": "\(problem.status.code)"]
             )
             return loginPage(problem, for: request)
         }

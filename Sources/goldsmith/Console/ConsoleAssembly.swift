@@ -29,7 +29,11 @@ extension Settings {
         listening: @escaping @Sendable (Int) async -> Void
     ) async throws(CommandFailure) -> Console {
         let connection = AMQPConnection(endpoint: try await endpoint(), name: "goldsmith console", logger: logger)
-        let options = ConsoleOptions(address: address, origin: try await consoleOrigin())
+        let options = ConsoleOptions(
+            address: address,
+            origin: try await consoleOrigin(),
+            proxies: try await consoleTrustedProxies()
+        )
         let store = try await openStore()
         let desk = BrokerDesk(connection: connection, topology: try await topology())
         let driver = try await viewedDriver(logger)

@@ -42,6 +42,7 @@ enum SettingKey: String, CaseIterable, Sendable {
     case consoleListen
     case consoleOrigin
     case consoleUsersFile
+    case consoleTrustedProxies
 
     /// `amqpUrl` → `GOLDSMITH_AMQP_URL`.
     var environmentName: String { Self.environmentName(of: rawValue) }
