@@ -1,9 +1,6 @@
-import AMQPClient
 import Configuration
 import Foundation
 import ImageCore
-import ImageDrivers
-import ImageWorker
 import Logging
 import SystemPackage
 
@@ -202,147 +199,7 @@ struct Settings: Sendable {
         return standard
     }
 
-    // MARK: The settings
-
-    func endpoint() async throws(CommandFailure) -> AMQPEndpoint {
-        guard let url = try await text(.amqpUrl) else { throw nothingRuns("broker", .amqpUrl) }
-        var endpoint: AMQPEndpoint
-        do {
-            endpoint = try AMQPEndpoint(parsing: url)
-        } catch {
-            throw CommandFailure(.usage, "setting amqpUrl (\(SettingKey.amqpUrl.environmentName)): \(error.text)")
-        }
-        let authority = try await text(.amqpCaFile)
-        let certificate = try await text(.amqpCertificateFile)
-        let key = try await text(.amqpKeyFile)
-        guard authority != nil || certificate != nil || key != nil else { return endpoint }
-        guard var tls = endpoint.tls else {
-            throw CommandFailure(
-                .usage,
-                "amqpCaFile, amqpCertificateFile and amqpKeyFile are for an encrypted connection, and amqpUrl begins with "
-                    + "amqp://",
-                advice: "let it begin with amqps://"
-            )
-        }
-        guard (certificate == nil) == (key == nil) else {
-            throw CommandFailure(.usage, "amqpCertificateFile and amqpKeyFile go together")
-        }
-        if let authority { tls.authorityFile = authority }
-        if let certificate, let key { (tls.certificateFile, tls.keyFile) = (certificate, key) }
-        endpoint.tls = tls
-        return endpoint
-    }
-
-    /// What `topology export` gives a role's user; `nil` when it is not set.
-    func password(of role: BrokerRole) async throws(CommandFailure) -> String? {
-        let key = role.passwordKey
-        guard let password = try await text(key) else { return nil }
-        guard (12...1024).contains(password.utf8.count) else {
-            throw CommandFailure(.usage, "setting \(key.rawValue) (\(key.environmentName)) must have 12 to 1024 bytes")
-        }
-        return password
-    }
-
-    var amqpURL: String? {
-        get async throws(CommandFailure) { try await text(.amqpUrl) }
-    }
-
-    var storeURL: String? {
-        get async throws(CommandFailure) { try await text(.storeUrl) }
-    }
-
-    func storeAddress() async throws(CommandFailure) -> StoreAddress {
-        guard let url = try await storeURL else { throw nothingRuns("store", .storeUrl) }
-        // The URL is not repeated: it may hold a password.
-        guard let address = StoreAddress(url) else {
-            throw CommandFailure(
-                .usage,
-                "setting storeUrl (\(SettingKey.storeUrl.environmentName)) must be sqlite:///an/absolute/path or "
-                    + "postgresql://user:password@host/name"
-            )
-        }
-        return address
-    }
-
-    /// `nil` when it is not set: then what only the management plugin knows is not known.
-    func managementAddress() async throws(CommandFailure) -> ManagementAddress? {
-        guard let url = try await text(.managementUrl) else { return nil }
-        // The URL is not repeated: it holds a password.
-        guard let address = ManagementAddress(url) else {
-            throw CommandFailure(
-                .usage,
-                "setting managementUrl (\(SettingKey.managementUrl.environmentName)) must be "
-                    + "http://user:password@host:15672 or https://…"
-            )
-        }
-        return address
-    }
-
-    /// The broker's process, when it is that of the `goldsmith dev` in the data folder.
-    var privateBroker: Int32? { DevFile.read(in: data)?.pids.broker }
-
-    private func nothingRuns(_ what: String, _ key: SettingKey) -> CommandFailure {
-        CommandFailure(
-            .unavailable,
-            "no \(what): nothing runs in \(data), and \(key.environmentName) is not set",
-            advice:
-                "start `goldsmith dev --data \(data)`, set \(key.environmentName), or name a file of settings with --config"
-        )
-    }
-
-    func topology() async throws(CommandFailure) -> Topology {
-        let prefix = try await parsed(
-            .prefix,
-            default: Topology.standardPrefix,
-            wanted: "a name (\(IdentifierRule.sentence))"
-        ) { IdentifierRule.allows($0) ? $0 : nil }
-        let limit = try await wholeNumber(
-            .intakeLimit,
-            in: 1...100_000_000,
-            default: Topology.standardIntakeLimit
-        )
-        return Topology(prefix: prefix, intakeLimit: limit)
-    }
-
-    /// `east=/srv/east,west=/srv/west`; a name without a path is a folder below the data folder.
-    func locations() async throws(CommandFailure) -> [LocationName: String] {
-        let text = try await text(.locations) ?? "east,west"
-        do throws(Rejection) { return try LocationList.parse(text, below: data + "/locations") } catch {
-            throw CommandFailure(.usage, "setting locations: \(error.message)")
-        }
-    }
-
-    /// In bytes per second; `nil` is as fast as it goes.
-    func copyRate() async throws(CommandFailure) -> Int64? {
-        let mebibytes = try await number(.copyRate, in: 0...1_000_000, default: 0)
-        return mebibytes > 0 ? Int64(mebibytes * 1_048_576) : nil
-    }
-
-    /// What looks into guests; `nil` when nothing shall.
-    func guestInspector() async throws(CommandFailure) -> GuestInspector? {
-        let isOn = try await parsed(.guestInspection, default: true, wanted: "one of on, off") { word in
-            ["on": true, "off": false][word]
-        }
-        let seconds = try await number(.guestTimeLimit, in: 1...3600, default: 300)
-        guard isOn else { return nil }
-        return GuestInspector(program: GuestInspector.ownProgram, timeLimit: .milliseconds(Int64(seconds * 1000)))
-    }
-
-    /// Which driver workers use.
-    func driverKind() async throws(CommandFailure) -> DriverKind {
-        let known = DriverKind.allCases.map(\.rawValue).joined(separator: ", ")
-        return try await parsed(.driver, default: .local, wanted: "one of \(known)") { DriverKind(rawValue: $0) }
-    }
-
-    /// How slow and how unreliable the simulated driver is.
-    func simulatedFaults() async throws(CommandFailure) -> SimulatedFaults {
-        let milliseconds = try await number(.simulatedDelay, in: 0...3_600_000, default: 0)
-        return SimulatedFaults(
-            seed: UInt64(getpid()),
-            transientRate: try await number(.simulatedFaultRate, in: 0...1, default: 0),
-            delay: .microseconds(Int64(milliseconds * 1000))
-        )
-    }
+    // MARK: What every command asks
 
     func owner() async throws(CommandFailure) -> Owner {
         try await parsed(.owner, default: Owner(known: "local"), wanted: "an owner (\(Owner.sentence))") { Owner($0) }
@@ -357,12 +214,4 @@ struct Settings: Sendable {
         let known = LogFormat.allCases.map(\.rawValue).joined(separator: ", ")
         return try await parsed(.logFormat, default: .text, wanted: "one of \(known)") { LogFormat(rawValue: $0) }
     }
-}
-
-/// The compute systems that a worker can be put in front of.
-enum DriverKind: String, CaseIterable, Sendable {
-    /// Folders and real disks.
-    case local
-    /// No bytes, for tests and benchmarks.
-    case simulated
 }

@@ -1,0 +1,121 @@
+import FoundationEssentials
+
+/// A message as it came, kept with its letter so that it can be sent again.
+public struct KeptMessage: Equatable, Sendable {
+    public var routingKey: String
+    public var contentType: String?
+    public var messageID: String?
+    public var correlationID: String?
+    public var replyTo: String?
+    /// Where in a trace it was sent. Absent: nobody traces it.
+    public var trace: TraceContext?
+    public var body: [UInt8]
+
+    public init(
+        routingKey: String,
+        contentType: String?,
+        messageID: String?,
+        correlationID: String?,
+        replyTo: String?,
+        trace: TraceContext? = nil,
+        body: [UInt8]
+    ) {
+        self.routingKey = routingKey
+        self.contentType = contentType
+        self.messageID = messageID
+        self.correlationID = correlationID
+        self.replyTo = replyTo
+        self.trace = trace
+        self.body = body
+    }
+
+    /// The body for people and for publishing; `nil` when it is not UTF-8.
+    public var text: String? { String(validating: body, as: UTF8.self) }
+
+    /// Why there is no `replay`, in a sentence.
+    public static let isNoWork =
+        "there is no queue to put it back into: its routing key is no operation and no step, or it is no text"
+
+    private static let replayMark = "/replay/"
+
+    /// Whether a message's id was given to it by `replay`.
+    public func isReplayID(_ id: String) -> Bool { id.hasPrefix("msg-") && id.contains(Self.replayMark) }
+
+    /// The message that gives it back to work: to the exchange its routing key belongs to. `nil` when that is no
+    /// operation and no step, or the body is no text: it would only come back.
+    ///
+    /// Nobody vouches for a request that is put back. Its sender's rights are not known any more, and whoever puts it back
+    /// must not lend it his own.
+    /// - Parameter number: which replay this is, from 1.
+    public func replay(_ number: Int, of letter: LetterID) -> OutgoingMessage? {
+        guard let text else { return nil }
+        let id = "\(letter)\(Self.replayMark)\(number)"
+        var message: OutgoingMessage
+        if Step(rawValue: routingKey) != nil {
+            message = OutgoingMessage(
+                id: id,
+                destination: .jobs,
+                routingKey: routingKey,
+                contentType: contentType ?? "",
+                correlationID: correlationID,
+                body: text
+            )
+        } else if Operation(rawValue: routingKey) != nil {
+            message = OutgoingMessage(
+                // It stands in for a missing request id, so what came with the request stays.
+                id: messageID ?? id,
+                destination: .requests,
+                routingKey: routingKey,
+                contentType: contentType ?? "",
+                correlationID: correlationID,
+                replyTo: replyTo,
+                body: text
+            )
+        } else {
+            return nil
+        }
+        message.trace = trace
+        return message
+    }
+}
+
+/// As JSON: the body as text where it is one, else in base 64.
+extension KeptMessage: Codable {
+    private enum CodingKeys: String, CodingKey {
+        case routingKey, contentType, messageId, correlationId, replyTo, trace, text, base64
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        let body: [UInt8]
+        if let text = try fields.decodeIfPresent(String.self, forKey: .text) {
+            body = Array(text.utf8)
+        } else {
+            body = Array(try fields.decode(Data.self, forKey: .base64))
+        }
+        self.init(
+            routingKey: try fields.decode(String.self, forKey: .routingKey),
+            contentType: try fields.decodeIfPresent(String.self, forKey: .contentType),
+            messageID: try fields.decodeIfPresent(String.self, forKey: .messageId),
+            correlationID: try fields.decodeIfPresent(String.self, forKey: .correlationId),
+            replyTo: try fields.decodeIfPresent(String.self, forKey: .replyTo),
+            trace: try fields.decodeIfPresent(TraceContext.self, forKey: .trace),
+            body: body
+        )
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var fields = encoder.container(keyedBy: CodingKeys.self)
+        try fields.encode(routingKey, forKey: .routingKey)
+        try fields.encodeIfPresent(contentType, forKey: .contentType)
+        try fields.encodeIfPresent(messageID, forKey: .messageId)
+        try fields.encodeIfPresent(correlationID, forKey: .correlationId)
+        try fields.encodeIfPresent(replyTo, forKey: .replyTo)
+        try fields.encodeIfPresent(trace, forKey: .trace)
+        if let text {
+            try fields.encode(text, forKey: .text)
+        } else {
+            try fields.encode(Data(body), forKey: .base64)
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import Foundation
+import ImageCore
+import ImageDrivers
+
+/// What the driver is told.
+extension Settings {
+    /// `east=/srv/east,west=/srv/west`; a name without a path is a folder below the data folder.
+    func locations() async throws(CommandFailure) -> [LocationName: String] {
+        let text = try await text(.locations) ?? "east,west"
+        do throws(Rejection) { return try LocationList.parse(text, below: data + "/locations") } catch {
+            throw CommandFailure(.usage, "setting locations: \(error.message)")
+        }
+    }
+
+    /// In bytes per second; `nil` is as fast as it goes.
+    func copyRate() async throws(CommandFailure) -> Int64? {
+        let mebibytes = try await number(.copyRate, in: 0...1_000_000, default: 0)
+        return mebibytes > 0 ? Int64(mebibytes * 1_048_576) : nil
+    }
+
+    /// What looks into guests; `nil` when nothing shall.
+    func guestInspector() async throws(CommandFailure) -> GuestInspector? {
+        let isOn = try await parsed(.guestInspection, default: true, wanted: "one of on, off") { word in
+            ["on": true, "off": false][word]
+        }
+        let seconds = try await number(.guestTimeLimit, in: 1...3600, default: 300)
+        guard isOn else { return nil }
+        return GuestInspector(program: GuestInspector.ownProgram, timeLimit: .milliseconds(Int64(seconds * 1000)))
+    }
+
+    /// Which driver workers use.
+    func driverKind() async throws(CommandFailure) -> DriverKind {
+        let known = DriverKind.allCases.map(\.rawValue).joined(separator: ", ")
+        return try await parsed(.driver, default: .local, wanted: "one of \(known)") { DriverKind(rawValue: $0) }
+    }
+
+    /// How slow and how unreliable the simulated driver is.
+    func simulatedFaults() async throws(CommandFailure) -> SimulatedFaults {
+        let milliseconds = try await number(.simulatedDelay, in: 0...3_600_000, default: 0)
+        return SimulatedFaults(
+            seed: UInt64(getpid()),
+            transientRate: try await number(.simulatedFaultRate, in: 0...1, default: 0),
+            delay: .microseconds(Int64(milliseconds * 1000))
+        )
+    }
+}
+
+/// The compute systems that a worker can be put in front of.
+enum DriverKind: String, CaseIterable, Sendable {
+    /// Folders and real disks.
+    case local
+    /// No bytes, for tests and benchmarks.
+    case simulated
+}
