@@ -49,6 +49,32 @@ extension StoreConformance {
             try expect(file.marks.map(\.action) == [.arrived, .replayed], "\(file.marks)")
             try expect(file.marks[1].who == "alice@ops1" && file.marks[1].at == Given.at(9), "\(file.marks)")
         },
+        StoreCheck("a letter whose body is too large to be kept has its size and all else, and is not replayed") {
+            fixture in
+            let store = try await fixture.store()
+            let whole = Given.message([UInt8](repeating: 0x7B, count: 16 << 20))
+            let kept = whole.withoutBody
+            let id = LetterID(known: "msg-large")
+            let letter = Letter(
+                id,
+                .parked,
+                of: kept,
+                reason: "not a job",
+                whereabouts: "it is elsewhere",
+                at: Given.at(1)
+            )
+            try await store.keep(letter, kept, at: Given.at(1))
+            let file = try value(try await store.letter(id))
+            try expect(file.message == kept && file.message?.bodyBytes == 16 << 20, "\(file)")
+            try expect(file.message?.messageID == "m1" && file.message?.replyTo == "answers", "\(file)")
+            try expect(file.letter.cause == Letter.Cause.tooLarge, "\(file.letter)")
+            try expect(file.letter.reason == "it is elsewhere; not a job", "\(file.letter)")
+            try expect(CanonicalJSON.bytes(file).count < 2_000, "\(CanonicalJSON.bytes(file).count) bytes")
+            let verdict = try await store.replay(id, by: "alice@ops1", limit: .max, at: Given.at(2))
+            guard case .refused = verdict else { throw ConformanceFailure("it is replayed without a body: \(verdict)") }
+            let after = try value(try await store.letter(id))
+            try expect(after.letter.state == .open && after.letter.replays == 0, "\(after.letter)")
+        },
         StoreCheck("a replay that is refused opens its letter again, with the reason") { fixture in
             let store = try await fixture.store()
             try await store.take()

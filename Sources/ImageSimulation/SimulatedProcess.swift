@@ -222,4 +222,9 @@ private struct FaultyPublisher: MessagePublisher {
         await process.awake()
         return await world.broker.park(message, reason: reason)
     }
+
+    func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String? {
+        await process.awake()
+        return await world.broker.setAside(message, of: letter)
+    }
 }

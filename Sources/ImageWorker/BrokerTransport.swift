@@ -54,6 +54,8 @@ public struct BrokerPublisher: MessagePublisher {
     let logger: Logger
 
     static let reasonHeader = "goldsmith-reason"
+    /// On what was set aside: the letter that tells of it.
+    static let letterHeader = "goldsmith-letter"
 
     public init(
         publisher: AMQPPublisher,
@@ -91,24 +93,45 @@ public struct BrokerPublisher: MessagePublisher {
     }
 
     public func park(_ message: IncomingMessage, reason: String) async -> Bool {
+        await pass(
+            message,
+            to: topology.exchange(for: .parking),
+            message.routingKey,
+            Self.headers(attempt: nil, reason: reason, message.trace)
+        )
+    }
+
+    public func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String? {
+        var headers = Self.headers(attempt: nil, reason: message.reason, message.trace)
+        headers[Self.letterHeader] = .string(letter.text)
+        // By way of the default exchange, to the queue of that name.
+        return await pass(message, to: "", topology.oversized, headers) ? topology.oversized : nil
+    }
+
+    /// Publishes a message again, byte for byte.
+    private func pass(
+        _ message: IncomingMessage,
+        to exchange: String,
+        _ routingKey: String,
+        _ headers: AMQPTable
+    ) async -> Bool {
         let copy = AMQPMessage(
             body: message.body,
             contentType: message.contentType,
             messageID: message.messageID,
             correlationID: message.correlationID,
             replyTo: message.replyTo,
-            headers: Self.headers(attempt: nil, reason: reason, message.trace)
+            headers: headers
         )
-        let publication = AMQPPublication(
-            exchange: topology.exchange(for: .parking),
-            routingKey: message.routingKey,
-            message: copy
-        )
+        let publication = AMQPPublication(exchange: exchange, routingKey: routingKey, message: copy)
         do {
             try await publisher.publish(publication)
             return true
         } catch {
-            logger.warning("message not parked", metadata: ["error": "\(error)"])
+            logger.warning(
+                "message not put away",
+                metadata: ["exchange": "\(exchange)", "routing.key": "\(routingKey)", "error": "\(error)"]
+            )
             return false
         }
     }

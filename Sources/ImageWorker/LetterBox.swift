@@ -9,16 +9,27 @@ struct LetterBox {
     let kind: Letter.Kind
 
     /// Of such a message everything but its body is kept: there is nobody who could read it.
-    private static let tooLarge = "the body is larger than 16 MiB, and was not kept"
+    private static let unreadable = "the body is larger than 16 MiB, and was not kept"
 
     func handle(_ delivery: any IncomingDelivery) async {
         let message = delivery.message
-        let kept = KeptMessage(message)
+        let whole = KeptMessage(message)
+        let id = whole.letterID(kind)
+        let isTooLarge = whole.body.count > KeptMessage.bodyLimit
+        var whereabouts = message.isWhole ? nil : Self.unreadable
+        if isTooLarge {
+            guard let queue = await context.setAside(message, of: id) else { return delivery.giveBack() }
+            whereabouts = """
+                its body of \(message.body.count) bytes is larger than any message of ours, and lies in the queue \(queue)
+                """
+        }
+        let kept = isTooLarge ? whole.withoutBody : whole
         let letter = Letter(
-            kept.letterID(kind),
+            id,
             kind,
             of: kept,
-            reason: message.isWhole ? message.reason : Self.tooLarge,
+            reason: message.reason,
+            whereabouts: whereabouts,
             at: context.time.now()
         )
         do {

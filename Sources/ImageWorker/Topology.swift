@@ -61,6 +61,11 @@ public struct Topology: Sendable, Equatable {
             Queue(name: name("unrouted"), arguments: forHumans, purpose: "messages no queue was bound for"),
             Queue(name: name("parked"), arguments: forHumans, purpose: "messages only a human can judge"),
             Queue(
+                name: name("oversized"),
+                arguments: forHumans,
+                purpose: "bodies too large for the store, whose letters are there"
+            ),
+            Queue(
                 name: name("intake"),
                 arguments: work("parking").merging(["x-max-length": .int(Int64(intakeLimit))]) { first, _ in first },
                 purpose: "requests"
@@ -107,6 +112,8 @@ public struct Topology: Sendable, Equatable {
     public var requests: String { "\(prefix).requests" }
     /// The exchange that tells of every transition.
     public var events: String { exchange(for: .events) }
+    /// Where messages lie whose body is too large for the store. Nobody consumes them.
+    public var oversized: String { "\(prefix).oversized" }
     /// The queues workers must serve.
     public var consumedQueues: [String] { Lane.allCases.map { queue(of: $0) } }
     /// What no program can handle. Workers write it down as letters, for people.

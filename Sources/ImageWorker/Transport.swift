@@ -87,6 +87,10 @@ public protocol MessagePublisher: Sendable {
     /// Puts a message away for a human, as it came, byte for byte.
     /// - Returns: whether the broker has it.
     func park(_ message: IncomingMessage, reason: String) async -> Bool
+
+    /// Moves a message to the queue for what is too large for the store, as it came, marked with its letter.
+    /// - Returns: the queue's name once the broker has it, else `nil`.
+    func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String?
 }
 
 /// Tells whether a queue holds messages, so that a job that merely waits its turn is not taken for lost.

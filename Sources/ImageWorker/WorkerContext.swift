@@ -94,14 +94,26 @@ struct WorkerContext: Sendable {
         let message = delivery.message
         watch.parked()
         logger.error("message parked", metadata: ["reason": "\(reason)", "routing.key": "\(message.routingKey)"])
-        // Keeps trying while the broker does not take it: giving it back in a loop would use up its delivery limit.
+        let isParked = await insist { await publisher.park(message, reason: reason) ? true : nil }
+        guard isParked != nil else { return delivery.giveBack() }
+        delivery.ack()
+    }
+
+    /// Moves a message that is larger than any of ours to the queue for such.
+    /// - Returns: the queue; `nil` when the broker does not take it.
+    func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String? {
+        await insist { await publisher.setAside(message, of: letter) }
+    }
+
+    /// Keeps trying while the broker does not take something: giving it back in a loop would use up its delivery limit.
+    private func insist<Value>(_ operation: () async -> Value?) async -> Value? {
         let deadline = time.now() + Self.patience
         var pause = Duration.milliseconds(100)
-        while await !publisher.park(message, reason: reason) {
-            guard time.now() < deadline, (try? await time.sleep(for: pause)) != nil else { return delivery.giveBack() }
+        while true {
+            if let value = await operation() { return value }
+            guard time.now() < deadline, (try? await time.sleep(for: pause)) != nil else { return nil }
             pause = min(pause * 2, .seconds(5))
         }
-        delivery.ack()
     }
 }
 

@@ -35,6 +35,41 @@ struct LimitsTests {
         await node.stop()
     }
 
+    @Test("a message larger than any of ours is set aside whole, and its letter, which is small, says where")
+    func setAside() async throws {
+        try await Dev.with(workers: 1) { dev in
+            let endpoint = try AMQPEndpoint(parsing: try #require(dev.facts).amqpUrl)
+            let publisher = AMQPPublisher(endpoint: endpoint, name: "test", logger: testLogger)
+            let body = (0..<(5 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+            let message = AMQPMessage(body: body, contentType: "application/json", messageID: "large")
+            try await publisher.publish(
+                AMQPPublication(exchange: "goldsmith.requests", routingKey: "image.create", message: message)
+            )
+            await publisher.close()
+            let isKept = await eventually(within: .seconds(60)) {
+                let listed = try? await dev.run("parked", "list", "--cause", "TOO_LARGE", "--json")
+                return listed?.output.contains("goldsmith.oversized") == true
+            }
+            #expect(isKept)
+            let letters = try JSONDecoder().decode(
+                [Listed].self,
+                from: Data(try await dev.run("parked", "list", "--json").output.utf8)
+            )
+            let id = try #require(letters.first?.id)
+            let shown = try await dev.run("parked", "show", id)
+            #expect(shown.output.contains("\(body.count) bytes, not in the store"), "\(shown)")
+            #expect(try await dev.run("parked", "show", id, "--body").code == 3)
+            #expect(try await dev.run("parked", "replay", id).code != 0)
+            let connection = AMQPConnection(endpoint: endpoint, name: "test", logger: testLogger)
+            let delivery = try #require(try await connection.get("goldsmith.oversized"))
+            #expect(delivery.message.body == body && delivery.message.messageID == "large")
+            #expect(delivery.message.headers["goldsmith-letter"] == .string(id))
+            await connection.close()
+        }
+    }
+
+    private struct Listed: Decodable { var id: String }
+
     @Test(
         "messages too large to be read become letters without their body, and cost a worker neither memory nor its life"
     )

@@ -31,7 +31,8 @@ struct RightsTests {
     private static let exchanges =
         ["", "requests", "jobs", "dead", "parking", "unroutable", "events"] + rungs.map { "retry.\($0)" }
     private static let queues =
-        ["intake", "dead", "parked", "unrouted", "producer.answers", "producer.events"] + steps.map { "job.\($0)" }
+        ["intake", "dead", "parked", "unrouted", "oversized", "producer.answers", "producer.events"]
+        + steps.map { "job.\($0)" }
         + rungs.map { "retry.\($0)" }
 
     private static func name(_ suffix: String) -> String { suffix.isEmpty ? "" : "goldsmith.\(suffix)" }

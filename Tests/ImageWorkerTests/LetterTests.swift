@@ -47,6 +47,51 @@ struct LetterTests {
         #expect(rig.broker.unacked == 0 && rig.broker.busyLanes.isEmpty)
     }
 
+    @Test(
+        "a body that no message of ours can have is set aside whole, and its letter says where",
+        arguments: [false, true]
+    )
+    func oversized(brokerRefusesFirst: Bool) async throws {
+        let rig = try await Rig()
+        let worker = rig.worker()
+        let limit = KeptMessage.bodyLimit
+        let fits = stray(String(repeating: "a", count: limit))
+        let large = stray(String(repeating: "b", count: limit + 1))
+        for message in [fits, large, large] {
+            rig.broker.send(message, to: .parked)
+            let isRefused = brokerRefusesFirst && message == large
+            if isRefused { rig.broker.refuse(1) }
+            async let done: Void = worker.work(.parked)
+            if isRefused {
+                try await becomesTrue { rig.time.sleepers == 1 }
+                rig.time.advance(by: .seconds(1))
+            }
+            await done
+        }
+        #expect(rig.broker.oversized == [large, large], "each arrival, byte for byte")
+        let letters = try await letters(rig)
+        let letter = try #require(letters.first { $0.cause == Letter.Cause.tooLarge })
+        #expect(letters.count == 2 && letter.arrivals == 2, "\(letters)")
+        #expect(letter.reason.contains("goldsmith.oversized"), "\(letter)")
+        let kept = try #require(await rig.store.letter(letter.id)?.message)
+        #expect(kept.body.isEmpty && kept.bodyBytes == limit + 1)
+        let other = try #require(letters.first { $0.cause != Letter.Cause.tooLarge })
+        #expect(try await rig.store.letter(other.id)?.message?.body.count == limit)
+    }
+
+    @Test("a worker that dies between setting a large message aside and its letter loses neither", arguments: 1...4)
+    func oversizedCrash(call: Int) async throws {
+        let rig = try await Rig()
+        rig.broker.send(stray(String(repeating: "b", count: KeptMessage.bodyLimit + 1)), to: .parked)
+        let dying = rig.worker("w1", plan: CrashPlan(at: call))
+        await dying.work(.parked)
+        #expect(dying.plan.isDead)
+        rig.broker.lose("w1")
+        await rig.worker("w2").work(.parked)
+        #expect(try await letters(rig).map(\.cause) == [Letter.Cause.tooLarge])
+        #expect(!rig.broker.oversized.isEmpty && rig.broker.unacked == 0 && rig.broker.busyLanes.isEmpty)
+    }
+
     @Test("the same message is one letter, another body, key or sender is another")
     func identity() async throws {
         let rig = try await Rig()

@@ -9,7 +9,13 @@ public struct KeptMessage: Equatable, Sendable {
     public var replyTo: String?
     /// Where in a trace it was sent. Absent: nobody traces it.
     public var trace: TraceContext?
+    /// As it came; empty when it was too large to be kept.
     public var body: [UInt8]
+    /// The size of a body that was too large to be kept. Absent: the body is here.
+    public var bodyBytes: Int?
+
+    /// The largest body that is kept: no message of the contract is larger, so that no handler would take one.
+    public static let bodyLimit = Request.maximumBodyBytes
 
     public init(
         routingKey: String,
@@ -29,8 +35,15 @@ public struct KeptMessage: Equatable, Sendable {
         self.body = body
     }
 
-    /// The body for people and for publishing; `nil` when it is not UTF-8.
-    public var text: String? { String(validating: body, as: UTF8.self) }
+    /// The body for people and for publishing; `nil` when it is not UTF-8, or is not here.
+    public var text: String? { bodyBytes == nil ? String(validating: body, as: UTF8.self) : nil }
+
+    /// The same without its body, of which only the size is left.
+    public var withoutBody: KeptMessage {
+        var kept = self
+        (kept.body, kept.bodyBytes) = ([], body.count)
+        return kept
+    }
 
     /// Why there is no `replay`, in a sentence.
     public static let isNoWork =
@@ -82,13 +95,16 @@ public struct KeptMessage: Equatable, Sendable {
 /// As JSON: the body as text where it is one, else in base 64.
 extension KeptMessage: Codable {
     private enum CodingKeys: String, CodingKey {
-        case routingKey, contentType, messageId, correlationId, replyTo, trace, text, base64
+        case routingKey, contentType, messageId, correlationId, replyTo, trace, text, base64, bodyBytes
     }
 
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
         let body: [UInt8]
-        if let text = try fields.decodeIfPresent(String.self, forKey: .text) {
+        let bodyBytes = try fields.decodeIfPresent(Int.self, forKey: .bodyBytes)
+        if bodyBytes != nil {
+            body = []
+        } else if let text = try fields.decodeIfPresent(String.self, forKey: .text) {
             body = Array(text.utf8)
         } else {
             body = Array(try fields.decode(Data.self, forKey: .base64))
@@ -102,6 +118,7 @@ extension KeptMessage: Codable {
             trace: try fields.decodeIfPresent(TraceContext.self, forKey: .trace),
             body: body
         )
+        self.bodyBytes = bodyBytes
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -112,7 +129,9 @@ extension KeptMessage: Codable {
         try fields.encodeIfPresent(correlationID, forKey: .correlationId)
         try fields.encodeIfPresent(replyTo, forKey: .replyTo)
         try fields.encodeIfPresent(trace, forKey: .trace)
-        if let text {
+        if let bodyBytes {
+            try fields.encode(bodyBytes, forKey: .bodyBytes)
+        } else if let text {
             try fields.encode(text, forKey: .text)
         } else {
             try fields.encode(Data(body), forKey: .base64)

@@ -57,6 +57,8 @@ public struct Letter: Codable, Equatable, Sendable {
         public static let unrouted = "UNROUTED"
         /// Not a message of ours, or of another store's images.
         public static let foreign = "NOT_OURS"
+        /// Larger than any message of ours, so that its body is not kept with the letter.
+        public static let tooLarge = "TOO_LARGE"
     }
 
     /// How often a letter may be replayed before `--force` is needed.
@@ -86,9 +88,17 @@ extension Letter {
     /// The letter of a message that was parked or that no queue took.
     /// - Parameters:
     ///   - reason: what was said when it was put away; `nil` when the broker did it by itself.
-    public init(_ id: LetterID, _ kind: Kind, of message: KeptMessage, reason: String?, at now: Timestamp) {
+    ///   - whereabouts: for a message whose body is too large to be kept: what has become of it, in a sentence.
+    public init(
+        _ id: LetterID,
+        _ kind: Kind,
+        of message: KeptMessage,
+        reason: String?,
+        whereabouts: String? = nil,
+        at now: Timestamp
+    ) {
         let job = JobMessage(parsing: message.body)
-        let told: (cause: String, reason: String) =
+        var told: (cause: String, reason: String) =
             switch (kind, reason) {
             case (.unrouted, _):
                 (Cause.unrouted, "no queue takes the routing key '\(PlainText.word(message.routingKey))'")
@@ -96,6 +106,11 @@ extension Letter {
             case (_, nil):
                 (Cause.deliveryLimit, "it was handed to workers too often without an answer; it may have ended them")
             }
+        if let whereabouts {
+            // The broker itself puts such a message away on other roads, too: without a word from us nothing is known.
+            let isKnown = kind == .unrouted || reason != nil
+            told = (Cause.tooLarge, isKnown ? "\(whereabouts); \(told.reason)" : whereabouts)
+        }
         self.init(
             id: id,
             kind: kind,

@@ -92,6 +92,13 @@ private struct MortalPublisher: MessagePublisher {
         guard case .pass = plan.judge(PortCall(name: name, moment: .after)) else { return false }
         return isTaken
     }
+
+    func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String? {
+        guard case .pass = plan.judge(PortCall(name: "set aside \(letter)", moment: .before)) else { return nil }
+        let queue = await publisher.setAside(message, of: letter)
+        guard case .pass = plan.judge(PortCall(name: "set aside \(letter)", moment: .after)) else { return nil }
+        return queue
+    }
 }
 
 private struct MortalDelivery: IncomingDelivery {

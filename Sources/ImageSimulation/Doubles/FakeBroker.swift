@@ -26,6 +26,7 @@ public final class FakeBroker: Sendable {
         var events: [OutgoingMessage] = []
         var replies: [OutgoingMessage] = []
         var parked: [Letter] = []
+        var oversized: [IncomingMessage] = []
         var refusals = 0
         var lastTag = 0
     }
@@ -41,6 +42,8 @@ public final class FakeBroker: Sendable {
 
     public var events: [OutgoingMessage] { state.withLock { $0.events } }
     public var replies: [OutgoingMessage] { state.withLock { $0.replies } }
+    /// What was moved to the queue for bodies too large for the store.
+    public var oversized: [IncomingMessage] { state.withLock { $0.oversized } }
     public var parked: [Letter] { state.withLock { $0.parked } }
     public var ladder: [Waiting] { state.withLock { $0.ladder } }
     public var unacked: Int { state.withLock { $0.unacked.count } }
@@ -153,6 +156,17 @@ extension FakeBroker: MessagePublisher {
             }
             state.parked.append(Letter(message: message, attempt: nil, reason: reason))
             return true
+        }
+    }
+
+    public func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String? {
+        state.withLock { state in
+            guard state.refusals == 0 else {
+                state.refusals -= 1
+                return nil
+            }
+            state.oversized.append(message)
+            return "goldsmith.oversized"
         }
     }
 

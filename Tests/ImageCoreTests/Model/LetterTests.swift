@@ -4,6 +4,28 @@ import Testing
 
 @Suite("A letter says what a human needs to judge")
 struct LetterTests {
+    @Test("A message too large to be kept has a cause of its own, and says where it is and what is known of it")
+    func tooLarge() {
+        let cases: [(Letter.Kind, String?, String)] = [
+            (.parked, nil, "it is there"), (.parked, "INVALID_ARGUMENT: no body", "it is there; no body"),
+            (.unrouted, nil, "it is there; no queue takes the routing key 'image.create'"),
+        ]
+        for (kind, reason, told) in cases {
+            let kept = message("{}").withoutBody
+            let now = Timestamp(microseconds: 1)
+            let letter = Letter(
+                LetterID(known: "msg-1"),
+                kind,
+                of: kept,
+                reason: reason,
+                whereabouts: "it is there",
+                at: now
+            )
+            #expect(letter.cause == "TOO_LARGE" && letter.reason == told)
+            #expect(kept.text == nil && kept.replay(1, of: letter.id) == nil)
+        }
+    }
+
     private func message(_ body: String, key: String = "image.create") -> KeptMessage {
         KeptMessage(
             routingKey: key,

@@ -119,6 +119,13 @@ struct LetterShow<Family: LetterFamily>: AsyncParsableCommand {
                     advice: "`goldsmith \(Family.name) show \(id)` shows what is known of it"
                 )
             }
+            guard message.bodyBytes == nil else {
+                throw CommandFailure(
+                    .notFound,
+                    "the body of \(id) is too large for the store: \(file.letter.reason)",
+                    advice: "take it out of that queue with RabbitMQ's own tools"
+                )
+            }
             return Terminal.write(bytes: message.body)
         }
         if output.json { return try Terminal.say(json: file) }
@@ -151,7 +158,10 @@ struct LetterShow<Family: LetterFamily>: AsyncParsableCommand {
                 guard let value else { continue }
                 lines.append("  \(name)\(PlainText.sentence(value))")
             }
-            lines.append("  body      \(message.body.count) bytes: \(PlainText.sentence(message.body))")
+            lines.append(
+                message.bodyBytes.map { "  body      \($0) bytes, not in the store" }
+                    ?? "  body      \(message.body.count) bytes: \(PlainText.sentence(message.body))"
+            )
         }
         var table = Table("AT", "WHO", "WHAT", "NOTE")
         for mark in file.marks { table.add(Format.moment(mark.at), mark.who, mark.action.rawValue, mark.note ?? "") }
