@@ -217,8 +217,8 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "AMQPClient", "GoldsmithTestSupport", "ImageCore", "PrivateServers", "SQLAccess", hummingbird, log,
-                subprocess, systemPackage,
+                "AMQPClient", "GoldsmithTestSupport", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker",
+                "PrivateServers", "SQLAccess", hummingbird, log, subprocess, systemPackage,
             ],
             swiftSettings: settings
         ),

@@ -1,0 +1,79 @@
+import AMQPClient
+import GoldsmithTestSupport
+import ImageCore
+import ImageDrivers
+import ImageStore
+import ImageWorker
+import PrivateServers
+import SQLAccess
+import Testing
+
+@Suite("A subscription that is dead and does not know it", .timeLimit(.minutes(2)))
+struct DeadSubscriptionTests {
+    /// A minute a second: the half minute that a sign must last is short, and everything else is as it is.
+    private struct HurriedTime: Timekeeper {
+        private let start = ContinuousClock.now
+
+        func now() -> Timestamp { SystemTime().now() + (ContinuousClock.now - start) * 59 }
+        func sleep(for duration: Duration) async throws { try await Task.sleep(for: duration / 60) }
+    }
+
+    @Test("a worker whose broker gives it nothing of what waits says that only another start helps, until it gets some")
+    func told() async throws {
+        let folder = try ScratchFolder()
+        let node = try await TestBroker.start()
+        let endpoint = try AMQPEndpoint(parsing: node.url)
+        let topology = Topology()
+        let connection = AMQPConnection(endpoint: endpoint, name: "test", logger: testLogger)
+        // Of such a queue the broker serves one consumer at a time: to the others it behaves as if it were dead to them.
+        let arguments: AMQPTable = ["x-queue-type": "quorum", "x-single-active-consumer": true]
+        _ = try await connection.declareQueue("goldsmith.parked", arguments: arguments)
+        #expect(try await topology.apply(on: connection).map(\.name) == ["goldsmith.parked"])
+
+        let first = AMQPConsumer(endpoint: endpoint, name: "first", logger: testLogger)
+        var held = try await first.deliveries(from: "goldsmith.parked", prefetch: 1).makeAsyncIterator()
+        let publisher = AMQPPublisher(endpoint: endpoint, name: "test", logger: testLogger)
+        for number in 1...3 {
+            let message = AMQPMessage(body: Array("\(number)".utf8))
+            try await publisher.publish(
+                AMQPPublication(exchange: "goldsmith.parking", routingKey: "stray", message: message)
+            )
+        }
+        _ = try #require(await held.next())
+
+        let (time, watch) = (HurriedTime(), WorkerWatch())
+        var options = WorkerOptions(id: WorkerID(known: "w1"))
+        options.lanes = [.parked]
+        let store = try await SQLImageStore(on: try SQLiteDatabase(path: folder.file("state.sqlite")))
+        let worker = Worker(
+            endpoint: endpoint,
+            topology: topology,
+            store: store,
+            driver: SimulatedDriver(locations: []),
+            options: options,
+            time: time,
+            logger: testLogger,
+            watch: watch
+        )
+        let running = Task { try await worker.run() }
+        let isTold = await eventually { !watch.health(at: time.now()).isAlive }
+        let reasons = watch.health(at: time.now()).problems.map(\.text)
+        #expect(isTold)
+        #expect(reasons.contains { $0.hasPrefix("the subscription of parked is dead: messages wait") }, "\(reasons)")
+        #expect(watch.metrics(at: time.now()).contains("goldsmith_ready 0\n"))
+        #expect(try await store.letters(LetterQuery(kinds: [.parked])).isEmpty)
+
+        // Now the broker turns to the worker, whose subscription was in order all the time.
+        await first.close()
+        let isWell = await eventually { watch.health(at: time.now()).isReady }
+        #expect(isWell, "\(watch.health(at: time.now()).problems)")
+        #expect(watch.metrics(at: time.now()).contains("goldsmith_ready 1\n"))
+        #expect(try await eventually { try await store.letters(LetterQuery(kinds: [.parked])).count == 3 })
+
+        running.cancel()
+        _ = await running.result
+        await publisher.close()
+        await connection.close()
+        await node.stop()
+    }
+}
