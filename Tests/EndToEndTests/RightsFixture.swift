@@ -94,21 +94,35 @@ struct RightsFixture: Sendable {
 
     /// A worker while `body` runs, drained afterwards.
     func withWorker(_ body: @Sendable () async throws -> Void) async throws {
+        try await serving("worker", ["worker", "--log-level", "trace", "--drain", "2"], body)
+    }
+
+    /// A console while `body` runs, which is given its address.
+    func withConsole(_ body: @Sendable (String) async throws -> Void) async throws {
+        let address = "127.0.0.1:\(try Loopback.freePorts(1)[0])"
+        try await serving("console", ["console", "--listen", address]) { try await body("http://\(address)") }
+    }
+
+    private func serving(
+        _ role: String,
+        _ arguments: [String],
+        _ body: @Sendable () async throws -> Void
+    ) async throws {
         var variables: [Environment.Key: String?] = [:]
-        for (name, value) in try environment("worker") {
+        for (name, value) in try environment(role) {
             if let key = Environment.Key(rawValue: name) { variables[key] = value }
         }
         var options = PlatformOptions()
         options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(60))]
         let log = try FileDescriptor.open(
-            FilePath(workerLog),
+            FilePath(log(of: role)),
             .writeOnly,
             options: [.create, .append],
             permissions: [.ownerReadWrite]
         )
         _ = try await Subprocess.run(
             .path(FilePath(Program.path)),
-            arguments: ["worker", "--log-level", "trace", "--drain", "2"],
+            arguments: Arguments(arguments),
             environment: .inherit.updating(variables),
             platformOptions: options,
             input: .none,
@@ -120,5 +134,5 @@ struct RightsFixture: Sendable {
         }
     }
 
-    var workerLog: String { "\(folder)/worker.log" }
+    func log(of role: String) -> String { "\(folder)/\(role).log" }
 }

@@ -2,6 +2,8 @@ import AMQPClient
 import FoundationEssentials
 import GoldsmithTestSupport
 import PrivateServers
+import Subprocess
+import SystemPackage
 import Testing
 
 @Suite("The broker's users, from an exported definitions file", .serialized, .timeLimit(.minutes(5)))
@@ -164,6 +166,7 @@ struct RightsTests {
                 return images?.count == 2
             }
             #expect(isMade)
+            try await expectOperatorIsServed(fixture)
             // What people and the console look at.
             for role in ["operator", "console"] {
                 let doctor = try await fixture.run(role, "doctor")
@@ -189,8 +192,36 @@ struct RightsTests {
             try await fixture.node.control(["set_vm_memory_high_watermark", "0.9"])
         }
         await upstream.close()
-        let log = (try? String(contentsOfFile: fixture.workerLog, encoding: .utf8)) ?? ""
+        let log = (try? String(contentsOfFile: fixture.log(of: "worker"), encoding: .utf8)) ?? ""
         #expect(log.contains("worker stopped") && !log.contains("ACCESS_REFUSED"), "\(log)")
+    }
+
+    /// The console's user may not write a word to the broker, and yet its operators are answered.
+    private func expectOperatorIsServed(_ fixture: RightsFixture) async throws {
+        struct Shown: Decodable { var id: String }
+        let list = try await fixture.run("operator", "image", "list", "--json").output
+        let image = try #require(try JSONDecoder().decode([Shown].self, from: Data(list.utf8)).first).id
+        try await fixture.withConsole { address in
+            let tokenFile = "\(fixture.folder)/data/console-token"
+            #expect(await eventually { FileManager.default.fileExists(atPath: tokenFile) })
+            let token = try String(contentsOfFile: tokenFile, encoding: .utf8).filter { !$0.isWhitespace }
+            let answer = try await Subprocess.run(
+                .path("/usr/bin/curl"),
+                arguments: [
+                    "--silent", "--retry", "20", "--retry-connrefused", "--retry-delay", "1", "--max-time", "60",
+                    "--header", "Authorization: Bearer \(token)", "--data", #"{"with": ["acct-7"]}"#,
+                    "\(address)/api/v1/images/\(image)/share",
+                ],
+                output: .string(limit: 1 << 16),
+                error: .discarded
+            ).standardOutput
+            #expect(answer.contains(#""status":"accepted""#) && answer.contains(image), "\(answer)")
+        }
+        let shown = try await fixture.run("operator", "image", "show", image, "--json").output
+        #expect(shown.contains("acct-7"), "\(shown)")
+        let log = (try? String(contentsOfFile: fixture.log(of: "console"), encoding: .utf8)) ?? ""
+        #expect(log.contains("by=token") && log.contains("operation=image.share"), "who asked for what: \(log)")
+        #expect(!log.contains("ACCESS_REFUSED"), "\(log)")
     }
 
     @Test("each user can do its work and nothing else, and a worker that may declare nothing makes a real image")

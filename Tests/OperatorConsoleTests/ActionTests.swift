@@ -160,6 +160,8 @@ struct ActionTests {
                 [("location", "east"), ("size-vdb", "5"), ("without-vdc", "yes"), ("newDisks", "2, 3")],
                 accepted
             )
+            let rehearsed = try await ask(.launch, [("dryRun", "yes")], .accepted(id, .available))
+            #expect(rehearsed.requests.last?.body.contains(#""dryRun":true"#) == true)
             let place = try #require(launched.value.headers[.location])
             #expect(try await browser.get(place, cookie: cookie).text.contains("href=\"/instances/i-new\""))
             let body = try #require(launched.requests.last?.body)

@@ -155,6 +155,7 @@ struct ActionPage {
                 }
             ),
             field("Empty disks to add, in GiB", "newDisks", hint: "such as 20, 100"),
+            check("dryRun", "Only say what it would get; make nothing", fields["dryRun"] == "yes"),
         ])
     }
 

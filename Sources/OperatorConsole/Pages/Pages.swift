@@ -77,13 +77,12 @@ struct Pages: Sendable {
 
     func request(_ identity: RequestIdentity) async throws -> RequestPage {
         do throws(StoreError) {
+            if let recorded = try await store.answer(to: identity) {
+                return RequestPage(identity: identity, recorded: recorded, isWaiting: false)
+            }
             let id = RequestDesk.messageID(of: identity)
             let waiting = try await store.unsent(before: Timestamp(microseconds: .max), limit: Alarm.stuckLimit)
-            return RequestPage(
-                identity: identity,
-                recorded: try await store.answer(to: identity),
-                isWaiting: waiting.contains { $0.id == id }
-            )
+            return RequestPage(identity: identity, recorded: nil, isWaiting: waiting.contains { $0.id == id })
         } catch {
             throw Problem(error)
         }

@@ -18,7 +18,7 @@ struct RequestPage {
                 }
                 recorded.map { answered($0.answer) } ?? unanswered
             },
-            recorded?.answer.disks.map(disks) ?? .nothing,
+            recorded?.answer.disks.map { disks($0, areMade: recorded?.answer.instanceId != nil) } ?? .nothing,
         ])
     }
 
@@ -45,9 +45,9 @@ struct RequestPage {
         ])
     }
 
-    private func disks(_ disks: [LaunchDisk]) -> HTML {
+    private func disks(_ disks: [LaunchDisk], areMade: Bool) -> HTML {
         let table = DataTable(
-            caption: "The new instance's disks",
+            caption: areMade ? "The new instance's disks" : "Nothing was made; a launch would give",
             columns: ["Device", "Kind", "Size", "Auto-delete", "From"],
             rows: disks.map { disk in
                 [

@@ -43,6 +43,7 @@ struct ActionForm {
         case .convert:
             if let name = fields["name"], !name.isEmpty { body["name"] = .string(name) }
         case .launch:
+            if fields["dryRun"] == "yes" { body["dryRun"] = .bool(true) }
             if let location = fields["location"], !location.isEmpty { body["location"] = .string(location) }
             body["dataDisks"] = .array(
                 changedDisks(fields).map { device in

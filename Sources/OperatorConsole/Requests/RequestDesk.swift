@@ -60,10 +60,13 @@ struct RequestDesk: Sendable {
         if case .string(let image)? = fields["imageId"] { facts["image.id"] = "\(image)" }
         logger.notice("a request was sent for an operator", metadata: facts)
         let answer = try await answer(to: identity)
-        facts["status"] = "\(answer?.status.rawValue ?? "not answered yet")"
-        if let code = answer?.code { facts["code"] = "\(code.rawValue)" }
+        guard let answer else {
+            logger.notice("an operator's request has no answer yet", metadata: facts)
+            return .sent
+        }
+        facts["status"] = "\(answer.status.rawValue)"
+        if let code = answer.code { facts["code"] = "\(code.rawValue)" }
         logger.notice("an operator's request was answered", metadata: facts)
-        guard let answer else { return .sent }
         return answer.rejection.map { .rejected($0) } ?? .accepted(answer)
     }
 
