@@ -49,7 +49,7 @@ def journey(dev, browser):
     browser.picture("image-pending")
     browser.waits_for("Replicating", "h1", 60)
     browser.picture("image-replicating")
-    browser.waits_for("Available", "h1", 60)
+    browser.waits_for("Available", "h1", 120)
     browser.waits_for("web-golden is Available", "#announcer")
     assert browser.driver.execute_script("return window.unchanged"), "the page was loaded anew"
     assert browser.text("#live-state") == "Live."
@@ -88,9 +88,10 @@ def journey(dev, browser):
     browser.waits_for("Replayed", "[data-live] h1")
     assert "olga@console" in browser.text("[data-live]")
     browser.open(f"images/{bad}")
-    browser.waits_for("Available", "h1", 60)
+    browser.waits_for("Available", "h1", 120)
     browser.picture("image-replayed")
 
+    shared(browser, image)
     launch = launched(browser, image)
     cancelled = cancel(dev, browser)
 
@@ -161,6 +162,29 @@ def journey(dev, browser):
     browser.open(f"login#token={dev.token}")
     eventually(lambda: browser.path == "", 10, "the overview is shown")
     assert not browser.complaints(), browser.complaints()
+
+
+def shared(browser, image):
+    step("an operator shares an image, is told why it cannot be deleted now, and takes it back")
+    browser.open(f"images/{image}/share")
+    browser.fill(**{"with": "acct-7, acct-8"})
+    browser.waits_for("Accepted", "h1", 20)
+    browser.open(f"images/{image}/delete")
+    browser.fill(name="web-golden")
+    browser.waits_for("FAILED_PRECONDITION", "[role=alert]", 20)
+    assert "acct-7" in browser.text("[role=alert]")
+    browser.picture("ask-refused")
+    browser.open(f"images/{image}/unshare")
+    browser.check("what is to be taken back")
+    browser.picture("ask-unshare")
+    browser.click("Unshare")
+    browser.waits_for("OUT_OF_RANGE", "#with-error")
+    for box in browser.driver.find_elements(By.CSS_SELECTOR, "[type=checkbox]"):
+        box.send_keys(Keys.SPACE)
+    browser.click("Unshare")
+    browser.waits_for("Accepted", "h1", 20)
+    browser.open(f"images/{image}")
+    assert "Unshare…" not in browser.text() and "Shared with" not in browser.text()
 
 
 def launched(browser, image):
