@@ -44,7 +44,7 @@ def journey(dev, browser):
     browser.driver.execute_script("window.unchanged = true")
     browser.waits_for("Pending", "h1")
     browser.waits_for("Running", ".timeline")
-    eventually(lambda: browser.text(".progress"), 20, "a copy's progress is shown")
+    eventually(lambda: browser.text(".progress"), 90, "a copy's progress is shown")
     browser.check("an image that is Pending")
     browser.picture("image-pending")
     browser.waits_for("Replicating", "h1", 60)

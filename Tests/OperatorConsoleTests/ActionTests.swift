@@ -105,6 +105,7 @@ struct ActionTests {
                 (.convert, "name", [("name", "<x>")], "INVALID_ARGUMENT"),
                 (.launch, "size-vdc", [("without-vdb", "yes"), ("size-vdc", "much")], "INVALID_ARGUMENT"),
                 (.launch, "newDisks", [("newDisks", "0")], "OUT_OF_RANGE"),
+                (.launch, "newDisks", [("newDisks", "nan")], "INVALID_ARGUMENT"),
             ] {
                 let address = "/images/\(id)/\(action.rawValue)"
                 let question = try await browser.get(address, cookie: cookie)
@@ -116,6 +117,8 @@ struct ActionTests {
                 let said = error.map { answer.text[$0.upperBound...].prefix(400) }
                 #expect(said?.contains("<code>\(code)</code>") == true, "\(action) \(fields): \(said ?? "nothing")")
                 #expect(answer.text.contains("role=\"alert\""))
+                #expect(!answer.text.contains("sizeGiB") && !answer.text.contains("with["), "no path into a document")
+                if action == .delete { #expect(answer.text.contains("That is not its name; nothing was deleted.")) }
                 for (_, value) in fields where action != .launch {
                     #expect(answer.text.contains(HTML.escaped(value)), "what was typed is still there")
                 }
@@ -204,6 +207,13 @@ struct ActionTests {
             try await rig.record(.accepted(id, .error), to: try #require(try await rig.requests.first))
             let answered = try await Self.api(browser, address, #"{"requestId":"mine-1"}"#)
             #expect(answered.status == .ok && answered.text.contains(#""imageStatus":"Error""#))
+            // Under an id that was used, only the same is the same.
+            let another = try await Self.api(
+                browser,
+                "/images/\(id)/share",
+                #"{"requestId":"mine-1","with":["acct-7"]}"#
+            )
+            #expect(another.status == .conflict && another.text.contains(#""code":"CONFLICT""#), "\(another.text)")
             let refused = Rejection(.quotaExceeded, "acct-1 has 5 of 5 images")
             let other = try await Self.api(browser, address, #"{"requestId":"mine-2"}"#)
             #expect(other.status == .accepted)

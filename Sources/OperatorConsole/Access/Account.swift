@@ -2,7 +2,7 @@
 public enum Role: String, Sendable, CaseIterable {
     /// Sees everything, changes nothing.
     case viewer
-    /// Also changes quotas, and replays and discards what is dead or parked.
+    /// Also changes quotas, replays and discards what is dead or parked, and asks for things on owners' behalf.
     case `operator`
 }
 

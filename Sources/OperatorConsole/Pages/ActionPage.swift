@@ -78,7 +78,7 @@ struct ActionPage {
                 "While it is shared it cannot be deleted.",
             ]
         case .unshare:
-            ["They can no longer launch from it. Instances that they have launched stay theirs."]
+            ["Those you tick can no longer launch from it. Instances that they have launched stay theirs."]
         case .convert:
             [
                 "A new image with a cloud system disk is made of it. Both use the same data-disk snapshots.",

@@ -80,7 +80,7 @@ struct ActionForm {
 
     /// What a rejection says, in a form's words: who fills it in sees no path into a document.
     func message(of rejection: Rejection, _ fields: FormFields) -> String {
-        guard let field = rejection.field else { return rejection.message }
+        guard let field = rejection.field, rejection.message.hasPrefix(field) else { return rejection.message }
         var subject = "it"
         if action == .share || action == .launch, let root = self.field(of: rejection, fields),
             let index = Int(field.drop { $0 != "[" }.dropFirst().prefix { $0 != "]" })
@@ -91,7 +91,7 @@ struct ActionForm {
                 subject = "'\(PlainText.word(word))'"
             }
         }
-        return rejection.message.replacing(field, with: subject)
+        return subject + rejection.message.dropFirst(field.count)
     }
 
     private func changedDisks(_ fields: FormFields) -> [DeviceName] {
@@ -104,6 +104,8 @@ struct ActionForm {
         (text ?? "").split { $0 == "," || $0.isWhitespace }.map(String.init)
     }
 
-    /// What is no number stays text, and the parser says so.
-    private static func number(_ text: String) -> JSONValue { Double(text).map { .number($0) } ?? .string(text) }
+    /// What is no whole number stays text, and the parser says so.
+    private static func number(_ text: String) -> JSONValue {
+        Int(text).map { .number(Double($0)) } ?? .string(text)
+    }
 }

@@ -36,8 +36,9 @@ struct RequestDesk: Sendable {
         body["owner"] = .string(identity.owner.text)
         body["requestId"] = .string(identity.requestID.text)
         let bytes = CanonicalJSON.bytes(JSONValue.object(body))
+        let request: Request
         do {
-            _ = try Request.parse(operation, contentType: "application/json", messageID: nil, body: bytes)
+            request = try Request.parse(operation, contentType: "application/json", messageID: nil, body: bytes)
         } catch {
             return .rejected(error.rejection)
         }
@@ -59,7 +60,7 @@ struct RequestDesk: Sendable {
         ]
         if case .string(let image)? = fields["imageId"] { facts["image.id"] = "\(image)" }
         logger.notice("a request was sent for an operator", metadata: facts)
-        let answer = try await answer(to: identity)
+        let answer = try await answer(to: request)
         guard let answer else {
             logger.notice("an operator's request has no answer yet", metadata: facts)
             return .sent
@@ -70,11 +71,14 @@ struct RequestDesk: Sendable {
         return answer.rejection.map { .rejected($0) } ?? .accepted(answer)
     }
 
-    private func answer(to identity: RequestIdentity) async throws -> Answer? {
+    /// - Returns: `nil` when there is none in time; a conflict when the id was used for something else.
+    private func answer(to request: Request) async throws -> Answer? {
         let deadline = time.now() + patience
         while true {
             do throws(StoreError) {
-                if let recorded = try await store.answer(to: identity) { return recorded.answer }
+                if let recorded = try await store.answer(to: request.identity) {
+                    return recorded.answer(to: request.fingerprint)
+                }
             } catch {
                 // It is sent; that the store is away now must not look as if it were not.
                 return nil
