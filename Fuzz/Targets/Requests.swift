@@ -13,6 +13,11 @@ extension FuzzTarget {
             messageID: messageID.isEmpty ? nil : messageID,
             body: lines.remainder
         )
+        // Looked for in whatever comes, and never found in what has been read: there each key stands once.
+        _ = JSONValue.repeatedKey(in: message.body)
+        if let value = JSONValue(parsing: message.body) {
+            try promise(JSONValue.repeatedKey(in: CanonicalJSON.bytes(value)) == nil, "a key is found twice")
+        }
         let outcome = message.outcome
         try promise(outcome == message.outcome, "the same request is answered differently")
         switch outcome {
