@@ -200,7 +200,11 @@ struct LetterPage {
                 if let kind = message.contentType { fact("Type") { tag(.code) { PlainText.sentence(kind) } } }
                 if let id = message.messageID { fact("Id") { tag(.code) { PlainText.sentence(id) } } }
                 if let place = message.replyTo { fact("Reply to") { tag(.code) { PlainText.sentence(place) } } }
-                fact("Body, \(message.body.count) bytes") { tag(.code) { PlainText.sentence(message.body) } }
+                if let size = message.bodyBytes {
+                    fact("Body, \(size) bytes") { "too large to be kept with the letter; the reason says where it is" }
+                } else {
+                    fact("Body, \(message.body.count) bytes") { tag(.code) { PlainText.sentence(message.body) } }
+                }
             }
         }
     }

@@ -95,7 +95,7 @@ struct OverviewPage {
         case .work where queue.consumers == 0: Mark(.bad, "none").html
         case .work: HTML(queue.consumers.map { String($0) } ?? "–")
         // Nobody is meant to consume those.
-        case .ladder, .human: HTML(queue.consumers.flatMap { $0 > 0 ? String($0) : nil } ?? "–")
+        case .ladder, .human, .kept: HTML(queue.consumers.flatMap { $0 > 0 ? String($0) : nil } ?? "–")
         }
     }
 }
