@@ -86,7 +86,10 @@ private func checkRefused(_ refused: UnusableRequest, _ message: RequestInput) t
     try promiseShowable(field, atMost: 300, "the field's name")
     try promiseShowable(rejection.message, atMost: 1024, "the message")
 
-    if let respelt = message.respelt, respelt.body.count <= Request.maximumBodyBytes {
+    // A key that stands twice is a matter of spelling.
+    if let respelt = message.respelt, respelt.body.count <= Request.maximumBodyBytes,
+        JSONValue.repeatedKey(in: message.body) == nil
+    {
         guard case .failure(let again) = respelt.outcome, again == refused else {
             throw BrokenPromise("another spelling of the same JSON is refused differently")
         }

@@ -71,15 +71,16 @@ extension CommandFailure {
         self.init(
             Kind(rejection.code),
             "\(rejection.code.rawValue): \(rejection.message)\(field)",
-            advice: rejection.code.nextStep
+            advice: rejection.nextStep
         )
     }
 }
 
-extension ErrorCode {
+extension Rejection {
     /// What somebody whose request was refused can do next, beyond what the refusal says itself.
     fileprivate var nextStep: String? {
-        switch self {
+        switch code {
+        case .conflict where field == "requestId": "leave --request-id out, or give one that is new"
         case .invalidArgument, .outOfRange: nil
         case .duplicate: "use another --request-id, or none; the first request has its answer already"
         case .failedPrecondition: "`goldsmith instance show` and `image show` say how things are; mend that, ask again"

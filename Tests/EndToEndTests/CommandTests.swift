@@ -95,7 +95,11 @@ struct CommandTests {
             }
             #expect(isCopying)
             #expect(try await dev.run("image", "cancel", id, "--owner", "somebody-else").code == 3)
-            #expect(try await dev.run("image", "cancel", id).code == 0)
+            let cancelled = try await dev.run("image", "cancel", id, "--request-id", "once")
+            #expect(cancelled.code == 0)
+            // The same id for another request is no second yes.
+            let conflict = try await dev.run("image", "share", id, "--with", "acct-2", "--request-id", "once")
+            #expect(conflict.code == 4 && conflict.complaint.contains("--request-id"), "\(conflict.complaint)")
             let isClean = await eventually(within: .seconds(30)) {
                 let image = try? await dev.json(ShownImage.self, "image", "show", id)
                 return image?.failure?.cleanUp == "done"

@@ -36,16 +36,19 @@ extension JSONValue {
     private static func string(_ rest: inout some IteratorProtocol<UInt8>) -> String? {
         var literal = [UInt8(ascii: "\"")]
         var isEscaped = false
+        var hasEscapes = false
         while let byte = rest.next() {
             literal.append(byte)
             if isEscaped {
                 isEscaped = false
             } else if byte == UInt8(ascii: "\\") {
                 isEscaped = true
+                hasEscapes = true
             } else if byte == UInt8(ascii: "\"") {
                 break
             }
         }
+        guard hasEscapes else { return String(validating: literal.dropFirst().dropLast(), as: UTF8.self) }
         return try? JSONDecoder().decode(String.self, from: Data(literal))
     }
 }

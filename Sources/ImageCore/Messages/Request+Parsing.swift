@@ -39,6 +39,15 @@ extension Request {
         } catch {
             throw UnusableRequest(rejection: error)
         }
+        if let key = JSONValue.repeatedKey(in: body) {
+            let name = PlainText.word(key)
+            let rejection = Rejection(.invalidArgument, "\(name) stands twice; give it once", field: name)
+            // Whose request it is, or which, must be beyond doubt.
+            throw UnusableRequest(
+                rejection: rejection,
+                identity: ["owner", "requestId"].contains(key) ? nil : identity
+            )
+        }
         do {
             switch operation {
             case .create: return .create(try CreateRequest(identity, &reader))

@@ -69,16 +69,28 @@ struct RequestSender {
             )
         }
         await publisher.close()
-        return try await answer(to: RequestIdentity(owner: owner, requestID: requestID))
+        // One that cannot be read is refused by the worker, under no fingerprint of its own.
+        let request = try? Request.parse(
+            operation,
+            contentType: message.contentType,
+            messageID: message.messageID,
+            body: message.body
+        )
+        return try await answer(to: RequestIdentity(owner: owner, requestID: requestID), request?.fingerprint)
     }
 
-    private func answer(to identity: RequestIdentity) async throws(CommandFailure) -> Answer {
+    /// - Parameter fingerprint: of what was asked: the id may have been used for something else.
+    private func answer(
+        to identity: RequestIdentity,
+        _ fingerprint: String?
+    ) async throws(CommandFailure) -> Answer {
         let deadline = ContinuousClock.now + Self.patience
         while ContinuousClock.now < deadline {
             let recorded = try await stored { () async throws(StoreError) in try await store.answer(to: identity) }
             if let recorded {
-                if let rejection = recorded.answer.rejection { throw CommandFailure(rejection) }
-                return recorded.answer
+                let answer = fingerprint.map { recorded.answer(to: $0) } ?? recorded.answer
+                if let rejection = answer.rejection { throw CommandFailure(rejection) }
+                return answer
             }
             do { try await Task.sleep(for: .milliseconds(50)) } catch { break }
         }

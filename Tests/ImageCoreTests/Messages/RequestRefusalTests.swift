@@ -44,6 +44,22 @@ struct RequestRefusalTests {
         #expect(refused?.rejection.field == "content_type")
     }
 
+    @Test(
+        "A key that stands twice is refused, and with two owners or two request ids it is nobody's request",
+        arguments: [
+            (#""name": "a2", "name": "b2""#, "name", true), (#""labels": {"x": "1", "x": "2"}"#, "x", true),
+            (#""owner": "acct-43""#, "owner", false), (#""\u006fwner": "acct-43""#, "owner", false),
+            (#""requestId": "r2""#, "requestId", false),
+        ]
+    )
+    func repeated(_ fields: String, _ field: String, _ isSomebodys: Bool) {
+        let body = #"{"owner": "acct-42", "requestId": "r1", "instanceId": "i-1", \#(fields)}"#
+        let refused = refusal(of: Array(body.utf8))
+        #expect(refused?.rejection.code == .invalidArgument)
+        #expect(refused?.rejection.field == field)
+        #expect((refused?.identity != nil) == isSomebodys)
+    }
+
     @Test("A body that is too large is not looked at")
     func tooLarge() {
         let spaces = [UInt8](repeating: 32, count: Request.maximumBodyBytes + 1)
