@@ -18,6 +18,7 @@ final class SpanReceiver: Sendable {
         }
         var traceId: String
         var spanId: String
+        var traceState: String?
         var parentSpanId: String?
         var name: String
         var attributes: [Attribute]

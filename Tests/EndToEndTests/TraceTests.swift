@@ -1,5 +1,6 @@
 import AMQPClient
 import Foundation
+import Glibc
 import GoldsmithTestSupport
 import Testing
 
@@ -105,6 +106,38 @@ struct TraceTests {
                 let doctor = try await Program.run(["doctor", "--quick", "--data", dev.data], environment: environment)
                 #expect(doctor.output.contains("traces: "), "\(doctor.output)")
                 #expect(!doctor.output.contains("hunter2"))
+            }
+        }
+    }
+
+    @Test("a busy worker's spans arrive too, in messages of any size, and nothing of their way out can end it")
+    func manySpans() async throws {
+        try await SpanReceiver.with { receiver in
+            let environment = ["GOLDSMITH_OTLP_ENDPOINT": "http://127.0.0.1:\(receiver.port)"]
+            try await Dev.with(environment: environment) { dev in
+                let endpoint = try AMQPEndpoint(parsing: try #require(dev.facts).amqpUrl)
+                // As when a `curl` ends before it has read all.
+                let worker = try #require(dev.facts?.pids.workers.first)
+                #expect(kill(worker, SIGPIPE) == 0)
+                let publisher = AMQPPublisher(endpoint: endpoint, name: "test", logger: testLogger)
+                let state = "vendor=" + String(repeating: "@", count: 500)
+                let count = 600
+                for number in 1...count {
+                    let message = AMQPMessage(
+                        body: Array(#"{"owner": "acct-1", "imageId": "img-none"}"#.utf8),
+                        contentType: "application/json",
+                        messageID: "m-\(number)",
+                        headers: ["traceparent": .string(Self.parent), "tracestate": .string(state)]
+                    )
+                    try await publisher.publish(
+                        AMQPPublication(exchange: "goldsmith.requests", routingKey: "image.describe", message: message)
+                    )
+                }
+                await publisher.close()
+                let haveArrived = await eventually(within: .seconds(60)) { receiver.spans.count == count }
+                #expect(haveArrived, "\(receiver.spans.count) of \(count)")
+                #expect(receiver.spans.allSatisfy { $0.traceState == state })
+                #expect(kill(worker, 0) == 0, "the worker has ended")
             }
         }
     }

@@ -7,6 +7,8 @@ enum Curl {
     static let program = "/usr/bin/curl"
     /// How long one question may take, in seconds.
     private static let patience = 10
+    /// Of a document, in scalars. `curl` before 8 ends at a line of more than 100 KiB.
+    private static let longestPiece = 16_384
 
     /// Why there is no answer, in a few words.
     struct Failure: Error, CustomStringConvertible {
@@ -15,12 +17,18 @@ enum Curl {
 
     /// - Parameters:
     ///   - options: long names of `curl`'s options, and their values.
+    ///   - document: an object of JSON to be posted, of any length. Default: nothing is posted.
     ///   - limit: the longest answer, in bytes.
-    static func run(_ options: [(name: String, value: String?)], limit: Int) async throws(Failure) -> String {
+    static func run(
+        _ options: [(name: String, value: String?)],
+        posting document: String = "",
+        limit: Int
+    ) async throws(Failure) -> String {
         let common: [(name: String, value: String?)] = [
             ("silent", nil), ("show-error", nil), ("max-time", "\(patience)"), ("proto", "=http,https"),
         ]
-        let lines = (common + options).map { option in
+        let posted = pieces(of: document).map { (name: "json", value: Optional($0)) }
+        let lines = (common + options + posted).map { option in
             option.value.map { "\(option.name) = \"\(escaped($0))\"" } ?? option.name
         }
         do {
@@ -42,6 +50,23 @@ enum Curl {
         } catch {
             throw Failure(description: "\(program) cannot be run, or its answer is too long; is curl installed?")
         }
+    }
+
+    /// What `curl` puts together again. No piece begins with an `@`: it would be the name of a file to send.
+    private static func pieces(of document: String) -> [String] {
+        var pieces: [String] = []
+        var piece = String.UnicodeScalarView()
+        var length = 0
+        for scalar in document.unicodeScalars {
+            if length >= longestPiece, scalar != "@" {
+                pieces.append(String(piece))
+                piece = String.UnicodeScalarView()
+                length = 0
+            }
+            piece.append(scalar)
+            length += 1
+        }
+        return length == 0 ? pieces : pieces + [String(piece)]
     }
 
     private static func escaped(_ text: String) -> String {

@@ -39,9 +39,9 @@ struct OTLPReceiver: SpanReceiver {
 
     func send(_ message: String) async throws -> ReceiverAnswer {
         let text = try await Curl.run(
-            [("url", url), ("header", "Content-Type: application/json")]
-                + headers.map { ("header", "\($0.name): \($0.value)") }
-                + [("data-binary", message), ("write-out", "\n%{http_code} %header{retry-after}")],
+            [("url", url)] + headers.map { ("header", "\($0.name): \($0.value)") }
+                + [("write-out", "\n%{http_code} %header{retry-after}")],
+            posting: message,
             limit: Self.longestAnswer
         )
         // The last line is what was asked for beside the answer itself.
