@@ -52,8 +52,15 @@ extension StoreConformance {
             )
             let unsent = try await fixture.store().unsent(before: left, limit: 10)
             try expect(unsent == [request], "\(unsent)")
+            var other = request
+            other.body = "{}"
+            try await store.put(other, at: Given.at(2))
+            try expect(try await store.waiting(as: other) == request, "the first of them is not what waits")
+            other.id = "acct-1/console-2"
+            try expect(try await store.waiting(as: other) == nil, "it was never put there")
             try await store.markSent(unsent)
             try expect(try await store.waiting().isEmpty, "what was sent still waits")
+            try expect(try await store.waiting(as: request) == nil, "what was sent still waits")
         },
     ]
 }

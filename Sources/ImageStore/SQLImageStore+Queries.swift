@@ -11,12 +11,7 @@ extension SQLImageStore {
                 [.integer(moment.microseconds), SQLValue(limit)]
             )
             var messages: [OutgoingMessage] = []
-            for row in rows {
-                var message = try transaction.decode(OutgoingMessage.self, try row.text("message"), "outbox row")
-                // A row from before this column has the body in its message.
-                if let body = try row.optionalText("body") { message.body = body }
-                messages.append(message)
-            }
+            for row in rows { messages.append(try transaction.unsent(row)) }
             return messages
         }
     }

@@ -9,6 +9,17 @@ extension SQLImageStore: RequestBox {
             _ = try transaction.post([request], at: left)
         }
     }
+
+    public func waiting(as request: OutgoingMessage) async throws(StoreError) -> OutgoingMessage? {
+        try await read { (transaction) throws(SQLError) in
+            let rows = try transaction.connection.query(
+                "SELECT message, body FROM outbox WHERE id = $1",
+                [.text(request.outboxKey)]
+            )
+            guard let row = rows.first else { return nil }
+            return try transaction.unsent(row)
+        }
+    }
 }
 
 extension SQLImageStore {

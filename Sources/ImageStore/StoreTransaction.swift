@@ -137,6 +137,14 @@ struct StoreTransaction {
         return messages
     }
 
+    /// A message of the outbox, of a row with `message` and `body`.
+    func unsent(_ row: SQLRow) throws(SQLError) -> OutgoingMessage {
+        var message = try decode(OutgoingMessage.self, try row.text("message"), "outbox row")
+        // A row from before this column has the body in its message.
+        if let body = try row.optionalText("body") { message.body = body }
+        return message
+    }
+
     // MARK: Locks
 
     /// Takes every lock of a plan for an image, or none.

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
 import ImageCore
+import ImageSimulation
 import Testing
 
 @testable import OperatorConsole
@@ -220,6 +221,56 @@ struct ActionTests {
             try await rig.record(.rejected(refused), to: try #require(try await rig.requests.last))
             let late = try await Self.api(browser, address, #"{"requestId":"mine-2"}"#)
             #expect(late.status == .conflict && late.text.contains("QUOTA_EXCEEDED"), "\(late.text)")
+        }
+    }
+
+    @Test("a request waits to be sent also behind a thousand others")
+    func longOutbox() async throws {
+        let rig = try await Rig()
+        let id = try await rig.take(1)
+        try await rig.run { browser in
+            for number in 1...Alarm.stuckLimit {
+                let message = OutgoingMessage(id: "old-\(number)", destination: .events, routingKey: "k", body: "{}")
+                try await rig.store.put(message, at: Rig.start)
+            }
+            rig.time.advance(by: .seconds(60))
+            let address = "/images/\(id)/cancel"
+            #expect(try await Self.api(browser, address, #"{"requestId":"mine-1"}"#).status == .accepted)
+            let bearer: HTTPFields = [.authorization: "Bearer \(Rig.viewerToken)"]
+            let place = "/request?owner=acct-1&id=mine-1"
+            #expect(try await browser.get("/api/v1" + place, headers: bearer).status == .ok)
+            let cookie = try await browser.logInAsViewer()
+            #expect(try await browser.get(place, cookie: cookie).text.contains("Waits to be sent"))
+        }
+    }
+
+    @Test("a form that is changed and sent once more is not taken for what was sent first")
+    func otherRequest() async throws {
+        let rig = try await Rig()
+        let id = try await rig.take(1)
+        try await rig.finish(id)
+        try await rig.run { browser in
+            let cookie = try await browser.logInAsOperator()
+            let address = "/images/\(id)/share"
+            let question = try await browser.get(address, cookie: cookie)
+            let requestID = question.value(of: ActionPage.requestField)
+            let proof = [(Form.tokenField, question.formToken), (ActionPage.requestField, requestID)]
+            let first = try await browser.post(address, proof + [("with", "acct-7")], cookie: cookie)
+            #expect(first.status == .seeOther)
+            let early = try await browser.post(address, proof + [("with", "acct-8")], cookie: cookie)
+            #expect(early.status == .conflict && early.text.contains("different request"), "\(early.status)")
+            let sent = try await rig.requests
+            #expect(sent.count == 1)
+            try await rig.record(.accepted(id, .available), to: try #require(sent.first))
+            try await rig.store.markSent(sent)
+            let same = try await browser.post(address, proof + [("with", "acct-7")], cookie: cookie)
+            #expect(same.status == .seeOther)
+            let other = try await browser.post(address, proof + [("with", "acct-8")], cookie: cookie)
+            #expect(other.status == .conflict && other.text.contains("different request"), "\(other.status)")
+            #expect(other.value(of: ActionPage.requestField) != requestID)
+            let body = #"{"requestId":"\#(requestID)","with":["acct-8"]}"#
+            let program = try await Self.api(browser, address, body)
+            #expect(program.status == .conflict && program.text.contains(#""field":"requestId""#), "\(program.text)")
         }
     }
 

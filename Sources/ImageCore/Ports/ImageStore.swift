@@ -204,14 +204,17 @@ public struct RecordedAnswer: Equatable, Sendable {
     public func answer(to fingerprint: String) -> Answer {
         fingerprint == self.fingerprint
             ? answer
-            : .rejected(
-                Rejection(
-                    .conflict,
-                    "this request id was used for a different request; use a new one",
-                    field: "requestId"
-                )
-            )
+            : .rejected(.otherRequest)
     }
+}
+
+extension Rejection {
+    /// For a request under the id of another.
+    public static let otherRequest = Rejection(
+        .conflict,
+        "this request id was used for a different request; use a new one",
+        field: "requestId"
+    )
 }
 
 /// A request's answer, and the messages that were put into the outbox for it.

@@ -7,7 +7,7 @@ struct Pages: Sendable {
     private static let recentImages = 8
     private static let minute = Duration.seconds(60)
 
-    let store: any ImageStore & ImageListing
+    let store: any ImageStore & ImageListing & RequestBox
     let driver: any ImageDriver
     let queues: QueueHistory
     let time: any Timekeeper
@@ -80,9 +80,8 @@ struct Pages: Sendable {
             if let recorded = try await store.answer(to: identity) {
                 return RequestPage(identity: identity, recorded: recorded, isWaiting: false)
             }
-            let id = RequestDesk.messageID(of: identity)
-            let waiting = try await store.unsent(before: Timestamp(microseconds: .max), limit: Alarm.stuckLimit)
-            return RequestPage(identity: identity, recorded: nil, isWaiting: waiting.contains { $0.id == id })
+            let waiting = try await RequestDesk.waiting(identity, in: store)
+            return RequestPage(identity: identity, recorded: nil, isWaiting: waiting != nil)
         } catch {
             throw Problem(error)
         }

@@ -42,13 +42,7 @@ struct RequestDesk: Sendable {
         } catch {
             return .rejected(error.rejection)
         }
-        var message = OutgoingMessage(
-            id: Self.messageID(of: identity),
-            destination: .requests,
-            routingKey: operation.rawValue,
-            body: String(decoding: bytes, as: UTF8.self)
-        )
-        message.isVouchedFor = true
+        let message = Self.message(operation, identity, String(decoding: bytes, as: UTF8.self))
         do throws(StoreError) {
             try await store.put(message, at: time.now())
         } catch {
@@ -59,6 +53,12 @@ struct RequestDesk: Sendable {
             "request": "\(identity.requestID)",
         ]
         if case .string(let image)? = fields["imageId"] { facts["image.id"] = "\(image)" }
+        // Of two under one id the first is sent. What was sent meanwhile is compared with its answer.
+        if let first = try? await store.waiting(as: message), !Self.asks(first, for: request) {
+            facts["code"] = "\(Rejection.otherRequest.code.rawValue)"
+            logger.notice("an operator's request was not sent", metadata: facts)
+            return .rejected(.otherRequest)
+        }
         logger.notice("a request was sent for an operator", metadata: facts)
         let answer = try await answer(to: request)
         guard let answer else {
@@ -88,8 +88,32 @@ struct RequestDesk: Sendable {
         }
     }
 
-    /// Two owners may use the same request id.
-    static func messageID(of identity: RequestIdentity) -> String { "\(identity.owner)/\(identity.requestID)" }
+    /// What waits in the outbox under a request's id, whatever it asks for; `nil` when it was sent.
+    static func waiting(
+        _ identity: RequestIdentity,
+        in box: some RequestBox
+    ) async throws(StoreError) -> OutgoingMessage? {
+        try await box.waiting(as: message(.describe, identity, ""))
+    }
+
+    private static func asks(_ message: OutgoingMessage, for request: Request) -> Bool {
+        let asked = Operation(rawValue: message.routingKey).flatMap {
+            try? Request.parse($0, contentType: message.contentType, messageID: nil, body: Array(message.body.utf8))
+        }
+        return asked?.fingerprint == request.fingerprint
+    }
+
+    private static func message(_ operation: Operation, _ identity: RequestIdentity, _ body: String) -> OutgoingMessage {
+        var message = OutgoingMessage(
+            // Two owners may use the same request id.
+            id: "\(identity.owner)/\(identity.requestID)",
+            destination: .requests,
+            routingKey: operation.rawValue,
+            body: body
+        )
+        message.isVouchedFor = true
+        return message
+    }
 
     static func newRequestID() -> RequestID { RequestID(known: "console-" + Hex.text(RandomBytes.next(16))) }
 }
