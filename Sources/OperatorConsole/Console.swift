@@ -85,7 +85,10 @@ public struct Console: Service {
         )
     }
 
-    public func run() async throws { try await application().run() }
+    /// - Throws: `CannotListen`.
+    public func run() async throws {
+        do { try await application().run() } catch { throw CannotListen(error, at: options.address) ?? error }
+    }
 }
 
 /// Why a console does not listen where it was told to.

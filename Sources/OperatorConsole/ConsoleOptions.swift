@@ -50,14 +50,14 @@ public struct ListenAddress: Sendable, Equatable {
     public var port: Int
 
     public static let standard = ListenAddress(host: "127.0.0.1", port: 8484)
-    public static let sentence = "an IP address and a port, such as 127.0.0.1:8484 or [::1]:8484"
+    public static let sentence = "an IP address or localhost, and a port, such as 127.0.0.1:8484 or [::1]:8484"
 
     public init(host: String, port: Int) {
         self.host = host
         self.port = port
     }
 
-    /// `nil` unless `text` is an IP address or `localhost`, and a port: a name might lead anywhere.
+    /// `nil` unless `text` is an IP address or `localhost`, which is 127.0.0.1, and a port: a name might lead anywhere.
     public init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
             return nil

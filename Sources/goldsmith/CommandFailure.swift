@@ -55,11 +55,7 @@ extension CommandFailure {
     }
 
     init(_ error: CannotListen) {
-        self.init(
-            .unavailable,
-            "cannot listen at \(error.address.authority): \(error.reason)",
-            advice: "does another process have this port? Several on one machine need one each, or port 0"
-        )
+        self.init(.unavailable, error.message, advice: error.advice)
     }
 
     init(_ failure: StepFailure) {

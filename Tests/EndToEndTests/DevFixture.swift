@@ -66,7 +66,9 @@ struct Dev: Sendable {
         return try? JSONDecoder().decode(DevFacts.self, from: bytes)
     }
 
-    func run(_ arguments: String...) async throws -> Program.Result {
+    func run(_ arguments: String...) async throws -> Program.Result { try await run(arguments) }
+
+    func run(_ arguments: [String]) async throws -> Program.Result {
         try await Program.run(arguments + ["--data", data])
     }
 

@@ -360,13 +360,21 @@ struct MetricsTests {
         }
     }
 
-    @Test("a port that is taken is said, and the worker does not begin")
+    @Test("an address that cannot be listened at is said, and neither worker nor console begins")
     func takenPort() async throws {
         try await Dev.with { dev in
-            let url = try #require(dev.facts).amqpUrl
-            let port = try #require(url.split(separator: ":").last?.prefix { $0.isNumber })
-            let result = try await dev.run("worker", "--metrics-listen", "127.0.0.1:\(port)")
-            #expect(result.code == 5 && result.complaint.contains("cannot listen at 127.0.0.1:\(port)"), "\(result)")
+            let facts = try #require(dev.facts)
+            let port = try #require(facts.amqpUrl.split(separator: ":").last?.prefix { $0.isNumber })
+            let sentence = "the port \(port) of 127.0.0.1 is taken"
+            for arguments in [["worker"], ["console", "--listen", "127.0.0.1:0"]] {
+                let taken = try await dev.run(arguments + ["--metrics-listen", "127.0.0.1:\(port)"])
+                #expect(taken.code == 5 && taken.complaint.contains(sentence), "\(taken)")
+                #expect(!taken.complaint.contains("worker started") && !taken.output.contains("console:"), "\(taken)")
+                let elsewhere = try await dev.run(arguments + ["--metrics-listen", "192.0.2.1:9494"])
+                #expect(elsewhere.complaint.contains("192.0.2.1 is not an address of this machine"), "\(elsewhere)")
+            }
+            let console = try await dev.run("console", "--listen", "127.0.0.1:\(port)")
+            #expect(console.code == 5 && console.complaint.contains(sentence), "\(console)")
         }
     }
 }

@@ -21,6 +21,8 @@ public struct Monitor: Service {
     private let address: ListenAddress
     private let responder: RouterResponder<BasicRequestContext>
     private let logger: Logger
+    /// Ends once it listens; never, when it cannot.
+    private let listening = AsyncStream.makeStream(of: Never.self)
 
     /// - Parameters:
     ///   - metrics: the text format of Prometheus.
@@ -59,7 +61,8 @@ public struct Monitor: Service {
                 address: .hostname(address.host, port: address.port),
                 availableConnectionsDelegate: MaximumAvailableConnections(64, logger: logger)
             ),
-            onServerRunning: { [address, logger] channel in
+            onServerRunning: { [address, logger, listening] channel in
+                listening.continuation.finish()
                 let place = ListenAddress(host: address.host, port: channel.localAddress?.port ?? 0)
                 logger.info("metrics and health are served", metadata: ["url": "http://\(place.authority)/metrics"])
             },
@@ -71,16 +74,24 @@ public struct Monitor: Service {
     public func run() async throws {
         do {
             try await application().run()
-        } catch is CancellationError {
-            throw CancellationError()
+            // Told to stop before it listened: whoever waits for it is told the same.
+            listening.continuation.finish()
         } catch {
-            throw CannotListen(address: address, reason: "\(error)")
+            throw CannotListen(error, at: address) ?? error
         }
     }
-}
 
-/// Why a monitor does not listen.
-public struct CannotListen: Error {
-    public var address: ListenAddress
-    public var reason: String
+    /// `service`, which begins once this listens: a process that cannot be watched as it was told to be does no work.
+    public func before(_ service: any Service) -> any Service { Following(service: service, signal: listening.stream) }
+
+    private struct Following: Service {
+        let service: any Service
+        let signal: AsyncStream<Never>
+
+        func run() async throws {
+            for await _ in signal {}
+            try Task.checkCancellation()
+            try await service.run()
+        }
+    }
 }

@@ -37,7 +37,8 @@ struct ConsoleServe: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
     @Option(help: ArgumentHelp("Where to listen. Default 127.0.0.1:8484.", valueName: "address")) var listen: String?
-    @Option(help: "IP address and port for /metrics, /healthz and /readyz. Default: none.") var metricsListen: String?
+    @Option(help: "IP address or localhost, and port, for /metrics, /healthz and /readyz. Default: none.")
+    var metricsListen: String?
 
     func run() async throws {
         let settings = try await shared.settings([.consoleListen: listen, .metricsListen: metricsListen])
@@ -50,10 +51,11 @@ struct ConsoleServe: AsyncParsableCommand {
             Terminal.say("console: \(access.url(address, port: port))")
         }
         let monitor = monitored.map { Monitor(of: watch, on: $0, logger) }
+        let watched: any Service = monitor?.before(console) ?? console
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: (monitor.map { [.init(service: $0)] } ?? [])
-                    + [.init(service: console, successTerminationBehavior: .gracefullyShutdownGroup)],
+                    + [.init(service: watched, successTerminationBehavior: .gracefullyShutdownGroup)],
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: logger
             )
@@ -65,11 +67,7 @@ struct ConsoleServe: AsyncParsableCommand {
         } catch let error as CannotListen {
             throw CommandFailure(error)
         } catch {
-            throw CommandFailure(
-                .unavailable,
-                "cannot serve \(address.authority): \(error)",
-                advice: "is the port taken?"
-            )
+            throw CommandFailure(.unavailable, "cannot serve \(address.authority): \(error)")
         }
     }
 }

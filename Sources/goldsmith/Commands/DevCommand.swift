@@ -213,11 +213,11 @@ private struct DevServices: Service {
             group.addTask {
                 do {
                     try await console.run()
-                } catch {
+                } catch let error as CannotListen {
                     throw CommandFailure(
                         .unavailable,
-                        "the console cannot serve \(address.authority): \(error)",
-                        advice: "is the port taken? Unset \(SettingKey.consoleListen.environmentName) for any free one"
+                        error.message,
+                        advice: "unset \(SettingKey.consoleListen.environmentName) for any free port on loopback"
                     )
                 }
             }

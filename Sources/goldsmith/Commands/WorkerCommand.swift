@@ -54,7 +54,8 @@ struct WorkerRun: AsyncParsableCommand {
     @Option(help: "Seconds a delivery is held before a watch job takes its place. Default 60.") var hold: String?
     @Option(help: "Seconds a dead worker keeps its job. Default 15.") var lease: String?
     @Option(help: "Seconds running work may go on after a stop. Default 20.") var drain: String?
-    @Option(help: "IP address and port for /metrics, /healthz and /readyz. Default: none.") var metricsListen: String?
+    @Option(help: "IP address or localhost, and port, for /metrics, /healthz and /readyz. Default: none.")
+    var metricsListen: String?
     @Option(help: "MiB a second each copy may take. Default 0: no limit.") var copyRate: String?
 
     func run() async throws {
@@ -98,11 +99,12 @@ struct WorkerRun: AsyncParsableCommand {
             tracer: tracing?.tracer ?? NoOpTracer()
         )
         let monitor = monitored.map { Monitor(of: watch, on: $0, logger) }
+        let watched: any Service = monitor?.before(worker) ?? worker
         // They stop from the last to the first: a worker that drains still shows it, and its last spans are sent.
         let companions: [(any Service)?] = [monitor, tracing?.exporter]
         var group = ServiceGroupConfiguration(
             services: companions.compactMap { $0 }.map { .init(service: $0) }
-                + [.init(service: worker, successTerminationBehavior: .gracefullyShutdownGroup)],
+                + [.init(service: watched, successTerminationBehavior: .gracefullyShutdownGroup)],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
