@@ -14,15 +14,7 @@ struct Alarm: Encodable, Equatable {
         workers: [WorkerStanding]
     ) -> [Alarm] {
         var alarms = letterAlarms(letters)
-        for worker in workers where worker.isGone {
-            alarms.append(
-                Alarm(
-                    what: worker.report.worker.text,
-                    message: "This worker has not been heard of since \(worker.storedAt.rfc3339)",
-                    advice: "its jobs go on elsewhere; look into its log on \(worker.report.identity.host)"
-                )
-            )
-        }
+        if let alarm = alarm(of: RollCall(workers).missed) { alarms.append(alarm) }
         if let problem = history.problem {
             alarms.append(Alarm(what: "Broker", message: problem.message, advice: problem.advice))
         }
@@ -70,6 +62,19 @@ struct Alarm: Encodable, Equatable {
     }
 
     static let stuckLimit = 1000
+
+    /// One, however many workers went: an alarm too many hides another.
+    private static func alarm(of missed: [WorkerStanding]) -> Alarm? {
+        guard !missed.isEmpty else { return nil }
+        let names = missed.map { "\($0.report.worker) (since \($0.storedAt.rfc3339))" }
+        let hosts = Set(missed.map(\.report.identity.host)).sorted()
+        return Alarm(
+            what: "Workers",
+            message: "No longer heard of: \(names.joined(separator: ", "))",
+            advice: "their jobs are taken over; look into the \(missed.count == 1 ? "log" : "logs") on "
+                + hosts.joined(separator: ", ")
+        )
+    }
 
     /// One for each kind, however many there are.
     private static func letterAlarms(_ groups: [LetterGroup]) -> [Alarm] {

@@ -81,14 +81,16 @@ extension Check {
     private static let tolerance = Duration.seconds(1)
 
     @Sendable private static func workers(_ settings: Settings) async throws(CommandFailure) -> [Diagnosis] {
-        let lease = try await settings.workerOptions().lease
+        let options = try await settings.workerOptions()
+        let lease = options.lease
         let facts = try await settings.databaseFacts()
         var findings = [
             clock("this machine", ahead: SystemTime().now() - Timestamp(microseconds: facts.microseconds), lease: lease)
         ]
         guard let store = try await settings.currentStore() else { return findings }
         let standings = try await stored { () async throws(StoreError) in try await store.workers() }
-        let alive = standings.filter { !$0.isGone }
+        let roll = RollCall(standings)
+        let alive = roll.alive
         if alive.isEmpty {
             let open = try await stored { () async throws(StoreError) in try await store.openImages(limit: 1) }
             findings.append(
@@ -100,16 +102,30 @@ extension Check {
                 )
             )
         } else {
-            findings.append(Diagnosis("workers", .good, "\(alive.count) alive"))
+            // One that was just killed counts as alive for a while: let nobody take it for a sign of life.
+            let late = alive.filter { $0.silence > options.reportEvery + tolerance }
+            let signs = late.map { "\($0.report.worker) last heard of \(Format.age($0.silence)) ago" }
+            findings.append(
+                Diagnosis("workers", .good, (["\(alive.count) alive"] + signs).joined(separator: "; "))
+            )
         }
-        for gone in standings where gone.isGone {
+        for gone in roll.missed {
             findings.append(
                 Diagnosis(
                     "worker \(gone.report.worker)",
-                    .note,
+                    .warning,
                     "gone for \(Format.age(gone.silence)), without signing off",
-                    advice:
-                        "was it killed? See the log on \(gone.report.identity.host); others have taken its jobs over"
+                    advice: "was it killed? See the log on \(gone.report.identity.host); others take its jobs over"
+                )
+            )
+        }
+        if !roll.past.isEmpty {
+            findings.append(
+                Diagnosis(
+                    "workers gone",
+                    .note,
+                    "\(roll.past.count) within a day, made up for by others",
+                    advice: "`goldsmith worker list` names them"
                 )
             )
         }
