@@ -8,7 +8,8 @@ import Testing
 struct DatabaseCommandTests {
     /// What looks or asks, and must find the tables there.
     private static let readers: [[String]] = [
-        ["image", "list"], ["image", "show", "img-1"], ["quota", "show"], ["doctor", "--json"], ["instance", "list"],
+        ["image", "list"], ["image", "show", "img-1"], ["quota", "show"], ["quota", "list"], ["doctor", "--json"],
+        ["instance", "list"],
     ]
 
     private static func tables(of database: any SQLDatabase, _ list: String) async throws -> [SQLRow] {
@@ -47,6 +48,31 @@ struct DatabaseCommandTests {
                 tables: "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
             )
         }
+    }
+
+    @Test("quotas of all owners are listed, and one that is not there is nobody's")
+    func quotas() async throws {
+        let folder = try ScratchFolder()
+        let environment = ["GOLDSMITH_STORE_URL": "sqlite://\(folder.path)/s.sqlite", "GOLDSMITH_DATA": folder.path]
+        let run = { (arguments: [String]) in try await Program.run(arguments, environment: environment) }
+        #expect(try await run(["database", "migrate"]).code == 0)
+        #expect(try await run(["quota", "list"]).output.contains("no owner"))
+        #expect(try await run(["quota", "set", "--owner", "acct-2", "--images", "7"]).code == 0)
+        #expect(try await run(["quota", "set", "--owner", "acct-1", "--snapshots", "9"]).code == 0)
+        let list = try await run(["quota", "list"])
+        let rows = list.output.split(separator: "\n").dropFirst()
+        #expect(rows.count == 2 && rows.first?.hasPrefix("acct-1") == true, "\(list)")
+        #expect(rows.last?.contains("0 of 7") == true, "\(list)")
+        struct Standing: Decodable { var owner: String }
+        let json = try await run(["quota", "list", "--json"]).output
+        #expect(try JSONDecoder().decode([Standing].self, from: Data(json.utf8)).map(\.owner) == ["acct-1", "acct-2"])
+        let cut = try await run(["quota", "list", "--limit", "1"])
+        #expect(cut.code == 0 && cut.complaint.contains("--limit"), "\(cut)")
+        #expect(try await run(["quota", "list", "--limit", "0"]).code == 2)
+        let nothing = try await run(["quota", "set", "--owner", "acct-3"])
+        #expect(nothing.code == 2 && nothing.complaint.contains("nothing to set"), "\(nothing)")
+        let after = try await run(["quota", "list", "--json"]).output
+        #expect(after == json, "nothing was set")
     }
 
     @Test("a listing needs no more than the right to read, and a worker no more than to change rows")

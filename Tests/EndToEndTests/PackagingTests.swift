@@ -108,4 +108,10 @@ struct PackagingTests {
         #expect(result.code != 0)
         #expect(result.complaint.contains("\n  → ") || result.complaint.contains("--help"), "\(result.complaint)")
     }
+
+    @Test("somebody who cannot be called so is told before a password is wanted")
+    func badName() async throws {
+        let result = try await Program.run(["console", "user", "a:b", "--role", "viewer"])
+        #expect(result.code == 2 && result.complaint.contains("the name:"), "\(result)")
+    }
 }

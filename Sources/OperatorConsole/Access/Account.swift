@@ -16,12 +16,15 @@ public struct Account: Sendable, Equatable {
 
     /// `nil` when the name is none.
     public init?(name: String, role: Role, secret: HashedSecret) {
-        guard (1...63).contains(name.utf8.count),
-            name.utf8.allSatisfy({ Character(Unicode.Scalar($0)).isNameCharacter })
-        else { return nil }
+        guard Self.isName(name) else { return nil }
         self.name = name
         self.role = role
         self.secret = secret
+    }
+
+    /// Whether somebody can be called so.
+    public static func isName(_ text: String) -> Bool {
+        (1...63).contains(text.utf8.count) && text.utf8.allSatisfy { Character(Unicode.Scalar($0)).isNameCharacter }
     }
 
     public var line: String { "\(name):\(role.rawValue):\(secret.text)" }

@@ -87,6 +87,8 @@ struct ConsoleUser: AsyncParsableCommand {
 
     func run() async throws {
         let role = try Role(argument: role)
+        // Before anybody types a password for it.
+        guard Account.isName(name) else { throw CommandFailure.badName }
         guard let password = Terminal.secret("Password: "), (8...1024).contains(password.utf8.count) else {
             throw CommandFailure(
                 .usage,
@@ -137,8 +139,12 @@ extension Account {
     fileprivate static func made(_ name: String, _ role: Role, _ secret: HashedSecret) throws(CommandFailure) -> Account
     {
         guard let account = Account(name: name, role: role, secret: secret) else {
-            throw CommandFailure(.usage, "the name: \(nameSentence)")
+            throw CommandFailure.badName
         }
         return account
     }
+}
+
+extension CommandFailure {
+    fileprivate static let badName = CommandFailure(.usage, "the name: \(Account.nameSentence)")
 }

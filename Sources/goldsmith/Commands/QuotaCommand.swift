@@ -4,16 +4,61 @@ import ImageCore
 struct QuotaCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quota",
-        abstract: "Look at an owner's quota, or set it.",
+        abstract: "Look at the quotas of owners, or set one.",
         discussion: """
             An image takes one place among its owner's images, and each cloud disk captured one among the snapshots.
 
             Examples:
+              goldsmith quota list
               goldsmith quota show --owner acct-42
               goldsmith quota set --owner acct-42 --images 20 --snapshots 60
             """,
-        subcommands: [QuotaShow.self, QuotaSet.self]
+        subcommands: [QuotaList.self, QuotaShow.self, QuotaSet.self]
     )
+}
+
+struct QuotaList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List what each owner holds and may hold.",
+        discussion: """
+            An owner is listed from the first image or the first limit on; everybody else has the standard limits and holds \
+            nothing.
+
+            Examples:
+              goldsmith quota list
+              goldsmith quota list --json
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var output: OutputOptions
+    @Option(help: "At most this many, 1 to 100000.") var limit = 1000
+
+    func run() async throws {
+        let limit = limit
+        guard (1...100_000).contains(limit) else { throw CommandFailure(.usage, "--limit must be 1 to 100000") }
+        let store = try await shared.settings().openStore()
+        let standings = try await stored { () async throws(StoreError) in try await store.quotas(limit: limit) }
+        if output.json { return try Terminal.say(json: standings) }
+        guard !standings.isEmpty else { return Terminal.say("no owner holds anything or has limits of its own") }
+        Terminal.say(QuotaTable.text(standings))
+        if standings.count == limit { Terminal.complain("there may be more: --limit") }
+    }
+}
+
+private enum QuotaTable {
+    static func text(_ standings: [QuotaStanding]) -> String {
+        var table = Table("OWNER", "IMAGES", "SNAPSHOTS")
+        for standing in standings {
+            table.add(
+                standing.owner.text,
+                "\(standing.used.images) of \(standing.limits.images)",
+                "\(standing.used.snapshots) of \(standing.limits.snapshots)"
+            )
+        }
+        return table.text
+    }
 }
 
 struct QuotaShow: AsyncParsableCommand {
@@ -37,13 +82,7 @@ struct QuotaShow: AsyncParsableCommand {
         let owner = try await settings.owner()
         let standing = try await stored { () async throws(StoreError) in try await store.quota(of: owner) }
         if output.json { return try Terminal.say(json: standing) }
-        var table = Table("OWNER", "IMAGES", "SNAPSHOTS")
-        table.add(
-            owner.text,
-            "\(standing.used.images) of \(standing.limits.images)",
-            "\(standing.used.snapshots) of \(standing.limits.snapshots)"
-        )
-        Terminal.say(table.text)
+        Terminal.say(QuotaTable.text([standing]))
     }
 }
 
@@ -61,6 +100,9 @@ struct QuotaSet: AsyncParsableCommand {
     @Option(help: "Snapshots, 0 to 1000000. Default: as it is.") var snapshots: Int?
 
     func run() async throws {
+        guard images != nil || snapshots != nil else {
+            throw CommandFailure(.usage, "there is nothing to set: give --images, --snapshots, or both")
+        }
         let range = 0...1_000_000
         guard range.contains(images ?? 0), range.contains(snapshots ?? 0) else {
             throw CommandFailure(.usage, "--images and --snapshots must be 0 to 1000000")
