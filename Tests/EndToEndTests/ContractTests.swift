@@ -244,6 +244,14 @@ struct ContractTests {
                 #expect(image.failure?.message.contains("/dev/vdb") == true)
                 #expect(image.failure?.message.contains("being written") == true)
             }
+            let whole = URL(fileURLWithPath: disk)
+            var bytes = try Data(contentsOf: whole)
+            bytes.replaceSubrange(0..<512, with: [UInt8](repeating: 0, count: 512))
+            try bytes.write(to: whole)
+            let damaged = try await upstream.ask(request())
+            #expect(damaged?.code == "FAILED_PRECONDITION", "\(String(describing: damaged))")
+            #expect(damaged?.message?.contains("/dev/vdb of instance i-good is not in the format qcow2") == true)
+            #expect(damaged?.message?.contains(dev.data) == false, "no path of the host")
             _ = try await DriverScratch.run(
                 "/usr/bin/qemu-img",
                 ["create", "-q", "-f", "qcow2", "-b", "/etc/hostname", "-F", "raw", disk]

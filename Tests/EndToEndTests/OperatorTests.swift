@@ -86,11 +86,15 @@ struct OperatorTests {
     @Test("a replay that is killed half way has lost and doubled nothing, and goes on when it is run again")
     func killedReplay() async throws {
         try await Dev.with { dev in
+            let image = "img-" + String(repeating: "x", count: 59)
             for number in 1...4 {
-                let body = #"{"attempt": 30, "imageId": "img-x", "job": "clean-up:img-x.east.\#(number)"}"#
+                let body = #"{"attempt": 30, "imageId": "\#(image)", "job": "clean-up:img-x.east.\#(number)"}"#
                 try await publish(dev, "goldsmith.jobs", "clean-up", body)
             }
-            _ = try await parked(dev, count: 4)
+            let stray = try #require(try await parked(dev, count: 4).first)
+            let list = try await dev.run("parked", "list").output
+            #expect(list.contains("there is no image img-x") && list.contains("…") && !list.contains(image), "\(list)")
+            #expect(try await dev.run("parked", "show", stray.id).output.contains("there is no image \(image) in"))
             // Nobody answers, so that what was put back stays where it is.
             for worker in try #require(dev.facts).pids.workers { kill(worker, SIGSTOP) }
             _ = try await Subprocess.run(

@@ -45,7 +45,7 @@ struct LocalRefusalTests {
             Trap(testDescription: "a link out of the folder", says: "outside", format: "raw") { folder in
                 try FileManager.default.createSymbolicLink(atPath: folder + "/vda", withDestinationPath: "/etc/passwd")
             },
-            Trap(testDescription: "no qcow2 file at all", says: "/dev/vda of instance i-1 could not be read") {
+            Trap(testDescription: "no qcow2 file at all", says: "/dev/vda of instance i-1 is not in the format") {
                 folder in
                 try Data("hello".utf8).write(to: URL(fileURLWithPath: folder + "/vda"))
             },
@@ -113,6 +113,29 @@ struct LocalRefusalTests {
             #expect(!failure.message.contains("\n") && failure.message.count < 500)
         }
         #expect(try await scratch.driver.inventory().isEmpty)
+    }
+
+    @Test("what qemu-img says of a damaged disk is in the worker's log, and nowhere else")
+    func words() async throws {
+        let scratch = try DriverScratch()
+        try await scratch.makeDisk("i-1", "vda")
+        try scratch.describe("i-1", disks: [.init("/dev/vda", kind: "local", file: "vda")])
+        let handle = try known(FileHandle(forUpdatingAtPath: scratch.path("instances", "i-1", "vda")))
+        try handle.write(contentsOf: [UInt8](repeating: 0, count: 512))
+        try handle.close()
+        let log = RecordingLog()
+        let driver = LocalDriver(root: scratch.root, locations: [:], logger: log.logger)
+        let id = try known(InstanceID("i-1"))
+        let asked: [@Sendable () async throws -> Void] = [
+            { _ = try await driver.describe(id) }, { try await driver.checkDisk(.system, of: id) },
+        ]
+        for ask in asked {
+            let failure = try await refusal { try await ask() }
+            let said = failure.message + (failure.advice ?? "")
+            #expect(said.contains("/dev/vda of instance i-1") && !said.contains(scratch.root), "\(said)")
+            #expect(!said.contains("json:") && !said.contains("Could not open"), "\(said)")
+        }
+        #expect(log.text.contains("Could not open") && log.text.contains(scratch.path("instances", "i-1", "vda")))
     }
 
     @Test("a disk that another program writes is refused, and can still be described", arguments: ["qcow2", "raw"])

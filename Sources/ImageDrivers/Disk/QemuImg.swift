@@ -1,9 +1,12 @@
 import FoundationEssentials
+import Logging
 import Synchronization
 
 /// The only thing that touches disk formats: QEMU's own `qemu-img`.
 struct QemuImg: Sendable {
     var program: String
+    /// Gets what it says when it fails: that names files of this host, and is not for whoever asked for an image.
+    var logger: Logger
 
     /// What `qemu-img info` says of one file, without opening its backing file.
     struct Info: Decodable, Equatable, Sendable {
@@ -40,7 +43,7 @@ struct QemuImg: Sendable {
         case sound
         /// Clusters that nothing refers to: they waste space and harm nobody.
         case leaks
-        case corrupt(String)
+        case corrupt
     }
 
     /// What a few kilobytes of hostile header may cost: `info` reads headers only.
@@ -66,13 +69,9 @@ struct QemuImg: Sendable {
             arguments: ["check", "-q", node.argument],
             timeLimit: Self.checkTime
         )
-        let output = try await child.run(onActivity: onActivity)
-        switch output.exitCode {
-        case 0: return .sound
-        case 3: return .leaks
-        case 2: return .corrupt(output.errorText)
-        default: throw ChildFailure(kind: .exited(output.exitCode), text: output.errorText)
-        }
+        let output = try await run(child, accepting: [0, 2, 3], onActivity: onActivity)
+        if output.exitCode == 2 { log(child, "exit code 2", output.errorText) }
+        return output.exitCode == 0 ? .sound : output.exitCode == 3 ? .leaks : .corrupt
     }
 
     /// Copies all that `node` and its backing files hold into a new qcow2 file, which stands alone. Holes and zeros
@@ -92,11 +91,11 @@ struct QemuImg: Sendable {
         // Absolute, so that it is neither an option nor a protocol.
         arguments += [node.argument, target]
         let parser = ProgressReader(onBasisPoints)
-        let output = try await ChildProcess(program: program, arguments: arguments)
-            .run(onOutput: { parser.read($0) }, onActivity: { parser.repeatLast() })
-        guard output.exitCode == 0 else {
-            throw ChildFailure(kind: .exited(output.exitCode), text: output.errorText)
-        }
+        _ = try await run(
+            ChildProcess(program: program, arguments: arguments),
+            onOutput: { parser.read($0) },
+            onActivity: { parser.repeatLast() }
+        )
     }
 
     /// Makes an empty qcow2 disk.
@@ -125,11 +124,32 @@ struct QemuImg: Sendable {
             timeLimit: Self.lookTime,
             limits: Self.lookLimits
         )
-        let output = try await child.run()
-        guard output.exitCode == 0 else {
-            throw ChildFailure(kind: .exited(output.exitCode), text: output.errorText)
+        return try await run(child).standardOutput
+    }
+
+    private func run(
+        _ child: ChildProcess,
+        accepting good: Set<Int> = [0],
+        onOutput: (@Sendable (borrowing RawSpan) -> Void)? = nil,
+        onActivity: (@Sendable () -> Void)? = nil
+    ) async throws(ChildFailure) -> ChildProcess.Output {
+        do throws(ChildFailure) {
+            let output = try await child.run(onOutput: onOutput, onActivity: onActivity)
+            guard good.contains(output.exitCode) else {
+                throw ChildFailure(kind: .exited(output.exitCode), text: output.errorText)
+            }
+            return output
+        } catch {
+            if error.kind != .cancelled { log(child, "\(error.kind)", error.text) }
+            throw error
         }
-        return output.standardOutput
+    }
+
+    private func log(_ child: ChildProcess, _ end: String, _ said: String) {
+        logger.notice(
+            "qemu-img failed",
+            metadata: ["command": "\(child.arguments.first ?? "")", "end": "\(end)", "said": "\(said)"]
+        )
     }
 
     static func info(_ output: [UInt8]) throws(ChildFailure) -> Info {

@@ -126,11 +126,11 @@ extension LocalDriver {
     private func checkResult(_ path: String, _ place: Place, _ gauge: ProgressGauge) async throws(StepFailure) -> Int64
     {
         let node = BlockNode.qcow2(path: path, dataFile: nil, backing: nil)
-        if case .corrupt(let said) = try await running(
-            on: place,
-            { () async throws(ChildFailure) in try await qemuImg.check(node, onActivity: { gauge.add(0) }) }
-        ) {
-            throw StepFailure(.transient, .unavailable, "The copy of \(place) is not sound (\(said)).")
+        let soundness = try await running(on: place) { () async throws(ChildFailure) in
+            try await qemuImg.check(node, onActivity: { gauge.add(0) })
+        }
+        guard soundness != .corrupt else {
+            throw StepFailure(.transient, .unavailable, "The copy of \(place) is not sound.")
         }
         return try await running(on: place) { () async throws(ChildFailure) in try await qemuImg.info(node).virtualSize
         }

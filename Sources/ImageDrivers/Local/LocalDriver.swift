@@ -28,7 +28,7 @@ public struct LocalDriver: ImageDriver {
             root: Self.plain(root),
             locations: locations.mapValues(Self.plain)
         )
-        self.qemuImg = QemuImg(program: qemuImg)
+        self.qemuImg = QemuImg(program: qemuImg, logger: logger)
         self.copyRate = copyRate
         self.inspector = inspector
         self.logger = logger
@@ -195,12 +195,10 @@ public struct LocalDriver: ImageDriver {
         let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
         let source = try await reader.open(disk)
         for layer in source.layers {
-            if case .corrupt(let said) = try await running(
-                on: place,
-                { () async throws(ChildFailure) in try await qemuImg.check(layer, onActivity: onActivity) }
-            ) {
-                throw .corrupt(place, said)
+            let soundness = try await running(on: place) { () async throws(ChildFailure) in
+                try await qemuImg.check(layer, onActivity: onActivity)
             }
+            guard soundness != .corrupt else { throw .corrupt(place) }
         }
         return source
     }

@@ -71,42 +71,53 @@ extension StepFailure {
         }
     }
 
-    /// What a failed `qemu-img` means for the disk it was run on.
+    /// What a failed `qemu-img` means for the disk it was run on. Its own words are in the worker's log: they name files
+    /// of the host, and say little to whoever asked for an image.
     static func child(_ failure: ChildFailure, disk: Place, target: Place = .storage) -> StepFailure {
-        let said = failure.text.isEmpty ? "" : " (\(failure.text))"
         switch failure.kind {
         case .cancelled:
             return .interrupted("The work on \(disk)")
         case .timedOut:
-            return StepFailure(.transient, .unavailable, "\(disk) could not be looked at in time\(said).")
+            return StepFailure(
+                .transient,
+                .unavailable,
+                "\(disk) could not be looked at in time (\(failure.text))."
+            )
         case .signalled(let number):
-            return StepFailure(.transient, .unavailable, "qemu-img was killed (signal \(number)) on \(disk)\(said).")
+            return StepFailure(.transient, .unavailable, "qemu-img was killed (signal \(number)) on \(disk).")
         case .notStarted, .exited(126), .exited(127):
             return StepFailure(
                 .transient,
                 .unavailable,
-                "qemu-img could not be started\(said).",
-                advice: "Install qemu-utils on the worker's host.",
+                "qemu-img could not be started.",
+                advice: "Install qemu-utils on the worker's host; the worker's log says more.",
                 adviceMends: true
             )
-        case .exited where failure.text.contains(String(cString: strerror(ENOSPC))):
+        case .exited where failure.says(ENOSPC):
             return .full(target, freeBytes: nil, neededBytes: nil)
         case .exited where failure.text.contains("Failed to get") && failure.text.contains("lock"):
             return .beingWritten(disk)
-        case .exited where failure.text.contains(String(cString: strerror(EIO))):
+        case .exited where failure.says(EIO):
             return StepFailure(
                 .transient,
                 .unavailable,
-                "\(disk) could not be read\(said).",
+                "\(disk) could not be read: \(String(cString: strerror(EIO))).",
                 advice: "Look at the disk with qemu-img check, and at the storage under it.",
                 adviceMends: true
+            )
+        case .exited where failure.text.contains("not in qcow2 format"):
+            return StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "\(disk) is not in the format qcow2 that its instance's description names, or its beginning is damaged.",
+                advice: "Repair or restore the disk, or correct the description."
             )
         case .exited:
             return StepFailure(
                 .permanent,
                 .failedPrecondition,
-                "\(disk) could not be read\(said).",
-                advice: "Look at the disk with qemu-img check, and repair or restore it."
+                "\(disk) could not be read: qemu-img does not take it for a sound disk.",
+                advice: "Look at the disk with qemu-img check, and repair or restore it; the worker's log says more."
             )
         }
     }
@@ -119,6 +130,11 @@ extension StepFailure {
             advice: "Stop the instance and whatever else has the disk open, then retry the image."
         )
     }
+}
+
+extension ChildFailure {
+    /// Whether the system's words for an error are in what the program said.
+    fileprivate func says(_ code: Int32) -> Bool { text.contains(String(cString: strerror(code))) }
 }
 
 /// Runs file calls, and says what their failure means at `place`.

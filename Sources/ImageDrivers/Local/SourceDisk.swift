@@ -45,7 +45,7 @@ struct SourceDiskReader: Sendable {
                 break
             }
             guard info.isEncrypted != true else { throw refused(place, "is encrypted") }
-            guard info.specific?.data?.corrupt != true else { throw .corrupt(place, "it is marked as corrupt") }
+            guard info.specific?.data?.corrupt != true else { throw .corrupt(place) }
             var dataFile: String?
             if let name = info.specific?.data?.dataFile {
                 let path = try member(name, of: FileCalls.folder(of: path), isFromHeader: true, place)
@@ -171,11 +171,11 @@ struct SourceDiskReader: Sendable {
 }
 
 extension StepFailure {
-    static func corrupt(_ disk: Place, _ said: String) -> StepFailure {
+    static func corrupt(_ disk: Place) -> StepFailure {
         StepFailure(
             .permanent,
             .failedPrecondition,
-            "\(disk) is corrupt\(said.isEmpty ? "" : " (\(said))").",
+            "\(disk) is corrupt.",
             advice: "Repair it with qemu-img check -r, or restore it, then retry the image."
         )
     }

@@ -85,7 +85,7 @@ struct ImageList: AsyncParsableCommand {
                 image.plan.instanceID.text,
                 image.owner.text,
                 Format.moment(image.createdAt),
-                image.failure.map { "\($0.cause.code.rawValue): \($0.cause.message)" } ?? ""
+                image.failure.map { "\($0.cause.code.rawValue): \(Format.brief($0.cause.message))" } ?? ""
             )
         }
         Terminal.say(images.isEmpty ? "no images" : table.text)

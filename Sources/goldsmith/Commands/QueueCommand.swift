@@ -160,7 +160,7 @@ struct QueueShow: AsyncParsableCommand {
                 job.owner.text,
                 String(job.attempt),
                 due ?? "–",
-                job.worker.map { "with \($0)" } ?? job.reason ?? "waits"
+                job.worker.map { "with \($0)" } ?? job.reason.map(Format.brief) ?? "waits"
             )
         }
         lines += ["", "Jobs (\(view.jobs.count) of \(jobs))", table.text]

@@ -104,6 +104,12 @@ enum Format {
     /// All 64 digits make every line of a table wrap on a terminal, where a look suffices; `--json` has them too.
     static func checksum(_ text: String) -> String { Terminal.isInteractive ? text.prefix(16) + "…" : text }
 
+    /// What a row of a listing has room for of a sentence; one thing's own page and `--json` have all of it.
+    static func brief(_ sentence: String) -> String {
+        sentence.count > briefLength ? sentence.prefix(briefLength - 1) + "…" : sentence
+    }
+    private static let briefLength = 80
+
     /// 1536 → `1.5 KiB`.
     static func bytes(_ count: Int64) -> String {
         var value = Double(count)

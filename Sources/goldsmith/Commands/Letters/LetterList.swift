@@ -55,7 +55,7 @@ struct LetterList<Family: LetterFamily>: AsyncParsableCommand {
                 letter.arrivals == 1 ? "once" : "\(letter.arrivals)×",
                 String(letter.replays),
                 Format.age(now - letter.lastAt),
-                letter.reason
+                Format.brief(letter.reason)
             )
         }
         Terminal.say(table.text)
@@ -74,7 +74,7 @@ struct LetterList<Family: LetterFamily>: AsyncParsableCommand {
                 group.cause,
                 Format.age(now - group.oldestAt),
                 Format.age(now - group.newestAt),
-                "\(group.example.id): \(group.example.reason)"
+                "\(group.example.id): \(Format.brief(group.example.reason))"
             )
         }
         Terminal.say(table.text)
