@@ -92,6 +92,45 @@ struct KillTests {
         }
     }
 
+    /// Nobody closes the connection of a worker that stands still: the broker gives up on it after three times 15 s
+    /// without a heartbeat, and hands its deliveries to others then, which find the lease lapsed.
+    @Test("a worker that stands still, like one whose machine is lost, loses its job within 50 seconds")
+    func standingStill() async throws {
+        try await Dev.with(workers: 2, copyRate: 4) { dev in
+            _ = try await dev.run("instance", "sample", "--id", "i-still", "--mib", "64")
+            let answer = try await dev.run("image", "create", "--instance", "i-still", "--name", "still", "--json")
+            let image = try JSONDecoder().decode(Accepted.self, from: Data(answer.output.utf8)).imageId
+            let isCopying = try await eventually(within: .seconds(60)) { try await capturer(dev) != nil }
+            #expect(isCopying)
+            let stopped = try #require(try await capturer(dev))
+            kill(stopped, SIGSTOP)
+            let began = ContinuousClock.now
+            let isSuspected = await eventually {
+                (try? await dev.run("doctor", "--quick"))?.output.contains("2 alive; ") == true
+            }
+            #expect(isSuspected, "it counts as alive for 30 seconds, and doctor says how old its last sign is")
+            let isTakenOver = try await eventually(within: .seconds(90)) {
+                guard let now = try await capturer(dev) else { return false }
+                return now != stopped
+            }
+            let took = ContinuousClock.now - began
+            kill(stopped, SIGCONT)
+            // Five seconds beside the fifty for what a busy machine takes to ask.
+            #expect(isTakenOver && took < .seconds(55), "\(took)")
+            let ended = await eventually(within: .seconds(120)) {
+                (try? await dev.json(ShownImage.self, "image", "show", image))?.status == "Available"
+            }
+            #expect(ended)
+        }
+    }
+
+    /// The process that captures a system disk now.
+    private func capturer(_ dev: Dev) async throws -> Int32? {
+        try await dev.json(ShownWorkers.self, "worker", "list").workers.first { worker in
+            worker.works.contains { $0.step == "system-disk" }
+        }?.pid
+    }
+
     private struct Accepted: Decodable { var imageId: String }
 }
 

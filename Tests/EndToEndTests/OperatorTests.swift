@@ -263,7 +263,7 @@ struct ShownLetter: Decodable, Equatable, Sendable {
 
 private struct ShownGroup: Decodable, Sendable { var count: Int }
 
-private struct ShownWorkers: Decodable, Sendable {
+struct ShownWorkers: Decodable, Sendable {
     struct Worker: Decodable, Sendable {
         struct Work: Decodable, Sendable { var step: String }
 
