@@ -103,7 +103,8 @@ struct RequestDesk: Sendable {
         return asked?.fingerprint == request.fingerprint
     }
 
-    private static func message(_ operation: Operation, _ identity: RequestIdentity, _ body: String) -> OutgoingMessage {
+    private static func message(_ operation: Operation, _ identity: RequestIdentity, _ body: String) -> OutgoingMessage
+    {
         var message = OutgoingMessage(
             // Two owners may use the same request id.
             id: "\(identity.owner)/\(identity.requestID)",
