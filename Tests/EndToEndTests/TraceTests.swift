@@ -116,13 +116,9 @@ struct TraceTests {
             let environment = ["GOLDSMITH_OTLP_ENDPOINT": "http://127.0.0.1:\(receiver.port)"]
             try await Dev.with(environment: environment) { dev in
                 let endpoint = try AMQPEndpoint(parsing: try #require(dev.facts).amqpUrl)
-                // As when a `curl` ends before it has read all.
-                let worker = try #require(dev.facts?.pids.workers.first)
-                #expect(kill(worker, SIGPIPE) == 0)
                 let publisher = AMQPPublisher(endpoint: endpoint, name: "test", logger: testLogger)
                 let state = "vendor=" + String(repeating: "@", count: 500)
-                let count = 600
-                for number in 1...count {
+                let describe = { @Sendable (number: Int) in
                     let message = AMQPMessage(
                         body: Array(#"{"owner": "acct-1", "imageId": "img-none"}"#.utf8),
                         contentType: "application/json",
@@ -133,9 +129,16 @@ struct TraceTests {
                         AMQPPublication(exchange: "goldsmith.requests", routingKey: "image.describe", message: message)
                     )
                 }
+                for number in 1...600 { try await describe(number) }
+                let haveArrived = await eventually(within: .seconds(60)) { receiver.spans.count == 600 }
+                #expect(haveArrived, "\(receiver.spans.count) of 600")
+                // As when a `curl` ends before it has read all.
+                let worker = try #require(dev.facts?.pids.workers.first)
+                #expect(kill(worker, SIGPIPE) == 0)
+                try await describe(601)
+                let hasArrived = await eventually(within: .seconds(60)) { receiver.spans.count == 601 }
+                #expect(hasArrived)
                 await publisher.close()
-                let haveArrived = await eventually(within: .seconds(60)) { receiver.spans.count == count }
-                #expect(haveArrived, "\(receiver.spans.count) of \(count)")
                 #expect(receiver.spans.allSatisfy { $0.traceState == state })
                 #expect(kill(worker, 0) == 0, "the worker has ended")
             }
