@@ -107,13 +107,14 @@ final class InspectorTests: Sendable {
     @Test(
         "a child that says nothing, nonsense or too much, or dies, is not checked",
         arguments: [
-            "exit 0", "echo '{\"outcome\": \"seen\"}'", "head -c 4000000 /dev/zero", "echo no >&2; exit 3",
+            "exit 0", "echo '{\"outcome\": \"seen\"}'", "head -c 4000000 /dev/zero", "echo /srv/secret >&2; exit 3",
             "kill -9 $$",
         ]
     )
     func badChild(text: String) async throws {
         let inspection = try await look(GuestInspector(program: try script(text)))
         #expect(reason(inspection).contains("the process that looks into it failed"), "\(inspection)")
+        #expect(!reason(inspection).contains("/srv"), "what it said is for the log: \(inspection)")
         #expect(inspection.mayPass)
     }
 

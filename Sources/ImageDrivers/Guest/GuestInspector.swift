@@ -40,7 +40,7 @@ public struct GuestInspector: Sendable {
             try await qemuImg.createLayer(layer, over: node)
             return try Self.inspection(try await visit(layer, mends: false, scratch.path))
         } catch {
-            return try Self.inspection(error, place)
+            return try Self.inspection(error, place, qemuImg.logger)
         }
     }
 
@@ -48,16 +48,18 @@ public struct GuestInspector: Sendable {
     /// - Returns: `nil` when it does, else why not.
     public func selfTest(qemuImg: String = "/usr/bin/qemu-img") async -> (reason: String, advice: String?)? {
         let outcome: GuestInspection
+        // What is said is part of the answer here: who asks has this host.
+        let silence = Logger(label: "goldsmith") { _ in SwiftLogNoOpLogHandler() }
         do throws(ChildFailure) {
             let scratch = try ScratchPlace(in: workplace)
             let disk = scratch.path + "/disk.qcow2"
-            // What it says is part of the answer here, whose reader has this host.
-            let silence = Logger(label: "goldsmith") { _ in SwiftLogNoOpLogHandler() }
             try await QemuImg(program: qemuImg, logger: silence).createEmpty(disk, mebibytes: 1)
             outcome = try Self.inspection(try await visit(disk, mends: false, scratch.path))
         } catch {
-            guard let failed = try? Self.inspection(error, .storage) else { return ("it was interrupted", nil) }
-            outcome = failed
+            guard case .notChecked(let reason, let advice, _)? = try? Self.inspection(error, .storage, silence) else {
+                return ("it was interrupted", nil)
+            }
+            return (error.kind == .timedOut ? reason : "\(reason) (\(error.text))", advice)
         }
         guard case .notChecked(let reason, let advice, _) = outcome else { return nil }
         return (reason, advice)
@@ -65,13 +67,13 @@ public struct GuestInspector: Sendable {
 
     /// Mends the guest on a copy.
     /// - Parameter copy: a qcow2 file that stands alone.
-    func mend(_ copy: String, _ place: Place) async throws(StepFailure) -> GuestMending {
+    func mend(_ copy: String, _ place: Place, _ logger: Logger) async throws(StepFailure) -> GuestMending {
         let inspection: GuestInspection
         do throws(ChildFailure) {
             let scratch = try ScratchPlace(in: workplace)
             inspection = try Self.inspection(try await visit(copy, mends: true, scratch.path))
         } catch {
-            inspection = try Self.inspection(error, place)
+            inspection = try Self.inspection(error, place, logger)
         }
         guard case .seen(let facts) = inspection else {
             throw .guest(inspection.findings, mayPass: inspection.mayPass)
@@ -131,19 +133,29 @@ public struct GuestInspector: Sendable {
         }
     }
 
-    private static func inspection(_ failure: ChildFailure, _ place: Place) throws(StepFailure) -> GuestInspection {
-        let said = failure.text.isEmpty ? "" : " (\(failure.text))"
+    /// - Parameter logger: gets what the child has said, which names files of this host.
+    private static func inspection(
+        _ failure: ChildFailure,
+        _ place: Place,
+        _ logger: Logger
+    ) throws(StepFailure) -> GuestInspection {
+        if failure.kind != .cancelled {
+            logger.notice(
+                "a guest could not be looked into",
+                metadata: ["disk": "\(place)", "said": "\(failure.text)"]
+            )
+        }
         switch failure.kind {
         case .cancelled: throw .interrupted("The look into \(place)")
         case .timedOut:
             return .notChecked(
-                reason: "it took too long\(said)",
+                reason: "it took too long (\(failure.text))",
                 advice: "raise the setting guestTimeLimit, or run fewer workers on this host",
                 mayPass: true
             )
         case .notStarted, .exited, .signalled:
             return .notChecked(
-                reason: "the process that looks into it failed\(said)",
+                reason: "the process that looks into it failed",
                 advice: "see the worker's log, and `goldsmith doctor`",
                 mayPass: true
             )

@@ -70,7 +70,7 @@ extension LocalDriver {
 
     private func mend(_ copy: String, _ place: Place) async throws(StepFailure) -> GuestMending {
         guard let inspector else { throw .guest(GuestInspection.switchedOff.findings, mayPass: false) }
-        return try await inspector.mend(copy, place)
+        return try await inspector.mend(copy, place, logger)
     }
 
     /// On a thread of its own: a disk whose queue is full makes even this wait.
