@@ -24,7 +24,7 @@ package struct WorkerBody: Sendable {
         context = WorkerContext(
             options: options,
             store: store,
-            driver: WatchedDriver(driver: driver, watch: watch, time: time, tracer: tracer),
+            driver: MeasuredDriver(driver: driver, watch: watch, time: time, tracer: tracer),
             publisher: publisher,
             time: time,
             random: random,

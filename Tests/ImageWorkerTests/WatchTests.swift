@@ -178,7 +178,7 @@ struct WatchTests {
             if call.moment == .before { rig.time.advance(by: .seconds(2)) }
             return .pass
         }
-        let driver = WatchedDriver(driver: InterceptedDriver(rig.driver, slow), watch: watch, time: rig.time)
+        let driver = MeasuredDriver(driver: InterceptedDriver(rig.driver, slow), watch: watch, time: rig.time)
         _ = try await driver.describe(InstanceID(known: "i-web1"), for: nil)
         await #expect(throws: StepFailure.self) { try await driver.describe(InstanceID(known: "i-none"), for: nil) }
         let text = watch.metrics(at: start)

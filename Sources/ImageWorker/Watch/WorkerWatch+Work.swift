@@ -46,7 +46,7 @@ extension WorkerWatch {
         }
     }
 
-    func called(_ call: WatchedDriver.Call, _ failure: StepFailure?, in duration: Duration) {
+    func called(_ call: MeasuredDriver.Call, _ failure: StepFailure?, in duration: Duration) {
         let code = failure?.code.rawValue ?? "OK"
         board.observe(duration / .seconds(1), in: WorkerMeasures.driverSeconds, call.rawValue, code)
     }

@@ -2,7 +2,7 @@ import ImageCore
 import Tracing
 
 /// A driver whose calls are timed and counted, each in a span of its own below that of the work it is for.
-struct WatchedDriver: ImageDriver {
+struct MeasuredDriver: ImageDriver {
     /// The port's functions, as metrics name them.
     enum Call: String {
         case describe
