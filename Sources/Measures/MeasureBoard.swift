@@ -12,6 +12,16 @@ public final class MeasureBoard: Sendable {
     private enum Value {
         case number(Double)
         case histogram(Histogram)
+
+        mutating func observe(_ value: Double, _ bounds: [Double]) {
+            guard case .histogram(var histogram) = self else { return }
+            // The only one to hold the counts: they are changed in place, and not copied with each call of the store.
+            self = .number(0)
+            for (index, bound) in bounds.enumerated() where value <= bound { histogram.counts[index] += 1 }
+            histogram.sum += value
+            histogram.count += 1
+            self = .histogram(histogram)
+        }
     }
     private typealias Series = [[String]: Value]
 
@@ -52,13 +62,7 @@ public final class MeasureBoard: Sendable {
     public func observe(_ value: Double, in measure: Measure, _ labels: String...) {
         guard case .histogram(let bounds) = measure.kind, labels.count == measure.labels.count else { return }
         values.withLock { values in
-            guard case .histogram(var histogram) = values[measure.name]?[labels] ?? Self.zero(of: measure) else {
-                return
-            }
-            for (index, bound) in bounds.enumerated() where value <= bound { histogram.counts[index] += 1 }
-            histogram.sum += value
-            histogram.count += 1
-            values[measure.name]?[labels] = .histogram(histogram)
+            values[measure.name]?[labels, default: Self.zero(of: measure)].observe(value, bounds)
         }
     }
 
