@@ -28,6 +28,7 @@ extension WorkerContext {
         var context = ServiceContext.topLevel
         if let trace { tracer.extract(trace.headers, into: &context, using: TraceHeaders()) }
         let span = tracer.startSpan(name, context: context, ofKind: .consumer)
+        guard span.isRecording else { return span }
         span.updateAttributes { attributes in
             attributes["goldsmith.worker"] = options.id.text
             attributes["messaging.system"] = "rabbitmq"

@@ -39,9 +39,17 @@ private final class Script: SpanReceiver {
 /// A receiver that never answers.
 private struct Hung: SpanReceiver {
     func send(_ message: String) async throws -> ReceiverAnswer {
-        try await Task.sleep(for: .seconds(3600))
+        try await untilCancelled()
         return ReceiverAnswer(status: 200)
     }
+}
+
+/// Comes to an end by cancellation only.
+private func untilCancelled() async throws {
+    let (stream, continuation) = AsyncStream<Void>.makeStream()
+    for await _ in stream {}
+    withExtendedLifetime(continuation) {}
+    try Task.checkCancellation()
 }
 
 @Suite("The exporter", .timeLimit(.minutes(1)))
@@ -64,7 +72,7 @@ struct ExporterTests {
             to: receiver,
             sleep: { duration in
                 pauses.add(duration)
-                if duration == SpanExporter.interval && !isLate { try await Task.sleep(for: .seconds(3600)) }
+                if duration == SpanExporter.interval && !isLate { try await untilCancelled() }
                 await Task.yield()
                 try Task.checkCancellation()
             },
