@@ -43,8 +43,10 @@ public struct WorkerOptions: Sendable {
     public var lease: Duration = .seconds(15)
     /// How often a lease is renewed and the progress noted. Default 1 s.
     public var renewEvery: Duration = .seconds(1)
-    /// How long running work may go on after a request to stop. Default 20 s; then it is handed to another worker.
-    public var drain: Duration = .seconds(20)
+    /// How long running work may go on after a request to stop, unless it is set: most copies end within it.
+    public static let standardDrain = Duration.seconds(900)
+    /// How long running work may go on after a request to stop. Default 15 minutes; then it is handed to another worker.
+    public var drain: Duration = standardDrain
     /// How often lost messages and unsent ones are looked for. Default 5 s.
     public var sweepEvery: Duration = .seconds(5)
     /// How often resources that nobody owns are looked for. Default 10 minutes.

@@ -140,6 +140,9 @@ private struct DevServices: Service {
         var arguments = ["worker", "--data", data, "--log-level", try await settings.logLevel(default: .info).rawValue]
         if let copyRate { arguments += ["--copy-rate", copyRate] }
         if let config { arguments += ["--config", config] }
+        // Somebody waits at the terminal, and what is cut off goes on at the next start.
+        let drain = try await settings.drain(default: .seconds(20))
+        arguments += ["--drain", String(drain / .seconds(1))]
         let crew = WorkerCrew(
             count: workers,
             arguments: arguments,
@@ -147,7 +150,7 @@ private struct DevServices: Service {
             metrics: try await settings.metricsListen(),
             logs: data + "/logs",
             // What drains, then a little to end in order.
-            patience: try await settings.drain() + .seconds(20)
+            patience: drain + .seconds(20)
         )
         let file = DevFile(
             data: data,

@@ -52,8 +52,9 @@ extension Settings {
     }
 
     /// How long running work may go on after a request to stop.
-    func drain() async throws(CommandFailure) -> Duration {
-        .milliseconds(Int64(try await number(.drain, in: 0...3600, default: 20) * 1000))
+    /// - Parameter standard: what it is unless it is set. A worker's is long enough for copies of real disks.
+    func drain(default standard: Duration = WorkerOptions.standardDrain) async throws(CommandFailure) -> Duration {
+        .milliseconds(Int64(try await number(.drain, in: 0...86_400, default: standard / .seconds(1)) * 1000))
     }
 
     /// Who may ask for which owners. Nobody until it is said: on a shared broker, everybody would be too many.
