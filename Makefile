@@ -3,6 +3,8 @@ SHELL := /bin/sh
 SWIFT ?= swift
 # The demo and the tests use the development build; `make release` is for production.
 BUILD := .build/debug
+# One line for what takes long; the rest is in a log, .build/logs/build.log here.
+COMPILE = @scripts/stage build
 EXAMPLES := examples/swift/Package.swift examples/swift/Sources
 
 .PHONY: help setup setup-browser build release install deploy-check test browser demo contract simulate simulate-mutants lint format check \
@@ -18,10 +20,10 @@ setup-browser: ## The same, and the browser that the console is tested in
 	@scripts/setup --browser
 
 build: setup ## Build everything, for development
-	$(SWIFT) build
+	$(COMPILE) 'everything, for development' $(SWIFT) build
 
 release: setup ## Build the program for production: .build/release/goldsmith
-	$(SWIFT) build -c release --product goldsmith
+	$(COMPILE) 'the program, for production' $(SWIFT) build -c release --product goldsmith
 
 # Where to: make install PREFIX=/usr DESTDIR=…
 install: release ## Install the program, man pages, completions and systemd units (PREFIX, DESTDIR)
@@ -33,23 +35,23 @@ deploy-check: setup ## Hold Dockerfile, compose, systemd, Kubernetes and workflo
 	@scripts/deploy-check
 
 test: setup-browser ## Run every test, against a real RabbitMQ and real disks, and in a real browser
-	$(SWIFT) build --build-tests
+	$(COMPILE) 'everything and the tests' $(SWIFT) build --build-tests
 	@scripts/test
 
 demo: setup ## Build, then show an image being made, a worker killed, and a failure cleaned up
-	$(SWIFT) build --product goldsmith
+	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
 	@scripts/demo $(BUILD)/goldsmith
 
 contract: setup ## Hold the documented messages and the program to each other; run the examples
-	$(SWIFT) build --product goldsmith
+	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
 	@scripts/contract $(BUILD)/goldsmith
 
 browser: setup-browser ## Walk through the console in a browser; screenshots in .build/screenshots
-	$(SWIFT) build --product goldsmith
+	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
 	@scripts/browser $(BUILD)/goldsmith
 
 simulate: setup ## Run 2,000 seeds of everything that can go wrong, in virtual time
-	$(SWIFT) build -c release --product goldsmith
+	$(COMPILE) 'the program, for production' $(SWIFT) build -c release --product goldsmith
 	@.build/release/goldsmith simulate --seeds 2000
 
 simulate-mutants: setup ## Plant known defects one at a time; fails unless the simulation catches each
@@ -62,7 +64,7 @@ format: ## Format the sources
 	$(SWIFT) format -i -r -p Package.swift Sources Tests Benchmarks Chaos Fuzz $(EXAMPLES)
 
 check: lint ## Lint, and build with warnings as errors
-	GOLDSMITH_WARNINGS=error $(SWIFT) build --build-tests
+	@GOLDSMITH_WARNINGS=error scripts/stage build 'everything and the tests' $(SWIFT) build --build-tests
 
 sanitize: setup ## Run the AMQP client's tests under the thread and address sanitizers
 	@scripts/sanitize
@@ -71,7 +73,7 @@ fuzz: setup ## Give made-up bytes to every parser, a minute each (FUZZ_SECONDS)
 	@scripts/fuzz
 
 bench: release ## Measure orchestration beside the broker's raw limit: a table, and .build/bench.json
-	$(SWIFT) build -c release --product goldsmith-bench
+	$(COMPILE) 'what measures it' $(SWIFT) build -c release --product goldsmith-bench
 	cc -O2 -Wall -Wextra -o .build/raw-limit Benchmarks/raw-limit/raw-limit.c -lrabbitmq -lpthread
 	.build/release/goldsmith-bench --program .build/release/goldsmith --raw-limit .build/raw-limit --json .build/bench.json
 
@@ -84,13 +86,13 @@ CHAOS = $(BUILD)/goldsmith-chaos --program $(BUILD)/goldsmith --images $(CHAOS_I
 	--store $(CHAOS_STORE) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
 
 chaos: setup ## Real workers, broker, store and disks under faults for five minutes; one line of JSON
-	$(SWIFT) build --product goldsmith
-	$(SWIFT) build --product goldsmith-chaos
+	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
+	$(COMPILE) 'what makes the faults' $(SWIFT) build --product goldsmith-chaos
 	@$(CHAOS)
 
 chaos-cluster: setup ## The same on three RabbitMQ nodes, the leader of a queue killed every 20 s
-	$(SWIFT) build --product goldsmith
-	$(SWIFT) build --product goldsmith-chaos
+	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
+	$(COMPILE) 'what makes the faults' $(SWIFT) build --product goldsmith-chaos
 	@$(CHAOS) --cluster
 
 bench-bytes: release ## Measure making a whole machine's image beside an operator's script: a table, and .build/bench-bytes.json
