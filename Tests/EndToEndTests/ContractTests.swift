@@ -24,6 +24,13 @@ struct ContractTests {
     static let bad: [Bad] = [
         Bad(name: "not JSON", body: "make me an image", code: "INVALID_ARGUMENT", field: "body", isParked: true),
         Bad(name: "half of it", body: #"{"owner": "local", "#, code: "INVALID_ARGUMENT", field: "body", isParked: true),
+        Bad(
+            name: "a comma too many",
+            body: #"{"requestId": "r", "owner": "local",}"#,
+            code: "INVALID_ARGUMENT",
+            field: "body",
+            isParked: true
+        ),
         Bad(name: "nothing at all", body: "", code: "INVALID_ARGUMENT", field: "body", isParked: true),
         Bad(name: "a list", body: "[]", code: "INVALID_ARGUMENT", field: "body", isParked: true),
         Bad(

@@ -14,35 +14,14 @@ public enum JSONValue: Equatable, Sendable {
     public static let maximumValues = 4096
 
     /// `nil` when the bytes are not JSON, nest too deep or hold too many values.
+    ///
+    /// Which kind a value is, is found out below by trying one after the other, and every miss makes an error that carries
+    /// its whole path: without these limits, 256 KiB of zeros in 500 brackets keep a processor busy for minutes.
     public init?(parsing bytes: some Collection<UInt8>) {
-        guard Self.isModest(bytes), let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes)) else {
-            return nil
-        }
+        guard JSONGrammar.allows(bytes, depth: Self.maximumDepth, values: Self.maximumValues),
+            let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+        else { return nil }
         self = value
-    }
-
-    /// Looks at the brackets and commas outside of strings. Which kind a value is, is found out below by trying one after
-    /// the other, and every miss makes an error that carries its whole path: without these limits, 256 KiB of zeros in 500
-    /// brackets keep a processor busy for minutes.
-    private static func isModest(_ bytes: some Collection<UInt8>) -> Bool {
-        var (depth, values) = (0, 1)
-        var (isInString, isEscaped) = (false, false)
-        for byte in bytes {
-            // No JSON in UTF-8 has one. The decoder would take it for UTF-16, of which these limits see nothing.
-            guard byte != 0 else { return false }
-            switch byte {
-            case _ where isEscaped: isEscaped = false
-            case UInt8(ascii: "\\") where isInString: isEscaped = true
-            case UInt8(ascii: "\""): isInString.toggle()
-            case _ where isInString: break
-            case UInt8(ascii: "["), UInt8(ascii: "{"): (depth, values) = (depth + 1, values + 1)
-            case UInt8(ascii: "]"), UInt8(ascii: "}"): depth -= 1
-            case UInt8(ascii: ","): values += 1
-            default: break
-            }
-            guard depth <= maximumDepth, values <= maximumValues else { return false }
-        }
-        return true
     }
 
     var kind: String {
