@@ -128,7 +128,7 @@ let package = Package(
         .executableTarget(
             name: "goldsmith",
             dependencies: [
-                "AMQPClient", "CMalloc", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore", "ImageWorker",
+                "AMQPClient", "CLinux", "CMalloc", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore", "ImageWorker",
                 "OTLPTracing", "OperatorConsole", "PrivateServers", "SQLAccess", crypto, lifecycle, log, subprocess,
                 systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),

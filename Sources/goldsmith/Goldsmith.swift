@@ -29,6 +29,7 @@ struct Goldsmith: AsyncParsableCommand {
     static func main() async {
         // What is captured is somebody's disk: files and folders made here or by a child are for their owner only.
         umask(0o077)
+        Stacks.makeOurs()
         do {
             try CommandLineSecrets.refuse(Array(CommandLine.arguments.dropFirst()))
             var command = try parseAsRoot()

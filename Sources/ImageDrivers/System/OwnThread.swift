@@ -14,6 +14,10 @@ final class CancellationFlag: Sendable {
 /// A copy keeps a thread busy for minutes. On the cooperative pool, which has one thread per processor, two copies would
 /// stop every timer, heartbeat and lease of the process.
 enum OwnThread {
+    /// In bytes. Ours, because the default is whatever limit the process was started under. What runs here are loops over
+    /// one buffer, and libraries without recursion over what comes from outside.
+    static let stackBytes = 8 << 20
+
     /// Waits for `body` even when cancelled: `body` looks at the flag before each chunk and leaves by itself.
     static func run<Value: Sendable>(
         _ body: @escaping @Sendable (CancellationFlag) -> Result<Value, StepFailure>
@@ -49,9 +53,13 @@ enum OwnThread {
     private static func start(_ body: @escaping @Sendable () -> Void) -> CInt {
         let work = Unmanaged.passRetained(Work(body))
         var thread = pthread_t()
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setstacksize(&attributes, stackBytes)
         let result = pthread_create(
             &thread,
-            nil,
+            &attributes,
             { pointer in
                 if let pointer { Unmanaged<Work>.fromOpaque(pointer).takeRetainedValue().body() }
                 return nil
