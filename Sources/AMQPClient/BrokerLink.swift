@@ -78,7 +78,17 @@ final class BrokerLink {
         guard let socket else { throw AMQPError(.connectionFailed, "no socket could be made") }
         var timeout = timeval(options.connectTimeout)
         let status = amqp_socket_open_noblock(socket, endpoint.host, CInt(endpoint.port), &timeout)
-        guard status == 0 else { throw failure(status, .connectionFailed) }
+        let verdict = endpoint.tls == nil ? nil : CertificateVerdict.take()
+        guard status == 0 else {
+            let error = failure(status, .connectionFailed)
+            if let verdict { throw AMQPError(error.kind, code: error.code, verdict) }
+            guard status == CInt(AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED.rawValue) else { throw error }
+            throw AMQPError(
+                error.kind,
+                code: error.code,
+                "the broker's certificate is for another host than '\(endpoint.host)'"
+            )
+        }
         // Ends writes into a connection whose peer has vanished without a word. A peer which is there but does not
         // read is the watchdog's.
         var milliseconds = CUnsignedInt(clamping: options.publishTimeout.wholeMilliseconds)
@@ -101,6 +111,7 @@ final class BrokerLink {
                 amqp_ssl_socket_set_cacert(socket, tls.authorityFile),
                 "cannot read the authorities \(tls.authorityFile)"
             )
+            CertificateVerdict.watch(amqp_ssl_socket_get_context(socket))
         }
         if let certificate = tls.certificateFile, let key = tls.keyFile {
             try check(

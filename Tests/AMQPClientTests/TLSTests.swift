@@ -125,4 +125,48 @@ struct TLSTests {
         #expect(absent?.kind == .invalidEndpoint && absent?.text.contains(missing.string) == true)
         await node.stop()
     }
+
+    @Test("what is wrong with the broker's certificate is told, each fault by its name")
+    func faults() async throws {
+        let folder = FilePath("/tmp/goldsmith-tls-faults-\(getpid())")
+        let strangers = folder.appending("strangers")
+        for path in [folder, strangers] { try Files.makeFolder(path) }
+        defer { try? FileManager.default.removeItem(atPath: folder.string) }
+        let ours = try await TestCertificates(in: folder)
+        let others = try await TestCertificates(in: strangers)
+        let expired = try await ours.certificate(from: "20200101000000Z", until: "20200201000000Z")
+        let future = try await ours.certificate(from: "20400101000000Z", until: "20410101000000Z")
+        let cases: [(certificate: FilePath, key: FilePath, host: String, told: String)] = [
+            (expired, ours.key, "localhost", "has expired"), (future, ours.key, "localhost", "is not valid yet"),
+            (ours.certificate, ours.key, "127.0.0.1", "is for another host than '127.0.0.1'"),
+            (others.certificate, others.key, "localhost", "is not signed by an authority that is trusted"),
+            (others.authority, strangers.appending("ca-key.pem"), "localhost", "is signed by itself"),
+        ]
+        for (certificate, key, host, told) in cases {
+            let port = try Loopback.freePorts(1)[0]
+            let server = try ChildProcess(
+                "/usr/bin/openssl",
+                [
+                    "s_server", "-quiet", "-accept", "127.0.0.1:\(port)", "-cert", certificate.string, "-key",
+                    key.string,
+                ]
+            )
+            var endpoint = AMQPEndpoint(host: host, port: port)
+            endpoint.tls = AMQPEndpoint.TLS()
+            endpoint.tls?.authorityFile = ours.authority.string
+            // The second time as well: the first finding must not be told again.
+            for _ in 0..<2 {
+                var error: AMQPError?
+                // Until it listens, the connection is refused.
+                _ = await eventually {
+                    let connection = AMQPConnection(endpoint: endpoint, name: "tls", logger: testLogger)
+                    error = await failure { () async throws(AMQPError) in try await connection.open() }
+                    return error?.text.contains("certificate") == true
+                }
+                #expect(error?.text.contains(told) == true, "\(String(describing: error))")
+                #expect(error?.kind == .connectionFailed)
+            }
+            server.killNow()
+        }
+    }
 }
