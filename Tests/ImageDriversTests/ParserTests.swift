@@ -62,12 +62,15 @@ struct ParserTests {
         let west = try known(LocationName("west"))
         #expect(try LocationList.parse("east=/srv/e=1, west", below: "/d") == [east: "/srv/e=1", west: "/d/west"])
         #expect(try LocationList.parse(",,east,", below: "/d") == [east: "/d/east"])
+        let escaped = #"east=/srv/a\,b\\c:d,west"#
+        #expect(try LocationList.parse(escaped, below: "/d") == [east: #"/srv/a,b\c:d"#, west: "/d/west"])
     }
 
     @Test(
         "a malformed list of locations is refused in a sentence",
         arguments: [
             "", ",", "=", "=,=", "=/srv", "east=", "east=srv", "east,east", "../x", "east=/a\u{0}b", "\u{1b}[2J",
+            #"east=/a\b"#, #"east=/a\"#,
         ]
             + [String(repeating: "x", count: 10_000)]
     )

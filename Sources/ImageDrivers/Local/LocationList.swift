@@ -1,12 +1,13 @@
 public import ImageCore
 
-/// Where replicas go, as people write it: `east=/srv/east,west`.
+/// Where replicas go, as people write it: `east=/srv/east,west`. A comma that belongs to a path is written `\,`, and a
+/// backslash `\\`.
 public enum LocationList {
     /// Each location's folder. A name without a path is a folder below `home`.
     /// - Throws: what is wrong, in a sentence.
     public static func parse(_ text: String, below home: String) throws(Rejection) -> [LocationName: String] {
         var locations: [LocationName: String] = [:]
-        for part in text.split(separator: ",") {
+        for part in try parts(of: text) where !part.isEmpty {
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             let word = String(pair[0].drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
             guard let name = LocationName(word) else {
@@ -21,6 +22,24 @@ public enum LocationList {
         }
         guard !locations.isEmpty else { throw malformed("no location is named") }
         return locations
+    }
+
+    /// What stands between the commas, without the backslashes that keep others from ending a part.
+    private static func parts(of text: String) throws(Rejection) -> [String] {
+        var parts = [""]
+        var rest = text.makeIterator()
+        while let letter = rest.next() {
+            switch letter {
+            case ",": parts.append("")
+            case "\\":
+                guard let kept = rest.next(), kept == "," || kept == "\\" else {
+                    throw malformed("a backslash stands before a comma or a backslash only")
+                }
+                parts[parts.count - 1].append(kept)
+            default: parts[parts.count - 1].append(letter)
+            }
+        }
+        return parts
     }
 
     private static func malformed(_ problem: String) -> Rejection {
