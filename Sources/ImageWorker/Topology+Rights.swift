@@ -18,15 +18,6 @@ public struct BrokerRights: Sendable, Equatable {
     public var configure = BrokerRights.nothing
     public var write = BrokerRights.nothing
     public var read = BrokerRights.nothing
-    /// Without a line for it, a topic exchange that may be written or read may be so with any routing key.
-    public var topics: [Topic] = []
-
-    /// What may be done with a topic exchange, as patterns of routing keys: publishing, and binding a queue.
-    public struct Topic: Sendable, Equatable {
-        public var exchange: String
-        public var write: String
-        public var read: String
-    }
 
     /// Matches the empty name only, which nothing has.
     public static let nothing = "^$"
@@ -79,24 +70,23 @@ extension Topology {
         }
     }
 
-    /// - Parameter owners: whose events the producer may read. Empty: everybody's.
+    /// The bindings that bring a producer the events of these owners. Empty for everybody's: then it binds its queue itself,
+    /// to what it wants.
+    public func producerBindings(for owners: [Owner]) -> [Binding] {
+        // The owner is the last word of an event's routing key.
+        owners.sorted().map { Binding(queue: subscription, exchange: events, routingKey: "#.\($0)") }
+    }
+
+    /// - Parameter owners: whose events the producer may read. Empty: everybody's. Else its queue is bound for it, and it
+    ///   may bind nothing: a right that depends on routing keys is one that some brokers cannot import.
     public func rights(of role: BrokerRole, owners: [Owner] = []) -> BrokerRights {
-        var (written, read, topics) = (written(by: role), read(by: role), [BrokerRights.Topic]())
-        switch role {
-        case .producer:
+        var (written, read) = (written(by: role), read(by: role))
+        if role == .producer, owners.isEmpty {
             // To bind a queue is to write to it and to read the exchange.
             written.append(subscription)
             read.append(events)
-            // The owner is the last word of an event's routing key.
-            let keys = owners.isEmpty ? ".*" : "(^|\\.)(\(owners.map(\.text).sorted().joined(separator: "|")))$"
-            topics = [.init(exchange: events, write: BrokerRights.nothing, read: keys)]
-        case .worker:
-            // Exchange and queue of dead letters, and of each rung, share a name: without this a worker could bind a
-            // rung's queue to the dead letters.
-            topics = [.init(exchange: exchange(for: .dead), write: ".*", read: BrokerRights.nothing)]
-        case .operator, .console: break
         }
-        return BrokerRights(write: Self.pattern(written), read: Self.pattern(read), topics: topics)
+        return BrokerRights(write: Self.pattern(written), read: Self.pattern(read))
     }
 
     /// Matches these names and no others.

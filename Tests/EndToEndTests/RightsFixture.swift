@@ -56,6 +56,8 @@ struct RightsFixture: Sendable {
         )
         #expect(exported.code == 0 && exported.complaint.isEmpty, "\(exported.complaint)")
         for password in Self.passwords.values { #expect(!exported.output.contains(password)) }
+        // They are imported before the exchanges they are for, which a broker with Khepri refuses.
+        #expect(!exported.output.contains("topic_permissions"))
         try #require(folder.write(exported.output, to: "definitions.json"))
         try await node.control(["import_definitions", folder.file("definitions.json")])
     }

@@ -89,11 +89,16 @@ struct RightsTests {
         )
         for queue in Self.queues {
             for exchange in Self.exchanges where !exchange.isEmpty {
-                let isOwn = may.role == "producer" && queue == "producer.events" && exchange == "events"
+                // Exchange and queue of dead letters, and of each delay, share a name: a worker that publishes to the one
+                // and consumes the other may bind them, which gives it nothing that it cannot do without.
+                let isOwn = exchange == "dead" && (queue == "dead" || queue.hasPrefix("retry."))
+                let mayBind = may.role == "worker" && isOwn
                 let answer = await code { () async throws(AMQPError) in
-                    try await connection.bindQueue(Self.name(queue), to: Self.name(exchange), routingKey: "#.acct-42")
+                    try await connection.bindQueue(Self.name(queue), to: Self.name(exchange), routingKey: "x.acct-42")
                 }
-                #expect(answer == (isOwn ? nil : 403), "\(may.role) binds \(queue) to \(exchange)")
+                #expect(answer == (mayBind ? nil : 403), "\(may.role) binds \(queue) to \(exchange)")
+                guard mayBind else { continue }
+                try await connection.unbindQueue(Self.name(queue), from: Self.name(exchange), routingKey: "x.acct-42")
             }
         }
         await publisher.close()
@@ -102,10 +107,7 @@ struct RightsTests {
 
     private func expectOwnEventsOnly(_ fixture: RightsFixture) async throws {
         let producer = AMQPConnection(endpoint: fixture.endpoint("producer"), name: "producer", logger: testLogger)
-        for key in ["#.acct-42", "image.*.local"] {
-            try await producer.bindQueue("goldsmith.producer.events", to: "goldsmith.events", routingKey: key)
-        }
-        for key in ["#", "#.acct-43", "image.#", "#.acct-42.#", "#.acct-42x", "*", "image.available.xacct-42"] {
+        for key in ["#.acct-42", "#", "#.acct-43", "image.#", "*"] {
             let answer = await code { () async throws(AMQPError) in
                 try await producer.bindQueue("goldsmith.producer.events", to: "goldsmith.events", routingKey: key)
             }

@@ -51,18 +51,20 @@ struct RightsTests {
         }
     }
 
-    @Test("a producer binds events of its owners only")
+    @Test(
+        "a producer of some owners has its queue bound for it, and may bind nothing; one of all owners binds it itself"
+    )
     func owners() throws {
-        let owners = ["acct-42", "acct-7"].map { Owner(known: $0) }
-        let rights = Topology().rights(of: .producer, owners: owners)
-        let events = try #require(rights.topics.first)
-        #expect(events.exchange == "goldsmith.events" && events.write == "^$")
-        for key in ["image.available.acct-42", "#.acct-7", "*.*.acct-7", "acct-7"] {
-            #expect(try matches(events.read, key), "\(key)")
-        }
-        for key in ["#", "image.#", "image.available.acct-421", "x.xacct-7", "acct-7.#", "#.acct-43", "acct-7\n.#", ""]
-        {
-            #expect(try !matches(events.read, key), "\(key)")
+        let topology = Topology()
+        let owners = ["acct-7", "acct-42"].map { Owner(known: $0) }
+        let keys = topology.producerBindings(for: owners).map(\.routingKey)
+        #expect(keys == ["#.acct-42", "#.acct-7"])
+        #expect(topology.producerBindings(for: []).isEmpty)
+        let (some, all) = (topology.rights(of: .producer, owners: owners), topology.rights(of: .producer))
+        for (rights, mayBind) in [(some, false), (all, true)] {
+            #expect(try matches(rights.write, "goldsmith.producer.events") == mayBind)
+            #expect(try matches(rights.read, "goldsmith.events") == mayBind)
+            #expect(try matches(rights.read, "goldsmith.producer.events"))
         }
     }
 

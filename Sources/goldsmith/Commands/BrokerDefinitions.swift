@@ -15,7 +15,9 @@ enum PasswordHash {
     }
 }
 
-/// What `rabbitmqctl import_definitions` and the management page take.
+/// What `rabbitmqctl import_definitions`, the management page and a broker's `load_definitions` take.
+///
+/// Without topic permissions: RabbitMQ imports them before the exchanges they are for, and one with Khepri then stops.
 struct BrokerDefinitions: Encodable {
     struct VirtualHost: Encodable {
         var name: String
@@ -33,14 +35,6 @@ struct BrokerDefinitions: Encodable {
         var user: String
         var vhost: String
         var configure: String
-        var write: String
-        var read: String
-    }
-
-    struct TopicPermission: Encodable {
-        var user: String
-        var vhost: String
-        var exchange: String
         var write: String
         var read: String
     }
@@ -95,7 +89,6 @@ struct BrokerDefinitions: Encodable {
     var vhosts: [VirtualHost]
     var users: [User]
     var permissions: [Permission]
-    var topicPermissions: [TopicPermission]
     var exchanges: [Exchange]
     var queues: [Queue]
     var bindings: [Binding]
@@ -109,11 +102,6 @@ struct BrokerDefinitions: Encodable {
         permissions = roles.map { user, rights in
             Permission(user: user, vhost: vhost, configure: rights.configure, write: rights.write, read: rights.read)
         }
-        topicPermissions = roles.flatMap { user, rights in
-            rights.topics.map {
-                TopicPermission(user: user, vhost: vhost, exchange: $0.exchange, write: $0.write, read: $0.read)
-            }
-        }
         exchanges = topology.exchanges.map {
             Exchange(
                 name: $0.name,
@@ -125,7 +113,7 @@ struct BrokerDefinitions: Encodable {
         queues = (topology.queues + topology.producerQueues).map {
             Queue(name: $0.name, vhost: vhost, arguments: $0.arguments.mapValues { Argument(value: $0) })
         }
-        bindings = topology.bindings.map {
+        bindings = (topology.bindings + topology.producerBindings(for: owners)).map {
             Binding(source: $0.exchange, vhost: vhost, destination: $0.queue, routingKey: $0.routingKey)
         }
     }
