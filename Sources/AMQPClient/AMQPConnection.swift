@@ -14,6 +14,8 @@ public actor AMQPConnection: ThreadResident {
     private let outbox: Mailbox<Settlement>
     private var link: BrokerLink?
     private var generation: UInt64 = 0
+    /// Whether the link's channel is in a transaction.
+    private var isTransacting = false
     private var isClosed = false
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
@@ -129,44 +131,65 @@ public actor AMQPConnection: ThreadResident {
 
     // MARK: Rights
 
-    /// Whether this user may publish to an exchange; nil when there is none. Nothing is published.
+    /// Whether this user may publish to an exchange; nil when there is none. Nothing is published, and nothing is written
+    /// into the broker's log unless the answer is no.
     ///
-    /// A broker looks at the user's rights before it looks at the message, and the message that is offered is one that
-    /// it must refuse: its expiration is no number, and its user is somebody else.
+    /// In a transaction a broker looks at the user's rights when a message comes, and passes it on at the commit only.
     public func mayPublish(to exchange: String) throws(AMQPError) -> Bool? {
-        let message = AMQPMessage(body: [], userID: "nobody-\(name)", isPersistent: false, expiration: "never")
+        let message = AMQPMessage(body: [], isPersistent: false)
         let offer = AMQPPublication(exchange: exchange, routingKey: "rights", message: message, isMandatory: false)
-        return try isRefusedFor { link throws(AMQPError) in
+        return try isAllowed(inTransaction: true) { link throws(AMQPError) in
+            try link.beginTransaction()
             try link.publish([offer], until: .now + options.callTimeout)
-            // The refusal comes before the answer to this.
-            try link.declareExchange("amq.direct", type: "direct", isPassive: true, arguments: [:])
+            try link.rollBackTransaction()
         }
     }
 
-    /// Whether this user may consume a queue; nil when there is none. Nothing is consumed: the subscription that is asked
-    /// for has a priority that is no number, which is looked at after the user's rights.
+    /// Whether this user may consume a queue; nil when there is none. Nothing is consumed.
+    ///
+    /// A broker looks at the user's rights when a message is asked for, of which an empty queue has none. From another
+    /// one a subscription is asked for that must be refused, because its priority is no number: that leaves a line in the
+    /// broker's log.
     public func mayConsume(from queue: String) throws(AMQPError) -> Bool? {
-        try isRefusedFor { link throws(AMQPError) in
-            try link.consume(from: queue, consumerTag: "rights", prefetch: 1, arguments: ["x-priority": "none"])
+        var isEmpty = true
+        do throws(AMQPError) {
+            isEmpty = try inspectQueue(queue)?.messageCount ?? 0 == 0
+        } catch {
+            // RabbitMQ 4.3 lets nobody look who has no right at all.
+            guard error.kind == .channelClosed, error.code == 403 else { throw error }
+        }
+        guard isEmpty else {
+            return try isAllowed { link throws(AMQPError) in
+                try link.consume(from: queue, consumerTag: "rights", prefetch: 1, arguments: ["x-priority": "none"])
+                // It was not refused: what it began must not go on.
+                link.close()
+                throw AMQPError(.connectionLost, "the broker took what it should have refused")
+            }
+        }
+        return try isAllowed { link throws(AMQPError) in
+            // What has come in the meantime goes back to its place.
+            guard case .got(let deliveryTag, _, _) = try link.get(from: queue) else { return }
+            let back = Settlement(verdict: .nack(requeue: true), deliveryTag: deliveryTag, generation: generation)
+            try link.settle([back], until: .now + options.callTimeout)
         }
     }
 
-    /// What a broker minds in a request that it cannot but refuse: itself (true), or who asks (false).
-    private func isRefusedFor(_ body: (BrokerLink) throws(AMQPError) -> Void) throws(AMQPError) -> Bool? {
+    private func isAllowed(
+        inTransaction: Bool = false,
+        _ body: (BrokerLink) throws(AMQPError) -> Void
+    ) throws(AMQPError) -> Bool? {
         do throws(AMQPError) {
-            try call(body)
+            try call(inTransaction: inTransaction, body)
+            return true
         } catch {
             switch (error.kind, error.code) {
+            // Not for its sender, but for what it asks.
             case (.channelClosed, 406): return true
             case (.channelClosed, 403): return false
             case (.channelClosed, 404): return nil
             default: throw error
             }
         }
-        // It was not refused: whatever it began must not go on.
-        if let link { link.close() }
-        link = nil
-        throw AMQPError(.channelClosed, "the broker took what it should have refused")
     }
 
     // MARK: The link
@@ -180,9 +203,15 @@ public actor AMQPConnection: ThreadResident {
         return link
     }
 
-    private func call<R>(_ body: (BrokerLink) throws(AMQPError) -> R) throws(AMQPError) -> R {
+    private func call<R>(
+        inTransaction: Bool = false,
+        _ body: (BrokerLink) throws(AMQPError) -> R
+    ) throws(AMQPError) -> R {
         flush()
+        // A channel cannot leave its transactions again.
+        if isTransacting, !inTransaction { drop() }
         let link = try opened()
+        isTransacting = inTransaction
         do throws(AMQPError) {
             return try body(link)
         } catch {
@@ -198,6 +227,11 @@ public actor AMQPConnection: ThreadResident {
             if error.kind == .channelClosed, error.code == 404 { return nil }
             throw error
         }
+    }
+
+    private func drop() {
+        link?.close()
+        link = nil
     }
 
     private func drop(_ link: BrokerLink, after error: AMQPError) {

@@ -134,6 +134,14 @@ extension BrokerLink {
         try request(AMQP_CONFIRM_SELECT_METHOD, amqp_confirm_select_t(), reply: AMQP_CONFIRM_SELECT_OK_METHOD)
     }
 
+    func beginTransaction() throws(AMQPError) {
+        try request(AMQP_TX_SELECT_METHOD, amqp_tx_select_t(), reply: AMQP_TX_SELECT_OK_METHOD)
+    }
+
+    func rollBackTransaction() throws(AMQPError) {
+        try request(AMQP_TX_ROLLBACK_METHOD, amqp_tx_rollback_t(), reply: AMQP_TX_ROLLBACK_OK_METHOD)
+    }
+
     /// Writes validated publications. Success means the kernel has the bytes, no more.
     func publish(_ publications: [AMQPPublication], until deadline: ContinuousClock.Instant) throws(AMQPError) {
         try burst(publications, until: deadline) { publication in

@@ -77,17 +77,16 @@ extension Check {
     @Sendable private static func permissions(_ settings: Settings) async throws(CommandFailure) -> [Diagnosis] {
         let topology = try await settings.topology()
         let role = topology.role(of: try await settings.endpoint().user) ?? .worker
-        let refused = try await settings.asked { (connection) throws(AMQPError) in
-            var refused: [String] = []
-            for exchange in topology.written(by: role) {
-                guard try await connection.mayPublish(to: exchange) == false else { continue }
-                refused.append("write \(exchange.isEmpty ? "amq.default" : exchange)")
+        let found = try await settings.asked { (connection) throws(AMQPError) in
+            do throws(AMQPError) {
+                return try await refusals(of: role, in: topology, connection)
+            } catch {
+                guard error.kind == .timedOut else { throw error }
+                return nil
             }
-            for queue in topology.read(by: role) {
-                guard try await connection.mayConsume(from: queue) == false else { continue }
-                refused.append("read \(queue)")
-            }
-            return refused
+        }
+        guard let refused = found else {
+            return [Diagnosis("permissions", .note, "not looked at: the broker does not answer whoever publishes")]
         }
         guard !refused.isEmpty else {
             return [Diagnosis("permissions", .good, "this user may do all that is \(role.article)'s work")]
@@ -100,6 +99,23 @@ extension Check {
                 advice: "give it the rights of \(role.article), see docs/operations.md"
             )
         ]
+    }
+
+    private static func refusals(
+        of role: BrokerRole,
+        in topology: Topology,
+        _ connection: AMQPConnection
+    ) async throws(AMQPError) -> [String]? {
+        var refused: [String] = []
+        for exchange in topology.written(by: role) {
+            guard try await connection.mayPublish(to: exchange) == false else { continue }
+            refused.append("write \(exchange.isEmpty ? "amq.default" : exchange)")
+        }
+        for queue in topology.read(by: role) {
+            guard try await connection.mayConsume(from: queue) == false else { continue }
+            refused.append("read \(queue)")
+        }
+        return refused
     }
 
     /// A broker that blocks publishers says so to whoever publishes. What is sent goes nowhere: no queue has that name.
