@@ -15,6 +15,9 @@ public struct AMQPError: Error, Sendable, Hashable, CustomStringConvertible {
         case unroutable
         /// The broker answered basic.nack, for example because a queue is full (`x-overflow: reject-publish`).
         case rejectedByBroker
+        /// The connection ended each time this message was offered, at last while no other was on its way: the message is
+        /// the cause. ``AMQPError/code`` is that of the last end. It is not offered again by itself.
+        case endsConnection
         /// The broker closed the channel; ``AMQPError/code`` is its reply code (403, 404, 405, 406 …).
         case channelClosed
         /// A header table, an argument table or a short string does not fit in its frame. Nothing was sent.
@@ -42,7 +45,21 @@ public struct AMQPError: Error, Sendable, Hashable, CustomStringConvertible {
         case .connectionFailed, .connectionLost, .timedOut, .rejectedByBroker: true
         // 5xx are the broker's own troubles; 4xx tell that the request itself is wrong.
         case .channelClosed: code >= 500
-        case .invalidEndpoint, .authenticationFailed, .unroutable, .tableTooBig, .messageTooBig, .closed: false
+        case .invalidEndpoint, .authenticationFailed, .unroutable, .tableTooBig, .messageTooBig, .endsConnection,
+            .closed:
+            false
+        }
+    }
+
+    /// Whether the message itself is why it was not published, so that offering it again changes nothing.
+    public var isAboutMessage: Bool {
+        switch kind {
+        case .tableTooBig, .messageTooBig, .endsConnection: true
+        // 406: too large for this broker, another user's name, an expiration that is no number.
+        case .channelClosed: code == 406
+        case .invalidEndpoint, .connectionFailed, .authenticationFailed, .connectionLost, .timedOut, .unroutable,
+            .rejectedByBroker, .closed:
+            false
         }
     }
 

@@ -15,14 +15,11 @@ actor PublisherCore: ThreadResident {
 
     private var link: BrokerLink?
     private var ledger = ConfirmLedger<PendingPublish>()
-    private var waiting = FIFO<PendingPublish>()
+    private var waiting = PublishQueue()
     private var backoff: Backoff
     private var nextAttempt: ContinuousClock.Instant?
     private var lastError: AMQPError?
     private var isClosed = false
-    /// Messages which were unconfirmed when the broker closed the channel. One of them is at fault and the broker
-    /// does not say which, so they go one at a time until it is found.
-    private var suspects = 0
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
@@ -81,6 +78,9 @@ actor PublisherCore: ThreadResident {
                 interest.descriptor = link.descriptor
                 interest.wantsToWrite = !hasRoom
                 interest.deadline = link.hasBufferedInput ? .now : link.heartbeatInterest
+                if hasRoom, !isBlocked, ledger.isEmpty, let pauseEnd = waiting.firstPauseEnd {
+                    interest.wake(by: pauseEnd)
+                }
             }
         } catch {
             lost(error)
@@ -95,7 +95,10 @@ actor PublisherCore: ThreadResident {
             for pending in new { pending.finish(.failure(AMQPError(.closed, "the publisher was closed"))) }
             return
         }
-        waiting.append(contentsOf: new)
+        for pending in waiting.append(contentsOf: new) {
+            let text = "the connection ended at the last message for '\(pending.publication.routingKey)'"
+            pending.finish(.failure(AMQPError(.endsConnection, text)))
+        }
         if link == nil, nextAttempt == nil, !waiting.isEmpty { nextAttempt = .now }
     }
 
@@ -104,7 +107,7 @@ actor PublisherCore: ThreadResident {
         // The thread cannot look at deadlines while it connects (a name server may keep it for long), so the watchdog
         // does. New messages come in meanwhile, too.
         let link = try Watchdog.shared.guarding(
-            until: waiting.first?.deadline ?? .now + options.publishTimeout,
+            until: waiting.firstDeadline ?? .now + options.publishTimeout,
             alarm: { [inbox, waiting = waiting.contents, lastError, options] now in
                 let pending = waiting + inbox.contents
                 for pending in pending where pending.deadline <= now {
@@ -141,7 +144,6 @@ actor PublisherCore: ThreadResident {
         case .confirmed(let deliveryTag, let isMultiple, let isAccepted):
             backoff.reset()
             let settled = ledger.confirm(deliveryTag, isMultiple: isMultiple, isAccepted: isAccepted)
-            suspects = max(0, suspects - settled.count)
             for (pending, outcome) in settled { pending.finish(Self.result(outcome, pending.publication)) }
         case .returned(let code, let text, let message):
             ledger.returned(message, code: code, text: text)
@@ -174,7 +176,7 @@ actor PublisherCore: ThreadResident {
     /// Sends as much as the window and the socket take; false when the socket is full.
     private func send(over link: BrokerLink) throws(AMQPError) -> Bool {
         guard !isBlocked else { return true }
-        let window = suspects > 0 ? 1 : max(1, options.publishWindow)
+        let window = max(1, options.publishWindow)
         while !waiting.isEmpty, ledger.count < window {
             guard link.isWritable else { return false }
             // The read comes before the write on purpose, see BrokerLink.receive.
@@ -183,14 +185,16 @@ actor PublisherCore: ThreadResident {
             var burst: [AMQPPublication] = []
             var bytes = 0
             var deadline = ContinuousClock.now + options.publishTimeout
-            while bytes < 65_536, ledger.count < window, let pending = waiting.popFirst() {
+            while bytes < 65_536, let pending = waiting.next(onTheirWay: ledger.count, window: window, now: .now) {
                 guard !pending.isFinished, isSendable(pending, over: link) else { continue }
                 burst.append(pending.publication)
                 bytes += pending.publication.message.body.count + 256
                 deadline = min(deadline, pending.deadline)
                 ledger.sent(pending.publication, pending)
             }
-            if !burst.isEmpty { try link.publish(burst, until: deadline) }
+            // Nothing may be sent before a confirm has come, or a pause is over.
+            guard !burst.isEmpty else { return true }
+            try link.publish(burst, until: deadline)
         }
         return true
     }
@@ -205,21 +209,17 @@ actor PublisherCore: ThreadResident {
         }
     }
 
-    /// Fails what is past its deadline; returns the next deadline. All deadlines are the same time after their call,
-    /// so the oldest message has the earliest.
+    /// Fails what is past its deadline; returns the next deadline.
     private func expire() -> ContinuousClock.Instant? {
         let now = ContinuousClock.now
-        while let pending = waiting.first, pending.isFinished || pending.deadline <= now {
-            pending.finish(.failure(timeout()))
-            _ = waiting.popFirst()
-        }
+        for pending in waiting.expired(at: now) { pending.finish(.failure(timeout())) }
         // A timed-out message keeps its slot: its confirm may still come and numbers must match.
         let sent = ledger.expire { pending in
             guard pending.deadline <= now else { return false }
             pending.finish(.failure(timeout()))
             return true
         }
-        return [waiting.first?.deadline, sent?.deadline].compactMap { $0 }.min()
+        return [waiting.firstDeadline, sent?.deadline].compactMap { $0 }.min()
     }
 
     private func timeout() -> AMQPError {
@@ -241,27 +241,29 @@ actor PublisherCore: ThreadResident {
     private func lost(_ error: AMQPError) {
         logger.warning("AMQP publisher lost its connection", metadata: ["amqp.error": "\(error)"])
         lastError = error
-        // What a closed channel leaves is one bad message; all else is the connection's trouble.
         if error.kind == .channelClosed { link?.close() }
         let unconfirmed = ledger.reset().filter { !$0.isFinished }
-        var retried = unconfirmed
-        if error.kind == .channelClosed {
-            let exchanges = Set(unconfirmed.map(\.publication.exchange))
-            // 404 and 403 speak of the exchange, so all messages for the same one share the fault.
-            if unconfirmed.count == 1 || (exchanges.count == 1 && (error.code == 404 || error.code == 403)) {
-                for pending in unconfirmed { pending.finish(.failure(error)) }
-                retried = []
-            }
-            suspects = retried.count
-            backoff.reset()
-        }
-        waiting.prepend(contentsOf: retried)
+        let causes = waiting.ended(with: unconfirmed, error, now: .now)
+        for cause in causes { cause.finish(.failure(Self.verdict(error))) }
         // Waiting does not help against these.
         if error.kind == .authenticationFailed || error.kind == .invalidEndpoint {
             for pending in waiting.removeAll() { pending.finish(.failure(error)) }
         }
         disconnect()
-        nextAttempt = error.kind == .channelClosed ? .now : .now + backoff.next()
+        // A broker that says why it ended a channel or a connection is there; what it ended them for is found soon.
+        let isAnswered = error.kind == .channelClosed || error.kind == .connectionLost && error.code > 0
+        if isAnswered, !unconfirmed.isEmpty, error.code != AMQPError.connectionForced {
+            backoff.reset()
+            nextAttempt = .now
+        } else {
+            nextAttempt = .now + backoff.next()
+        }
+    }
+
+    /// What is said of a message that is held for the cause.
+    private static func verdict(_ error: AMQPError) -> AMQPError {
+        guard error.kind == .connectionLost else { return error }
+        return AMQPError(.endsConnection, code: error.code, "the connection ends at this message: \(error.text)")
     }
 
     private func disconnect() {

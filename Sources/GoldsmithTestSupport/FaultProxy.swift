@@ -20,6 +20,8 @@ public final class FaultProxy: Sendable {
         var nextID = 0
         /// Bytes still let through before the connection they run on is cut.
         var remaining: [Direction: Int] = [:]
+        /// Connections are cut before these bytes reach the server.
+        var markers: [[UInt8]] = []
         var cuts = 0
         var turn = 0
     }
@@ -45,12 +47,18 @@ public final class FaultProxy: Sendable {
 
     deinit { stop() }
 
-    /// How many connections a byte limit has cut so far.
+    /// How many connections a byte limit or a marker has cut so far.
     public var cuts: Int { state.withLock { $0.cuts } }
 
     /// Cuts the connection over which `bytes` more have gone in `direction`. Once.
     public func cut(after bytes: Int, _ direction: Direction) {
         state.withLock { $0.remaining[direction] = bytes }
+    }
+
+    /// From now on cuts every connection before `bytes` reach the server over it: a broker that ends the connection at a
+    /// chosen message, and says no word.
+    public func cutAlways(before bytes: [UInt8]) {
+        state.withLock { $0.markers.append(bytes) }
     }
 
     /// Cuts all connections now.
@@ -106,9 +114,16 @@ public final class FaultProxy: Sendable {
 
     private func pump(from source: CInt, to sink: CInt, _ direction: Direction, _ id: Int) {
         var buffer = [UInt8](repeating: 0, count: 65_536)
+        // What came last, for a marker that comes in two parts.
+        var tail: [UInt8] = []
         while true {
             let count = recv(source, &buffer, buffer.count, 0)
             guard count > 0 else { break }
+            if direction == .toServer {
+                let seen = tail + buffer[..<count]
+                guard !isMarked(seen) else { break }
+                tail = Array(seen.suffix(255))
+            }
             let (allowed, isCut) = allowance(count, direction)
             guard Sockets.sendAll(sink, buffer[..<allowed]), !isCut else { break }
         }
@@ -126,6 +141,14 @@ public final class FaultProxy: Sendable {
             close(pair.client)
             close(pair.server)
             state.pairs[id] = nil
+        }
+    }
+
+    private func isMarked(_ bytes: [UInt8]) -> Bool {
+        state.withLock { state in
+            let isMarked = state.markers.contains { bytes.firstRange(of: $0) != nil }
+            if isMarked { state.cuts += 1 }
+            return isMarked
         }
     }
 
