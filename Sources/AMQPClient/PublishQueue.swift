@@ -20,8 +20,8 @@ struct PublishQueue {
     private var accused: [Accused] = []
     /// Set while a suspect or an accused message is offered, until its confirm: nothing else is sent meanwhile.
     private var alone: Accused?
-    /// Addresses of direct reply-to at which the connection has ended. Whoever waited there waits no more, so nothing is
-    /// lost by not trying again, and whoever asks often costs the others a connection only once.
+    /// Addresses of direct reply-to at which the connection has ended. Nobody listens there, so not trying again loses
+    /// nothing, and a sender that asks often costs the others a connection only once.
     private var deadAddresses: Set<String> = []
 
     /// How many such addresses are kept; then it begins anew.

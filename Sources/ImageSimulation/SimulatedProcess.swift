@@ -185,16 +185,16 @@ private struct FaultyPublisher: MessagePublisher {
     let process: SimulatedProcess
     let world: World
 
-    func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage] {
-        var confirmed: [OutgoingMessage] = []
+    func publish(_ messages: [OutgoingMessage]) async -> PublishReport {
+        var report = PublishReport()
         for message in messages {
             await world.letOthers()
             await process.awake()
             world.note("\(process.name) publishes \(message.destination) \(message.id)")
             world.watch.published(message.id, by: process.name)
-            if await isConfirmed(message) { confirmed.append(message) }
+            if await isConfirmed(message) { report.confirmed.append(message) }
         }
-        return confirmed
+        return report
     }
 
     private func isConfirmed(_ message: OutgoingMessage) async -> Bool {
@@ -215,10 +215,10 @@ private struct FaultyPublisher: MessagePublisher {
             world.deliverLate(message)
             return true
         }
-        return await broker.publish([message]).count == 1
+        return await broker.publish([message]).confirmed.count == 1
     }
 
-    func park(_ message: IncomingMessage, reason: String) async -> Bool {
+    func park(_ message: IncomingMessage, reason: String) async -> ParkResult {
         await process.awake()
         return await world.broker.park(message, reason: reason)
     }

@@ -17,7 +17,8 @@ struct BrokerDelivery: IncomingDelivery {
             body: delivery.message.body,
             isRedelivered: delivery.redelivered,
             isWhole: delivery.isWhole,
-            reason: reason
+            reason: reason,
+            death: Death(headers: delivery.message.headers)
         )
         message.trace = trace
         return message
@@ -33,15 +34,37 @@ struct BrokerDelivery: IncomingDelivery {
     }
 
     private var reason: String? {
-        let headers = delivery.message.headers
-        if case .string(let text)? = headers[BrokerPublisher.reasonHeader] { return text }
-        // Workers refuse only what is too large to be published again.
-        return headers["x-first-death-reason"] == "rejected" ? "OUT_OF_RANGE: it is too large to be handled" : nil
+        guard case .string(let text)? = delivery.message.headers[BrokerPublisher.reasonHeader] else { return nil }
+        return text
     }
 
     func ack() { delivery.ack() }
     func giveBack() { delivery.nack(requeue: true) }
     func refuse() { delivery.nack(requeue: false) }
+}
+
+extension Death {
+    /// The newest death that a broker's headers tell of. `nil` without one.
+    init?(headers: AMQPTable) {
+        func told(_ reason: String, _ queue: String, of table: AMQPTable) -> Death? {
+            guard case .string(let word)? = table[reason], case .string(let name)? = table[queue] else { return nil }
+            return Death(Reason(word), in: name)
+        }
+        var entries: [Death] = []
+        if case .array(let values)? = headers["x-death"] {
+            entries = values.compactMap { value in
+                guard case .table(let table) = value else { return nil }
+                return told("reason", "queue", of: table)
+            }
+        }
+        let newest = Death.newest(
+            of: entries,
+            last: told("x-last-death-reason", "x-last-death-queue", of: headers),
+            first: told("x-first-death-reason", "x-first-death-queue", of: headers)
+        )
+        guard let newest else { return nil }
+        self = newest
+    }
 }
 
 /// Publishes with confirms. A message that the broker does not take stays with its sender.
@@ -71,13 +94,15 @@ public struct BrokerPublisher: MessagePublisher {
         self.logger = logger
     }
 
-    public func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage] {
+    public func publish(_ messages: [OutgoingMessage]) async -> PublishReport {
         let seconds = time.now().microseconds / 1_000_000
         let results = await publisher.publish(messages.map { publication($0, timestamp: seconds) })
-        var confirmed: [OutgoingMessage] = []
+        var report = PublishReport()
         for (message, result) in zip(messages, results) {
             switch result {
-            case .success: confirmed.append(message)
+            case .success: report.confirmed.append(message)
+            case .failure(let error) where error.isAboutMessage:
+                report.refused.append(.init(message, reason: Self.reason(error)))
             case .failure(let error):
                 logger.warning(
                     "message not confirmed",
@@ -89,10 +114,16 @@ public struct BrokerPublisher: MessagePublisher {
                 )
             }
         }
-        return confirmed
+        return report
     }
 
-    public func park(_ message: IncomingMessage, reason: String) async -> Bool {
+    /// As a letter tells it.
+    private static func reason(_ error: AMQPError) -> String {
+        let word = error.kind == .endsConnection ? Letter.Cause.endsConnection : ErrorCode.outOfRange.rawValue
+        return "\(word): \(error.text)"
+    }
+
+    public func park(_ message: IncomingMessage, reason: String) async -> ParkResult {
         await pass(
             message,
             to: topology.exchange(for: .parking),
@@ -105,7 +136,7 @@ public struct BrokerPublisher: MessagePublisher {
         var headers = Self.headers(attempt: nil, reason: message.reason, message.trace)
         headers[Self.letterHeader] = .string(letter.text)
         // By way of the default exchange, to the queue of that name.
-        return await pass(message, to: "", topology.oversized, headers) ? topology.oversized : nil
+        return await pass(message, to: "", topology.oversized, headers) == .parked ? topology.oversized : nil
     }
 
     /// Publishes a message again, byte for byte.
@@ -114,7 +145,7 @@ public struct BrokerPublisher: MessagePublisher {
         to exchange: String,
         _ routingKey: String,
         _ headers: AMQPTable
-    ) async -> Bool {
+    ) async -> ParkResult {
         let copy = AMQPMessage(
             body: message.body,
             contentType: message.contentType,
@@ -126,13 +157,13 @@ public struct BrokerPublisher: MessagePublisher {
         let publication = AMQPPublication(exchange: exchange, routingKey: routingKey, message: copy)
         do {
             try await publisher.publish(publication)
-            return true
+            return .parked
         } catch {
             logger.warning(
                 "message not put away",
                 metadata: ["exchange": "\(exchange)", "routing.key": "\(routingKey)", "error": "\(error)"]
             )
-            return false
+            return error.isAboutMessage ? .never : .notNow
         }
     }
 

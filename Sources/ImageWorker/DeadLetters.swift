@@ -4,8 +4,9 @@ import Tracing
 
 /// Makes an image Error when one of its jobs cannot be done, and starts the clean-up.
 ///
-/// Two kinds of message arrive here by the same road: jobs that are out of attempts, with their failure, and jobs that
-/// the broker gave up on because they were handed out too often, which mostly means that they kill their worker.
+/// Two kinds of message arrive here by the same road: jobs that are out of attempts, with their failure, and jobs that the
+/// broker gave up on. One that was handed out too often mostly kills its worker; one that only lay in its queue for too
+/// long is queued anew.
 struct DeadLetters {
     let context: WorkerContext
 
@@ -13,14 +14,19 @@ struct DeadLetters {
         guard let message = JobMessage(parsing: delivery.message.body) else {
             return await context.park(delivery, reason: "a dead letter that is not a job message")
         }
-        let failure =
-            message.failure
-            ?? StepFailure(
-                .permanent,
-                .internal,
-                "\(message.job) was handed to workers too often without an answer; it may have ended them",
-                advice: "look into the workers' logs for this image"
+        let death = delivery.message.death
+        if message.failure == nil, let death, death.isUnserved {
+            context.logger.error(
+                "a job left its queue before a worker took it, queued anew",
+                metadata: [
+                    "image.id": "\(message.imageId)", "job": "\(message.job)", "reason": "\(death.sentence)",
+                    "advice": "no policy of the broker may set a time to live or a length on this queue",
+                ]
             )
+            do { try await context.putOff(message, after: .seconds30, delivery) } catch { delivery.giveBack() }
+            return
+        }
+        let failure = message.failure ?? Self.failure(of: message.job, death)
         let span = context.beginSpan(message.job, of: message.imageId, under: delivery.message.trace)
         defer { span.end() }
         span.operationName = "dead-letters"
@@ -49,5 +55,23 @@ struct DeadLetters {
             context.logger.error("dead letter given back", metadata: ["error": "\(error)"])
             delivery.giveBack()
         }
+    }
+
+    /// Of a job that the broker sent here by itself.
+    private static func failure(of job: Job, _ death: Death?) -> StepFailure {
+        guard death?.reason == .deliveryLimit else {
+            return StepFailure(
+                .permanent,
+                .internal,
+                "\(job) became a dead letter: \(death?.sentence ?? "the broker put it here, and does not say why")",
+                advice: "look at the broker's policies for its queue, and at who else consumes it"
+            )
+        }
+        return StepFailure(
+            .permanent,
+            .internal,
+            "\(job) was handed to workers too often without an answer; it may have ended them",
+            advice: "look into the workers' logs for this image"
+        )
     }
 }

@@ -10,7 +10,7 @@ extension Intake {
     /// The store repeats the first answer to a request that was answered before, whatever is decided here.
     /// - Returns: `nil` when this worker stops before there is an answer.
     func answer(_ request: Request, for message: IncomingMessage) async throws(StoreError) -> Settlement? {
-        let reply = message.replyAddress
+        let reply = message.replyAddress(by: context.options.replies)
         var circumstances = context.circumstances(actor: Self.actor(request, message))
         circumstances.trace = message.trace
         switch request {
@@ -48,6 +48,19 @@ extension Intake {
         case .launch(let body): return try await launch(body, reply, circumstances)
         case .describe(let body): return try await describe(body, reply, circumstances)
         }
+    }
+
+    /// The answer to a request that nobody has looked at in time. One that was answered before is answered the same.
+    func answer(_ request: Request, lapsed: Death, for message: IncomingMessage) async throws(StoreError) -> Settlement
+    {
+        let reply = message.replyAddress(by: context.options.replies)
+        var circumstances = context.circumstances(actor: Self.actor(request, message))
+        circumstances.trace = message.trace
+        let answer = Answer.rejected(Rejection(.unavailable, "the request was not looked at: \(lapsed.sentence)"))
+        guard case .describe(let body) = request else {
+            return try await record(answer, to: request, reply, circumstances)
+        }
+        return unkept(answer, to: body, reply, circumstances)
     }
 
     /// Who asked, for the image's history: the broker's user where the broker vouches for one.
@@ -159,8 +172,19 @@ extension Intake {
             answer.images = images.map { ImageView($0, for: body.owner) }
             if images.count == body.query.limit { answer.nextPage = images.last.map { .images(ImagePage(after: $0)) } }
         }
+        return unkept(answer, to: body, reply, circumstances)
+    }
+
+    private func unkept(
+        _ answer: Answer,
+        to body: DescribeRequest,
+        _ reply: ReplyAddress?,
+        _ circumstances: Circumstances
+    ) -> Settlement {
         let message = reply.map { answer.outgoing(to: $0, for: body.identity, under: circumstances.trace) }
-        return Settlement(answer: answer, outgoing: message.map { [$0] } ?? [])
+        var settlement = Settlement(answer: answer, outgoing: message.map { [$0] } ?? [])
+        settlement.isKept = false
+        return settlement
     }
 
     private func historyPage(of image: Image, for body: DescribeRequest) async throws(StoreError) -> HistoryPage {

@@ -6,6 +6,8 @@ import Tracing
 /// the same.
 struct Intake {
     let context: WorkerContext
+    /// Set for a request that left its queue before a worker took it: then it is refused, and nothing is begun.
+    var lapse: Death?
 
     func handle(_ delivery: any IncomingDelivery) async {
         guard let operation = Operation(rawValue: delivery.message.routingKey) else {
@@ -22,7 +24,7 @@ struct Intake {
         guard !message.holdsZero else {
             return await context.park(delivery, reason: "reply_to or correlation_id holds a zero character")
         }
-        do {
+        do throws(UnusableRequest) {
             let request = try Request.parse(
                 operation,
                 contentType: message.contentType,
@@ -34,6 +36,14 @@ struct Intake {
                 return await deny(refusal, operation, request.identity, delivery, span)
             }
             span.attributes["goldsmith.owner"] = owner.text
+            if let refusal = context.options.replies.refusal(of: message.replyTo) {
+                throw UnusableRequest(rejection: refusal, identity: request.identity)
+            }
+            if let lapse {
+                return await settle(delivery, operation, span) { () async throws(StoreError) in
+                    try await answer(request, lapsed: lapse, for: message)
+                }
+            }
             await settle(delivery, operation, span) { () async throws(StoreError) in
                 try await answer(request, for: message)
             }
@@ -68,9 +78,8 @@ struct Intake {
         } catch {
             return delivery.giveBack()
         }
-        if let address = message.replyAddress {
-            let reply = Answer.rejected(refusal).outgoing(to: address, for: identity, under: message.trace)
-            _ = await context.publisher.publish([reply])
+        if let address = message.replyAddress(by: context.options.replies) {
+            await context.answer(Answer.rejected(refusal).outgoing(to: address, for: identity, under: message.trace))
         }
         delivery.ack()
     }
@@ -87,9 +96,9 @@ struct Intake {
             span.fail(unusable.rejection.code, unusable.rejection.message)
             // Nobody can be told apart to record an answer for. Whoever waits for a reply gets one; a human gets the
             // message.
-            if let address = message.replyAddress {
-                let reply = Answer.rejected(unusable.rejection).outgoing(to: address, for: nil, under: message.trace)
-                _ = await context.publisher.publish([reply])
+            if let address = message.replyAddress(by: context.options.replies) {
+                let answer = Answer.rejected(unusable.rejection)
+                await context.answer(answer.outgoing(to: address, for: nil, under: message.trace))
             }
             return await context.park(
                 delivery,
@@ -107,7 +116,7 @@ struct Intake {
                 identity,
                 fingerprint: "unusable " + String(decoding: message.body.prefix(4096), as: UTF8.self),
                 unusable.rejection,
-                reply: message.replyAddress,
+                reply: message.replyAddress(by: context.options.replies),
                 in: circumstances
             )
         }
@@ -130,7 +139,11 @@ struct Intake {
             metadata["trace.id"] = delivery.message.trace?.traceID
             metadata["operation"] = operation.rawValue
             context.logger.info("request answered", metadata: metadata.mapValues { "\($0)" })
-            await context.send(settlement.outgoing)
+            if settlement.isKept {
+                await context.send(settlement.outgoing)
+            } else {
+                for reply in settlement.outgoing { await context.answer(reply) }
+            }
             delivery.ack()
         } catch {
             context.logger.error("request not answered, given back", metadata: ["error": "\(error)"])

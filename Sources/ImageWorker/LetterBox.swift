@@ -13,6 +13,12 @@ struct LetterBox {
 
     func handle(_ delivery: any IncomingDelivery) async {
         let message = delivery.message
+        // No worker has looked at it, so no human need: its sender gets an answer.
+        if kind == .parked, message.isWhole, message.reason == nil, let death = message.death, death.isUnserved,
+            Operation(rawValue: message.routingKey) != nil
+        {
+            return await Intake(context: context, lapse: death).handle(delivery)
+        }
         let whole = KeptMessage(message)
         let id = whole.letterID(kind)
         let isTooLarge = whole.body.count > KeptMessage.bodyLimit
@@ -29,6 +35,7 @@ struct LetterBox {
             kind,
             of: kept,
             reason: message.reason,
+            death: message.death,
             whereabouts: whereabouts,
             at: context.time.now()
         )
@@ -65,9 +72,21 @@ extension KeptMessage {
         )
     }
 
+    init(_ message: OutgoingMessage) {
+        self.init(
+            routingKey: message.routingKey,
+            contentType: message.contentType.isEmpty ? nil : message.contentType,
+            messageID: message.id,
+            correlationID: message.correlationID,
+            replyTo: message.replyTo,
+            trace: message.trace,
+            body: Array(message.body.utf8)
+        )
+    }
+
     /// The same message is the same letter: a second copy, or one that comes back from a replay. So is the same job,
     /// whatever it failed with this time.
-    fileprivate func letterID(_ kind: Letter.Kind) -> LetterID {
+    func letterID(_ kind: Letter.Kind) -> LetterID {
         let parts: [[UInt8]?]
         if let job = JobMessage(parsing: body) {
             parts = [Array(job.imageId.text.utf8), Array(job.job.description.utf8)]

@@ -16,6 +16,8 @@ public struct IncomingMessage: Sendable, Equatable {
     public var isWhole: Bool
     /// Why it was put away, from our own header.
     public var reason: String?
+    /// How it became a dead letter, from the broker's headers. Absent: it was published here.
+    public var death: Death?
     /// Where in a trace it was sent, if its headers say so in order.
     public var trace: TraceContext?
 
@@ -29,7 +31,8 @@ public struct IncomingMessage: Sendable, Equatable {
         body: [UInt8],
         isRedelivered: Bool = false,
         isWhole: Bool = true,
-        reason: String? = nil
+        reason: String? = nil,
+        death: Death? = nil
     ) {
         self.routingKey = routingKey
         self.contentType = contentType
@@ -41,13 +44,16 @@ public struct IncomingMessage: Sendable, Equatable {
         self.isRedelivered = isRedelivered
         self.isWhole = isWhole
         self.reason = reason
+        self.death = death
     }
 
     /// Whether what is written into the store with the answer holds U+0000, where a database's texts end.
     var holdsZero: Bool { [replyTo, correlationID].contains { $0?.utf8.contains(0) == true } }
 
-    var replyAddress: ReplyAddress? {
-        replyTo.map { ReplyAddress(queue: $0, correlationID: correlationID) }
+    /// Where its answer goes; `nil` when none is asked for, or none can be sent there.
+    func replyAddress(by rule: ReplyRule) -> ReplyAddress? {
+        guard let replyTo, !replyTo.isEmpty, rule.refusal(of: replyTo) == nil else { return nil }
+        return ReplyAddress(queue: replyTo, correlationID: correlationID)
     }
 }
 
@@ -79,14 +85,45 @@ struct TracedDelivery: IncomingDelivery {
     func refuse() { original.refuse() }
 }
 
+/// What became of messages that were offered to the broker. What is in neither list may be offered again.
+public struct PublishReport: Sendable, Equatable {
+    /// A message that the broker takes from nobody, however often it is offered.
+    public struct Refused: Sendable, Equatable {
+        public var message: OutgoingMessage
+        /// `CODE: sentence`, as letters are told why they are there.
+        public var reason: String
+
+        public init(_ message: OutgoingMessage, reason: String) {
+            self.message = message
+            self.reason = reason
+        }
+    }
+
+    public var confirmed: [OutgoingMessage] = []
+    public var refused: [Refused] = []
+
+    public init(confirmed: [OutgoingMessage] = [], refused: [Refused] = []) {
+        self.confirmed = confirmed
+        self.refused = refused
+    }
+}
+
+/// What became of a message that was to be put away for a human.
+public enum ParkResult: Sendable, Equatable {
+    /// The broker has it.
+    case parked
+    /// It may have it another time.
+    case notNow
+    /// It takes this message from nobody.
+    case never
+}
+
 /// Sends messages and waits until the broker has them.
 public protocol MessagePublisher: Sendable {
-    /// - Returns: those that were confirmed.
-    func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage]
+    func publish(_ messages: [OutgoingMessage]) async -> PublishReport
 
     /// Puts a message away for a human, as it came, byte for byte.
-    /// - Returns: whether the broker has it.
-    func park(_ message: IncomingMessage, reason: String) async -> Bool
+    func park(_ message: IncomingMessage, reason: String) async -> ParkResult
 
     /// Moves a message to the queue for what is too large for the store, as it came, marked with its letter.
     /// - Returns: the queue's name once the broker has it, else `nil`.

@@ -29,6 +29,8 @@ public struct Worker: Service {
         watch: WorkerWatch = WorkerWatch(),
         tracer: any Tracer = NoOpTracer()
     ) {
+        var options = options
+        options.replies = ReplyRule(prefix: topology.prefix)
         let name = "goldsmith worker \(options.id)"
         // Two connections: under a memory alarm the broker stops reading from one that publishes, and acknowledgements
         // on it would not be read either.

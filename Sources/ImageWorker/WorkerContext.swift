@@ -62,31 +62,61 @@ struct WorkerContext: Sendable {
         delivery.ack()
     }
 
-    /// - Returns: those that were confirmed.
-    private func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage] {
+    private func publish(_ messages: [OutgoingMessage]) async -> PublishReport {
         let began = time.now()
-        let confirmed = await publisher.publish(messages)
-        watch.published(confirmed.count, of: messages.count, in: time.now() - began)
-        return confirmed
-    }
-
-    /// Sends messages that lie in the outbox. What is not confirmed stays there for the sweeper, so this cannot fail.
-    func send(_ messages: [OutgoingMessage]) async {
-        guard !messages.isEmpty else { return }
-        let confirmed = await publish(messages)
-        if confirmed.count < messages.count {
-            logger.warning(
-                "messages stay in the outbox until the broker takes them",
-                metadata: ["count": "\(messages.count - confirmed.count)"]
+        let report = await publisher.publish(messages)
+        watch.published(report, of: messages.count, in: time.now() - began)
+        for refused in report.refused {
+            logger.error(
+                "message set aside: the broker takes it from nobody",
+                metadata: [
+                    "message.id": "\(PlainText.word(refused.message.id))", "reason": "\(refused.reason)",
+                    "routing.key": "\(PlainText.word(refused.message.routingKey))",
+                ]
             )
         }
+        return report
+    }
+
+    /// Sends messages that lie in the outbox. What is not confirmed stays there for the sweeper, and what never can be
+    /// becomes a letter, so this cannot fail.
+    func send(_ messages: [OutgoingMessage]) async {
+        guard !messages.isEmpty else { return }
+        let report = await publish(messages)
         do {
-            try await store.markSent(confirmed)
-            try await store.markUnsent(messages.filter { !confirmed.contains($0) }, at: time.now())
+            for refused in report.refused { try await keep(refused) }
+            // Only a message that is written down elsewhere leaves the outbox unsent.
+            let settled = report.confirmed + report.refused.map(\.message)
+            let left = messages.filter { !settled.contains($0) }
+            if !left.isEmpty {
+                logger.warning(
+                    "messages stay in the outbox until the broker takes them",
+                    metadata: ["count": "\(left.count)"]
+                )
+            }
+            try await store.markSent(settled)
+            try await store.markUnsent(left, at: time.now())
         } catch {
             // They will be sent once more; every consumer knows duplicates.
             logger.warning("sent messages could not be marked", metadata: ["error": "\(error)"])
         }
+    }
+
+    /// Sends an answer that is kept nowhere: a sender that does not get it asks again.
+    func answer(_ reply: OutgoingMessage) async {
+        let report = await publish([reply])
+        guard report == PublishReport() else { return }
+        logger.warning(
+            "answer not sent, and not kept",
+            metadata: ["routing.key": "\(PlainText.word(reply.routingKey))"]
+        )
+    }
+
+    private func keep(_ refused: PublishReport.Refused) async throws(StoreError) {
+        let kept = KeptMessage(refused.message)
+        let id = kept.letterID(.parked)
+        let letter = Letter(id, .parked, of: kept, reason: refused.reason, at: time.now())
+        try await store.keep(letter, kept, at: letter.lastAt)
     }
 
     /// Puts away a message only a human can judge, with the reason, then settles it. It is never dropped.
@@ -94,9 +124,27 @@ struct WorkerContext: Sendable {
         let message = delivery.message
         watch.parked()
         logger.error("message parked", metadata: ["reason": "\(reason)", "routing.key": "\(message.routingKey)"])
-        let isParked = await insist { await publisher.park(message, reason: reason) ? true : nil }
-        guard isParked != nil else { return delivery.giveBack() }
-        delivery.ack()
+        let result = await insist {
+            let result = await publisher.park(message, reason: reason)
+            return result == .notNow ? nil : result
+        }
+        switch result {
+        case .parked: delivery.ack()
+        case .notNow, nil: delivery.giveBack()
+        case .never:
+            // Without the way through the broker, it is written down here and now.
+            let whole = KeptMessage(message)
+            let kept = whole.body.count > KeptMessage.bodyLimit ? whole.withoutBody : whole
+            let letter = Letter(whole.letterID(.parked), .parked, of: kept, reason: reason, at: time.now())
+            do {
+                try await persist { () async throws(StoreError) in
+                    try await store.keep(letter, kept, at: letter.lastAt)
+                }
+                delivery.ack()
+            } catch {
+                delivery.giveBack()
+            }
+        }
     }
 
     /// Moves a message that is larger than any of ours to the queue for such.

@@ -63,6 +63,8 @@ public struct WorkerOptions: Sendable {
     public var limits = RequestLimits()
     /// Who may ask for whom. Default: everybody for every owner.
     public var authority = Authority.everybody
+    /// Where answers are sent. Default: for the default prefix; `Worker` puts its topology's in.
+    public var replies = ReplyRule(prefix: Topology.standardPrefix)
     /// How long answers and deleted images' histories are kept. Default a year: a request that is repeated later than
     /// that is a new one.
     public var retention: Duration = .seconds(365 * 24 * 3600)

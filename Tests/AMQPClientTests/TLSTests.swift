@@ -126,7 +126,7 @@ struct TLSTests {
         await node.stop()
     }
 
-    @Test("what is wrong with the broker's certificate is told, each fault by its name")
+    @Test("each fault of the broker's certificate is named")
     func faults() async throws {
         let folder = FilePath("/tmp/goldsmith-tls-faults-\(getpid())")
         let strangers = folder.appending("strangers")

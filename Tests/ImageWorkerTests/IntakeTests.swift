@@ -214,4 +214,31 @@ struct IntakeTests {
         try await rig.run(rig.worker("w2"))
         try await rig.expectAvailable()
     }
+
+    @Test(
+        "a reply_to that no answer can go to is refused by its name and told as an event, and nothing is sent there",
+        arguments: ["goldsmith.parked", "amq.direct", "amq.rabbitmq.reply-to.x", "amq.rabbitmq.reply-to"]
+    )
+    func replyTo(name: String) async throws {
+        let rig = try await Rig()
+        rig.request(replyTo: name)
+        rig.request(.describe, id: "r2", replyTo: name)
+        send(rig, "not JSON", replyTo: name)
+        try await rig.run(rig.worker())
+        #expect(rig.broker.replies.isEmpty)
+        #expect(try await rig.store.images(ImageQuery()).isEmpty)
+        let events = rig.broker.events.map(\.body)
+        #expect(events.count == 2 && events.allSatisfy { $0.contains(#""field":"reply_to""#) }, "\(events)")
+        #expect(rig.broker.parked.map(\.message.replyTo) == [name], "as it came")
+    }
+
+    @Test("an empty reply_to asks for no answer, and a broker's own name for a queue is an address")
+    func namedByBroker() async throws {
+        let rig = try await Rig()
+        rig.request(replyTo: "")
+        rig.request(id: "r2", ["instanceId": .string("i-none")], replyTo: "amq.gen-Vj8tXjdQpTHmXq1TzoQ3Nw")
+        try await rig.run(rig.worker())
+        #expect(rig.broker.replies.map(\.routingKey) == ["amq.gen-Vj8tXjdQpTHmXq1TzoQ3Nw"])
+        #expect(try await rig.image().status == .available)
+    }
 }

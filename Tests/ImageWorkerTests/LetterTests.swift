@@ -23,7 +23,9 @@ struct LetterTests {
         let rig = try await Rig()
         rig.broker.send(stray(#"{"owner": "acct-7"}"#, reason: "INVALID_ARGUMENT: requestId is missing"), to: .parked)
         rig.broker.send(stray("?"), to: .unrouted)
-        rig.broker.send(stray("!", reason: nil), to: .parked)
+        var limited = stray("!", reason: nil)
+        limited.death = Death(.deliveryLimit, in: "goldsmith.intake")
+        rig.broker.send(limited, to: .parked)
         for lane in [Lane.parked, .unrouted, .parked] { await rig.worker().work(lane) }
         let letters = try await letters(rig)
         let causes = Set(letters.map(\.cause))

@@ -3,6 +3,11 @@ public struct UnusableRequest: Error, Equatable, Sendable {
     public var rejection: Rejection
     /// `nil` when owner or request id could not be read: then nobody can be answered for it, and a human must look.
     public var identity: RequestIdentity?
+
+    public init(rejection: Rejection, identity: RequestIdentity? = nil) {
+        self.rejection = rejection
+        self.identity = identity
+    }
 }
 
 extension Request {

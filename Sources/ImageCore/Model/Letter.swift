@@ -54,6 +54,16 @@ public struct Letter: Codable, Equatable, Sendable {
     public enum Cause {
         /// Handed to workers too often without an answer.
         public static let deliveryLimit = "DELIVERY_LIMIT"
+        /// Its time to live was over before a worker took it.
+        public static let expired = "EXPIRED"
+        /// The broker dropped it from a queue that was too long.
+        public static let tooMany = "QUEUE_TOO_LONG"
+        /// A consumer refused it.
+        public static let refused = "REFUSED"
+        /// The broker put it here, and says no reason, or one that is not known.
+        public static let unknown = "UNKNOWN"
+        /// The connection to the broker ends whenever it is published.
+        public static let endsConnection = "ENDS_CONNECTION"
         public static let unrouted = "UNROUTED"
         /// Not a message of ours, or of another store's images.
         public static let foreign = "NOT_OURS"
@@ -88,12 +98,14 @@ extension Letter {
     /// The letter of a message that was parked or that no queue took.
     /// - Parameters:
     ///   - reason: what was said when it was put away; `nil` when the broker did it by itself.
+    ///   - death: what the broker says of it then, if anything.
     ///   - whereabouts: for a message whose body is too large to be kept: what has become of it, in a sentence.
     public init(
         _ id: LetterID,
         _ kind: Kind,
         of message: KeptMessage,
         reason: String?,
+        death: Death? = nil,
         whereabouts: String? = nil,
         at now: Timestamp
     ) {
@@ -103,12 +115,10 @@ extension Letter {
             case (.unrouted, _):
                 (Cause.unrouted, "no queue takes the routing key '\(PlainText.word(message.routingKey))'")
             case (_, let reason?): Self.told(reason)
-            case (_, nil):
-                (Cause.deliveryLimit, "it was handed to workers too often without an answer; it may have ended them")
+            case (_, nil): Self.told(death)
             }
         if let whereabouts {
-            // The broker itself puts such a message away on other roads, too: without a word from us nothing is known.
-            let isKnown = kind == .unrouted || reason != nil
+            let isKnown = kind == .unrouted || reason != nil || death != nil
             told = (Cause.tooLarge, isKnown ? "\(whereabouts); \(told.reason)" : whereabouts)
         }
         self.init(
@@ -135,13 +145,28 @@ extension Letter {
         return Owner(text)
     }
 
+    private static func told(_ death: Death?) -> (cause: String, reason: String) {
+        guard let death else { return (Cause.unknown, "the broker put it here, and does not say why") }
+        let cause =
+            switch death.reason {
+            case .expired: Cause.expired
+            case .maxLength: Cause.tooMany
+            case .rejected: Cause.refused
+            case .deliveryLimit: Cause.deliveryLimit
+            case .other: Cause.unknown
+            }
+        return (cause, death.sentence)
+    }
+
     /// A reason is `CODE: message`, or a sentence of a handler to which the message means nothing.
     private static func told(_ reason: String) -> (cause: String, reason: String) {
         let parts = reason.split(separator: ":", maxSplits: 1)
-        guard parts.count == 2, let code = ErrorCode(rawValue: String(parts[0])) else {
+        guard parts.count == 2 else { return (Cause.foreign, PlainText.sentence(reason)) }
+        let word = String(parts[0])
+        guard word == Cause.endsConnection || ErrorCode(rawValue: word) != nil else {
             return (Cause.foreign, PlainText.sentence(reason))
         }
-        return (code.rawValue, PlainText.sentence(String(parts[1])))
+        return (word, PlainText.sentence(String(parts[1])))
     }
 
     /// The request by which a dead letter's image is tried again. The same for the same replay, so that it is made once,

@@ -221,6 +221,8 @@ extension Rejection {
 public struct Settlement: Equatable, Sendable {
     public var answer: Answer
     public var outgoing: [OutgoingMessage]
+    /// Whether `outgoing` lies in the outbox. Default true.
+    public var isKept = true
 
     public init(answer: Answer, outgoing: [OutgoingMessage]) {
         self.answer = answer

@@ -73,24 +73,25 @@ private struct MortalPublisher: MessagePublisher {
     let plan: CrashPlan
 
     /// Message by message: a process can die when the broker has some of them.
-    func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage] {
-        var confirmed: [OutgoingMessage] = []
+    func publish(_ messages: [OutgoingMessage]) async -> PublishReport {
+        var report = PublishReport()
         for message in messages {
             let name = "publish \(message.destination) \(message.id)"
-            guard case .pass = plan.judge(PortCall(name: name, moment: .before)) else { return confirmed }
+            guard case .pass = plan.judge(PortCall(name: name, moment: .before)) else { return report }
             let taken = await publisher.publish([message])
-            guard case .pass = plan.judge(PortCall(name: name, moment: .after)) else { return confirmed }
-            confirmed += taken
+            guard case .pass = plan.judge(PortCall(name: name, moment: .after)) else { return report }
+            report.confirmed += taken.confirmed
+            report.refused += taken.refused
         }
-        return confirmed
+        return report
     }
 
-    func park(_ message: IncomingMessage, reason: String) async -> Bool {
+    func park(_ message: IncomingMessage, reason: String) async -> ParkResult {
         let name = "park \(message.messageID ?? "")"
-        guard case .pass = plan.judge(PortCall(name: name, moment: .before)) else { return false }
-        let isTaken = await publisher.park(message, reason: reason)
-        guard case .pass = plan.judge(PortCall(name: name, moment: .after)) else { return false }
-        return isTaken
+        guard case .pass = plan.judge(PortCall(name: name, moment: .before)) else { return .notNow }
+        let result = await publisher.park(message, reason: reason)
+        guard case .pass = plan.judge(PortCall(name: name, moment: .after)) else { return .notNow }
+        return result
     }
 
     func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String? {

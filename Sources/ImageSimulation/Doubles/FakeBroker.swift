@@ -28,6 +28,7 @@ public final class FakeBroker: Sendable {
         var parked: [Letter] = []
         var oversized: [IncomingMessage] = []
         var refusals = 0
+        var unpublishable: Set<String> = []
         var lastTag = 0
     }
 
@@ -58,6 +59,11 @@ public final class FakeBroker: Sendable {
 
     /// From now on this many messages are not confirmed, and not taken.
     public func refuse(_ count: Int) { state.withLock { $0.refusals = count } }
+
+    /// From now on the connection ends whenever something is published with this routing key.
+    public func endConnection(at routingKey: String) {
+        state.withLock { _ = $0.unpublishable.insert(routingKey) }
+    }
 
     public func send(_ message: IncomingMessage, to lane: Lane = .intake) {
         state.withLock { $0.ready[lane, default: []].append(Letter(message: message)) }
@@ -121,18 +127,23 @@ public final class FakeBroker: Sendable {
             state.ready[held.lane, default: []].insert(held.letter, at: 0)
             return
         }
-        bury(held, &state)
+        bury(held, .deliveryLimit, &state)
     }
 
     fileprivate func deadLetter(_ tag: Int) {
         state.withLock { state in
-            if let held = state.unacked.removeValue(forKey: tag) { bury(held, &state) }
+            if let held = state.unacked.removeValue(forKey: tag) { bury(held, .rejected, &state) }
         }
     }
 
     /// Down the dead-letter road a message goes as it is; from intake and from the dead letters it is parked.
-    private func bury(_ held: (lane: Lane, letter: Letter, worker: String), _ state: inout State) {
+    private func bury(
+        _ held: (lane: Lane, letter: Letter, worker: String),
+        _ reason: Death.Reason,
+        _ state: inout State
+    ) {
         var letter = held.letter
+        letter.message.death = Death(reason, in: "goldsmith.\(held.lane)")
         letter.deliveries = 0
         if case .job = held.lane {
             state.ready[.deadLetters, default: []].append(letter)
@@ -143,19 +154,32 @@ public final class FakeBroker: Sendable {
 }
 
 extension FakeBroker: MessagePublisher {
-    public func publish(_ messages: [OutgoingMessage]) async -> [OutgoingMessage] {
+    public func publish(_ messages: [OutgoingMessage]) async -> PublishReport {
         let now = time.now()
-        return state.withLock { state in messages.filter { take($0, at: now, &state) } }
+        return state.withLock { state in
+            var report = PublishReport()
+            for message in messages {
+                if state.unpublishable.contains(message.routingKey) {
+                    report.refused.append(
+                        .init(message, reason: "ENDS_CONNECTION: the connection ends at this message")
+                    )
+                } else if take(message, at: now, &state) {
+                    report.confirmed.append(message)
+                }
+            }
+            return report
+        }
     }
 
-    public func park(_ message: IncomingMessage, reason: String) async -> Bool {
+    public func park(_ message: IncomingMessage, reason: String) async -> ParkResult {
         state.withLock { state in
+            guard !state.unpublishable.contains(message.routingKey) else { return .never }
             guard state.refusals == 0 else {
                 state.refusals -= 1
-                return false
+                return .notNow
             }
             state.parked.append(Letter(message: message, attempt: nil, reason: reason))
-            return true
+            return .parked
         }
     }
 

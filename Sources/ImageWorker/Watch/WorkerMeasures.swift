@@ -84,6 +84,11 @@ enum WorkerMeasures {
         .counter,
         "Messages this worker has put away for a human."
     )
+    static let setAside = Measure(
+        "goldsmith_messages_set_aside_total",
+        .counter,
+        "Messages the broker takes from nobody: its connection ends at them, or they fit in no frame."
+    )
     static let resent = Measure(
         "goldsmith_messages_resent_total",
         .counter,
@@ -194,7 +199,8 @@ enum WorkerMeasures {
     )
     static let all =
         [
-            jobsBegun, jobsEnded, jobsRunning, jobSeconds, copiedBytes, requests, parked, resent, orphans, published,
+            jobsBegun, jobsEnded, jobsRunning, jobSeconds, copiedBytes, requests, parked, setAside, resent, orphans,
+            published,
             publishSeconds, spans, connected, reconnects, silence, queueMessages, queueConsumers, ready, storeUp,
             storeSeconds, storeRepeats, driverSeconds, images, outbox,
             outboxAge, leases, letters, overdue,

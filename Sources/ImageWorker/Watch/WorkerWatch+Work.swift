@@ -26,9 +26,10 @@ extension WorkerWatch {
         board.add(to: WorkerMeasures.requests, operation.rawValue, code?.rawValue ?? "OK")
     }
 
-    func published(_ confirmed: Int, of count: Int, in duration: Duration) {
-        board.add(Double(confirmed), to: WorkerMeasures.published, "confirmed")
-        board.add(Double(count - confirmed), to: WorkerMeasures.published, "unconfirmed")
+    func published(_ report: PublishReport, of count: Int, in duration: Duration) {
+        board.add(Double(report.confirmed.count), to: WorkerMeasures.published, "confirmed")
+        board.add(Double(count - report.confirmed.count), to: WorkerMeasures.published, "unconfirmed")
+        board.add(Double(report.refused.count), to: WorkerMeasures.setAside)
         board.observe(duration / .seconds(1), in: WorkerMeasures.publishSeconds)
     }
 

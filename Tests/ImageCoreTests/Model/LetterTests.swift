@@ -47,7 +47,8 @@ struct LetterTests {
         #expect(letter("{}", reason: "OUT_OF_RANGE: too: many").reason == "too: many")
         #expect(letter("{}", reason: "there is no operation a:b").cause == Letter.Cause.foreign)
         #expect(letter("{}", reason: "").cause == Letter.Cause.foreign)
-        #expect(letter("{}", reason: nil).cause == Letter.Cause.deliveryLimit)
+        #expect(letter("{}", reason: nil).cause == Letter.Cause.unknown)
+        #expect(letter("{}", reason: "ENDS_CONNECTION: it does").cause == Letter.Cause.endsConnection)
     }
 
     @Test("what a stranger wrote is shown on one line, without what cannot be seen")

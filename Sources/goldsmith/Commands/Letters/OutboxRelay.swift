@@ -34,7 +34,8 @@ struct OutboxRelay {
 
     /// - Returns: whether the broker has them all. What it has not stays in the outbox.
     func send(_ messages: [OutgoingMessage]) async -> Bool {
-        let confirmed = await road.publish(messages)
+        // What the broker refuses for good stays, too: a worker sets it aside.
+        let confirmed = await road.publish(messages).confirmed
         // If this fails, a worker sends them once more, and every consumer knows duplicates.
         try? await store.markSent(confirmed)
         return confirmed.count == messages.count
