@@ -39,12 +39,37 @@ struct AccessTests {
         let accounts = try Accounts(parsing: "# people\n\n\(line)\n")
         #expect(accounts.all.map(\.name) == ["olga"] && accounts.hasTokens && !accounts.hasPasswords)
         for (text, at) in [
-            ("# nobody\n", 1), ("\(line)\nolga\n", 2), ("a:root:sha256$00\n", 1), ("\(line)\n\(line)\n", 2),
+            ("\(line)\nolga\n", 2), ("a:root:sha256$00\n", 1), ("\(line)\n\(line)\n", 2),
             ("a b:viewer:\(HashedSecret.ofToken("t").text)", 1), ("a:viewer:hunter2", 1),
         ] {
             let problem = #expect(throws: Accounts.Problem.self) { try Accounts(parsing: text) }
             #expect(problem?.line == at && problem?.message.contains("hunter2") == false, "\(text)")
         }
+    }
+
+    @Test("a users' file without an account is a good one, so that a console starts before its first user is made")
+    func empty() throws {
+        for text in ["", "\n", "# nobody yet\n\n"] { #expect(try Accounts(parsing: text).isEmpty, "\(text)") }
+    }
+
+    @Test("an account is added at the end or replaces its own line, and every other line stays")
+    func change() throws {
+        func account(_ name: String, _ token: String) throws -> Account {
+            try #require(Account(name: name, role: .viewer, secret: .ofToken(token)))
+        }
+        let (olga, vera, changed) = (try account("olga", "1"), try account("vera", "2"), try account("olga", "3"))
+        let first = try UsersFile.text("", with: olga)
+        #expect(first.text == "\(olga.line)\n" && first.change == .added)
+        // Also where the last line has no end.
+        let both = try UsersFile.text("# people\n\n\(olga.line)", with: vera)
+        #expect(both.text == "# people\n\n\(olga.line)\n\(vera.line)\n" && both.change == .added)
+        let again = try UsersFile.text(both.text, with: changed)
+        #expect(again.text == "# people\n\n\(changed.line)\n\(vera.line)\n" && again.change == .replaced)
+        // A name that another begins with is another's.
+        let another = try UsersFile.text(again.text, with: try account("olg", "4"))
+        #expect(another.change == .added)
+        // What is no users' file is not made worse.
+        #expect(throws: Accounts.Problem.self) { try UsersFile.text("hunter2\n", with: olga) }
     }
 
     @Test("a session ends when it is idle, when it is old, and when it is told to")

@@ -93,6 +93,8 @@ public struct GuestInspector: Sendable {
         )
         // Not TMPDIR: the appliance, hundreds of MiB that are built at the first look, stays in /var/tmp for the next.
         child.environment = ["LIBGUESTFS_TMPDIR": scratch, "XDG_RUNTIME_DIR": scratch, "HOME": scratch]
+        // Where the appliance is kept instead, if somebody says so.
+        child.environment["LIBGUESTFS_CACHEDIR"] = ProcessInfo.processInfo.environment["LIBGUESTFS_CACHEDIR"]
         child.hasGroup = true
         let output = try await child.run()
         guard output.exitCode == 0, output.standardOutput.count <= ChildProcess.outputLimit else {

@@ -58,7 +58,8 @@ public struct Accounts: Sendable {
         nobody = .scrypt(cost: costs.first ?? .standard, salt: RandomBytes.next(16), key: RandomBytes.next(32))
     }
 
-    /// Reads a users' file: one account a line; empty lines and those that begin with `#` do not count.
+    /// Reads a users' file: one account a line; empty lines and those that begin with `#` do not count. A file without an
+    /// account is a good one: a console starts before its first user is made.
     public init(parsing text: String) throws {
         var accounts: [Account] = []
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
@@ -81,10 +82,11 @@ public struct Accounts: Sendable {
             }
             accounts.append(account)
         }
-        guard !accounts.isEmpty else { throw Problem(line: 1, message: "there is nobody in it") }
         self.init(accounts)
     }
 
+    /// Whether nobody can log in.
+    public var isEmpty: Bool { all.isEmpty }
     var hasPasswords: Bool { all.contains { !$0.isToken } }
     var hasTokens: Bool { all.contains(where: \.isToken) }
 

@@ -14,6 +14,13 @@ enum LoginPage {
                         }
                     }
                 }
+                if accounts.isEmpty {
+                    tag(.p) {
+                        "Nobody can log in yet: the file of users is empty. Add a user with "
+                        tag(.code) { "goldsmith console user" }
+                        ", then start the console again."
+                    }
+                }
                 if accounts.hasPasswords {
                     Form.post(to: .login, token: proof, .id("password-login")) {
                         field("Name", "name", "text", "username")

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import ImageCore
 import ImageWorker
+import Logging
 import OperatorConsole
 import ServiceLifecycle
 import UnixSignals
@@ -12,8 +13,8 @@ struct ConsoleCommand: AsyncParsableCommand {
         abstract: "Serve the web console, or make an account for it.",
         discussion: """
             Examples:
-              goldsmith console                                       on 127.0.0.1:8484, with a token in the data folder
-              goldsmith console user alice --role operator >> users   asks for her password
+              goldsmith console                           on 127.0.0.1:8484, with a token in the data folder
+              goldsmith console user alice --role operator --file users
               GOLDSMITH_CONSOLE_USERS_FILE=users goldsmith console
             """,
         subcommands: [ConsoleServe.self, ConsoleUser.self, ConsoleToken.self],
@@ -45,6 +46,12 @@ struct ConsoleServe: AsyncParsableCommand {
         let logger = try await settings.logger("goldsmith.console")
         let address = try await settings.consoleListen(default: .standard)
         let access = try await settings.consoleAccounts(for: address)
+        if access.accounts.isEmpty {
+            logger.warning(
+                "nobody can log in: the file of users is empty",
+                metadata: ["advice": "add a user with `goldsmith console user --file`, then start the console again"]
+            )
+        }
         let monitored = try await settings.metricsListen()
         let watch = ConsoleWatch.ofThisProcess()
         let console = try await settings.console(on: address, access.accounts, watch, logger) { port in
@@ -75,53 +82,79 @@ struct ConsoleServe: AsyncParsableCommand {
 struct ConsoleUser: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "user",
-        abstract: "Print the users' file's line of somebody with a password.",
+        abstract: "Add a user with a password to the console's file of users, or change the password.",
         discussion: """
-            The password is asked for, or read from standard input up to the end of the line; only its hash is printed.
-            Example: goldsmith console user alice --role operator >> /etc/goldsmith/users
+            Asks for the password twice at the terminal, where it does not show; without a terminal, reads one line of \
+            standard input. Only its hash is kept. Start the console again afterwards.
+
+            Examples:
+              goldsmith console user alice --role operator --file /etc/goldsmith/console-users
+              goldsmith console user alice --role operator     prints the line instead
             """
     )
 
     @Argument(help: "The name to log in with.") var name: String
     @Option(help: "viewer or operator.") var role: String
+    @OptionGroup var destination: UsersFileOptions
 
     func run() async throws {
         let role = try Role(argument: role)
         // Before anybody types a password for it.
         guard Account.isName(name) else { throw CommandFailure.badName }
-        guard let password = Terminal.secret("Password: "), (8...1024).contains(password.utf8.count) else {
-            throw CommandFailure(
-                .usage,
-                "a password has 8 to 1024 bytes",
-                advice: "type it at the prompt, or give it in one line of standard input"
-            )
-        }
+        try destination.check()
+        let password = try PasswordPrompt.newPassword(of: name)
         let hash: HashedSecret
         do { hash = try HashedSecret.ofPassword(password) } catch {
             throw CommandFailure(.failed, "the password cannot be hashed: \(error)")
         }
-        Terminal.say(try Account.made(name, role, hash).line)
+        try destination.take(try Account.made(name, role, hash))
     }
 }
 
 struct ConsoleToken: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token",
-        abstract: "Make a token for a program, and print the users' file's line of it.",
+        abstract: "Make a token for a program, and add it to the console's file of users.",
         discussion: """
-            The line goes to standard output, the token itself to standard error; it is shown once and kept nowhere.
-            Example: goldsmith console token monitoring --role viewer >> /etc/goldsmith/users
+            The token goes to standard error; it is shown once and kept nowhere. Start the console again afterwards.
+
+            Examples:
+              goldsmith console token monitoring --role viewer --file /etc/goldsmith/console-users
+              goldsmith console token monitoring --role viewer     prints the line instead
             """
     )
 
     @Argument(help: "A name for logs.") var name: String
     @Option(help: "viewer or operator.") var role: String
+    @OptionGroup var destination: UsersFileOptions
 
     func run() async throws {
         let token = RandomBytes.token()
         let account = try Account.made(name, try Role(argument: role), HashedSecret.ofToken(token))
-        Terminal.say(account.line)
+        try destination.take(account)
         Terminal.complain(token)
+    }
+}
+
+/// Where a new account goes.
+struct UsersFileOptions: ParsableArguments {
+    @Option(
+        help: "The file to add it to; a line of that name is replaced. Default: print the line.",
+        completion: .file()
+    )
+    var file: String?
+
+    /// Before a password is typed in vain.
+    func check() throws(CommandFailure) {
+        if let file { _ = try UsersFileOnDisk(file).text() }
+    }
+
+    func take(_ account: Account) throws(CommandFailure) {
+        guard let file else { return Terminal.say(account.line) }
+        switch try UsersFileOnDisk(file).set(account) {
+        case .added: Terminal.say("\(account.name) is added to \(file)")
+        case .replaced: Terminal.say("\(account.name) is changed in \(file)")
+        }
     }
 }
 

@@ -46,8 +46,9 @@ struct Settings: Sendable {
         }
         let folder = try await Self.text(.data, in: sources) ?? "goldsmith-data"
         data = URL(fileURLWithPath: folder).standardizedFileURL.path
-        if asksRunningDev {
-            let dev = DevFile.path(in: data)
+        let dev = DevFile.path(in: data)
+        // A `dev` in a folder that this user may not enter is somebody else's, unless the command line names it.
+        if asksRunningDev, flags[.data] != nil || access(dev, R_OK) == 0 || errno != EACCES {
             sources.append(Source(name: dev, reader: try await Self.reader(of: dev, allowMissing: true)))
         }
         self.sources = sources
@@ -66,7 +67,8 @@ struct Settings: Sendable {
             throw CommandFailure(
                 .usage,
                 "cannot read \(file): \(error)",
-                advice: "it must be a JSON object of settings"
+                advice: access(file, R_OK) == 0
+                    ? "it must be a JSON object of settings" : "does it exist, and may this user read it?"
             )
         }
     }

@@ -17,22 +17,6 @@ enum Terminal {
 
     static func write(bytes: [UInt8]) { _ = try? FileDescriptor.standardOutput.writeAll(bytes) }
 
-    /// One line from standard input; nothing of it shows when a person types it.
-    static func secret(_ prompt: String) -> String? {
-        guard isatty(STDIN_FILENO) == 1 else { return readLine() }
-        write(prompt, to: .standardError)
-        var before = termios()
-        tcgetattr(STDIN_FILENO, &before)
-        var silent = before
-        silent.c_lflag &= ~tcflag_t(ECHO)
-        tcsetattr(STDIN_FILENO, TCSANOW, &silent)
-        defer {
-            tcsetattr(STDIN_FILENO, TCSANOW, &before)
-            write("\n", to: .standardError)
-        }
-        return readLine()
-    }
-
     enum Tone: String {
         case good = "32"
         case bad = "31"
