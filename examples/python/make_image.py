@@ -15,7 +15,11 @@ AVAILABLE, FAILED, REJECTED, OUT_OF_REACH = 0, 1, 4, 5
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, epilog="The broker is $AMQP_URL, amqp://user:password@host/.")
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="The broker is $AMQP_URL, amqp://user:password@host/. $AMQP_QUEUE is a queue that its user may bind and read, "
+        "such as goldsmith.producer.events; without it this program makes one of its own.",
+    )
     parser.add_argument("--owner", required=True)
     parser.add_argument("--instance", required=True)
     parser.add_argument("--name", required=True)
@@ -52,7 +56,8 @@ class Making:
     def __init__(self, request, url):
         self.request = request
         self.parameters = pika.URLParameters(url)
-        self.queue = f"example.{request['requestId']}"
+        self.given_queue = os.environ.get("AMQP_QUEUE")
+        self.queue = self.given_queue or f"example.{request['requestId']}"
         self.image = None
         self.numbers = set()
         self.was_in_touch = False
@@ -63,11 +68,12 @@ class Making:
         with pika.BlockingConnection(self.parameters) as connection:
             channel = connection.channel()
             channel.confirm_delivery()
-            # Answers and events in one queue of our own, which outlives a connection, and is gone an hour after us. It
-            # is bound before anything is asked, so that no event is missed.
-            channel.queue_declare(
-                self.queue, durable=True, arguments={"x-queue-type": "quorum", "x-expires": 3_600_000}
-            )
+            # Answers and events in one queue, which outlives a connection; our own is gone an hour after us. It is bound
+            # before anything is asked, so that no event is missed.
+            if self.given_queue is None:
+                channel.queue_declare(
+                    self.queue, durable=True, arguments={"x-queue-type": "quorum", "x-expires": 3_600_000}
+                )
             channel.queue_bind(self.queue, "goldsmith.events", f"image.*.{self.request['owner']}")
             if self.image is None:
                 self.publish(channel)
@@ -77,7 +83,8 @@ class Making:
                 channel.basic_ack(method.delivery_tag)
                 if outcome is not None:
                     channel.cancel()
-                    channel.queue_delete(self.queue)
+                    if self.given_queue is None:
+                        channel.queue_delete(self.queue)
                     return outcome
 
     def publish(self, channel):
@@ -100,7 +107,9 @@ class Making:
     def take(self, properties, message):
         """What an answer or an event says; the exit status if it is the end."""
         if properties.content_type == "application/json":
-            return self.take_answer(message)
+            # A queue that others have used may hold answers to them.
+            ours = properties.correlation_id == self.request["requestId"]
+            return self.take_answer(message) if ours else None
         data = message["data"]
         if message["type"] == "goldsmith.image.progress":
             if data["imageId"] == self.image:

@@ -44,6 +44,8 @@ struct Making {
     private let request: CreateRequest
     private let endpoint: AMQPEndpoint
     private let queue: String
+    /// Whether it is made for this request, and deleted after it.
+    private let isOwnQueue: Bool
     private let logger = Logger(label: "make-image")
     private var image: String?
     private var numbers: Set<String> = []
@@ -51,15 +53,20 @@ struct Making {
     init(_ request: CreateRequest, endpoint: AMQPEndpoint) {
         self.request = request
         self.endpoint = endpoint
-        queue = "example.\(request.requestId)"
+        // A user that may make none names one that it may bind and read, such as goldsmith.producer.events.
+        let given = ProcessInfo.processInfo.environment["AMQP_QUEUE"]
+        isOwnQueue = given == nil
+        queue = given ?? "example.\(request.requestId)"
     }
 
     /// Connections that break are opened again by the publisher and the consumer, each its own.
     mutating func run() async throws -> MakeImage.Outcome {
-        // Answers and events in one queue of our own, which outlives a connection, and is gone an hour after us. It is
-        // bound before anything is asked, so that no event is missed.
+        // Answers and events in one queue, which outlives a connection; our own is gone an hour after us. It is bound before
+        // anything is asked, so that no event is missed.
         let connection = AMQPConnection(endpoint: endpoint, name: queue, logger: logger)
-        try await connection.declareQueue(queue, arguments: ["x-queue-type": "quorum", "x-expires": 3_600_000])
+        if isOwnQueue {
+            try await connection.declareQueue(queue, arguments: ["x-queue-type": "quorum", "x-expires": 3_600_000])
+        }
         try await connection.bindQueue(queue, to: "goldsmith.events", routingKey: "image.*.\(request.owner)")
 
         let consumer = AMQPConsumer(endpoint: endpoint, name: queue, logger: logger)
@@ -73,7 +80,7 @@ struct Making {
         }
         await consumer.close()
         // It goes by itself as well.
-        _ = try? await connection.deleteQueue(queue)
+        if isOwnQueue { _ = try? await connection.deleteQueue(queue) }
         await connection.close()
         return outcome ?? .outOfReach
     }
@@ -99,6 +106,8 @@ struct Making {
     private mutating func take(_ message: AMQPMessage) throws -> MakeImage.Outcome? {
         let body = Data(message.body)
         if message.contentType == "application/json" {
+            // A queue that others have used may hold answers to them.
+            guard message.correlationID == request.requestId else { return nil }
             return take(try JSONDecoder().decode(Answer.self, from: body))
         }
         return take(try JSONDecoder().decode(Event.self, from: body))
