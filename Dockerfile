@@ -1,5 +1,3 @@
-# syntax=docker/dockerfile:1
-#
 #   docker build -t goldsmith .                         workers, console and commands
 #   docker build -t goldsmith:guests --target guests .  the same, and able to look into guests' disks
 #
@@ -15,22 +13,27 @@ WORKDIR /src
 COPY Package.swift ./
 RUN swift package resolve
 COPY . .
-RUN swift build -c release --product goldsmith \
-    && install -D -m 0755 .build/release/goldsmith /out/usr/local/bin/goldsmith
+# With Swift's own libraries in it: what runs it needs no Swift.
+RUN swift build -c release --static-swift-stdlib --product goldsmith \
+    && install -D -s -m 0755 .build/release/goldsmith /out/usr/local/bin/goldsmith
 
-FROM swift:6.2-bookworm-slim AS base
+FROM debian:12-slim AS base
 # Versions are Debian 12's: an image that is built again has its security updates.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        ca-certificates curl libpq5 librabbitmq4 libsqlite3-0 qemu-utils tzdata \
+        ca-certificates curl e2fsprogs fdisk libpq5 librabbitmq4 libsqlite3-0 qemu-utils tzdata \
     && rm -rf /var/lib/apt/lists/*
 # The folders are here so that a new volume mounted over them belongs to the user.
 RUN groupadd --gid 10001 goldsmith \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/goldsmith --shell /usr/sbin/nologin goldsmith \
     && install -d -o goldsmith -g goldsmith -m 0700 \
         /var/lib/goldsmith /var/lib/goldsmith/instances \
-        /srv/goldsmith/east /srv/goldsmith/east/images /srv/goldsmith/west /srv/goldsmith/west/images
+        /srv/goldsmith/east /srv/goldsmith/east/images /srv/goldsmith/west /srv/goldsmith/west/images \
+        /etc/goldsmith/console \
+    && install -d -o goldsmith -g goldsmith -m 0755 /definitions \
+    && install -o goldsmith -g goldsmith -m 0600 /dev/null /etc/goldsmith/console/users
+COPY --chmod=0755 deploy/docker/goldsmith-health /usr/local/bin/
 COPY --from=build /out/ /
 ENV GOLDSMITH_DATA=/var/lib/goldsmith \
     GOLDSMITH_LOCATIONS=east=/srv/goldsmith/east/images,west=/srv/goldsmith/west/images

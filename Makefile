@@ -5,9 +5,12 @@ SWIFT ?= swift
 BUILD := .build/debug
 # One line for what takes long; the rest is in a log, .build/logs/build.log here.
 COMPILE = @scripts/stage build
+# Swift's own libraries are in the program, so that it runs where there is no Swift. Every release build has these flags:
+# with others all of it would be built again.
+RELEASE := -c release --static-swift-stdlib
 EXAMPLES := examples/swift/Package.swift examples/swift/Sources
 
-.PHONY: help setup setup-browser build release install deploy-check test browser demo contract simulate simulate-mutants lint format check \
+.PHONY: help setup setup-browser build release install deploy-check deploy-run test browser demo contract simulate simulate-mutants lint format check \
 	sanitize fuzz bench bench-bytes chaos chaos-cluster clean
 
 help: ## List the targets
@@ -23,13 +26,18 @@ build: setup ## Build everything, for development
 	$(COMPILE) 'everything, for development' $(SWIFT) build
 
 release: setup ## Build the program for production: .build/release/goldsmith
-	$(COMPILE) 'the program, for production' $(SWIFT) build -c release --product goldsmith
+	$(COMPILE) 'the program, for production' $(SWIFT) build $(RELEASE) --product goldsmith
 
 # Where to: make install PREFIX=/usr DESTDIR=…
 install: release ## Install the program, man pages, completions and systemd units (PREFIX, DESTDIR)
 	@# What the plugin runs: asked for its help, it builds that and nothing of ours.
 	$(SWIFT) package plugin generate-manual --help >/dev/null
 	@scripts/install .build/release/goldsmith "$$($(SWIFT) build --show-bin-path)/generate-manual-tool"
+
+# As root; in namespaces of its own, it needs no engine and no systemd on this machine.
+deploy-run: ## Do what the pages on compose and systemd say, for real: first image, kill, drain, upgrade, restore
+	@$(MAKE) install DESTDIR="$(CURDIR)/.build/installed" PREFIX=/usr/local
+	@scripts/deploy-run .build/installed
 
 deploy-check: setup ## Hold Dockerfile, compose, systemd, Kubernetes and workflow to their linters and schemas
 	@scripts/deploy-check
@@ -51,7 +59,7 @@ browser: setup-browser ## Walk through the console in a browser; screenshots in 
 	@scripts/browser $(BUILD)/goldsmith
 
 simulate: setup ## Run 2,000 seeds of everything that can go wrong, in virtual time
-	$(COMPILE) 'the program, for production' $(SWIFT) build -c release --product goldsmith
+	$(COMPILE) 'the program, for production' $(SWIFT) build $(RELEASE) --product goldsmith
 	@.build/release/goldsmith simulate --seeds 2000
 
 simulate-mutants: setup ## Plant known defects one at a time; fails unless the simulation catches each
@@ -73,7 +81,7 @@ fuzz: setup ## Give made-up bytes to every parser, a minute each (FUZZ_SECONDS)
 	@scripts/fuzz
 
 bench: release ## Measure orchestration beside the broker's raw limit: a table, and .build/bench.json
-	$(COMPILE) 'what measures it' $(SWIFT) build -c release --product goldsmith-bench
+	$(COMPILE) 'what measures it' $(SWIFT) build $(RELEASE) --product goldsmith-bench
 	cc -O2 -Wall -Wextra -o .build/raw-limit Benchmarks/raw-limit/raw-limit.c -lrabbitmq -lpthread
 	.build/release/goldsmith-bench --program .build/release/goldsmith --raw-limit .build/raw-limit --json .build/bench.json
 

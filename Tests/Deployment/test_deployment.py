@@ -3,6 +3,9 @@
 import copy
 import pathlib
 import re
+import shutil
+import subprocess
+import tempfile
 import unittest
 
 import kubernetes_validate
@@ -12,7 +15,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 KUBERNETES = ROOT / "deploy/kubernetes"
 # The oldest that is looked at, and the newest that kubernetes-validate knows.
 VERSIONS = ["1.30", kubernetes_validate.latest_version()]
-DRAIN = 20
+# As docs/configuration.md has it, in seconds; stopping takes a little longer.
+DRAIN = int(re.search(r"^\| `drain` \|.*?\| seconds \| `(\d+)`", (ROOT / "docs/configuration.md").read_text(), re.M).group(1))
+AFTER_DRAIN = 20
+COPYING = ["system-disk", "data-disk", "convert", "replicate", "launch"]
 STEPS = ["stop-check", "system-disk", "data-disk", "convert", "replicate", "launch", "clean-up"]
 
 
@@ -113,8 +119,16 @@ class Kubernetes(unittest.TestCase):
                 self.assertIn("livenessProbe", container)
                 self.assertEqual(one["spec"]["selector"]["matchLabels"], one["spec"]["template"]["metadata"]["labels"])
                 if container["args"][0] == "worker":
-                    self.assertGreaterEqual(pod["terminationGracePeriodSeconds"], DRAIN + 20)
-                    served += container["args"][2].split(",")
+                    own = {one["name"]: one["value"] for one in container["env"]}
+                    drain = int(own.get("GOLDSMITH_DRAIN", DRAIN))
+                    self.assertGreaterEqual(pod["terminationGracePeriodSeconds"], drain + AFTER_DRAIN)
+                    lanes_here = container["args"][2].split(",")
+                    if set(lanes_here) & set(COPYING):
+                        self.assertLessEqual(set(lanes_here), set(COPYING), "short jobs scale otherwise")
+                        self.assertGreaterEqual(drain, 3600)
+                        annotations = one["spec"]["template"]["metadata"]["annotations"]
+                        self.assertEqual(annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"], "false")
+                    served += lanes_here
         self.assertEqual(sorted(served), sorted(lanes()))
 
     def test_secrets_are_named_and_written_nowhere(self):
@@ -133,8 +147,14 @@ class Kubernetes(unittest.TestCase):
         owners = [n for n, p in pods() if any(v.get("secret", {}).get("secretName") == "goldsmith-owner" for v in p["volumes"])]
         self.assertEqual(owners, ["Job goldsmith-migrate"])
 
+    def test_every_worker_has_a_disruption_budget(self):
+        selected = [one["spec"]["selector"]["matchLabels"] for one in of_kind("PodDisruptionBudget").values()]
+        for name, one in of_kind("Deployment").items():
+            if "component: worker" in yaml.safe_dump(one["metadata"]["labels"]):
+                self.assertIn(one["metadata"]["labels"], selected, name)
+
     def test_keda_watches_the_queue_of_every_step(self):
-        deployments, queues = of_kind("Deployment"), {}
+        deployments, watched = of_kind("Deployment"), set()
         logins = of_kind("TriggerAuthentication")
         for name, one in of_kind("ScaledObject").items():
             spec = one["spec"]
@@ -145,21 +165,71 @@ class Kubernetes(unittest.TestCase):
                 self.assertGreater(spec["maxReplicaCount"], spec["minReplicaCount"])
                 steps = target["spec"]["template"]["spec"]["containers"][0]["args"][2].split(",")
                 for trigger in spec["triggers"]:
-                    self.assertEqual(trigger["type"], "rabbitmq")
                     data = trigger["metadata"]
                     # KEDA takes texts only.
                     self.assertTrue(all(isinstance(value, str) for value in data.values()))
-                    self.assertEqual((data["protocol"], data["mode"]), ("amqp", "QueueLength"))
-                    self.assertGreater(int(data["value"]), 0)
-                    self.assertIn(trigger["authenticationRef"]["name"], logins)
-                    lane = data["queueName"].removeprefix("goldsmith.").removeprefix("job.")
-                    lane = {"dead": "dead-letters"}.get(lane, lane)
-                    self.assertIn(lane, steps, "a queue that these workers do not serve")
-                    queues[lane] = name
-        self.assertLessEqual(set(STEPS) | {"intake"}, set(queues))
+                    if trigger["type"] == "rabbitmq":
+                        self.assertEqual((data["protocol"], data["mode"]), ("amqp", "QueueLength"))
+                        self.assertGreater(int(data["value"]), 0)
+                        self.assertIn(trigger["authenticationRef"]["name"], logins)
+                        lane = data["queueName"].removeprefix("goldsmith.").removeprefix("job.")
+                        lane = {"dead": "dead-letters"}.get(lane, lane)
+                        self.assertNotIn(lane, COPYING, "what runs is in no queue")
+                        self.assertIn(lane, steps, "a queue that these workers do not serve")
+                        watched.add(lane)
+                    else:
+                        self.assertEqual(trigger["type"], "prometheus")
+                        self.assertEqual(data["ignoreNullValues"], "false")
+                        for label in ("lane", "step"):
+                            named = re.search(label + r'=~?"([a-z|-]+)"', data["query"]).group(1).split("|")
+                            self.assertEqual(sorted(named), sorted(steps))
+                        watched |= set(steps)
+        self.assertLessEqual(set(STEPS) | {"intake"}, watched)
         for login in logins.values():
             for target in login["spec"]["secretTargetRef"]:
                 self.assertEqual(sorted(target), ["key", "name", "parameter"])
+                self.assertEqual(target["name"], "goldsmith-keda")
+
+    @unittest.skipUnless(shutil.which("promtool"), "promtool asks Prometheus' own language")
+    def test_scaling_counts_what_is_ready_and_what_runs_and_takes_no_worker_while_anything_runs(self):
+        data = of_kind("ScaledObject")["goldsmith-replicate"]["spec"]["triggers"][0]["metadata"]
+        self.assertEqual(data["threshold"], "4")
+
+        def metrics(ready, running, is_ready=1):
+            """One worker's, `ready` being the same for all."""
+            for number, jobs in enumerate(running):
+                at = f'instance="w{number}"'
+                yield f'goldsmith_queue_messages{{{at}, lane="replicate"}}', ready
+                yield f'goldsmith_queue_messages{{{at}, lane="convert"}}', 0
+                yield f'goldsmith_ready{{{at}}}', is_ready
+                if jobs is not None:
+                    yield f'goldsmith_jobs_running{{{at}, step="replicate"}}', jobs
+
+        cases = [
+            ("nothing to do", list(metrics(0, [0, 0, 0])), 0),
+            ("nothing was ever begun", list(metrics(0, [None, None])), 0),
+            ("a backlog", list(metrics(40, [4, 4])), 48),
+            # Eight workers with one copy each: two would be enough to begin them, and six copies would be stopped.
+            ("few copies on many workers", list(metrics(0, [1] * 8)), 32),
+            ("one copy is left", list(metrics(0, [1] + [0] * 7)), 32),
+            ("all of them drain", list(metrics(0, [1, 1], is_ready=0)), 2),
+        ]
+        tests = [
+            {
+                "interval": "1m",
+                "name": name,
+                "input_series": [{"series": series, "values": f"{value}x5"} for series, value in inputs],
+                "promql_expr_test": [
+                    {"expr": data["query"], "eval_time": "2m", "exp_samples": [{"labels": "{}", "value": value}]}
+                ],
+            }
+            for name, inputs, value in cases
+        ]
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "scaling.test.yml"
+            path.write_text(yaml.safe_dump({"rule_files": [], "tests": tests}))
+            done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_every_pod_is_behind_a_network_policy_that_closes_everything(self):
         policy = of_kind("NetworkPolicy")["nothing"]["spec"]
@@ -208,11 +278,31 @@ class Compose(unittest.TestCase):
     def test_there_can_be_many_workers(self):
         worker = self.services["worker"]
         self.assertFalse({"container_name", "ports", "hostname"} & set(worker))
-        self.assertGreaterEqual(int(worker["stop_grace_period"].removesuffix("s")), DRAIN + 20)
+        self.assertTrue(worker["scale"].startswith("${GOLDSMITH_WORKERS"))
+        self.assertGreaterEqual(int(worker["stop_grace_period"].removesuffix("s")), DRAIN + AFTER_DRAIN)
+
+    def test_the_image_is_built_once(self):
+        self.assertEqual([name for name, service in self.services.items() if "build" in service], ["worker"])
+
+    def test_nothing_grows_without_a_limit(self):
+        for name, service in self.services.items():
+            with self.subTest(name):
+                self.assertIn("max-size", service["logging"]["options"])
+                self.assertIn("mem_limit", service)
+                self.assertIn("pids_limit", service)
+                for place in service.get("tmpfs", []):
+                    self.assertIn("size=", place)
+
+    def test_git_ignores_what_holds_passwords(self):
+        ignored = (ROOT / ".gitignore").read_text().splitlines()
+        self.assertLessEqual({"/secrets/", "/.env", "/goldsmith.env"}, set(ignored))
 
     def test_what_is_ours_has_no_rights_and_only_the_migration_owns_the_tables(self):
-        for name in ("definitions", "topology", "migrate", "worker", "console", "cli"):
+        ours = [name for name, service in self.services.items() if "GOLDSMITH_IMAGE" in service["image"]]
+        self.assertEqual(sorted(ours), ["cli", "console", "console-user", "definitions", "migrate", "topology", "worker"])
+        for name in ours:
             service = self.services[name]
+            self.assertNotRegex(str(service.get("user", "")), r"^(0|root)\b", name)
             self.assertEqual((service["cap_drop"], service["read_only"]), (["ALL"], True), name)
             self.assertIn("no-new-privileges:true", service["security_opt"])
         owners = [name for name, service in self.services.items() if "owner_store_url" in service.get("secrets", [])]
@@ -231,6 +321,7 @@ class Others(unittest.TestCase):
         self.assertEqual(stages, ["build", "base", "guests", "slim"])
         users = [line.split()[1] for line in lines if line.startswith("USER ")]
         self.assertEqual(users[-1], "10001:10001")
+        self.assertNotIn("# syntax=", "\n".join(lines), "it would be fetched")
 
     def test_the_workflow_calls_the_readmes_two_commands(self):
         jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
@@ -242,6 +333,21 @@ class Others(unittest.TestCase):
     def test_a_worker_under_systemd_has_longer_to_stop_than_to_drain(self):
         unit = (ROOT / "deploy/systemd/goldsmith-worker@.service").read_text()
         seconds = int(re.search(r"^TimeoutStopSec=(\d+)$", unit, re.M).group(1))
-        self.assertGreaterEqual(seconds, DRAIN + 20)
+        self.assertGreaterEqual(seconds, DRAIN + AFTER_DRAIN)
         for line in ("KillMode=mixed", "NoNewPrivileges=yes", "ProtectSystem=strict"):
             self.assertIn(f"\n{line}\n", unit)
+
+    def test_a_workers_filter_lets_its_children_start_and_guests_be_looked_into(self):
+        unit = (ROOT / "deploy/systemd/goldsmith-worker@.service").read_text()
+        filters = re.findall(r"^SystemCallFilter=(.*)$", unit, re.M)
+        # What is named later counts.
+        denied = next(number for number, text in enumerate(filters) if text.startswith("~") and "@privileged" in text)
+        self.assertIn("capset", " ".join(filters[denied + 1 :]).split())
+        self.assertIn("\nProtectKernelModules=no\n", unit)
+
+    def test_every_release_build_has_the_same_flags(self):
+        # With others all of it is built again; without Swift's libraries the program needs a Swift where it runs.
+        text = (ROOT / "Makefile").read_text()
+        self.assertIn("\nRELEASE := -c release --static-swift-stdlib\n", text)
+        self.assertEqual(text.count("-c release"), 1)
+        self.assertIn("swift build -c release --static-swift-stdlib", (ROOT / "Dockerfile").read_text())
