@@ -17,8 +17,8 @@ AVAILABLE, FAILED, REJECTED, OUT_OF_REACH = 0, 1, 4, 5
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="The broker is $AMQP_URL, amqp://user:password@host/. $AMQP_QUEUE is a queue that its user may bind and read, "
-        "such as goldsmith.producer.events; without it this program makes one of its own.",
+        epilog="The broker is $AMQP_URL, amqp://user:password@host/. $AMQP_QUEUE is a queue that its user may read and that is "
+        "bound to the owner's events, such as goldsmith.producer.events; without it this program makes one of its own.",
     )
     parser.add_argument("--owner", required=True)
     parser.add_argument("--instance", required=True)
@@ -74,7 +74,7 @@ class Making:
                 channel.queue_declare(
                     self.queue, durable=True, arguments={"x-queue-type": "quorum", "x-expires": 3_600_000}
                 )
-            channel.queue_bind(self.queue, "goldsmith.events", f"image.*.{self.request['owner']}")
+                channel.queue_bind(self.queue, "goldsmith.events", f"image.*.{self.request['owner']}")
             if self.image is None:
                 self.publish(channel)
             self.was_in_touch = True
@@ -111,6 +111,9 @@ class Making:
             ours = properties.correlation_id == self.request["requestId"]
             return self.take_answer(message) if ours else None
         data = message["data"]
+        # A queue that is bound for us may bring all events of its owners.
+        if not message["type"].startswith("goldsmith.image."):
+            return None
         if message["type"] == "goldsmith.image.progress":
             if data["imageId"] == self.image:
                 progress = data["progress"]

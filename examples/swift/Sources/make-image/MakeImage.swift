@@ -53,7 +53,7 @@ struct Making {
     init(_ request: CreateRequest, endpoint: AMQPEndpoint) {
         self.request = request
         self.endpoint = endpoint
-        // A user that may make none names one that it may bind and read, such as goldsmith.producer.events.
+        // A user that may make none names one that is bound to the owner's events, such as goldsmith.producer.events.
         let given = ProcessInfo.processInfo.environment["AMQP_QUEUE"]
         isOwnQueue = given == nil
         queue = given ?? "example.\(request.requestId)"
@@ -66,8 +66,8 @@ struct Making {
         let connection = AMQPConnection(endpoint: endpoint, name: queue, logger: logger)
         if isOwnQueue {
             try await connection.declareQueue(queue, arguments: ["x-queue-type": "quorum", "x-expires": 3_600_000])
+            try await connection.bindQueue(queue, to: "goldsmith.events", routingKey: "image.*.\(request.owner)")
         }
-        try await connection.bindQueue(queue, to: "goldsmith.events", routingKey: "image.*.\(request.owner)")
 
         let consumer = AMQPConsumer(endpoint: endpoint, name: queue, logger: logger)
         let deliveries = try await consumer.deliveries(from: queue, prefetch: 20)
@@ -110,7 +110,13 @@ struct Making {
             guard message.correlationID == request.requestId else { return nil }
             return take(try JSONDecoder().decode(Answer.self, from: body))
         }
+        // A queue that is bound for us may bring all events of its owners.
+        guard try JSONDecoder().decode(Kind.self, from: body).type.hasPrefix("goldsmith.image.") else { return nil }
         return take(try JSONDecoder().decode(Event.self, from: body))
+    }
+
+    private struct Kind: Decodable {
+        var type: String
     }
 
     private mutating func take(_ answer: Answer) -> MakeImage.Outcome? {
