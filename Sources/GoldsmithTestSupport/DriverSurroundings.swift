@@ -42,8 +42,14 @@ public func withWriter(of disk: String, format: String, _ body: () async throws 
     }
 }
 
-/// Whether this process may mount a file system.
-public let canMount = geteuid() == 0 && access("/usr/bin/mount", X_OK) == 0
+/// Whether this process may mount a file system, which root in a container often may not.
+public let canMount: Bool = {
+    var path = Array("/tmp/goldsmith-mount-XXXXXX".utf8CString)
+    guard access("/usr/bin/mount", X_OK) == 0, mkdtemp(&path) != nil else { return false }
+    defer { rmdir(path) }
+    guard mount("tmpfs", path, "tmpfs", 0, "size=64k") == 0 else { return false }
+    return umount(path) == 0
+}()
 
 /// A small file system at `path` while `body` runs.
 public func withMount<Value>(_ options: String, at path: String, _ body: () async throws -> Value) async throws -> Value
