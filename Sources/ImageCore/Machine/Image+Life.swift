@@ -115,8 +115,7 @@ extension Image {
         jobs[job]?.lastFailure = nil
         adopt(job, fence: fence, in: &turn)
         retireFence(of: job)
-        // The next attempt, so that a copy of the message for this one does nothing.
-        jobs[job]?.attempt += 1
+        jobs[job]?.handOver()
         enqueue(job, after: nil, in: &turn)
     }
 

@@ -75,7 +75,8 @@ extension Image {
     private mutating func begin(_ job: Job, attempt: Int, in turn: inout Turn) -> Ignored? {
         if let ignored = reasonToIgnore(job, in: &turn) { return ignored }
         if isOutdated(job, attempt) { return .superseded }
-        if jobs[job]?.fence != 0 {
+        let isFree = jobs[job]?.fence == 0
+        if !isFree {
             // The attempt before never reported: its worker died. Other jobs of that worker may be innocent, hence a
             // limit of its own; the broker's delivery limit does not see a job that is taken over from the ladder.
             jobs[job]?.lost += 1
@@ -87,7 +88,9 @@ extension Image {
         }
         fence += 1
         jobs[job]?.fence = fence
-        jobs[job]?.startedAt = turn.now
+        // What hands over goes on with the try that put it together.
+        let goesOn = isFree && jobs[job]?.output == .built && jobs[job]?.startedAt != nil
+        if !goesOn { jobs[job]?.startedAt = turn.now }
         jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
         // From here on it may be half deleted.
         if case .cleanUp(let doomed) = job { disown(doomed) }
@@ -95,7 +98,7 @@ extension Image {
             ledger.append(LedgerEntry(resource: resource, job: job, fence: fence))
         }
         // A throttled job starts every half minute; once is news.
-        if jobs[job]?.lastFailure?.disposition != .throttled { announce(.stepStarted, job, in: &turn) }
+        if !goesOn, jobs[job]?.lastFailure?.disposition != .throttled { announce(.stepStarted, job, in: &turn) }
         return nil
     }
 
@@ -139,8 +142,8 @@ extension Image {
         if discarded { strike(job, fence: fence) }
         retireFence(of: job)
         jobs[job]?.lastFailure = failure
-        let attempt = jobs[job]?.attempt ?? 1
-        let used = attempt + 1 - firstAttempt(of: job)
+        jobs[job]?.startedAt = nil
+        let used = (jobs[job]?.tries ?? 1) + 1 - firstAttempt(of: job)
         switch failure.disposition {
         case .throttled where !hasWaitedTooLong(job, turn):
             wait(job, reason: failure.message, after: .seconds30, in: &turn)
@@ -148,7 +151,7 @@ extension Image {
             .transient where used < turn.policy.attempts(for: job.step):
             jobs[job]?.waiting = nil
             let rung = turn.policy.rung(after: used, jitter: turn.jitter)
-            jobs[job]?.attempt = attempt + 1
+            jobs[job]?.attempt += 1
             enqueue(job, after: rung, in: &turn)
             announce(.stepRetrying, job, failure: failure.told(of: job, isFinal: false), in: &turn)
         case .throttled, .transient, .permanent:
@@ -161,6 +164,7 @@ extension Image {
         if let ignored = reasonToIgnore(job, fence: fence, in: &turn) { return ignored }
         if discarded { strike(job, fence: fence) }
         retireFence(of: job)
+        jobs[job]?.startedAt = nil
         enqueue(job, after: nil, in: &turn)
         announce(.stepInterrupted, job, in: &turn)
         return nil

@@ -187,7 +187,7 @@ extension Image {
             at: turn.now,
             status: status,
             job: job,
-            attempt: job.flatMap { jobs[$0]?.attempt },
+            attempt: job.flatMap { jobs[$0]?.tries },
             failure: failure,
             reason: reason,
             actor: turn.actor,

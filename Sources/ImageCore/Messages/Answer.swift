@@ -67,7 +67,7 @@ public struct DryRun: Codable, Equatable, Sendable {
     public var quotaLimits: QuotaLimits
     public var quotaBefore: QuotaUse
     public var quotaAfter: QuotaUse
-    /// From the rates of images made lately; absent while there are none.
+    /// The look into the guest and the copies, from images made lately; absent while there are none.
     public var estimatedSeconds: Int64?
 
     public init(
@@ -91,25 +91,37 @@ public struct DryRun: Codable, Equatable, Sendable {
         // Disks are captured side by side, and so are locations: the longest of each is what is waited for.
         if let capture = rates.capture, let replication = rates.replication {
             let longest = deviceMapping.map(\.copyBytes).max() ?? 0
-            estimatedSeconds = Int64((Double(longest) / capture + Double(captured) / replication).rounded(.up))
+            let copies = Double(longest) / capture + Double(captured) / replication
+            let look = plan.guestChecks == .off ? 0 : rates.checkSeconds ?? 0
+            // A fix starts the guest's files once more, on the copy.
+            let looks = plan.guestChecks == .fix ? 2 * look : look
+            estimatedSeconds = Int64((looks + copies).rounded(.up))
         }
     }
 }
 
-/// How fast images were made lately, in bytes per second; `nil` while nothing is known.
+/// How fast images were made lately; `nil` while nothing is known.
 public struct CopyRates: Equatable, Sendable {
+    /// In bytes per second.
     public var capture: Double?
+    /// In bytes per second.
     public var replication: Double?
+    /// How long the stop check took in which the guest was looked into, in seconds.
+    public var checkSeconds: Double?
 
-    public init(capture: Double? = nil, replication: Double? = nil) {
+    public init(capture: Double? = nil, replication: Double? = nil, checkSeconds: Double? = nil) {
         self.capture = capture
         self.replication = replication
+        self.checkSeconds = checkSeconds
     }
 
     /// From the done lines of some images' histories.
     public init(of lines: [Announcement]) {
         capture = Self.rate(lines) { $0 == .systemDisk || $0 == .dataDisk }
         replication = Self.rate(lines) { $0 == .replicate }
+        let checks = lines.filter { $0.kind == .stepDone && $0.job == .stopCheck }.compactMap(\.milliseconds).sorted()
+        // The upper half: those that did not look, since nobody wanted it, are over at once.
+        checkSeconds = checks.isEmpty ? nil : Double(checks[checks.count * 3 / 4]) / 1_000
     }
 
     private static func rate(_ lines: [Announcement], _ isMeant: (Step) -> Bool) -> Double? {

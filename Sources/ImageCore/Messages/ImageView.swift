@@ -21,6 +21,11 @@ public struct ImageView: Codable, Equatable, Sendable {
         public var doneBytes: Int64?
         public var totalBytes: Int64?
         public var waitingFor: String?
+        /// When it goes on, in RFC 3339; absent while a worker has it, and when it is over.
+        public var nextAt: String?
+        /// What it does while no bytes say how far it is, and since when a worker has it, in RFC 3339.
+        public var doing: String?
+        public var since: String?
         public var lastFailure: StepFailure?
     }
 
@@ -121,12 +126,15 @@ public struct ImageView: Codable, Equatable, Sendable {
             return JobLine(
                 job: job,
                 phase: state.phase,
-                attempt: state.attempt,
+                attempt: state.tries,
                 worker: lease?.worker,
                 doneBytes: lease?.progress?.doneBytes,
                 totalBytes: lease?.progress?.totalBytes,
                 // While somebody works on it, what it waited for is history.
                 waitingFor: lease == nil ? state.waiting?.reason : nil,
+                nextAt: lease == nil && state.isHeldBack ? state.dueAt?.rfc3339 : nil,
+                doing: lease.flatMap { image.activity(of: job, $0.progress) },
+                since: lease?.since?.rfc3339,
                 lastFailure: state.lastFailure?.told(of: job, isFinal: state.phase.isOver)
             )
         }

@@ -138,6 +138,37 @@ struct LaunchTests {
         #expect(life.image.ledger == ledger && life.image.status == .available)
     }
 
+    @Test("A launch that works at once is one attempt, from its beginning to the hand-over's end")
+    func oneAttempt() throws {
+        var life = Life.available()
+        let job = Job.launch(InstanceID(known: "i-new1"))
+        life.apply(.launching(life.launch("i-new1")))
+        life.run(job)
+        let view = ImageView(life.image)
+        #expect(view.jobs.first { $0.job == job }?.attempt == 1)
+        life.circumstances.now = Sample.now + .seconds(5)
+        life.run(job)
+        let lines = life.lines.filter { $0.job == job }
+        #expect(lines.map(\.kind) == [.stepStarted, .stepDone] && lines.map(\.attempt) == [1, 1])
+        #expect(lines.last?.milliseconds == 5_000, "both halves of it")
+    }
+
+    @Test("A hand-over that is tried again is the second attempt, and has as many as any other job")
+    func handOverAgain() throws {
+        var life = Life.available()
+        let job = Job.launch(InstanceID(known: "i-new1"))
+        life.apply(.launching(life.launch("i-new1")))
+        life.run(job)
+        for _ in 2...life.circumstances.policy.attempts(for: .launch) {
+            life.apply(.began(job, attempt: try #require(life.image.jobs[job]).attempt))
+            life.apply(.failed(job, fence: life.image.fence, Sample.failure(.transient), discarded: false))
+            #expect(life.image.jobs[job]?.phase == .waiting)
+        }
+        life.run(job)
+        #expect(life.image.jobs[job]?.phase == .done)
+        #expect(life.lines.last { $0.kind == .stepDone }?.attempt == life.circumstances.policy.attempts(for: .launch))
+    }
+
     @Test("A hand-over that fails for good takes what was built with it")
     func failedHandOver() {
         var life = Life.available()
@@ -229,7 +260,8 @@ struct LaunchTests {
         life.apply(.launching(life.launch("i-theirs", by: receiver)))
         for _ in 0..<2 { life.run(.launch(InstanceID(known: "i-theirs"))) }
         let launches = life.lines.filter { $0.job?.step == .launch }
-        #expect(launches.map(\.kind) == [.stepStarted, .stepStarted, .stepDone])
+        #expect(launches.map(\.kind) == [.stepStarted, .stepDone])
+        #expect(launches.map(\.attempt) == [1, 1], "a hand-over is no second attempt")
         for line in launches {
             let event = CloudEvent(line, of: life.image)
             #expect(event.outgoing().routingKey.hasSuffix(".acct-7"))
@@ -241,7 +273,7 @@ struct LaunchTests {
         own.take(all, of: life.image, for: life.image.owner)
         theirs.take(all, of: life.image, for: receiver)
         #expect(!own.lines.isEmpty && own.lines.allSatisfy { $0.job?.step != .launch })
-        #expect(theirs.lines.count == 3 && theirs.next == nil && theirs.last == all.last?.sequence)
+        #expect(theirs.lines.count == 2 && theirs.next == nil && theirs.last == all.last?.sequence)
         #expect(ImageView(life.image, for: life.image.owner).jobs.allSatisfy { $0.job.step != .launch })
         let view = ImageView(life.image, for: receiver)
         #expect(view.instanceId == nil && view.requestId == nil && view.jobs.isEmpty && view.sharedWith == nil)

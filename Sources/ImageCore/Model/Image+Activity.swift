@@ -1,0 +1,38 @@
+extension Image {
+    /// What a job does while a worker has it, in a few words; `nil` when its bytes say enough.
+    public func activity(of job: Job, _ progress: CopyProgress?) -> String? {
+        switch job {
+        case .stopCheck: plan.guestChecks == .off ? "checking the instance" : "looking into the guest"
+        case .systemDisk where plan.guestChecks == .fix: "copying, and repairing the guest's files"
+        case .systemDisk, .dataDisk, .convert, .replicate:
+            progress.map { $0.totalBytes > 0 } == true ? nil : "looking at what is to be copied"
+        case .launch(let instance):
+            jobs[job]?.output == .built
+                ? "putting \(instance) in its place"
+                : progress.map { $0.totalBytes > 0 } == true ? nil : "looking at what is to be copied"
+        case .cleanUp: "deleting"
+        }
+    }
+
+    /// Why a job of the plan that is not open yet is not: what must be done before it.
+    public func precondition(of job: Job) -> String? {
+        guard jobs[job] == nil else { return nil }
+        return switch job.step {
+        case .stopCheck, .convert, .launch, .cleanUp: nil
+        case .systemDisk, .dataDisk: "after the check"
+        case .replicate: "after the captures"
+        }
+    }
+}
+
+extension JobState {
+    /// Whether it waits for a moment, with a reason: a failure before, or what it waits for.
+    public var isHeldBack: Bool { phase == .waiting && (waiting != nil || lastFailure != nil) }
+
+    /// Why it waits; `nil` while nothing holds it back.
+    public var reason: String? {
+        guard isHeldBack else { return nil }
+        if let waiting { return waiting.reason }
+        return lastFailure.map { "\($0.code.rawValue): \($0.message)" }
+    }
+}

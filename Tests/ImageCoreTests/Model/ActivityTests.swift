@@ -1,0 +1,111 @@
+import Testing
+
+@testable import ImageCore
+
+@Suite("What a job does, why it waits, and when it goes on, is said")
+struct ActivityTests {
+    private func lease(_ job: Job, _ life: Life, progress: CopyProgress? = nil) -> Lease {
+        Lease(
+            image: life.image.id,
+            job: job,
+            fence: life.image.fence,
+            worker: WorkerID(known: "w1"),
+            expiresAt: Sample.now + .seconds(60),
+            progress: progress,
+            since: Sample.now
+        )
+    }
+
+    private func shown(_ job: Job, _ life: Life, _ lease: Lease? = nil) -> ImageView.JobLine? {
+        ImageView(life.image, leases: lease.map { [$0] } ?? []).jobs.first { $0.job == job }
+    }
+
+    @Test("a look into the guest, which no bytes tell of, is named, with its beginning")
+    func look() throws {
+        var life = Life()
+        life.apply(.began(.stopCheck, attempt: 1))
+        let line = try #require(shown(.stopCheck, life, lease(.stopCheck, life)))
+        #expect(line.doing == "looking into the guest" && line.since == Sample.now.rfc3339)
+        #expect(line.nextAt == nil && line.waitingFor == nil)
+    }
+
+    @Test("a copy whose bytes move says nothing else; before they do, it says what it looks at")
+    func copy() throws {
+        var life = Life()
+        life.run(.stopCheck)
+        life.apply(.began(.systemDisk, attempt: 1))
+        let moving = lease(.systemDisk, life, progress: CopyProgress(doneBytes: 1, totalBytes: 2))
+        #expect(shown(.systemDisk, life, moving)?.doing == nil)
+        for progress in [nil, CopyProgress(doneBytes: 0, totalBytes: 0)] {
+            let line = shown(.systemDisk, life, lease(.systemDisk, life, progress: progress))
+            #expect(line?.doing == "looking at what is to be copied")
+        }
+    }
+
+    @Test("what has failed says why, which attempt is next, and when that is")
+    func retry() throws {
+        var life = Life()
+        life.run(.stopCheck)
+        #expect(shown(.systemDisk, life)?.nextAt == nil, "it is only queued")
+        for attempt in 1...5 {
+            life.apply(.began(.systemDisk, attempt: attempt))
+            life.apply(.failed(.systemDisk, fence: life.image.fence, Sample.failure(.transient), discarded: true))
+            let state = try #require(life.image.jobs[.systemDisk])
+            let line = try #require(shown(.systemDisk, life))
+            #expect(state.tries == attempt + 1 && line.attempt == attempt + 1)
+            #expect(line.nextAt == state.dueAt?.rfc3339 && (state.dueAt ?? Sample.now) > Sample.now)
+            #expect(state.reason == "UNAVAILABLE: the store of disks does not answer")
+        }
+    }
+
+    @Test("what waits for a lock says so, and when it looks again")
+    func postponed() throws {
+        var life = Life()
+        life.apply(.postponed(.stopCheck, reason: "instance i-1 is held"))
+        let line = try #require(shown(.stopCheck, life))
+        #expect(line.waitingFor == "instance i-1 is held" && line.nextAt != nil)
+        #expect(life.image.jobs[.stopCheck]?.reason == "instance i-1 is held")
+    }
+
+    @Test("a job that is not open yet says after what it comes")
+    func later() {
+        let life = Life()
+        #expect(life.image.precondition(of: .systemDisk) == "after the check")
+        #expect(life.image.precondition(of: .replicate(Sample.locations[0])) == "after the captures")
+        #expect(life.image.precondition(of: .stopCheck) == nil)
+    }
+}
+
+@Suite("A dry run counts the look into the guest")
+struct EstimateTests {
+    private func seconds(_ guestChecks: GuestChecks, _ rates: CopyRates) -> Int64? {
+        var plan = Sample.plan()
+        plan.guestChecks = guestChecks
+        let quota = QuotaStanding(owner: Sample.owner, used: .none, limits: QuotaLimits(images: 5, snapshots: 5))
+        return DryRun(plan: plan, copyBytes: [.system: 100], findings: [], quota: quota, rates: rates).estimatedSeconds
+    }
+
+    @Test("as it took lately, once for a look and twice for a fix; not when nobody looks")
+    func look() {
+        let rates = CopyRates(capture: 100, replication: 100, checkSeconds: 30)
+        #expect(seconds(.off, rates) == 2)
+        #expect(seconds(.warn, rates) == 32 && seconds(.enforce, rates) == 32)
+        #expect(seconds(.fix, rates) == 62)
+        #expect(seconds(.warn, CopyRates(checkSeconds: 30)) == nil, "nothing was copied lately")
+    }
+
+    @Test("from the stop checks that have looked, not from those that had nothing to look at")
+    func rates() throws {
+        var lines: [Announcement] = []
+        for took in [20, 22, 1, 24] {
+            var life = Life()
+            life.apply(.began(.stopCheck, attempt: 1))
+            life.circumstances.now = Sample.now + .seconds(took)
+            life.apply(.succeeded(.stopCheck, fence: life.image.fence, .checked([])))
+            lines += life.lines
+        }
+        let check = try #require(CopyRates(of: lines).checkSeconds)
+        #expect(check >= 20 && check <= 24)
+        #expect(CopyRates(of: []).checkSeconds == nil)
+    }
+}
