@@ -136,6 +136,21 @@ class Browser:
             wrong.append(f"{width} px wide on {self.width}")
         assert not wrong, f"{what}: {wrong}"
 
+    def check_layout(self, what):
+        """Nothing of the navigation is hidden, and what belongs to a filter stands beside it where there is room."""
+        hidden = self.driver.execute_script(
+            "const list = document.querySelector('.top nav ul');"
+            "return [...list.querySelectorAll('a')].filter((link) => {"
+            "  const [a, b] = [link.getBoundingClientRect(), list.getBoundingClientRect()];"
+            "  return a.right > b.right + 1 || a.left < b.left - 1; }).map((link) => link.textContent);"
+        )
+        assert not hidden, f"{what}: out of sight: {hidden}"
+        tops = self.driver.execute_script(
+            "return [...document.querySelectorAll('.filter select, .filter input, .filter button')]"
+            ".map((part) => Math.round(part.getBoundingClientRect().top));"
+        )
+        assert self.width < 1280 or max(tops, default=0) - min(tops, default=0) < 8, f"{what}: a filter on two lines"
+
     def complaints(self):
         """What the browser itself complained of: a breach of the content policy, an error in the script."""
         return [

@@ -72,6 +72,12 @@ def journey(dev, browser):
     browser.check("an image in Error")
     browser.picture("image-error")
 
+    step("an alarm is a link to what it is about")
+    browser.open()
+    browser.waits_for("1 dead letter waits for a human.", ".alarms", 20)
+    browser.driver.find_element(By.CSS_SELECTOR, ".alarms a").click()
+    eventually(lambda: browser.path == "letters", 10, "dead and parked are shown")
+
     step("its dead letter is replayed, once the disk is repaired, and the image becomes Available")
     dev.repair("i-db1", "/dev/vdb")
     browser.open("letters")
@@ -104,6 +110,7 @@ def journey(dev, browser):
         for page in pages:
             browser.open(page)
             browser.check(f"{page or 'overview'} ({name})")
+            browser.check_layout(f"{page or 'overview'} ({name})")
             kind = {
                 f"images/{image}": "image",
                 f"images/{bad}": "replayed",

@@ -24,6 +24,49 @@ struct AlarmTests {
         Alarm.all(in: QueueHistory.State(), stuck: 0, letters: [], workers: workers)
     }
 
+    private func group(_ kind: Letter.Kind, _ cause: String, _ count: Int) -> LetterGroup {
+        let message = KeptMessage(
+            routingKey: "k",
+            contentType: nil,
+            messageID: nil,
+            correlationID: nil,
+            replyTo: nil,
+            body: []
+        )
+        let letter = Letter(LetterID(known: "m-1"), kind, of: message, reason: cause, at: Self.now)
+        return LetterGroup(
+            kind: kind,
+            step: nil,
+            cause: cause,
+            count: count,
+            oldestAt: Self.now,
+            newestAt: Self.now,
+            example: letter
+        )
+    }
+
+    @Test("no two alarms have one title, and each leads to where it is looked at")
+    func titles() {
+        var history = QueueHistory.State()
+        history.queues = [
+            QueueStanding(name: "g.intake", purpose: "requests", role: .work, ready: 3, consumers: 0),
+            QueueStanding(name: "g.job.replicate", purpose: "jobs", role: .work, ready: 1, consumers: 0),
+            QueueStanding(name: "g.dead", purpose: "dead", role: .human, ready: 2, consumers: 0),
+            QueueStanding(name: "g.parked", purpose: "parked", role: .human, ready: nil, consumers: nil),
+        ]
+        let alarms = Alarm.all(
+            in: history,
+            stuck: 0,
+            letters: [group(.dead, "a", 2), group(.dead, "b", 1), group(.parked, "c", 1), group(.unrouted, "d", 1)],
+            workers: [standing("w-2", silentFor: 40)]
+        )
+        #expect(Set(alarms.map(\.what)).count == alarms.count, "\(alarms.map(\.what))")
+        #expect(alarms.allSatisfy { $0.page?.hasPrefix("/") == true })
+        let letters = alarms.first { $0.what == "Dead and parked" }
+        #expect(letters?.message == "3 dead letters, 1 parked message, 1 unrouted message wait for a human")
+        #expect(letters?.page == "/letters")
+    }
+
     @Test("workers that were killed are one alarm, which ends by itself when others serve their lanes")
     func killed() {
         let here = standing("w-1", silentFor: 3)

@@ -71,7 +71,7 @@
 
   // A link with a token behind the # logs in by itself. That part of an address is never sent to a server.
   const followToken = () => {
-    const token = /^#token=([0-9a-f]{64})$/.exec(location.hash);
+    const token = /^#token=([0-9a-f]{32,64})$/.exec(location.hash);
     const form = document.getElementById("token-login");
     if (!token || !form) return;
     history.replaceState(null, "", location.pathname);

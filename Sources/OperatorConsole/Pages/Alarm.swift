@@ -5,7 +5,10 @@ struct Alarm: Encodable, Equatable {
     var what: String
     var message: String
     var advice: String?
+    /// The address where it is looked at.
+    var page: String?
 
+    /// One for each thing that is wrong with something, so that none hides another.
     /// - Parameter stuck: messages in the outbox for more than a minute, at most `stuckLimit`.
     static func all(
         in history: QueueHistory.State,
@@ -13,15 +16,19 @@ struct Alarm: Encodable, Equatable {
         letters: [LetterGroup],
         workers: [WorkerStanding]
     ) -> [Alarm] {
-        var alarms = letterAlarms(letters)
-        if let alarm = alarm(of: RollCall(workers).missed) { alarms.append(alarm) }
+        var alarms = [alarm(of: letters), alarm(of: RollCall(workers).missed)].compactMap { $0 }
         if let problem = history.problem {
             alarms.append(Alarm(what: "Broker", message: problem.message, advice: problem.advice))
         }
         for queue in history.queues {
             guard let ready = queue.ready else {
                 alarms.append(
-                    Alarm(what: queue.name, message: "The queue is missing", advice: "run `goldsmith topology apply`")
+                    Alarm(
+                        what: queue.name,
+                        message: "The queue is missing",
+                        advice: "run `goldsmith topology apply`",
+                        page: queuesPage
+                    )
                 )
                 continue
             }
@@ -30,24 +37,13 @@ struct Alarm: Encodable, Equatable {
                     Alarm(
                         what: queue.name,
                         message: "\(Words.count(ready, "message")) not yet written down",
-                        advice: "a worker does it; is one running?"
+                        advice: "a worker does it; is one running?",
+                        page: queuesPage
                     )
                 )
             }
         }
-        // One worker too few is one alarm, however many queues it would serve.
-        let unserved = history.queues.filter { $0.role == .work && $0.ready != nil && $0.consumers == 0 }
-        if !unserved.isEmpty {
-            let ready = unserved.reduce(0) { $0 + ($1.ready ?? 0) }
-            alarms.append(
-                Alarm(
-                    what: "Workers",
-                    message:
-                        "Nobody consumes \(unserved.map(\.name).joined(separator: ", ")); \(Words.count(ready, "message")) ready",
-                    advice: "start `goldsmith worker`"
-                )
-            )
-        }
+        if let alarm = alarm(ofUnserved: history.queues) { alarms.append(alarm) }
         if stuck > 0 {
             alarms.append(
                 Alarm(
@@ -61,6 +57,25 @@ struct Alarm: Encodable, Equatable {
         return alarms
     }
 
+    /// Anchors of the overview.
+    static let workersAnchor = "workers"
+    static let queuesAnchor = "queues"
+    private static let queuesPage = Place.overview.address + "#" + queuesAnchor
+
+    /// One worker too few is one alarm, however many queues it would serve.
+    private static func alarm(ofUnserved queues: [QueueStanding]) -> Alarm? {
+        let unserved = queues.filter { $0.role == .work && $0.ready != nil && $0.consumers == 0 }
+        guard !unserved.isEmpty else { return nil }
+        let ready = unserved.reduce(0) { $0 + ($1.ready ?? 0) }
+        return Alarm(
+            what: "Queues without a worker",
+            message:
+                "Nobody consumes \(unserved.map(\.name).joined(separator: ", ")); \(Words.count(ready, "message")) ready",
+            advice: "start `goldsmith worker`",
+            page: queuesPage
+        )
+    }
+
     static let stuckLimit = 1000
 
     /// One, however many workers went: an alarm too many hides another.
@@ -69,24 +84,28 @@ struct Alarm: Encodable, Equatable {
         let names = missed.map { "\($0.report.worker) (since \($0.storedAt.rfc3339))" }
         let hosts = Set(missed.map(\.report.identity.host)).sorted()
         return Alarm(
-            what: "Workers",
+            what: missed.count == 1 ? "A worker is gone" : "Workers are gone",
             message: "No longer heard of: \(names.joined(separator: ", "))",
             advice: "their jobs are taken over; look into the \(missed.count == 1 ? "log" : "logs") on "
-                + hosts.joined(separator: ", ")
+                + hosts.joined(separator: ", "),
+            page: Place.overview.address + "#" + workersAnchor
         )
     }
 
-    /// One for each kind, however many there are.
-    private static func letterAlarms(_ groups: [LetterGroup]) -> [Alarm] {
-        Letter.Kind.allCases.compactMap { kind in
-            let count = groups.filter { $0.kind == kind }.reduce(0) { $0 + $1.count }
+    /// One, however many there are, and of which kinds.
+    private static func alarm(of letters: [LetterGroup]) -> Alarm? {
+        let counts = Letter.Kind.allCases.compactMap { kind -> (text: String, count: Int)? in
+            let count = letters.filter { $0.kind == kind }.reduce(0) { $0 + $1.count }
             guard count > 0 else { return nil }
-            let name = kind == .dead ? "dead letter" : "\(kind.rawValue) message"
-            return Alarm(
-                what: "Dead and parked",
-                message: "\(Words.count(count, name)) \(count == 1 ? "waits" : "wait") for a human",
-                advice: "look below 'Dead and parked', then replay or discard"
-            )
+            return (Words.count(count, kind == .dead ? "dead letter" : "\(kind.rawValue) message"), count)
         }
+        guard !counts.isEmpty else { return nil }
+        let isOne = counts.reduce(0) { $0 + $1.count } == 1
+        return Alarm(
+            what: "Dead and parked",
+            message: "\(counts.map(\.text).joined(separator: ", ")) \(isOne ? "waits" : "wait") for a human",
+            advice: "see why, then replay or discard \(isOne ? "it" : "them")",
+            page: Place.letters(LetterFilter()).address
+        )
     }
 }

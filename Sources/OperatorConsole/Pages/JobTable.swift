@@ -67,7 +67,7 @@ struct JobTable {
         return tag(.tr) {
             tag(.th, Attribute("scope", "row")) {
                 row.job.title
-                if let state, state.attempt > 1 { tag(.small) { "attempt \(state.attempt)" } }
+                if let state, state.tries > 1 { tag(.small) { "attempt \(state.tries)" } }
             }
             tag(.td, .class("state")) {
                 mark(state, lease).html
@@ -76,7 +76,7 @@ struct JobTable {
             tag(.td, .class("when")) {
                 timeline.bar(row)
                 if let progress = lease?.progress { self.progress(progress, of: row.job) }
-                if let note = note(state, lease) { tag(.p, .class("note")) { note } }
+                if let note = note(row.job, state, lease) { tag(.p, .class("note")) { note } }
             }
             tag(.td, .class("number")) { row.took.map(Words.duration) ?? "–" }
         }
@@ -113,13 +113,22 @@ struct JobTable {
         }
     }
 
-    private func note(_ state: JobState?, _ lease: Lease?) -> String? {
+    /// What it does, or why it waits and when it goes on.
+    private func note(_ job: Job, _ state: JobState?, _ lease: Lease?) -> String? {
         guard let state else { return nil }
         switch state.phase {
-        case .waiting where lease == nil:
-            return state.waiting.map { "waits: \($0.reason)" }
-                ?? state.lastFailure.map { "will be tried again after: \($0.message)" }
-        case .waiting: return state.lastFailure.map { "before: \($0.message)" }
+        case .waiting:
+            guard let lease else {
+                guard let reason = state.reason else { return nil }
+                let next = state.dueAt.map { " at \(Words.clockText($0)) UTC" } ?? ""
+                return state.waiting == nil
+                    ? "is tried again\(next), after: \(reason)" : "waits: \(reason); looks again\(next)"
+            }
+            let doing = image.activity(of: job, lease.progress).map { doing in
+                doing + (lease.since.map { " since \(Words.clockText($0)) UTC" } ?? "")
+            }
+            let parts = [doing, state.lastFailure.map { "before: \($0.message)" }].compactMap { $0 }
+            return parts.isEmpty ? nil : parts.joined(separator: "; ")
         case .failed: return state.lastFailure?.message
         case .done, .abandoned: return nil
         }

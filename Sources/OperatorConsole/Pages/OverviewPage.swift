@@ -43,7 +43,13 @@ struct OverviewPage {
             tag(.ul) {
                 for alarm in alarms {
                     tag(.li) {
-                        tag(.strong) { alarm.what }
+                        tag(.strong) {
+                            if let page = alarm.page {
+                                tag(.a, Attribute("href", page)) { alarm.what }
+                            } else {
+                                alarm.what
+                            }
+                        }
                         tag(.span) {
                             Words.sentence(alarm.message)
                             if let advice = alarm.advice {
@@ -61,13 +67,27 @@ struct OverviewPage {
         guard !queues.queues.isEmpty else { return .nothing }
         let ladder = queues.queues.filter { $0.role == .ladder }
         let waiting = ladder.reduce(0) { $0 + ($1.ready ?? 0) }
-        return tag(.section) {
-            table("Queues", queues.queues.filter { $0.role != .ladder }, isCaptionHidden: false)
+        let rest = queues.queues.filter { $0.role != .ladder }
+        let quiet = rest.filter(isQuiet)
+        return tag(.section, .id(Alarm.queuesAnchor)) {
+            if quiet.count < rest.count { table("Queues", rest.filter { !isQuiet($0) }, isCaptionHidden: false) }
+            tag(.details) {
+                tag(.summary) {
+                    "\(quiet.count < rest.count ? "Other queues" : "Queues"), \(quiet.count) empty and served"
+                }
+                table("Quiet queues", quiet, isCaptionHidden: true)
+            }
             tag(.details) {
                 tag(.summary) { "Retry ladder, \(Words.count(waiting, "job")) waiting" }
                 table("Retry ladder", ladder, isCaptionHidden: true)
             }
         }
+    }
+
+    /// Whether there is nothing to see: empty now and lately, and served if somebody must.
+    private func isQuiet(_ queue: QueueStanding) -> Bool {
+        queue.ready == 0 && (queues.ready[queue.name] ?? []).allSatisfy { $0 == 0 }
+            && !(queue.role == .work && queue.consumers == 0)
     }
 
     private func table(_ caption: String, _ standings: [QueueStanding], isCaptionHidden: Bool) -> HTML {

@@ -57,9 +57,11 @@ enum Words {
     static func clock(_ moment: Timestamp) -> HTML {
         let full = moment.rfc3339
         return tag(.time, Attribute("datetime", full), Attribute("title", full)) {
-            String(full.dropFirst(11).prefix(8))
+            clockText(moment)
         }
     }
+
+    static func clockText(_ moment: Timestamp) -> String { String(moment.rfc3339.dropFirst(11).prefix(8)) }
 }
 
 /// A state in a word and a shape; its colour only repeats what they say.

@@ -7,7 +7,7 @@ struct WorkerTable {
 
     var html: HTML {
         guard !standings.isEmpty else { return .nothing }
-        return tag(.section) {
+        return tag(.section, .id(Alarm.workersAnchor)) {
             DataTable(
                 caption: "Workers",
                 columns: ["Worker", "State", "Since (UTC)", "At work on", "Serves"],

@@ -75,7 +75,7 @@ extension Settings {
             )
         }
         let token = try KeptToken.inFolder(data)
-        guard let account = Account(name: "token", role: .operator, secret: .ofToken(token)) else {
+        guard let account = Account(name: "localhost", role: .operator, secret: .ofToken(token)) else {
             throw CommandFailure(.failed, "the token's account cannot be made")
         }
         return ConsoleAccess(accounts: Accounts([account]), token: token)
@@ -132,10 +132,11 @@ enum KeptToken {
         let path = data + "/console-token"
         if let bytes = FileManager.default.contents(atPath: path) {
             let token = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-            if token.utf8.count == 64, token.allSatisfy(\.isHexDigit) { return token }
+            if [32, 64].contains(token.utf8.count), token.allSatisfy(\.isHexDigit) { return token }
         }
         try? FileManager.default.removeItem(atPath: path)
-        let token = RandomBytes.token()
+        // 128 bits: nobody guesses them, and an address with them fits into the width of a terminal.
+        let token = String(RandomBytes.token().prefix(32))
         let made = FileManager.default.createFile(
             atPath: path,
             contents: Data((token + "\n").utf8),
