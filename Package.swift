@@ -124,13 +124,17 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // How text stands on a terminal.
+        .target(name: "TerminalText", swiftSettings: settings),
+
         // The only wiring.
         .executableTarget(
             name: "goldsmith",
             dependencies: [
-                "AMQPClient", "CLinux", "CMalloc", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore", "ImageWorker",
-                "OTLPTracing", "OperatorConsole", "PrivateServers", "SQLAccess", crypto, lifecycle, log, subprocess,
-                systemPackage,
+                "AMQPClient", "CLinux", "CMalloc", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore",
+                "ImageWorker",
+                "OTLPTracing", "OperatorConsole", "PrivateServers", "SQLAccess", "TerminalText", crypto, lifecycle, log,
+                subprocess, systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -184,6 +188,8 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .testTarget(name: "CommandTests", dependencies: ["goldsmith", "ImageCore"], swiftSettings: settings),
+        .testTarget(name: "TerminalTextTests", dependencies: ["TerminalText"], swiftSettings: settings),
         .testTarget(name: "ImageCoreTests", dependencies: ["ImageCore"], swiftSettings: settings),
         .testTarget(
             name: "ImageStoreTests",

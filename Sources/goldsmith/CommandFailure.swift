@@ -62,32 +62,14 @@ extension CommandFailure {
         self.init(Kind(failure.code), failure.message, advice: failure.advice)
     }
 
-    init(_ rejection: Rejection) {
+    /// - Parameter operation: what was asked for.
+    init(_ rejection: Rejection, of operation: Operation) {
         let field = rejection.field.map { " (\($0))" } ?? ""
         self.init(
             Kind(rejection.code),
             "\(rejection.code.rawValue): \(rejection.message)\(field)",
-            advice: rejection.nextStep
+            advice: rejection.nextStep(after: operation)
         )
-    }
-}
-
-extension Rejection {
-    /// What somebody whose request was refused can do next, beyond what the refusal says itself.
-    fileprivate var nextStep: String? {
-        switch code {
-        case .conflict where field == "requestId": "leave --request-id out, or give one that is new"
-        case .invalidArgument, .outOfRange: nil
-        case .duplicate: "use another --request-id, or none; the first request has its answer already"
-        case .failedPrecondition: "`goldsmith instance show` and `image show` say how things are; mend that, ask again"
-        case .notFound: "`goldsmith instance list` and `image list` show what there is; is --owner right?"
-        case .permissionDenied: "ask as the owner (--owner), or let this user ask: setting upstreams of the workers"
-        case .quotaExceeded: "delete images or their snapshots, or raise it: `goldsmith quota set`"
-        case .conflict: "wait for what holds it (`goldsmith image list`), then ask again"
-        case .cancelled: "`goldsmith image retry` tries it again"
-        case .unavailable: "`goldsmith doctor` says what is away; then ask again"
-        case .internal: "look into the workers' logs, then ask again"
-        }
     }
 }
 

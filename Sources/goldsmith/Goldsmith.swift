@@ -31,8 +31,10 @@ struct Goldsmith: AsyncParsableCommand {
         umask(0o077)
         Stacks.makeOurs()
         do {
-            try CommandLineSecrets.refuse(Array(CommandLine.arguments.dropFirst()))
-            var command = try parseAsRoot()
+            let arguments = Array(CommandLine.arguments.dropFirst())
+            try CommandLineSecrets.refuse(arguments)
+            try CommandWords(of: Goldsmith.self).check(arguments)
+            var command = try await asyncParseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

@@ -58,8 +58,13 @@ struct PackagingTests {
     }
 
     /// Runs the program on a terminal of its own.
-    private func onTerminal(_ arguments: [String], _ variables: [Environment.Key: String?]) async throws -> String {
-        let words = ([Program.path] + arguments).map { "'\($0)'" }.joined(separator: " ")
+    private func onTerminal(
+        _ arguments: [String],
+        columns: Int = 200,
+        _ variables: [Environment.Key: String?]
+    ) async throws -> String {
+        let words =
+            "stty cols \(columns); exec " + ([Program.path] + arguments).map { "'\($0)'" }.joined(separator: " ")
         return try await Subprocess.run(
             .path("/usr/bin/script"),
             arguments: ["-qec", words, "/dev/null"],
@@ -94,6 +99,117 @@ struct PackagingTests {
             #expect(json.contains(#/T\d\d:\d\d:\d\d\.\d{3}Z/#))
             #expect(!json.contains("\u{1B}"))
         }
+    }
+
+    @Test("on 80 columns no word is broken, and each event of a history is one row")
+    func narrow() async throws {
+        try await Dev.with { dev in
+            _ = try await dev.run("instance", "sample", "--id", "i-one", "--data-disks", "1", "--mib", "1")
+            let made = try await dev.run(
+                "image",
+                "create",
+                "--instance",
+                "i-one",
+                "--name",
+                "a-rather-long-name-of-an-image",
+                "--all-data-disks",
+                "--wait"
+            )
+            #expect(made.code == 0)
+            let id = try #require(made.output.firstMatch(of: #/img-[0-9a-f]{16}/#)?.output)
+            let data = ["--data", dev.data]
+            let plain: [Environment.Key: String?] = ["NO_COLOR": "1"]
+            for arguments in [
+                ["image", "list"], ["image", "show", String(id), "--history"], ["queue", "list"], ["worker", "list"],
+                ["instance", "list"], ["topology", "show"], ["image", "show", "img-0000000000000000"],
+                ["image", "list", "--status", "Gone", "--name", "a-rather-long-name-of-an-image"],
+            ] {
+                let wide = try await onTerminal(arguments + data, columns: 400, plain)
+                let narrow = try await onTerminal(arguments + data, columns: 80, plain)
+                let words = Set(wide.split { $0 == " " || $0.isNewline }.map(String.init))
+                for line in narrow.split(whereSeparator: \.isNewline) {
+                    #expect(line.count <= 80, "\(arguments): \(line)")
+                    for word in line.split(separator: " ") where word.count > 6 && !word.hasSuffix("…") {
+                        #expect(words.contains { $0.hasPrefix(word) }, "\(arguments) breaks a word: \(line)")
+                    }
+                }
+            }
+            let history = try await onTerminal(["image", "show", String(id), "--history"] + data, columns: 80, plain)
+            let rows = history.split(whereSeparator: \.isNewline).drop { !$0.hasPrefix("History") }.dropFirst(2)
+            #expect(
+                rows.count > 8 && rows.allSatisfy { $0.contains(#/^\d\d:\d\d:\d\d  (image|step)\./#) },
+                "\(history)"
+            )
+        }
+    }
+
+    @Test("a second image of one name is made, with a note")
+    func sameName() async throws {
+        try await Dev.with { dev in
+            _ = try await dev.run("instance", "sample", "--id", "i-one", "--mib", "1")
+            let first = try await dev.run("image", "create", "--instance", "i-one", "--name", "web", "--wait")
+            #expect(first.code == 0 && !first.complaint.contains("another image"))
+            let second = try await dev.run("image", "create", "--instance", "i-one", "--name", "web", "--wait")
+            #expect(second.code == 0 && second.complaint.contains("has another image named 'web' (img-"), "\(second)")
+        }
+    }
+
+    @Test("a shell is offered values, and the ids of what there is")
+    func completionValues() async throws {
+        try await Dev.with { dev in
+            _ = try await dev.run("instance", "sample", "--id", "i-one", "--mib", "1")
+            let made = try await dev.run("image", "create", "--instance", "i-one", "--name", "web", "--wait")
+            let image = try #require(made.output.firstMatch(of: #/img-[0-9a-f]{16}/#)?.output)
+            func offered(_ words: String) async throws -> [String] {
+                try await Program.run(words.split(separator: " ").map(String.init)).output
+                    .split(whereSeparator: \.isNewline).map(String.init)
+            }
+            let typed = "goldsmith image show --data \(dev.data)"
+            #expect(
+                try await offered("---completion image show -- positional@0 5 0 \(typed) ").contains(String(image))
+            )
+            let bash = try await Program.run(["--generate-completion-script", "bash"]).output
+            for word in ["enforce", "Replicating", "stop-check", "viewer"] { #expect(bash.contains(word), "\(word)") }
+        }
+    }
+
+    @Test("a page of the manual keeps what is typed as it is typed, and says the exit codes")
+    func manual() async throws {
+        let page = """
+            .Dd June 4, 2026
+            .Sh DESCRIPTION
+            Asks for one.
+
+            Examples:
+              goldsmith image create --instance i-web1   --name web
+              goldsmith image list
+
+            And so on.
+            .Bl -tag -width 6n
+            .El
+            .Sh "EXIT STATUS"
+            .Ex -std
+            """
+        let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+            path: "../../scripts/man-page.awk"
+        )
+        let made = try await Subprocess.run(
+            .name("awk"),
+            arguments: ["-f", script.path],
+            input: .string(page),
+            output: .string(limit: 65_536),
+            error: .string(limit: 65_536)
+        )
+        let text = made.standardOutput
+        #expect(made.terminationStatus.isSuccess, "\(made.standardError)")
+        #expect(
+            text.contains(
+                ".Bd -literal -offset 2n\ngoldsmith image create --instance i-web1   --name web\ngoldsmith image list\n.Ed"
+            ),
+            "\(text)"
+        )
+        #expect(text.contains("Asks for one.\n.Pp\nExamples:\n") && !text.contains("\n\n") && !text.contains(".Ex"))
+        for code in 0...5 { #expect(text.contains(".It \(code)\n"), "\(text)") }
     }
 
     @Test(

@@ -94,7 +94,7 @@ struct ConsoleUser: AsyncParsableCommand {
     )
 
     @Argument(help: "The name to log in with.") var name: String
-    @Option(help: "viewer or operator.") var role: String
+    @Option(help: "viewer or operator.", completion: Completions.roles) var role: String
     @OptionGroup var destination: UsersFileOptions
 
     func run() async throws {
@@ -125,7 +125,7 @@ struct ConsoleToken: AsyncParsableCommand {
     )
 
     @Argument(help: "A name for logs.") var name: String
-    @Option(help: "viewer or operator.") var role: String
+    @Option(help: "viewer or operator.", completion: Completions.roles) var role: String
     @OptionGroup var destination: UsersFileOptions
 
     func run() async throws {

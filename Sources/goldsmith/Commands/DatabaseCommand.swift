@@ -3,6 +3,7 @@ import Glibc
 import ImageCore
 import ImageStore
 import SQLAccess
+import TerminalText
 
 struct DatabaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -67,7 +68,7 @@ private struct DatabaseReport: Encodable {
 
     func say(json: Bool) throws {
         if json { return try Terminal.say(json: self) }
-        var table = Table("DATABASE", "SCHEMA", "THIS PROGRAM'S", "STATE")
+        var table = Table("DATABASE", "SCHEMA", "THIS PROGRAM'S", .wrapped("STATE"))
         table.add(database, String(schema.version), String(schema.known), schema.state.rawValue)
         Terminal.say(table.text)
     }

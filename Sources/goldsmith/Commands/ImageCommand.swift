@@ -1,6 +1,7 @@
 import ArgumentParser
 import ImageCore
 import ImageWorker
+import TerminalText
 
 struct ImageCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -41,11 +42,15 @@ struct ImageList: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
     @Option(help: "Only this owner's.") var owner: String?
     @Option(
-        help: ArgumentHelp("Only \(ImageStatus.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "status")
+        help: ArgumentHelp(
+            "Only \(ImageStatus.allCases.map(\.rawValue).joined(separator: ", ")).",
+            valueName: "status"
+        ),
+        completion: Completions.statuses
     )
     var status: String?
     @Option(help: "Only those of just this name.") var name: String?
-    @Option(help: "Only those of this instance.") var instance: String?
+    @Option(help: "Only those of this instance.", completion: Completions.instances) var instance: String?
     @Option(help: ArgumentHelp("Only those with this label, key=value. Repeatable.", valueName: "label"))
     var label: [String] = []
     @Option(help: ArgumentHelp("Only those shared with this owner.", valueName: "owner")) var sharedWith: String?
@@ -76,16 +81,24 @@ struct ImageList: AsyncParsableCommand {
         let store = try await shared.settings().openStore()
         let images = try await stored { () async throws(StoreError) in try await store.images(query) }
         if output.json { return try Terminal.say(json: images.map { ImageView($0) }) }
-        var table = Table("IMAGE", "NAME", "STATUS", "INSTANCE", "OWNER", "CREATED", "REASON")
+        var table = Table(
+            "IMAGE",
+            "NAME",
+            "STATUS",
+            .dropped("INSTANCE", 2),
+            .dropped("OWNER", 1),
+            "CREATED",
+            .wrapped("REASON")
+        )
         for image in images {
             table.add(
-                image.id.text,
-                image.name,
-                Terminal.paint(image.status.rawValue, image.status.tone),
-                image.plan.instanceID.text,
-                image.owner.text,
-                Format.moment(image.createdAt),
-                image.failure.map { "\($0.cause.code.rawValue): \(Format.brief($0.cause.message))" } ?? ""
+                .init(image.id.text),
+                .init(image.name),
+                .init(Terminal.paint(image.status.rawValue, image.status.tone)),
+                .init(image.plan.instanceID.text),
+                .init(image.owner.text),
+                Format.cell(image.createdAt),
+                .init(image.failure.map { "\($0.cause.code.rawValue): \(Format.brief($0.cause.message))" } ?? "")
             )
         }
         Terminal.say(images.isEmpty ? "no images" : table.text)
@@ -105,7 +118,7 @@ struct ImageShow: AsyncParsableCommand {
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
     @Flag(help: "Show the image's history: who asked, each attempt, wait and outcome.") var history = false
-    @Argument(help: "The image's id.") var id: String
+    @Argument(help: "The image's id.", completion: Completions.images) var id: String
 
     func run() async throws {
         let id: ImageID = try identifier(id, "the image id")
@@ -125,7 +138,7 @@ struct ImageShow: AsyncParsableCommand {
         }
         if output.json { return try Terminal.say(json: view) }
         Terminal.say(view.text)
-        if let history = view.history { Terminal.say("\nHistory\n" + Timeline(history).text) }
+        if let history = view.history { Terminal.say("\n" + Timeline(history).text) }
     }
 }
 
@@ -141,7 +154,7 @@ struct ImageWatch: AsyncParsableCommand {
     )
 
     @OptionGroup var shared: SharedOptions
-    @Argument(help: "The image's id.") var id: String
+    @Argument(help: "The image's id.", completion: Completions.images) var id: String
 
     func run() async throws {
         let id: ImageID = try identifier(id, "the image id")

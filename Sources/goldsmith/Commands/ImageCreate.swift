@@ -1,5 +1,6 @@
 import ArgumentParser
 import ImageCore
+import TerminalText
 
 struct ImageCreate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,7 +20,7 @@ struct ImageCreate: AsyncParsableCommand {
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var request: RequestOptions
-    @Option(help: "The stopped instance.") var instance: String
+    @Option(help: "The stopped instance.", completion: Completions.instances) var instance: String
     @Option(help: "2 to 32 letters, digits, '_', '-' or '.'.") var name: String
     @Option(help: "At most 256 characters.") var description = ""
     @Option(help: ArgumentHelp("A data disk to capture, for example /dev/vdb. Repeatable.", valueName: "device"))
@@ -27,7 +28,11 @@ struct ImageCreate: AsyncParsableCommand {
     @Flag(help: "Capture every data disk.") var allDataDisks = false
     @Option(help: ArgumentHelp("A location. Repeatable; default: all of them.", valueName: "location"))
     var replicateTo: [String] = []
-    @Option(help: "Look into /etc/fstab and network rules: off, warn, enforce or fix.") var guestChecks = "warn"
+    @Option(
+        help: "Look into /etc/fstab and network rules: off, warn, enforce or fix.",
+        completion: Completions.guestChecks
+    )
+    var guestChecks = "warn"
     @Option(help: ArgumentHelp("A label, key=value. Repeatable.", valueName: "label")) var label: [String] = []
     @Flag(help: "Check everything and tell what would be done; make and lock nothing.") var dryRun = false
     @Flag(help: "Follow the image to its end.") var wait = false

@@ -11,7 +11,7 @@ struct ImageCancel: AsyncParsableCommand {
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var request: RequestOptions
-    @Argument(help: "The image's id.") var id: String
+    @Argument(help: "The image's id.", completion: Completions.images) var id: String
 
     func run() async throws {
         let (answer, _) = try await request.ask(.cancel, ["imageId": id], shared)
@@ -35,7 +35,7 @@ struct ImageRetry: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
     @OptionGroup var request: RequestOptions
     @Flag(help: "Follow the image to its end.") var wait = false
-    @Argument(help: "The image's id.") var id: String
+    @Argument(help: "The image's id.", completion: Completions.images) var id: String
 
     func run() async throws {
         let (answer, settings) = try await request.ask(.retry, ["imageId": id], shared)
@@ -63,7 +63,7 @@ struct ImageDelete: AsyncParsableCommand {
     @Flag(help: "Delete without asking.") var confirm = false
     @Flag(help: "Delete its snapshots too.") var deleteSnapshots = false
     @Flag(help: "Wait until it is gone.") var wait = false
-    @Argument(help: "The image's id.") var id: String
+    @Argument(help: "The image's id.", completion: Completions.images) var id: String
 
     private struct Body: Encodable {
         var imageId: String
@@ -117,7 +117,7 @@ struct ImageShare: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
     @OptionGroup var request: RequestOptions
     @Option(help: ArgumentHelp("An owner. Repeatable.", valueName: "owner")) var with: [String]
-    @Argument(help: "The image's id.") var id: String
+    @Argument(help: "The image's id.", completion: Completions.images) var id: String
 
     func run() async throws {
         let (answer, _) = try await request.ask(.share, ShareBody(imageId: id, with: with), shared)
@@ -141,7 +141,7 @@ struct ImageUnshare: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
     @OptionGroup var request: RequestOptions
     @Option(help: ArgumentHelp("An owner. Repeatable.", valueName: "owner")) var with: [String]
-    @Argument(help: "The image's id.") var id: String
+    @Argument(help: "The image's id.", completion: Completions.images) var id: String
 
     func run() async throws {
         let (answer, _) = try await request.ask(.unshare, ShareBody(imageId: id, with: with), shared)
@@ -172,7 +172,7 @@ struct ImageConvert: AsyncParsableCommand {
     @OptionGroup var request: RequestOptions
     @Option(help: "The new image's name. Default: the source's.") var name: String?
     @Flag(help: "Follow the new image to its end.") var wait = false
-    @Argument(help: "The source image's id.") var id: String
+    @Argument(help: "The source image's id.", completion: Completions.images) var id: String
 
     private struct Body: Encodable {
         var imageId: String

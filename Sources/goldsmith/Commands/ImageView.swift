@@ -1,4 +1,5 @@
 import ImageCore
+import TerminalText
 
 extension ImageStatus {
     var tone: Terminal.Tone {
@@ -16,7 +17,8 @@ extension ImageView {
     var text: String {
         var lines = [
             "\(Terminal.paint(id.text, .strong))  \(name)  \(Terminal.paint(status.rawValue, status.tone))",
-            "  instance \(instanceId?.text ?? "–")   owner \(owner)   root device \(rootDeviceType)   created \(Format.moment(createdAt))",
+            "  instance \(instanceId?.text ?? "–")   owner \(owner)   root device \(rootDeviceType)",
+            "  created  \(Format.moment(createdAt))",
         ]
         if !description.isEmpty { lines.append("  \(description)") }
         if let convertedFrom { lines.append("  made of \(convertedFrom)") }
@@ -25,7 +27,15 @@ extension ImageView {
         if let keptSnapshots {
             lines.append("  snapshots kept: \(keptSnapshots.map(\.text).joined(separator: ", "))")
         }
-        var disks = Table("DEVICE", "KIND", "SIZE", "AUTO-DELETE", "SNAPSHOT OR FILE", "BYTES", "SHA-256")
+        var disks = Table(
+            "DEVICE",
+            "KIND",
+            "SIZE",
+            .dropped("AUTO-DELETE", 2),
+            "SNAPSHOT OR FILE",
+            .dropped("BYTES", 3),
+            .dropped("SHA-256", 1)
+        )
         for disk in deviceMapping {
             disks.add(
                 disk.device.description,
@@ -39,7 +49,7 @@ extension ImageView {
         }
         lines += ["", "Device mapping", disks.text]
         if !replicas.isEmpty {
-            var table = Table("LOCATION", "FILE", "BYTES", "SHA-256")
+            var table = Table("LOCATION", "FILE", "BYTES", .dropped("SHA-256", 1))
             for replica in replicas {
                 for file in replica.files {
                     table.add(
@@ -54,15 +64,20 @@ extension ImageView {
         }
         let open = jobs.filter { $0.phase == .waiting }
         if !open.isEmpty {
-            var table = Table("JOB", "ATTEMPT", "WORKER", "PROGRESS", "WAITS FOR")
+            var table = Table(
+                "JOB",
+                .dropped("ATTEMPT", 2),
+                .dropped("WORKER", 1),
+                .wrapped("PROGRESS"),
+                .wrapped("WAITS FOR")
+            )
             for line in open {
-                let progress = line.doneBytes.map { "\(Format.bytes($0)) of \(Format.bytes(line.totalBytes ?? 0))" }
                 table.add(
                     line.job.description,
                     String(line.attempt),
                     line.worker?.text ?? "–",
-                    progress ?? "–",
-                    line.waitingFor ?? line.lastFailure.map { "retry after: \($0.message)" } ?? ""
+                    line.progress ?? "–",
+                    line.hold
                 )
             }
             lines += ["", "Open jobs", table.text]
@@ -79,6 +94,23 @@ extension ImageView {
         }
         if let failure { lines += ["", failure.text] }
         return lines.joined(separator: "\n")
+    }
+}
+
+extension ImageView.JobLine {
+    /// How far a worker is with it, or what it does.
+    fileprivate var progress: String? {
+        let bytes = doneBytes.flatMap { done in
+            totalBytes.flatMap { $0 > 0 ? "\(Format.bytes(done)) of \(Format.bytes($0))" : nil }
+        }
+        let parts = [doing, bytes, since.map { "since \(Format.clocks([$0]).clocks.first ?? $0)" }].compactMap { $0 }
+        return parts.isEmpty ? nil : parts.joined(separator: ", ")
+    }
+
+    /// Why it waits, and when it goes on.
+    fileprivate var hold: String {
+        let reason = waitingFor ?? lastFailure.map { "retry after: \($0.code.rawValue): \($0.message)" } ?? ""
+        return reason + (nextAt.map { "; next \(Format.due($0))" } ?? "")
     }
 }
 

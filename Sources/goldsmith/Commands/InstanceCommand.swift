@@ -1,6 +1,7 @@
 import ArgumentParser
 import ImageCore
 import ImageDrivers
+import TerminalText
 
 struct InstanceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -53,7 +54,7 @@ struct InstanceList: AsyncParsableCommand {
         let settings = try await shared.settings()
         let views = try await InstanceLook(settings).all()
         if output.json { return try Terminal.say(json: views) }
-        var table = Table("INSTANCE", "OWNER", "STATUS", "DISKS", "LOCKED BY")
+        var table = Table("INSTANCE", .dropped("OWNER", 1), "STATUS", .wrapped("DISKS"), "LOCKED BY")
         for view in views {
             table.add(
                 view.id.text,
@@ -80,7 +81,7 @@ struct InstanceShow: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
-    @Argument(help: "The instance's id.") var id: String
+    @Argument(help: "The instance's id.", completion: Completions.instances) var id: String
 
     func run() async throws {
         let id: InstanceID = try identifier(id, "the instance id")

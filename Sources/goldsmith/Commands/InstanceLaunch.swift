@@ -1,6 +1,7 @@
 import ArgumentParser
 import ImageCore
 import ImageWorker
+import TerminalText
 
 struct InstanceLaunch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -22,7 +23,7 @@ struct InstanceLaunch: AsyncParsableCommand {
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var request: RequestOptions
-    @Option(help: "The image's id.") var image: String
+    @Option(help: "The image's id.", completion: Completions.images) var image: String
     @Option(help: "Whose replica it is made of. Default: the first that has the image.") var location: String?
     @Option(help: ArgumentHelp("A larger capacity in GiB for a preset disk. Repeatable.", valueName: "device=GiB"))
     var size: [String] = []
@@ -78,9 +79,15 @@ struct InstanceLaunch: AsyncParsableCommand {
     private func follow(_ instance: InstanceID, _ store: any ImageStore) async throws {
         let id: ImageID = try identifier(image, "the image id")
         let job = Job.launch(instance)
-        var told = -1
+        var (told, percentTold) = ("", -1)
+        func say(once text: String) {
+            guard !output.json, text != told else { return }
+            told = text
+            Terminal.say("  " + text)
+        }
         while true {
-            let state = try await stored({ () async throws(StoreError) in try await store.image(id) })?.jobs[job]
+            let image = try await stored { () async throws(StoreError) in try await store.image(id) }
+            let state = image?.jobs[job]
             switch state?.phase {
             // Done launches are forgotten with the next one.
             case .done?, nil: return
@@ -93,12 +100,16 @@ struct InstanceLaunch: AsyncParsableCommand {
                 )
             case .waiting?: break
             }
-            if !output.json, let lease = try await liveLeases(of: id, in: store).first(where: { $0.job == job }),
-                let progress = lease.progress, progress.totalBytes > 0
-            {
-                let percent = Int(Double(progress.doneBytes) / Double(progress.totalBytes) * 100)
-                if percent / 10 != told / 10 || told < 0 { Terminal.say("  \(percent) %") }
-                told = percent
+            if let lease = try await liveLeases(of: id, in: store).first(where: { $0.job == job }) {
+                if let doing = image?.activity(of: job, lease.progress) {
+                    say(once: doing)
+                } else if let progress = lease.progress, progress.totalBytes > 0 {
+                    let percent = Int(Double(progress.doneBytes) / Double(progress.totalBytes) * 100)
+                    if percent / 10 != percentTold / 10 || percentTold < 0 { say(once: "\(percent) %") }
+                    percentTold = percent
+                }
+            } else if let state, let reason = state.reason, let due = state.dueAt {
+                say(once: "attempt \(state.tries) \(Format.due(due.rfc3339)), after \(reason)")
             }
             try await Task.sleep(for: .milliseconds(250))
         }

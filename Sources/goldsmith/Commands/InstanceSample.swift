@@ -19,11 +19,12 @@ struct InstanceSample: AsyncParsableCommand {
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
     @Option(help: "The new instance's id.") var id: String
-    @Option(help: "The kind of its system disk: local or cloud.") var system = "local"
+    @Option(help: "The kind of its system disk: local or cloud.", completion: .list(["local", "cloud"])) var system =
+        "local"
     @Option(help: "How many data disks, 0 to 64. All are cloud disks.") var dataDisks = 0
     @Option(help: "MiB of files on the system disk; each data disk holds an eighth of it.") var mib = 64
     @Flag(help: "Let the guest insist on its data disks and its network card.") var guilty = false
-    @Option(help: "Stopped or Running.") var status = "Stopped"
+    @Option(help: "Stopped or Running.", completion: .list(["Stopped", "Running"])) var status = "Stopped"
     @Option(help: "Default: $GOLDSMITH_OWNER, else 'local'.") var owner: String?
 
     func run() async throws {

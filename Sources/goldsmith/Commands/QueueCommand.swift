@@ -2,6 +2,7 @@ import AMQPClient
 import ArgumentParser
 import ImageCore
 import ImageWorker
+import TerminalText
 
 struct QueueCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -39,14 +40,14 @@ struct QueueList: AsyncParsableCommand {
         var table = Table(
             "QUEUE",
             "READY",
-            "UNACKED",
+            .dropped("UNACKED", 6),
             "CONSUMERS",
-            "IN/S",
-            "OUT/S",
+            .dropped("IN/S", 4),
+            .dropped("OUT/S", 5),
             "OLDEST",
-            "ON LADDER",
-            "RUNG",
-            "FOR",
+            .dropped("ON LADDER", 3),
+            .dropped("RUNG", 1),
+            .dropped("FOR", 2),
             ""
         )
         for view in survey.views {
@@ -87,7 +88,7 @@ struct QueueShow: AsyncParsableCommand {
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
     @Option(help: "At most this many jobs.") var limit = 20
-    @Argument(help: "The queue's name, with or without its prefix.") var name: String
+    @Argument(help: "The queue's name, with or without its prefix.", completion: Completions.queues) var name: String
 
     private struct View: Encodable {
         var queue: QueueView
@@ -150,7 +151,7 @@ struct QueueShow: AsyncParsableCommand {
         ]
         for (name, value) in view.arguments.sorted(by: { $0.key < $1.key }) { lines.append("  \(name)=\(value)") }
         guard !view.jobs.isEmpty else { return lines.joined(separator: "\n") }
-        var table = Table("IMAGE", "JOB", "OWNER", "ATTEMPT", "DUE", "STATE")
+        var table = Table("IMAGE", "JOB", .dropped("OWNER", 1), .dropped("ATTEMPT", 2), "DUE", .wrapped("STATE"))
         let now = SystemTime().now()
         for job in view.jobs {
             let due = job.dueAt.map { $0 > now ? "in \(Format.age($0 - now))" : "\(Format.age(now - $0)) ago" }

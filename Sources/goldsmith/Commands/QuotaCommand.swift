@@ -1,5 +1,6 @@
 import ArgumentParser
 import ImageCore
+import TerminalText
 
 struct QuotaCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -76,7 +76,10 @@ struct RequestSender {
             messageID: message.messageID,
             body: message.body
         )
-        return try await answer(to: RequestIdentity(owner: owner, requestID: requestID), request?.fingerprint)
+        let identity = RequestIdentity(owner: owner, requestID: requestID)
+        let answer = try await answer(to: identity, request?.fingerprint)
+        if let rejection = answer.rejection { throw CommandFailure(rejection, of: operation) }
+        return answer
     }
 
     /// - Parameter fingerprint: of what was asked: the id may have been used for something else.
@@ -88,9 +91,7 @@ struct RequestSender {
         while ContinuousClock.now < deadline {
             let recorded = try await stored { () async throws(StoreError) in try await store.answer(to: identity) }
             if let recorded {
-                let answer = fingerprint.map { recorded.answer(to: $0) } ?? recorded.answer
-                if let rejection = answer.rejection { throw CommandFailure(rejection) }
-                return answer
+                return fingerprint.map { recorded.answer(to: $0) } ?? recorded.answer
             }
             do { try await Task.sleep(for: .milliseconds(50)) } catch { break }
         }

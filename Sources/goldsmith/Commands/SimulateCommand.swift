@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import ImageSimulation
+import TerminalText
 
 struct SimulateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

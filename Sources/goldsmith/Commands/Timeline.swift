@@ -1,16 +1,26 @@
 import ImageCore
+import TerminalText
 
-/// An image's history for people: when, how long since the line before, what, where, who, and what came of it.
+/// An image's history for people: when, what, where, which attempt, who, and what came of it. One row an event: on a
+/// terminal too narrow for all of it, details are cut, and `--json` has them.
 struct Timeline {
     let lines: [HistoryLine]
 
     init(_ lines: [HistoryLine]) { self.lines = lines }
 
     var text: String {
-        var table = Table("AT", "WHAT", "JOB", "ATTEMPT", "BY", "DETAIL")
-        for line in lines {
+        var table = Table(
+            "AT",
+            "WHAT",
+            .clipped("JOB"),
+            .dropped("ATTEMPT", 2),
+            .dropped("BY", 1),
+            .clipped("DETAIL")
+        )
+        let (clocks, day) = Format.clocks(lines.map(\.at))
+        for (line, clock) in zip(lines, clocks) {
             table.add(
-                Format.moment(line.at),
+                clock,
                 line.what,
                 line.job?.description ?? "",
                 line.attempt.map(String.init) ?? "",
@@ -18,7 +28,7 @@ struct Timeline {
                 detail(line)
             )
         }
-        return table.text
+        return "History" + (day.map { " (\($0))" } ?? "") + "\n" + table.text
     }
 
     private func detail(_ line: HistoryLine) -> String {

@@ -1,6 +1,7 @@
 import AMQPClient
 import ArgumentParser
 import ImageWorker
+import TerminalText
 
 struct TopologyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -137,7 +138,7 @@ struct TopologyShow: AsyncParsableCommand {
         }
         var exchanges = Table("EXCHANGE", "TYPE")
         for exchange in topology.exchanges { exchanges.add(exchange.name, exchange.type) }
-        var queues = Table("QUEUE", "FOR", "BOUND TO", "ARGUMENTS")
+        var queues = Table("QUEUE", .dropped("FOR", 1), .wrapped("BOUND TO"), .wrapped("ARGUMENTS"))
         for queue in topology.queues {
             let bindings = topology.bindings.filter { $0.queue == queue.name }
             queues.add(

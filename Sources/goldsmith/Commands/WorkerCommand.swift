@@ -47,7 +47,8 @@ struct WorkerRun: AsyncParsableCommand {
         help: ArgumentHelp(
             "What to serve, out of \(Lane.allCases.map(\.description).joined(separator: ", ")). Default: all.",
             valueName: "list"
-        )
+        ),
+        completion: Completions.lanes
     )
     var steps: String?
     @Option(help: "Jobs at once of each kind, 1 to 1000. Default 4.") var concurrency: String?

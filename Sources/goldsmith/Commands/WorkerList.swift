@@ -1,6 +1,7 @@
 import ArgumentParser
 import ImageCore
 import ImageWorker
+import TerminalText
 
 struct WorkerList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -104,7 +105,17 @@ struct WorkersView: Encodable {
     }
 
     var text: String {
-        var table = Table("WORKER", "STATE", "HOST", "PID", "VERSION", "UP", "SEEN", "LANES", "DOING")
+        var table = Table(
+            "WORKER",
+            "STATE",
+            .dropped("HOST", 2),
+            .dropped("PID", 1),
+            .dropped("VERSION", 3),
+            .dropped("UP", 4),
+            "SEEN",
+            .wrapped("LANES"),
+            .wrapped("DOING")
+        )
         for worker in workers {
             let doing = worker.works.map { work in
                 let part =
@@ -120,7 +131,7 @@ struct WorkersView: Encodable {
                 worker.version,
                 worker.state == .alive ? Format.age(now - worker.startedAt) : "–",
                 "\(Format.age(.seconds(worker.silentSeconds))) ago",
-                isAll ? "all" : worker.lanes.joined(separator: ","),
+                isAll ? "all" : worker.lanes.joined(separator: ", "),
                 doing.isEmpty ? "–" : doing.joined(separator: "; ")
             )
         }

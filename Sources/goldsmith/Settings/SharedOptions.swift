@@ -7,14 +7,21 @@ struct SharedOptions: ParsableArguments {
         help: ArgumentHelp(
             "The data folder of a `goldsmith dev`. Default: $GOLDSMITH_DATA, else ./goldsmith-data.",
             valueName: "dir"
-        )
+        ),
+        completion: .directory
     )
     var data: String?
 
-    @Option(help: ArgumentHelp("A JSON file of settings; see docs/configuration.md.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("A JSON file of settings; see docs/configuration.md.", valueName: "file"),
+        completion: .file(extensions: ["json"])
+    )
     var config: String?
 
-    @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"))
+    @Option(
+        help: ArgumentHelp("trace, debug, info, notice, warning, error or critical.", valueName: "level"),
+        completion: Completions.logLevels
+    )
     var logLevel: String?
 
     /// - Parameter more: the flags of the command itself, those that were given.

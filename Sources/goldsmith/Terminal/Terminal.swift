@@ -1,14 +1,29 @@
 import Foundation
 import Glibc
 import SystemPackage
+import TerminalText
 
 /// What a command says to people. Colour and redrawing only where a person looks: on a terminal, without `NO_COLOR`.
 enum Terminal {
     static let isInteractive = isatty(STDOUT_FILENO) == 1
     static let isColoured = isInteractive && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
 
-    static func say(_ text: String) { write(text + "\n", to: .standardOutput) }
-    @Sendable static func complain(_ text: String) { write(text + "\n", to: .standardError) }
+    /// How many columns standard output has; `nil` when no person looks at it.
+    static var columns: Int? { columns(of: STDOUT_FILENO) }
+
+    private static func columns(of descriptor: Int32) -> Int? {
+        guard isatty(descriptor) == 1 else { return nil }
+        var size = winsize()
+        // One that does not say how wide it is, is as wide as terminals were.
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
+    }
+
+    /// Lines that are longer than the terminal is wide break between words.
+    static func say(_ text: String) { write(Wrapping.wrap(text, to: columns) + "\n", to: .standardOutput) }
+    @Sendable static func complain(_ text: String) {
+        write(Wrapping.wrap(text, to: columns(of: STDERR_FILENO)) + "\n", to: .standardError)
+    }
 
     /// Nothing can be done about a closed pipe.
     static func write(_ text: String, to file: FileDescriptor = .standardOutput) {
@@ -42,46 +57,14 @@ enum Terminal {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         guard let bytes = try? encoder.encode(value) else { throw CommandFailure(.failed, "cannot encode the answer") }
-        say(String(decoding: bytes, as: UTF8.self))
+        // As it is: programs read it.
+        write(String(decoding: bytes, as: UTF8.self) + "\n")
     }
 }
 
-/// Columns under headings, as wide as their widest cell.
-struct Table {
-    let headings: [String]
-    private(set) var rows: [[String]] = []
-
-    init(_ headings: String...) { self.headings = headings }
-
-    /// What is seen of a cell: its colour takes no room.
-    private static func width(_ cell: String) -> Int {
-        var (count, isColour) = (0, false)
-        for character in cell {
-            switch character {
-            case "\u{1B}": isColour = true
-            case "m" where isColour: isColour = false
-            default: count += isColour ? 0 : 1
-            }
-        }
-        return count
-    }
-
-    mutating func add(_ cells: String...) { rows.append(cells) }
-
-    var text: String {
-        let all = [headings] + rows
-        let widths = headings.indices.map { column in all.map { Self.width($0[column]) }.max() ?? 0 }
-        return all.enumerated().map { index, row in
-            let cells = row.enumerated().map { column, cell in
-                let room = column == row.count - 1 ? 0 : widths[column] - Self.width(cell)
-                return cell + String(repeating: " ", count: room)
-            }
-            var line = cells.joined(separator: "  ")
-            // An empty last column leaves only room behind.
-            while line.last == " " { line.removeLast() }
-            return index == 0 ? Terminal.paint(line, .faint) : line
-        }.joined(separator: "\n")
-    }
+extension Table {
+    /// As wide as the terminal at most.
+    var text: String { text(width: Terminal.columns) { Terminal.paint($0, .faint) } }
 }
 
 enum Format {
@@ -106,6 +89,16 @@ enum Format {
 
     /// 1234 → `1.2 s`.
     static func seconds(_ milliseconds: Int64) -> String { "\(oneDigit(Double(milliseconds) / 1_000)) s" }
+
+    /// 75 s → `1 min 15 s`, to the second.
+    static func span(_ span: Duration) -> String {
+        let seconds = max(0, span.components.seconds)
+        return switch seconds {
+        case ..<60: "\(seconds) s"
+        case ..<3600: "\(seconds / 60) min \(seconds % 60) s"
+        default: "\(seconds / 3600) h \(seconds % 3600 / 60) min"
+        }
+    }
 
     /// With one digit below the point.
     static func rate(_ rate: Double) -> String { oneDigit(rate) }

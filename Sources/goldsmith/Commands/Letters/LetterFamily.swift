@@ -55,7 +55,8 @@ struct LettersCommand<Family: LetterFamily>: AsyncParsableCommand {
 
 /// Which letters.
 struct LetterFilter: ParsableArguments {
-    @Option(help: "Only of this step, such as system-disk, replicate or clean-up.") var step: String?
+    @Option(help: "Only of this step, such as system-disk, replicate or clean-up.", completion: Completions.steps)
+    var step: String?
     @Option(help: "Only with this cause, as `list` shows it.") var cause: String?
     @Option(help: "Only this owner's.") var owner: String?
     @Option(help: ArgumentHelp("Only those that came longer ago: 30s, 5m, 2h, 3d.", valueName: "age"))

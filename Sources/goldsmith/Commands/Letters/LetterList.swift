@@ -1,6 +1,7 @@
 import ArgumentParser
 import ImageCore
 import ImageWorker
+import TerminalText
 
 struct LetterList<Family: LetterFamily>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
@@ -19,7 +20,11 @@ struct LetterList<Family: LetterFamily>: AsyncParsableCommand {
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var filter: LetterFilter
-    @Option(help: "Only open, replayed, discarded or settled; or all. Default: open.") var state = "open"
+    @Option(
+        help: "Only open, replayed, discarded or settled; or all. Default: open.",
+        completion: Completions.letterStates
+    )
+    var state = "open"
     @Option(help: "At most this many.") var limit = 100
     @Flag(help: "Count them by step and cause instead.") var group = false
 
@@ -44,7 +49,17 @@ struct LetterList<Family: LetterFamily>: AsyncParsableCommand {
         let letters = try await stored { () async throws(StoreError) in try await store.letters(asked) }
         if output.json { return try Terminal.say(json: letters) }
         guard !letters.isEmpty else { return Terminal.say("nothing waits for a human") }
-        var table = Table("LETTER", "STATE", "WHAT", "OWNER", "CAUSE", "CAME", "REPLAYS", "AGE", "REASON")
+        var table = Table(
+            "LETTER",
+            .dropped("STATE", 4),
+            "WHAT",
+            .dropped("OWNER", 3),
+            .dropped("CAUSE", 5),
+            .dropped("CAME", 1),
+            .dropped("REPLAYS", 2),
+            "AGE",
+            .wrapped("REASON")
+        )
         for letter in letters {
             table.add(
                 letter.id.text,
@@ -65,7 +80,15 @@ struct LetterList<Family: LetterFamily>: AsyncParsableCommand {
     private func show(_ groups: [LetterGroup], at now: Timestamp) throws {
         if output.json { return try Terminal.say(json: groups) }
         guard !groups.isEmpty else { return Terminal.say("nothing waits for a human") }
-        var table = Table("COUNT", "KIND", "STEP", "CAUSE", "OLDEST", "NEWEST", "EXAMPLE")
+        var table = Table(
+            "COUNT",
+            .dropped("KIND", 3),
+            "STEP",
+            "CAUSE",
+            .dropped("OLDEST", 1),
+            .dropped("NEWEST", 2),
+            .wrapped("EXAMPLE")
+        )
         for group in groups {
             table.add(
                 String(group.count),
@@ -98,7 +121,7 @@ struct LetterShow<Family: LetterFamily>: AsyncParsableCommand {
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
     @Flag(help: "Write the message's body and nothing else, byte for byte.") var body = false
-    @Argument(help: "The letter's id.") var id: String
+    @Argument(help: "The letter's id.", completion: Completions.letters(Family.kinds)) var id: String
 
     func run() async throws {
         let id: LetterID = try identifier(id, "the letter's id")
@@ -163,8 +186,15 @@ struct LetterShow<Family: LetterFamily>: AsyncParsableCommand {
                     ?? "  body      \(message.body.count) bytes: \(PlainText.sentence(message.body))"
             )
         }
-        var table = Table("AT", "WHO", "WHAT", "NOTE")
-        for mark in file.marks { table.add(Format.moment(mark.at), mark.who, mark.action.rawValue, mark.note ?? "") }
+        var table = Table("AT", "WHO", "WHAT", .wrapped("NOTE"))
+        for mark in file.marks {
+            table.add(
+                Format.cell(mark.at),
+                .init(mark.who),
+                .init(mark.action.rawValue),
+                .init(mark.note ?? "")
+            )
+        }
         return (lines + ["", "History", table.text]).joined(separator: "\n")
     }
 }

@@ -4,7 +4,8 @@ import ImageWorker
 
 /// Which letters a decision is about: some by name, or all that match.
 struct LetterChoice: ParsableArguments {
-    @Argument(help: "The letters' ids.") var ids: [String] = []
+    @Argument(help: "The letters' ids.", completion: Completions.letters(Set(Letter.Kind.allCases))) var ids: [String] =
+        []
     @Flag(help: "All that are open, or that match the filters given.") var all = false
     @Flag(help: "Say what would be done, and change nothing.") var dryRun = false
     @Option(help: ArgumentHelp("Who decides, for the history. Default: this user and host.", valueName: "name"))
