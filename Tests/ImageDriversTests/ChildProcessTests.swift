@@ -82,7 +82,7 @@ struct ChildProcessTests {
         try scratch.describe("i-1", disks: [.init("/dev/vda", kind: "local", file: "vda")])
         let driver = DriverScratch.driver(at: scratch.root, qemuImg: "/nowhere/qemu-img")
         let failure = try await refusal { _ = try await driver.describe(try known(InstanceID("i-1"))) }
-        #expect(failure.disposition == .transient && failure.message.contains("could not be started"))
+        #expect(failure.disposition == .throttled && failure.message.contains("could not be started"))
     }
 
     @Test("a flood of output neither blocks the child nor fills the memory")

@@ -1,8 +1,9 @@
 import Foundation
 import GoldsmithTestSupport
 import ImageCore
-import ImageDrivers
 import Testing
+
+@testable import ImageDrivers
 
 @Suite("The local driver launches instances that equal their image", .timeLimit(.minutes(2)))
 struct LocalLaunchTests {
@@ -97,6 +98,49 @@ struct LocalLaunchTests {
         #expect(described.disks.map(\.sizeBytes) == launch.disks.map(\.sizeBytes))
     }
 
+    @Test("instances may lie on another file system than all the rest")
+    func elsewhere() async throws {
+        let made = try await Made()
+        let other = "/dev/shm/goldsmith-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: other) }
+        let instances = made.scratch.path("instances")
+        try await DriverScratch.run("/usr/bin/cp", ["-a", instances, other])
+        try FileManager.default.removeItem(atPath: instances)
+        try FileManager.default.createSymbolicLink(atPath: instances, withDestinationPath: other)
+        let devices = try [other, made.scratch.root].map { try FileCalls.status($0)?.device }
+        try #require(devices[0] != devices[1], "this test needs two file systems")
+        let launch = try made.launch()
+        try await made.put(launch)
+        #expect(try await made.scratch.driver.describe(launch.instanceID).disks.count == 3)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: other + "/.launches").isEmpty)
+    }
+
+    @Test("what an earlier version has put together in its place is handed over, listed and deleted")
+    func earlierPlace() async throws {
+        let made = try await Made()
+        let launch = try made.launch()
+        let place = try made.place
+        let move = { () throws in
+            try FileManager.default.createDirectory(
+                atPath: made.scratch.path("launches"),
+                withIntermediateDirectories: true
+            )
+            try FileManager.default.moveItem(
+                atPath: made.scratch.path("instances", ".launches", place.id.text),
+                toPath: made.scratch.path("launches", place.id.text)
+            )
+        }
+        try await made.scratch.driver.launch(launch, from: made.replica, into: place) { _ in }
+        try move()
+        #expect(try await made.scratch.driver.inventory().contains(place))
+        try await made.scratch.driver.delete(place)
+        #expect(try await !made.scratch.driver.inventory().contains(place))
+        try await made.scratch.driver.launch(launch, from: made.replica, into: place) { _ in }
+        try move()
+        try await made.scratch.driver.handOver(launch, from: place)
+        #expect(try await made.scratch.driver.describe(launch.instanceID).disks.count == 3)
+    }
+
     @Test("a replica that rotted is not launched from, and no instance is there")
     func rotten() async throws {
         let made = try await Made()
@@ -111,7 +155,7 @@ struct LocalLaunchTests {
         #expect(failure.code == .failedPrecondition && failure.message.contains("damaged"))
         #expect(!FileManager.default.fileExists(atPath: made.scratch.path("instances", "i-new")))
         try await made.scratch.driver.delete(try made.place)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: made.scratch.path("launches")).isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: made.scratch.path("instances/.launches")).isEmpty)
     }
 
     @Test("an instance of that name that is another's is left alone")

@@ -3,6 +3,8 @@
 indirect enum BlockNode: Equatable, Sendable {
     case raw(path: String)
     case qcow2(path: String, dataFile: String?, backing: BlockNode?)
+    /// A qcow2 file that this program has just made, whose header spells out what is below it.
+    case layer(path: String)
 
     /// The `json:{…}` form, which `qemu-img` takes wherever it takes a file name.
     var argument: String {
@@ -13,7 +15,38 @@ indirect enum BlockNode: Equatable, Sendable {
     var format: String {
         switch self {
         case .raw: "raw"
-        case .qcow2: "qcow2"
+        case .qcow2, .layer: "qcow2"
+        }
+    }
+
+    /// Each file by itself, from the topmost down.
+    var files: [BlockNode] {
+        switch self {
+        case .raw, .layer: [self]
+        case .qcow2(let path, let dataFile, let backing):
+            [.qcow2(path: path, dataFile: dataFile, backing: nil)] + (backing?.files ?? [])
+        }
+    }
+
+    /// The same file over another disk. What never has a backing file stays as it is.
+    func over(_ disk: BlockNode?) -> BlockNode {
+        switch self {
+        case .raw, .layer: self
+        case .qcow2(let path, let dataFile, _): .qcow2(path: path, dataFile: dataFile, backing: disk)
+        }
+    }
+
+    /// The same disk with other names for its files.
+    func renamed<Failure: Error>(_ name: (String) throws(Failure) -> String) throws(Failure) -> BlockNode {
+        switch self {
+        case .raw(let path): .raw(path: try name(path))
+        case .layer(let path): .layer(path: try name(path))
+        case .qcow2(let path, let dataFile, let backing):
+            .qcow2(
+                path: try name(path),
+                dataFile: try dataFile.map(name),
+                backing: try backing?.renamed(name)
+            )
         }
     }
 
@@ -21,6 +54,8 @@ indirect enum BlockNode: Equatable, Sendable {
         switch self {
         case .raw(let path):
             return #"{"driver":"raw","file":\#(Self.file(path))}"#
+        case .layer(let path):
+            return #"{"driver":"qcow2","file":\#(Self.file(path))}"#
         case .qcow2(let path, let dataFile, let backing):
             let data = dataFile.map { #","data-file":\#(Self.file($0))"# } ?? ""
             return #"{"driver":"qcow2","file":\#(Self.file(path))\#(data),"backing":\#(backing?.json ?? "null")}"#

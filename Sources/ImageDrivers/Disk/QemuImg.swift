@@ -15,6 +15,8 @@ struct QemuImg: Sendable {
         var backingFile: String?
         var backingFormat: String?
         var isEncrypted: Bool?
+        /// Whether whoever wrote to it last did not close it, so that its reference counts may lag behind.
+        var isDirty: Bool?
         var specific: Specific?
 
         struct Specific: Decodable, Equatable, Sendable {
@@ -35,6 +37,7 @@ struct QemuImg: Sendable {
             case backingFile = "backing-filename"
             case backingFormat = "backing-filename-format"
             case isEncrypted = "encrypted"
+            case isDirty = "dirty-flag"
             case specific = "format-specific"
         }
     }
@@ -98,6 +101,9 @@ struct QemuImg: Sendable {
         )
     }
 
+    /// Asks it who it is, which tells whether it can be run.
+    func version() async throws(ChildFailure) { _ = try await look(["--version"]) }
+
     /// Makes an empty qcow2 disk.
     func create(_ path: String, sizeBytes: Int64) async throws(ChildFailure) {
         _ = try await look(["create", "-q", "-f", "qcow2", path, String(sizeBytes)])
@@ -108,7 +114,8 @@ struct QemuImg: Sendable {
         _ = try await look(["resize", "-q", "-f", "qcow2", path, String(sizeBytes)])
     }
 
-    /// A qcow2 file over `node`, which takes all that is written and leaves what is below as it is.
+    /// A qcow2 file over `node`, which takes all that is written and leaves what is below as it is. Its header has room for
+    /// `LayerStack.longestName` bytes to spell `node` out.
     func createLayer(_ path: String, over node: BlockNode) async throws(ChildFailure) {
         _ = try await look(["create", "-q", "-f", "qcow2", "-F", node.format, "-b", node.argument, path])
     }

@@ -36,8 +36,8 @@ public struct GuestInspector: Sendable {
     func look(at node: BlockNode, _ qemuImg: QemuImg, _ place: Place) async throws(StepFailure) -> GuestInspection {
         do throws(ChildFailure) {
             let scratch = try ScratchPlace(in: workplace)
-            let layer = scratch.path + "/disk.qcow2"
-            try await qemuImg.createLayer(layer, over: node)
+            var stack = LayerStack(in: scratch.path)
+            let layer = try await stack.put(over: node, qemuImg)
             return try Self.inspection(try await visit(layer, mends: false, scratch.path))
         } catch {
             return try Self.inspection(error, place, qemuImg.logger)

@@ -46,7 +46,6 @@ public struct LocalDriver: ImageDriver {
         let wanted =
             [
                 (folders.instances, Place.storage), (folders.images, .storage), (folders.snapshots, .storage),
-                (folders.launches, .storage),
             ] + below.map { ($0.value, .location($0.key)) }
         for (folder, place) in wanted {
             try filing(at: place) { () throws(FileFailure) in try FileCalls.makeFolder(folder) }
@@ -102,6 +101,7 @@ public struct LocalDriver: ImageDriver {
     public func delete(_ resource: Resource) async throws(StepFailure) {
         let folder = try folders.folder(of: resource)
         let shelf = try folders.shelf(of: resource)
+        let earlier = folders.earlierFolder(of: resource)
         let place = Place(resource)
         try await OwnThread.run { _ -> Result<Void, StepFailure> in
             do throws(FileFailure) {
@@ -112,6 +112,7 @@ public struct LocalDriver: ImageDriver {
                 // The manifest goes first: what is left of a copy must not look like a whole one.
                 try FileCalls.deleteTree(folder + "/" + LocalFolders.manifestName)
                 if try FileCalls.deleteTree(folder) { try FileCalls.sync(shelf) }
+                if let earlier { try FileCalls.deleteTree(earlier) }
                 return .success(())
             } catch {
                 // Whatever it is, it can change: a location that is read-only today is not for ever, and what is left
@@ -131,6 +132,7 @@ public struct LocalDriver: ImageDriver {
                 found += try Self.list(folders.images, .imageFile, nil)
                 found += try Self.list(folders.snapshots, .snapshot, nil)
                 found += try Self.list(folders.launches, .instance, nil)
+                found += try Self.list(folders.earlierLaunches, .instance, nil)
                 for (name, folder) in folders.locations.sorted(by: { $0.key < $1.key }) {
                     found += try Self.list(folder, .replica, name)
                 }
@@ -196,9 +198,11 @@ public struct LocalDriver: ImageDriver {
         let source = try await reader.open(disk)
         for layer in source.layers {
             let soundness = try await running(on: place) { () async throws(ChildFailure) in
-                try await qemuImg.check(layer, onActivity: onActivity)
+                try await qemuImg.check(layer.node, onActivity: onActivity)
             }
-            guard soundness != .corrupt else { throw .corrupt(place) }
+            guard soundness != .corrupt else {
+                throw layer.isDirty ? .notClosed(place, file: layer.name) : .corrupt(place, file: layer.name)
+            }
         }
         return source
     }

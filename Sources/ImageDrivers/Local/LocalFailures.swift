@@ -43,11 +43,11 @@ extension StepFailure {
     }
 
     static func file(_ failure: FileFailure, at place: Place) -> StepFailure {
-        switch failure.code {
-        case ENOSPC, EDQUOT:
+        switch Outlook(errno: failure.code) {
+        case .full:
             let free = try? FileCalls.freeBytes(at: FileCalls.folder(of: failure.path))
             return .full(place, freeBytes: free, neededBytes: nil)
-        case EROFS, EACCES, EPERM:
+        case .lasting(.rights):
             return StepFailure(
                 .permanent,
                 .failedPrecondition,
@@ -55,7 +55,15 @@ extension StepFailure {
                 advice: "Give the worker the right to read and write there.",
                 adviceMends: true
             )
-        default:
+        case .lasting(let cause):
+            return StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "\(place): could not \(failure.call) a file: \(failure.reason).",
+                advice: cause.advice,
+                adviceMends: true
+            )
+        case .passing:
             return StepFailure(
                 .transient,
                 .unavailable,
@@ -86,38 +94,75 @@ extension StepFailure {
         case .signalled(let number):
             return StepFailure(.transient, .unavailable, "qemu-img was killed (signal \(number)) on \(disk).")
         case .notStarted, .exited(126), .exited(127):
+            // This worker's own trouble: it uses no attempt, and another worker may do better.
             return StepFailure(
-                .transient,
+                .throttled,
                 .unavailable,
                 "qemu-img could not be started.",
-                advice: "Install qemu-utils on the worker's host; the worker's log says more.",
+                advice: "See `goldsmith worker list` and the worker's log, and install qemu-utils on its host.",
                 adviceMends: true
             )
-        case .exited where failure.says(ENOSPC):
-            return .full(target, freeBytes: nil, neededBytes: nil)
-        case .exited where failure.text.contains("Failed to get") && failure.text.contains("lock"):
-            return .beingWritten(disk)
-        case .exited where failure.says(EIO):
-            return StepFailure(
+        case .exited: return .said(Outlook(qemuImg: failure.text), of: failure, disk, target)
+        }
+    }
+
+    private static func said(_ outlook: Outlook, of failure: ChildFailure, _ disk: Place, _ target: Place)
+        -> StepFailure
+    {
+        switch outlook {
+        case .full: .full(target, freeBytes: nil, neededBytes: nil)
+        case .lasting(.inUse): .beingWritten(disk)
+        case .lasting(.disk) where failure.text.contains("not in qcow2 format"):
+            StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "\(disk) is not in the format qcow2 that its instance's description names, or its beginning is damaged.",
+                advice: "Repair or restore the disk, or correct the description."
+            )
+        case .lasting(.feature):
+            StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "\(disk) is made in a way that this worker's qemu-img does not take.",
+                advice: "Copy the disk with qemu-img convert -O qcow2; the worker's log says what it is about."
+            )
+        case .lasting(.disk):
+            StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "\(disk) could not be read: qemu-img does not take it for a sound disk.",
+                advice: "Look at the disk with qemu-img check, and repair or restore it; the worker's log says more."
+            )
+        case .lasting(.rights):
+            StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "\(disk) or its copy's place does not let the worker's qemu-img open it.",
+                advice: "Give the worker the right to read the disk's files and to write its storage.",
+                adviceMends: true
+            )
+        case .lasting(let cause):
+            StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "\(disk) could not be read or copied, and another try would end alike.",
+                advice: cause.advice,
+                adviceMends: true
+            )
+        case .passing where failure.says(EIO):
+            StepFailure(
                 .transient,
                 .unavailable,
                 "\(disk) could not be read: \(String(cString: strerror(EIO))).",
                 advice: "Look at the disk with qemu-img check, and at the storage under it.",
                 adviceMends: true
             )
-        case .exited where failure.text.contains("not in qcow2 format"):
-            return StepFailure(
-                .permanent,
-                .failedPrecondition,
-                "\(disk) is not in the format qcow2 that its instance's description names, or its beginning is damaged.",
-                advice: "Repair or restore the disk, or correct the description."
-            )
-        case .exited:
-            return StepFailure(
-                .permanent,
-                .failedPrecondition,
-                "\(disk) could not be read: qemu-img does not take it for a sound disk.",
-                advice: "Look at the disk with qemu-img check, and repair or restore it; the worker's log says more."
+        case .passing:
+            StepFailure(
+                .transient,
+                .unavailable,
+                "\(disk) could not be read or copied: qemu-img failed.",
+                advice: "The worker's log has its words. If it happens again, look at the disk with qemu-img check."
             )
         }
     }
@@ -132,9 +177,24 @@ extension StepFailure {
     }
 }
 
+extension Outlook.Cause {
+    /// What somebody on the host can do.
+    fileprivate var advice: String {
+        switch self {
+        case .rights: "Give the worker the right to read and write there."
+        case .fileSystem: "Use a file system there that takes files of this kind and size."
+        case .damagedFileSystem: "Repair the file system there (fsck), or use another."
+        case .place: "See what is in its place on the worker's host, and move it away."
+        case .disk: "Look at the disk with qemu-img check, and repair or restore it."
+        case .feature: "Copy the disk with qemu-img convert -O qcow2."
+        case .inUse: "Stop the instance and whatever else has the disk open."
+        }
+    }
+}
+
 extension ChildFailure {
     /// Whether the system's words for an error are in what the program said.
-    fileprivate func says(_ code: Int32) -> Bool { text.contains(String(cString: strerror(code))) }
+    func says(_ code: Int32) -> Bool { text.contains(String(cString: strerror(code))) }
 }
 
 /// Runs file calls, and says what their failure means at `place`.

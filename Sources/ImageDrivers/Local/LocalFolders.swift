@@ -6,10 +6,11 @@ import ImageCore
 /// <root>/instances/<id>/instance.json, vda.qcow2, …
 /// <root>/images/<resource>/vda.qcow2        captured local system disks
 /// <root>/snapshots/<resource>/vdb.qcow2     snapshots of cloud disks
-/// <root>/launches/<resource>/vda.qcow2, …   instances that are being launched
+/// <root>/instances/.launches/<resource>/…   instances that are being launched
 /// <location>/<resource>/vda.qcow2, …, manifest.json
 /// ```
-/// A file that is being made ends in `.partial`. Identifiers obey `IdentifierRule`, so each is one path component.
+/// Each of these folders may be a mount of its own, or a link to one: what is put in place by a rename is made in the
+/// folder in which it is put in place. A file that is being made ends in `.partial`. Identifiers obey `IdentifierRule`, so each is one path component.
 struct LocalFolders: Sendable {
     var root: String
     var locations: [LocationName: String]
@@ -23,7 +24,11 @@ struct LocalFolders: Sendable {
 
     var images: String { root + "/images" }
     var snapshots: String { root + "/snapshots" }
-    var launches: String { root + "/launches" }
+    /// Beside the instances, so that one can be put in place by a rename wherever they lie. No instance has its name: an
+    /// identifier does not begin with a dot.
+    var launches: String { instances + "/.launches" }
+    /// Where earlier versions put them together. What such a version left there is still handed over, or deleted.
+    var earlierLaunches: String { root + "/launches" }
 
     static func fileName(_ device: DeviceName) -> String { device.shortName + ".qcow2" }
 
@@ -48,6 +53,14 @@ struct LocalFolders: Sendable {
         case .snapshot: snapshots + "/" + resource.id.text
         case .instance: launches + "/" + resource.id.text
         case .replica: try location(resource.location) + "/" + resource.id.text
+        }
+    }
+
+    /// Where a resource may lie that an earlier version has made; `nil` for kinds that have always lain where they lie.
+    func earlierFolder(of resource: Resource) -> String? {
+        switch resource.kind {
+        case .instance: earlierLaunches + "/" + resource.id.text
+        case .imageFile, .snapshot, .replica: nil
         }
     }
 

@@ -48,12 +48,14 @@ extension LocalDriver {
             guard maker == resource.id else { throw .exists(instance) }
             return
         }
-        let folder = try folders.folder(of: resource)
+        let built = [try folders.folder(of: resource), folders.earlierFolder(of: resource)].compactMap { $0 }
         try filing(at: .storage) { () throws(FileFailure) in
-            guard try FileCalls.status(folder) != nil else { return }
+            var found: String?
+            for folder in built.reversed() where try FileCalls.status(folder) != nil { found = folder }
+            guard let folder = found else { return }
             try FileCalls.rename(folder, to: folders.instance(instance))
             try FileCalls.sync(folders.instances)
-            try FileCalls.sync(folders.launches)
+            try FileCalls.sync(FileCalls.folder(of: folder))
         }
         guard try maker(of: instance) == resource.id else { throw .notBuilt(instance) }
     }

@@ -9,7 +9,15 @@ struct SourceDisk: Equatable, Sendable {
     var node: BlockNode
     var virtualSizeBytes: Int64
     /// Every qcow2 file of the chain by itself, for `qemu-img check`.
-    var layers: [BlockNode]
+    var layers: [Layer]
+
+    struct Layer: Equatable, Sendable {
+        var node: BlockNode
+        /// The file's name, as people find it in the instance's folder.
+        var name: String
+        /// Whether it was not closed properly: its reference counts may be wrong, and a repair of them loses nothing.
+        var isDirty: Bool
+    }
 }
 
 /// Opens disks of instances whose files nobody vouches for.
@@ -26,7 +34,7 @@ struct SourceDiskReader: Sendable {
     func open(_ disk: InstanceFile.Attached) async throws(StepFailure) -> SourceDisk {
         let place = Place.disk(disk.device, instance)
         var files: [String: FileCalls.Status] = [:]
-        var chain: [(path: String, format: DiskFormat, dataFile: String?)] = []
+        var chain: [(path: String, format: DiskFormat, dataFile: String?, isDirty: Bool)] = []
         var virtualSize: Int64 = 0
         var next: (name: String, format: DiskFormat)? = (disk.file, disk.format)
         while let (name, format) = next {
@@ -41,7 +49,7 @@ struct SourceDiskReader: Sendable {
             let info = try await running(on: place) { () async throws(ChildFailure) in try await qemuImg.info(look) }
             if isTop { virtualSize = info.virtualSize }
             guard format == .qcow2 else {
-                chain.append((path, format, nil))
+                chain.append((path, format, nil, false))
                 break
             }
             guard info.isEncrypted != true else { throw refused(place, "is encrypted") }
@@ -52,7 +60,7 @@ struct SourceDiskReader: Sendable {
                 files[path] = try idleStatus(path, place)
                 dataFile = path
             }
-            chain.append((path, format, dataFile))
+            chain.append((path, format, dataFile, info.isDirty == true))
             next = try backing(of: info, place)
         }
         let qcow2 = chain.filter { $0.format == .qcow2 }
@@ -65,7 +73,13 @@ struct SourceDiskReader: Sendable {
             files: files,
             node: whole,
             virtualSizeBytes: virtualSize,
-            layers: qcow2.map { .qcow2(path: $0.path, dataFile: $0.dataFile, backing: nil) }
+            layers: qcow2.map { layer in
+                SourceDisk.Layer(
+                    node: .qcow2(path: layer.path, dataFile: layer.dataFile, backing: nil),
+                    name: FileCalls.name(of: layer.path),
+                    isDirty: layer.isDirty
+                )
+            }
         )
     }
 
@@ -171,12 +185,26 @@ struct SourceDiskReader: Sendable {
 }
 
 extension StepFailure {
-    static func corrupt(_ disk: Place) -> StepFailure {
+    /// - Parameter file: which of the files it is made of, when that is known.
+    static func corrupt(_ disk: Place, file: String? = nil) -> StepFailure {
         StepFailure(
             .permanent,
             .failedPrecondition,
-            "\(disk) is corrupt.",
+            "\(disk) is corrupt\(file.map { ": its file \(PlainText.sentence($0))" } ?? "").",
             advice: "Repair it with qemu-img check -r, or restore it, then retry the image."
+        )
+    }
+
+    /// Reference counts that lag behind, after a crash of whoever wrote to the disk (`lazy_refcounts`). All that was
+    /// written is there; only the owner may repair it, since the source is never written to.
+    static func notClosed(_ disk: Place, file: String) -> StepFailure {
+        StepFailure(
+            .permanent,
+            .failedPrecondition,
+            "\(disk) was not closed properly: its file \(PlainText.sentence(file)) was still open in a program that ended.",
+            advice:
+                "Run `qemu-img check -r all` on \(PlainText.sentence(file)), or start and stop the instance once, then "
+                + "retry the image."
         )
     }
 }
