@@ -80,6 +80,7 @@ final class Installation: Sendable {
     /// What lies on a shelf, as the file system says it.
     static func names(in folder: FilePath) throws -> Set<String> {
         guard FileManager.default.fileExists(atPath: folder.string) else { return [] }
-        return Set(try FileManager.default.contentsOfDirectory(atPath: folder.string))
+        // Workers try now and then whether a folder can be written.
+        return Set(try FileManager.default.contentsOfDirectory(atPath: folder.string).filter { !$0.hasPrefix(".") })
     }
 }

@@ -26,6 +26,9 @@ public final class AMQPConsumer: Sendable {
     /// Deliveries already handed out can still be settled.
     public func cancel() async { await core.cancel() }
 
+    /// The same for the subscriptions to one queue; the others go on.
+    public func cancel(queue: String) async { await core.cancel(queue: queue) }
+
     /// A snapshot, good enough to find a consumer which is connected and yet gets nothing.
     public func status() async -> Status { await core.status() }
 

@@ -97,8 +97,9 @@ actor ConsumerCore: ThreadResident {
         return buffer
     }
 
-    func cancel() {
-        let ended = subscriptions
+    /// - Parameter queue: `nil` for all.
+    func cancel(queue: String? = nil) {
+        let ended = subscriptions.filter { queue == nil || $0.value.queue == queue }
         if let link {
             do throws(AMQPError) {
                 for (tag, subscription) in ended where subscription.state == .active {
@@ -113,7 +114,7 @@ actor ConsumerCore: ThreadResident {
         for subscription in ended.values {
             for delivery in subscription.buffer.finish() { delivery.nack(requeue: true) }
         }
-        subscriptions = [:]
+        for tag in ended.keys { subscriptions[tag] = nil }
     }
 
     func close() {

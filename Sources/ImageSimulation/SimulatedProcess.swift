@@ -223,6 +223,11 @@ private struct FaultyPublisher: MessagePublisher {
         return await world.broker.park(message, reason: reason)
     }
 
+    func putOff(_ message: IncomingMessage, after rung: Rung, since: Timestamp, reason: String) async -> ParkResult {
+        await process.awake()
+        return await world.broker.putOff(message, after: rung, since: since, reason: reason)
+    }
+
     func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String? {
         await process.awake()
         return await world.broker.setAside(message, of: letter)

@@ -5,6 +5,8 @@ public import Logging
 /// A broker's delivery in the handlers' words.
 struct BrokerDelivery: IncomingDelivery {
     let delivery: AMQPDelivery
+    /// The user of the workers' own connections.
+    let ownUser: String
 
     var message: IncomingMessage {
         var message = IncomingMessage(
@@ -13,16 +15,32 @@ struct BrokerDelivery: IncomingDelivery {
             messageID: delivery.message.messageID,
             correlationID: delivery.message.correlationID,
             replyTo: delivery.message.replyTo,
-            userID: delivery.message.userID,
+            userID: userID,
             body: delivery.message.body,
             isRedelivered: delivery.redelivered,
             isWhole: delivery.isWhole,
             reason: reason,
             death: Death(headers: delivery.message.headers)
         )
+        if isWorkers, case .int(let seconds)? = delivery.message.headers[BrokerPublisher.sinceHeader],
+            (0..<1 << 40) ~= seconds
+        {
+            message.waitingSince = Timestamp(microseconds: seconds * 1_000_000)
+        }
         message.trace = trace
         return message
     }
+
+    /// Who published it. A request that a worker has put off names who that was; the broker vouches that it was a worker
+    /// who says so.
+    private var userID: String? {
+        guard isWorkers, case .string(let asker)? = delivery.message.headers[BrokerPublisher.askerHeader] else {
+            return delivery.message.userID
+        }
+        return asker.isEmpty ? nil : asker
+    }
+
+    private var isWorkers: Bool { delivery.message.userID == ownUser }
 
     private var trace: TraceContext? {
         let headers = delivery.message.headers
@@ -79,6 +97,9 @@ public struct BrokerPublisher: MessagePublisher {
     static let reasonHeader = "goldsmith-reason"
     /// On what was set aside: the letter that tells of it.
     static let letterHeader = "goldsmith-letter"
+    /// On a request that waits: since when, in seconds since 1970, and the user who sent it, empty for none.
+    static let sinceHeader = "goldsmith-waiting-since"
+    static let askerHeader = "goldsmith-user"
 
     public init(
         publisher: AMQPPublisher,
@@ -132,6 +153,15 @@ public struct BrokerPublisher: MessagePublisher {
         )
     }
 
+    public func putOff(_ message: IncomingMessage, after rung: Rung, since: Timestamp, reason: String) async
+        -> ParkResult
+    {
+        var headers = Self.headers(attempt: nil, reason: reason, message.trace)
+        headers[Self.sinceHeader] = .int(since.microseconds / 1_000_000)
+        headers[Self.askerHeader] = .string(message.userID ?? "")
+        return await pass(message, to: topology.exchange(for: .retry(rung)), message.routingKey, headers, as: user)
+    }
+
     public func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String? {
         var headers = Self.headers(attempt: nil, reason: message.reason, message.trace)
         headers[Self.letterHeader] = .string(letter.text)
@@ -140,11 +170,13 @@ public struct BrokerPublisher: MessagePublisher {
     }
 
     /// Publishes a message again, byte for byte.
+    /// - Parameter user: who vouches for the headers; `nil` when nobody need.
     private func pass(
         _ message: IncomingMessage,
         to exchange: String,
         _ routingKey: String,
-        _ headers: AMQPTable
+        _ headers: AMQPTable,
+        as user: String? = nil
     ) async -> ParkResult {
         let copy = AMQPMessage(
             body: message.body,
@@ -152,6 +184,7 @@ public struct BrokerPublisher: MessagePublisher {
             messageID: message.messageID,
             correlationID: message.correlationID,
             replyTo: message.replyTo,
+            userID: user,
             headers: headers
         )
         let publication = AMQPPublication(exchange: exchange, routingKey: routingKey, message: copy)

@@ -2,31 +2,33 @@ import ImageCore
 
 /// What each operation means. The compiler names this place when one is added.
 extension Intake {
-    /// How often a driver that is out of reach is asked before the request is refused with `UNAVAILABLE`.
+    /// How often a driver that is out of reach is asked before the request is put off.
     private static let driverTries = 3
     /// How many images made lately an estimate rests on.
     private static let sampleSize = 10
 
     /// The store repeats the first answer to a request that was answered before, whatever is decided here.
-    /// - Returns: `nil` when this worker stops before there is an answer.
-    func answer(_ request: Request, for message: IncomingMessage) async throws(StoreError) -> Settlement? {
+    func answer(_ request: Request, for message: IncomingMessage) async throws(StoreError) -> Decision {
         let reply = message.replyAddress(by: context.options.replies)
         var circumstances = context.circumstances(actor: Self.actor(request, message))
         circumstances.trace = message.trace
         switch request {
         case .create(let create):
             switch await plan(create) {
-            case nil: return nil
-            case .success(let plan):
+            case .stopped: return .stopped
+            case .unknown(let failure): return .deferred(failure)
+            case .made(let plan):
                 if create.dryRun == true { return try await rehearse(request, plan, reply, circumstances) }
-                return try await context.store.accept(
-                    create,
-                    as: ImageID(known: newID("img")),
-                    plan: plan,
-                    reply: reply,
-                    in: circumstances
+                return .settled(
+                    try await context.store.accept(
+                        create,
+                        as: ImageID(known: newID("img")),
+                        plan: plan,
+                        reply: reply,
+                        in: circumstances
+                    )
                 )
-            case .failure(let rejection):
+            case .refused(let rejection):
                 return try await record(.rejected(rejection), to: request, reply, circumstances)
             }
         case .cancel(let body): return try await grant(.cancel, body.imageID, request, reply, circumstances)
@@ -35,15 +37,17 @@ extension Intake {
         case .unshare(let body):
             return try await grant(.unshare(body.with), body.imageID, request, reply, circumstances)
         case .delete(let body):
-            guard let gone = try await goneInstances(of: body.imageID, owner: body.owner) else { return nil }
+            guard let gone = try await goneInstances(of: body.imageID, owner: body.owner) else { return .stopped }
             let wish = Wish.delete(snapshots: body.deleteSnapshots, gone: gone)
             return try await grant(wish, body.imageID, request, reply, circumstances)
         case .convert(let body):
-            return try await context.store.convert(
-                body,
-                as: ImageID(known: newID("img")),
-                reply: reply,
-                in: circumstances
+            return .settled(
+                try await context.store.convert(
+                    body,
+                    as: ImageID(known: newID("img")),
+                    reply: reply,
+                    in: circumstances
+                )
             )
         case .launch(let body): return try await launch(body, reply, circumstances)
         case .describe(let body): return try await describe(body, reply, circumstances)
@@ -51,8 +55,7 @@ extension Intake {
     }
 
     /// The answer to a request that nobody has looked at in time. One that was answered before is answered the same.
-    func answer(_ request: Request, lapsed: Death, for message: IncomingMessage) async throws(StoreError) -> Settlement
-    {
+    func answer(_ request: Request, lapsed: Death, for message: IncomingMessage) async throws(StoreError) -> Decision {
         let reply = message.replyAddress(by: context.options.replies)
         var circumstances = context.circumstances(actor: Self.actor(request, message))
         circumstances.trace = message.trace
@@ -60,7 +63,7 @@ extension Intake {
         guard case .describe(let body) = request else {
             return try await record(answer, to: request, reply, circumstances)
         }
-        return unkept(answer, to: body, reply, circumstances)
+        return .settled(unkept(answer, to: body, reply, circumstances))
     }
 
     /// Who asked, for the image's history: the broker's user where the broker vouches for one.
@@ -75,14 +78,16 @@ extension Intake {
         _ request: Request,
         _ reply: ReplyAddress?,
         _ circumstances: Circumstances
-    ) async throws(StoreError) -> Settlement {
-        try await context.store.grant(
-            wish,
-            for: image,
-            asked: request,
-            limits: context.options.limits,
-            reply: reply,
-            in: circumstances
+    ) async throws(StoreError) -> Decision {
+        .settled(
+            try await context.store.grant(
+                wish,
+                for: image,
+                asked: request,
+                limits: context.options.limits,
+                reply: reply,
+                in: circumstances
+            )
         )
     }
 
@@ -91,8 +96,8 @@ extension Intake {
         to request: Request,
         _ reply: ReplyAddress?,
         _ circumstances: Circumstances
-    ) async throws(StoreError) -> Settlement {
-        try await context.store.record(answer, to: request, reply: reply, in: circumstances)
+    ) async throws(StoreError) -> Decision {
+        .settled(try await context.store.record(answer, to: request, reply: reply, in: circumstances))
     }
 
     /// Which instances launched from an image exist no more.
@@ -116,7 +121,7 @@ extension Intake {
         _ body: LaunchRequest,
         _ reply: ReplyAddress?,
         _ circumstances: Circumstances
-    ) async throws(StoreError) -> Settlement {
+    ) async throws(StoreError) -> Decision {
         let request = Request.launch(body)
         let image = try await context.store.image(body.imageID)
         guard let image, image.isVisible(to: body.owner, for: .launch) else {
@@ -149,7 +154,7 @@ extension Intake {
         _ body: DescribeRequest,
         _ reply: ReplyAddress?,
         _ circumstances: Circumstances
-    ) async throws(StoreError) -> Settlement {
+    ) async throws(StoreError) -> Decision {
         var answer = Answer.accepted()
         if let id = body.imageID {
             let image = try await context.store.image(id)
@@ -172,7 +177,7 @@ extension Intake {
             answer.images = images.map { ImageView($0, for: body.owner) }
             if images.count == body.query.limit { answer.nextPage = images.last.map { .images(ImagePage(after: $0)) } }
         }
-        return unkept(answer, to: body, reply, circumstances)
+        return .settled(unkept(answer, to: body, reply, circumstances))
     }
 
     private func unkept(
@@ -205,7 +210,7 @@ extension Intake {
         _ plan: Plan,
         _ reply: ReplyAddress?,
         _ circumstances: Circumstances
-    ) async throws(StoreError) -> Settlement? {
+    ) async throws(StoreError) -> Decision {
         let owner = request.identity.owner
         let standing = try await context.store.quota(of: owner)
         if let refusal = standing.limits.refusal(of: plan.quota, beside: standing.used) {
@@ -224,7 +229,8 @@ extension Intake {
                 sizes[disk.device] = try await context.driver.copyBytes(of: disk.device, of: plan.instanceID)
             }
         } catch {
-            if Task.isCancelled { return nil }
+            if Task.isCancelled { return .stopped }
+            guard error.code.isAboutTheRequest else { return .deferred(error) }
             return try await record(.rejected(Rejection(error.code, error.message)), to: request, reply, circumstances)
         }
         var answer = Answer.accepted()
@@ -238,30 +244,43 @@ extension Intake {
         return try await record(answer, to: request, reply, circumstances)
     }
 
-    /// - Returns: `nil` when this worker stops meanwhile. A driver that was interrupted says nothing of the request.
-    private func plan(_ request: CreateRequest) async -> Result<Plan, Rejection>? {
-        for attempt in 1... {
-            do {
+    private enum Planning {
+        case made(Plan)
+        case refused(Rejection)
+        /// The driver cannot tell what there is.
+        case unknown(StepFailure)
+        /// This worker stops. A driver that was interrupted says nothing of the request.
+        case stopped
+    }
+
+    private func plan(_ request: CreateRequest) async -> Planning {
+        var tries = 0
+        while true {
+            tries += 1
+            do throws(StepFailure) {
                 let instance = try await context.driver.describe(request.instanceID, for: request.owner)
                 let locations = try await context.driver.locations()
-                return Result { () throws(Rejection) in
-                    try Plan.make(
-                        for: request,
-                        instance: instance,
-                        knownLocations: locations,
-                        limits: context.options.limits
+                do throws(Rejection) {
+                    return .made(
+                        try Plan.make(
+                            for: request,
+                            instance: instance,
+                            knownLocations: locations,
+                            limits: context.options.limits
+                        )
                     )
+                } catch {
+                    return .refused(error)
                 }
             } catch {
-                if Task.isCancelled { return nil }
-                guard attempt < Self.driverTries, error.disposition != .permanent else {
-                    let field = error.code == .unavailable ? nil : "instanceId"
-                    return .failure(Rejection(error.code, error.message, field: field))
+                if Task.isCancelled { return .stopped }
+                guard tries < Self.driverTries, error.disposition == .transient else {
+                    return error.code.isAboutTheRequest
+                        ? .refused(Rejection(error.code, error.message, field: "instanceId")) : .unknown(error)
                 }
-                do { try await context.time.sleep(for: .seconds(1)) } catch _ { return nil }
+                do { try await context.time.sleep(for: .seconds(1)) } catch _ { return .stopped }
             }
         }
-        return nil
     }
 
     /// For example `img-5f0c2b7e9a41d3c8`.

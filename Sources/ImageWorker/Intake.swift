@@ -40,11 +40,11 @@ struct Intake {
                 throw UnusableRequest(rejection: refusal, identity: request.identity)
             }
             if let lapse {
-                return await settle(delivery, operation, span) { () async throws(StoreError) in
+                return await settle(delivery, operation, request.identity, span) { () async throws(StoreError) in
                     try await answer(request, lapsed: lapse, for: message)
                 }
             }
-            await settle(delivery, operation, span) { () async throws(StoreError) in
+            await settle(delivery, operation, request.identity, span) { () async throws(StoreError) in
                 try await answer(request, for: message)
             }
         } catch {
@@ -111,13 +111,15 @@ struct Intake {
         }
         var circumstances = Circumstances(now: context.time.now())
         circumstances.trace = message.trace
-        await settle(delivery, operation, span) { [circumstances] () async throws(StoreError) in
-            try await context.store.reject(
-                identity,
-                fingerprint: "unusable " + String(decoding: message.body.prefix(4096), as: UTF8.self),
-                unusable.rejection,
-                reply: message.replyAddress(by: context.options.replies),
-                in: circumstances
+        await settle(delivery, operation, identity, span) { [circumstances] () async throws(StoreError) in
+            .settled(
+                try await context.store.reject(
+                    identity,
+                    fingerprint: "unusable " + String(decoding: message.body.prefix(4096), as: UTF8.self),
+                    unusable.rejection,
+                    reply: message.replyAddress(by: context.options.replies),
+                    in: circumstances
+                )
             )
         }
     }
@@ -125,11 +127,17 @@ struct Intake {
     private func settle(
         _ delivery: any IncomingDelivery,
         _ operation: Operation,
+        _ identity: RequestIdentity,
         _ span: any Span,
-        _ decide: @Sendable () async throws(StoreError) -> Settlement?
+        _ decide: @Sendable () async throws(StoreError) -> Decision
     ) async {
         do {
-            guard let settlement = try await context.persist(decide) else { return delivery.giveBack() }
+            let settlement: Settlement
+            switch try await context.persist(decide) {
+            case .settled(let settled): settlement = settled
+            case .stopped: return delivery.giveBack()
+            case .deferred(let failure): return await `defer`(delivery, operation, identity, failure)
+            }
             var metadata: [String: String] = ["status": settlement.answer.status.rawValue]
             metadata["image.id"] = settlement.answer.imageId?.text
             metadata["code"] = settlement.answer.code?.rawValue
@@ -149,5 +157,60 @@ struct Intake {
             context.logger.error("request not answered, given back", metadata: ["error": "\(error)"])
             delivery.giveBack()
         }
+    }
+
+    /// Makes a request wait that cannot be judged now: nothing is recorded, and any worker may take it up again.
+    private func `defer`(
+        _ delivery: any IncomingDelivery,
+        _ operation: Operation,
+        _ identity: RequestIdentity,
+        _ failure: StepFailure
+    ) async {
+        // The trouble may be this worker's own.
+        context.watch.tools.suspect()
+        let message = delivery.message
+        let now = context.time.now()
+        let since = message.waitingSince.map { min($0, now) } ?? now
+        let reason = "\(failure.code.rawValue): \(failure.message)"
+        switch RequestDeferral(since: since, now: now, policy: context.options.policy) {
+        case .wait(let rung):
+            context.logger.warning(
+                "request waits, it cannot be judged now",
+                metadata: [
+                    "operation": "\(operation.rawValue)", "owner": "\(identity.owner)",
+                    "request.id": "\(identity.requestID)", "seconds": "\((now - since).components.seconds)",
+                    "reason": "\(reason)",
+                ]
+            )
+            let result = await context.insist { () async -> ParkResult? in
+                let result = await context.publisher.putOff(message, after: rung, since: since, reason: reason)
+                return result == .notNow ? nil : result
+            }
+            switch result {
+            case .parked?: delivery.ack()
+            case .never?: await context.park(delivery, reason: reason)
+            case .notNow?, nil: delivery.giveBack()
+            }
+        case .giveUp:
+            let rejection = Rejection(failure.code, failure.message)
+            context.watch.answered(operation, rejection.code)
+            if let address = message.replyAddress(by: context.options.replies) {
+                let answer = Answer.rejected(rejection)
+                await context.answer(answer.outgoing(to: address, for: identity, under: message.trace))
+            }
+            await context.park(delivery, reason: "it has waited too long for a worker that can judge it: \(reason)")
+        }
+    }
+}
+
+extension Intake {
+    /// What comes of looking at a request.
+    enum Decision: Sendable {
+        /// Answered, and recorded where answers of that kind are.
+        case settled(Settlement)
+        /// The compute system or this worker cannot say now. Not recorded: the request waits.
+        case deferred(StepFailure)
+        /// This worker stops before there is an answer.
+        case stopped
     }
 }

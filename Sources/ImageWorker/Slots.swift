@@ -8,12 +8,14 @@ actor Slots {
     /// Those whose patience ended before they began to wait.
     private var impatient: Set<Int> = []
     private var lastID = 0
+    private(set) var isClosed = false
 
     init(_ count: Int) { free = max(1, count) }
 
     /// Waits for a slot.
-    /// - Returns: `false` when `patience` returned first. A delivery must not be held for long, not even while it waits.
+    /// - Returns: `false` when `patience` returned first, or no slot is given out any more. A delivery must not be held for long, not even while it waits.
     nonisolated func acquire(patience: @escaping @Sendable () async -> Void) async -> Bool {
+        guard !(await isClosed) else { return false }
         guard let id = await takeOrQueue() else { return true }
         let isGranted = await withTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -26,6 +28,13 @@ actor Slots {
         }
         await forget(id)
         return isGranted
+    }
+
+    /// Gives out no slot any more: what waits for one is not begun.
+    func close() {
+        isClosed = true
+        for one in waiting { one.continuation.resume(returning: false) }
+        waiting = []
     }
 
     func release() {
@@ -43,7 +52,7 @@ actor Slots {
     }
 
     private func wait(_ id: Int) async -> Bool {
-        if impatient.contains(id) { return false }
+        if isClosed || impatient.contains(id) { return false }
         if free > 0 {
             free -= 1
             return true

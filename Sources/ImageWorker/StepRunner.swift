@@ -21,6 +21,9 @@ struct StepRunner {
                     )
                 }
             }
+            if let fault = context.watch.tools.readiness.hindrance(of: message.job) {
+                return try await hinder(message, fault, delivery)
+            }
             let nonce = Int64.random(in: .min ... .max)
             let beginning = try await context.persist { () async throws(StoreError) in
                 try await context.store.begin(
@@ -46,6 +49,33 @@ struct StepRunner {
             log(message, .error, "job given back, the store is out of reach", ["error": "\(error)"])
             delivery.giveBack()
         }
+    }
+
+    /// Leaves a job that this worker cannot do to others.
+    private func hinder(
+        _ message: JobMessage,
+        _ fault: ToolFault,
+        _ delivery: any IncomingDelivery
+    ) async throws(StoreError) {
+        let now = context.time.now()
+        let leases = try await context.persist { () async throws(StoreError) in
+            try await context.store.leases(of: message.imageId)
+        }
+        if let lease = leases.first(where: { $0.job == message.job && $0.expiresAt > now }) {
+            return try await watch(message, lease: lease, delivery)
+        }
+        let applied = try await context.persist { () async throws(StoreError) in
+            try await context.store.apply(
+                .hindered(message.job, StepFailure(fault)),
+                to: message.imageId,
+                in: context.circumstances()
+            )
+        }
+        guard let applied else {
+            return await context.park(delivery, reason: "there is no image \(message.imageId) in this store")
+        }
+        await context.send(applied.outgoing)
+        delivery.ack()
     }
 
     /// Keeps a job's place in the queue without holding its delivery: the message goes round the ladder until the work
@@ -90,6 +120,8 @@ struct StepRunner {
         let watch = context.watch
         watch.begins(grant.job)
         let progress = LatestProgress { watch.copied($0, for: grant.job) }
+        watch.running.begins(grant, progress)
+        defer { watch.running.ends(grant) }
         // Both unstructured on purpose: a publish cannot be cancelled, and what has been made must not wait for one before
         // it is written down, while nobody renews its lease any more. The outbox has what must not be lost.
         let announcing = Task { await context.send(outgoing) }
@@ -98,6 +130,10 @@ struct StepRunner {
         let (result, isLost) = await withTaskGroup(of: Signal.self) { group in
             group.addTask {
                 await context.inside(span) {
+                    let checks = grant.image.plan.guestChecks
+                    if let fault = context.watch.tools.readiness.hindrance(of: grant.job, under: checks) {
+                        return .finished(.failure(StepFailure(fault)))
+                    }
                     let steps = Steps(driver: context.driver)
                     do throws(StepFailure) {
                         let output = try await steps.perform(grant) { progress.set($0) }
@@ -206,6 +242,7 @@ struct StepRunner {
             context.breakers.succeeded(grant.job.step)
             event = .succeeded(grant.job, fence: grant.fence, output)
         case .failure(let failure):
+            if failure.code == .unavailable { context.watch.tools.suspect() }
             let discarded = if failure.madeNothing == true { true } else { await discard(grant) }
             if Task.isCancelled || isLost {
                 event = .interrupted(grant.job, fence: grant.fence, discarded: discarded)

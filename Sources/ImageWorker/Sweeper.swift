@@ -39,17 +39,21 @@ struct Sweeper {
     /// Says that this worker is there: one small row.
     private func report(since startedAt: Timestamp) async {
         let options = context.options
+        let tools = context.watch.tools
+        var report = WorkerReport(
+            worker: options.id,
+            identity: options.identity,
+            lanes: options.lanes.map(\.description),
+            concurrency: options.concurrency,
+            startedAt: startedAt,
+            at: context.time.now()
+        )
+        report.faults = tools.faults
+        let paused = options.lanes.filter { tools.hindrance(of: $0) != nil }.map(\.description)
+        if !paused.isEmpty { report.pausedLanes = paused }
+        if context.watch.isStopping { report.isDraining = true }
         do throws(StoreError) {
-            try await context.store.report(
-                WorkerReport(
-                    worker: options.id,
-                    identity: options.identity,
-                    lanes: options.lanes.map(\.description),
-                    concurrency: options.concurrency,
-                    startedAt: startedAt,
-                    at: context.time.now()
-                )
-            )
+            try await context.store.report(report)
         } catch {
             context.logger.warning("worker did not report", metadata: ["error": "\(error)"])
         }

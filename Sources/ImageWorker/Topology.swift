@@ -96,6 +96,10 @@ public struct Topology: Sendable, Equatable {
         bindings += Operation.allCases.map {
             Binding(queue: name("intake"), exchange: name("requests"), routingKey: $0.rawValue)
         }
+        // A request that waits comes back from its rung by the exchange that all rungs lead to.
+        bindings += Operation.allCases.map {
+            Binding(queue: name("intake"), exchange: name("jobs"), routingKey: $0.rawValue)
+        }
         bindings += Step.allCases.map {
             Binding(queue: name("job.\($0.rawValue)"), exchange: name("jobs"), routingKey: $0.rawValue)
         }

@@ -18,6 +18,8 @@ public struct IncomingMessage: Sendable, Equatable {
     public var reason: String?
     /// How it became a dead letter, from the broker's headers. Absent: it was published here.
     public var death: Death?
+    /// Since when it waits for a worker that can judge it; `nil` for a request that comes for the first time.
+    public var waitingSince: Timestamp?
     /// Where in a trace it was sent, if its headers say so in order.
     public var trace: TraceContext?
 
@@ -124,6 +126,13 @@ public protocol MessagePublisher: Sendable {
 
     /// Puts a message away for a human, as it came, byte for byte.
     func park(_ message: IncomingMessage, reason: String) async -> ParkResult
+
+    /// Puts a request into a retry queue, as it came: byte for byte, and for the same user. It comes back to intake.
+    /// - Parameters:
+    ///   - rung: how long it stays there.
+    ///   - since: when it was first put off.
+    ///   - reason: goes with it, for people who look into the queue.
+    func putOff(_ message: IncomingMessage, after rung: Rung, since: Timestamp, reason: String) async -> ParkResult
 
     /// Moves a message to the queue for what is too large for the store, as it came, marked with its letter.
     /// - Returns: the queue's name once the broker has it, else `nil`.

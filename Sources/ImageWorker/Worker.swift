@@ -16,12 +16,15 @@ public struct Worker: Service {
     private let topology: Topology
     private let queues: any LaneGauge
     private let census: any StoreGauge
+    private let tools: any ToolTrial
+    private let user: String
 
     public init(
         endpoint: AMQPEndpoint,
         topology: Topology,
         store: any ImageStore & StoreGauge,
         driver: any ImageDriver,
+        tools: any ToolTrial,
         options: WorkerOptions,
         time: any Timekeeper,
         random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
@@ -38,6 +41,8 @@ public struct Worker: Service {
         consumer = AMQPConsumer(endpoint: endpoint, name: name + " (consume)", logger: logger)
         inspection = AMQPConnection(endpoint: endpoint, name: name + " (inspect)", logger: logger)
         self.topology = topology
+        self.tools = tools
+        user = endpoint.user
         census = store
         let gauge = BrokerGauge(connection: inspection, topology: topology)
         queues = gauge
@@ -78,18 +83,30 @@ public struct Worker: Service {
                 "concurrency": "\(context.options.concurrency)",
             ]
         )
-        var sources: [(Lane, AMQPDeliveries)] = []
-        for lane in lanes {
-            let prefetch = UInt16(clamping: context.options.concurrency(of: lane))
-            sources.append((lane, try await consumer.deliveries(from: topology.queue(of: lane), prefetch: prefetch)))
+        let watch = context.watch
+        watch.tools.expectTrials()
+        let trials = ToolTrials(context: context, trial: tools) { lanes in
+            for lane in lanes { await consumer.cancel(queue: topology.queue(of: lane)) }
         }
-        context.watch.serves()
+        // Before any work is taken: what this worker cannot do is for others.
+        await trials.tryOnce()
+        var sources: [(Lane, AMQPDeliveries?)] = []
+        for lane in lanes { sources.append((lane, try await isAble(lane) ? deliveries(of: lane) : nil)) }
+        watch.serves()
         await withTaskGroup(of: Ended.self) { group in
             for (lane, deliveries) in sources {
                 group.addTask {
-                    await body.serve(lane, deliveries.map { BrokerDelivery(delivery: $0) as any IncomingDelivery })
+                    await serve(lane, deliveries)
                     return .lane
                 }
+            }
+            group.addTask {
+                await trials.run()
+                return .sweeper
+            }
+            group.addTask {
+                await trials.runGuestLook()
+                return .sweeper
             }
             group.addTask {
                 await body.sweep()
@@ -105,7 +122,7 @@ public struct Worker: Service {
                 context.logger.info("worker stops: no new jobs, finishing what runs")
                 // What was delivered but not begun goes back to its queue.
                 await consumer.cancel()
-                try? await context.time.sleep(for: context.options.drain)
+                await waitForDrain()
                 return .drain
             }
             // Until every lane has run dry after the shutdown, or the time for that is over. What still runs then is
@@ -129,6 +146,58 @@ public struct Worker: Service {
         await consumer.close()
         await inspection.close()
         context.logger.info("worker stopped", metadata: ["worker": "\(context.options.id)"])
+    }
+
+    /// Whether this worker's tools let it take a lane's work.
+    private func isAble(_ lane: Lane) -> Bool { context.watch.tools.hindrance(of: lane) == nil }
+
+    private func deliveries(of lane: Lane) async throws(AMQPError) -> AMQPDeliveries {
+        let prefetch = UInt16(clamping: context.options.concurrency(of: lane))
+        return try await consumer.deliveries(from: topology.queue(of: lane), prefetch: prefetch)
+    }
+
+    /// Serves a lane until the worker stops, but for the times in which its tools do not let it.
+    private func serve(_ lane: Lane, _ first: AMQPDeliveries?) async {
+        var next = first
+        while true {
+            if let current = next {
+                let user = user
+                await body.serve(
+                    lane,
+                    current.map { BrokerDelivery(delivery: $0, ownUser: user) as any IncomingDelivery }
+                )
+            }
+            next = nil
+            repeat {
+                if context.watch.isStopping { return }
+                guard (try? await context.time.sleep(for: .milliseconds(500))) != nil else { return }
+            } while !isAble(lane)
+            do {
+                next = try await deliveries(of: lane)
+                context.logger.info("lane takes work again", metadata: ["lane": "\(lane)"])
+            } catch {
+                context.logger.warning("lane not subscribed yet", metadata: ["lane": "\(lane)", "error": "\(error)"])
+            }
+            // What stopped or paused it meanwhile saw no subscription to end.
+            if context.watch.isStopping || !isAble(lane) { await consumer.cancel(queue: topology.queue(of: lane)) }
+        }
+    }
+
+    /// Lets what runs go on for as long as it may, and tells how far it is.
+    private func waitForDrain() async {
+        let end = context.time.now() + context.options.drain
+        while case let left = end - context.time.now(), left > .zero {
+            guard (try? await context.time.sleep(for: min(left, .seconds(10)))) != nil else { return }
+            let works = context.watch.running.descriptions
+            guard !works.isEmpty else { continue }
+            context.logger.info(
+                "worker stops: work goes on",
+                metadata: [
+                    "jobs": "\(works.joined(separator: "; "))",
+                    "seconds.left": "\(max(.zero, end - context.time.now()).components.seconds)",
+                ]
+            )
+        }
     }
 
     private enum Ended {

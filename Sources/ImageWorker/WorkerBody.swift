@@ -34,6 +34,8 @@ package struct WorkerBody: Sendable {
         )
     }
 
+    init(_ context: WorkerContext, gauge: any QueueGauge) { (self.context, self.gauge) = (context, gauge) }
+
     /// Until the task is cancelled.
     package func sweep() async { await Sweeper(context: context, gauge: gauge).run() }
 
@@ -42,7 +44,8 @@ package struct WorkerBody: Sendable {
         await Sampler(context: context, store: store, gauge: lanes).run()
     }
 
-    /// Handles a lane's deliveries until there are no more of them and the last is handled.
+    /// Handles a lane's deliveries until there are no more of them and the last is handled. What waits for a slot then is
+    /// given back.
     package func serve<Deliveries: AsyncSequence & Sendable>(_ lane: Lane, _ deliveries: Deliveries) async
     where Deliveries.Element == any IncomingDelivery, Deliveries.Failure == Never {
         let slots = Slots(context.options.concurrency(of: lane))
@@ -61,11 +64,15 @@ package struct WorkerBody: Sendable {
                 group.addTask {
                     defer { context.watch.lanes.isHandled(in: lane) }
                     let hasSlot = await slots.acquire { try? await context.time.sleep(for: context.options.hold) }
-                    guard hasSlot else { return await putOff(delivery, lane) }
+                    guard hasSlot else {
+                        return await slots.isClosed ? delivery.giveBack() : await putOff(delivery, lane)
+                    }
                     await handle(delivery, lane)
                     await slots.release()
                 }
             }
+            // The worker stops, or pauses this lane: what has not begun is for others.
+            await slots.close()
         }
     }
 

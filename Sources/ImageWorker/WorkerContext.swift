@@ -154,7 +154,7 @@ struct WorkerContext: Sendable {
     }
 
     /// Keeps trying while the broker does not take something: giving it back in a loop would use up its delivery limit.
-    private func insist<Value>(_ operation: () async -> Value?) async -> Value? {
+    func insist<Value>(_ operation: () async -> Value?) async -> Value? {
         let deadline = time.now() + Self.patience
         var pause = Duration.milliseconds(100)
         while true {

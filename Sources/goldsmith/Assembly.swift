@@ -58,7 +58,7 @@ extension Settings {
     }
 
     /// The driver of a worker, with its folders made.
-    func workerDriver(_ logger: Logger) async throws(CommandFailure) -> any ImageDriver {
+    func workerDriver(_ logger: Logger) async throws(CommandFailure) -> any ImageDriver & ToolTrial {
         switch try await driverKind() {
         case .local:
             let driver = try await driver(logger)

@@ -50,6 +50,7 @@ struct DeadSubscriptionTests {
             topology: topology,
             store: store,
             driver: SimulatedDriver(locations: []),
+            tools: SimulatedDriver(locations: []),
             options: options,
             time: time,
             logger: testLogger,

@@ -80,9 +80,9 @@ struct Dev: Sendable {
     /// Everything captured or copied, as the folders hold it.
     var leftovers: [String] {
         ["images", "snapshots", "locations/east", "locations/west"].flatMap { folder in
-            ((try? FileManager.default.contentsOfDirectory(atPath: "\(data)/\(folder)")) ?? []).map {
-                "\(folder)/\($0)"
-            }
+            ((try? FileManager.default.contentsOfDirectory(atPath: "\(data)/\(folder)")) ?? [])
+                // Workers try now and then whether a folder can be written.
+                .filter { !$0.hasPrefix(".") }.map { "\(folder)/\($0)" }
         }.sorted()
     }
 

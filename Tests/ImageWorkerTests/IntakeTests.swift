@@ -184,20 +184,66 @@ struct IntakeTests {
         try await rig.expectError(.failedPrecondition)
     }
 
-    @Test("a compute system that is out of reach for a moment is asked again; for longer, the request is refused")
-    func computeOutage() async throws {
-        let rig = try await Rig()
-        let outage = Outage()
-        let worker = rig.worker(driver: outage.interceptor)
-        rig.request()
-        outage.begin()
+    /// Lets a worker take a request while the compute system is out of reach.
+    private func workInOutage(_ rig: Rig, _ worker: TestWorker) async throws {
+        rig.broker.turn()
         let work = Task { await worker.work(.intake) }
         for _ in 0..<2 {
             try await becomesTrue { rig.time.sleepers == 1 }
             rig.time.advance(by: .seconds(1))
         }
         await work.value
+    }
+
+    @Test("a request that no worker can judge now waits unanswered, and any worker answers it once it is possible")
+    func computeOutage() async throws {
+        let rig = try await Rig()
+        let outage = Outage()
+        let worker = rig.worker(driver: outage.interceptor)
+        rig.request(userID: "web")
+        outage.begin()
+        try await workInOutage(rig, worker)
+        #expect(rig.broker.replies.isEmpty && rig.broker.parked.isEmpty && rig.broker.unacked == 0)
+        let waiting = try #require(rig.broker.ladder.first)
+        #expect(waiting.rung == .seconds5 && waiting.letter.reason?.hasPrefix("UNAVAILABLE: ") == true)
+        #expect(waiting.letter.message.userID == "web" && waiting.letter.message.waitingSince != nil)
+        #expect(try await rig.store.images(ImageQuery()).isEmpty)
+        outage.end()
+        try await rig.run(rig.worker("w2"))
+        try await rig.expectAvailable()
+        #expect(try rig.answers().map(\.code) == [nil])
+    }
+
+    @Test("a request that has waited for six hours goes to people, and its id can be used again")
+    func waitsTooLong() async throws {
+        let rig = try await Rig()
+        let outage = Outage()
+        let worker = rig.worker(driver: outage.interceptor)
+        rig.request()
+        outage.begin()
+        try await workInOutage(rig, worker)
+        rig.time.advance(by: .seconds(6 * 3600 + 1))
+        try await workInOutage(rig, worker)
         #expect(try rig.answers().map(\.code) == [.unavailable])
+        #expect(rig.broker.parked.count == 1 && rig.broker.ladder.isEmpty)
+        outage.end()
+        rig.request()
+        try await rig.run(rig.worker("w2"))
+        #expect(try await rig.image().status == .available)
+        #expect(try rig.answers().last?.code == nil)
+    }
+
+    @Test("a dry run that fails for a reason of the worker's own waits too")
+    func rehearsalOutage() async throws {
+        let rig = try await Rig()
+        let outage = Outage()
+        rig.request(.create, id: "r1", ["dryRun": .bool(true)])
+        outage.begin(["driver.checkDisk"])
+        await rig.worker(driver: outage.interceptor).work(.intake)
+        #expect(rig.broker.replies.isEmpty && rig.broker.ladder.count == 1)
+        outage.end()
+        try await rig.run(rig.worker("w2"))
+        #expect(try rig.answers().map(\.code) == [nil])
     }
 
     @Test("a worker that must stop while it looks at an instance refuses nothing: another worker answers")

@@ -10,6 +10,8 @@ public enum Event: Equatable, Sendable {
     case interrupted(Job, fence: Int64, discarded: Bool)
     /// The job cannot begin yet, for example because another image's making holds the instance. No attempt is used.
     case postponed(Job, reason: String)
+    /// The worker that got the job cannot do it, and another may. No attempt is used.
+    case hindered(Job, StepFailure)
     /// Somebody works on the job, or nobody has room for it: its message goes round the ladder meanwhile.
     case watched(Job, after: Rung)
     /// A human put a parked clean-up back: it begins anew, with all its attempts.

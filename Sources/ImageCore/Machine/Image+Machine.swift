@@ -54,6 +54,7 @@ extension Image {
         case .interrupted(let job, let fence, let discarded):
             interrupt(job, fence: fence, discarded: discarded, in: &turn)
         case .postponed(let job, let reason): postpone(job, reason: reason, in: &turn)
+        case .hindered(let job, let failure): hinder(job, failure, in: &turn)
         case .watched(let job, let rung): watch(job, after: rung, in: &turn)
         case .replayed(let job): replay(job, in: &turn)
         case .deadLettered(let job, let attempt, let failure): bury(job, attempt: attempt, failure, in: &turn)
@@ -183,6 +184,16 @@ extension Image {
             let isFresh = jobs[job]?.waiting.map { turn.now - $0.since < .seconds(30) } ?? true
             let rungs: (Rung, Rung) = isFresh ? (.second1, .seconds5) : (.seconds5, .seconds30)
             wait(job, reason: reason, after: turn.jitter < 0.5 ? rungs.0 : rungs.1, in: &turn)
+        }
+        return nil
+    }
+
+    private mutating func hinder(_ job: Job, _ failure: StepFailure, in turn: inout Turn) -> Ignored? {
+        if let ignored = reasonToIgnore(job, in: &turn) { return ignored }
+        if hasWaitedTooLong(job, turn) {
+            giveUp(job, failure, in: &turn)
+        } else {
+            wait(job, reason: failure.message, after: .seconds30, in: &turn)
         }
         return nil
     }

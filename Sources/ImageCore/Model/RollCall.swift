@@ -12,7 +12,7 @@ public struct RollCall: Sendable {
 
     public init(_ standings: [WorkerStanding]) {
         alive = standings.filter { !$0.isGone }
-        let served = Set(alive.flatMap(\.report.lanes))
+        let served = Set(alive.flatMap(\.report.servedLanes))
         let isMissed = { (standing: WorkerStanding) in
             standing.silence <= Self.newsFor || !served.isSuperset(of: standing.report.lanes)
         }

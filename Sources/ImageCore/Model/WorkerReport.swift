@@ -9,6 +9,17 @@ public struct WorkerReport: Codable, Equatable, Sendable {
     /// By its own machine's clock, like `at`.
     public var startedAt: Timestamp
     public var at: Timestamp
+    /// Which of its tools failed their last trial. Absent: a worker of an older version, or one that has not tried yet.
+    public var faults: [ToolFault]?
+    /// Lanes out of `lanes` that it does not serve at present, because a tool fails. Absent: none.
+    public var pausedLanes: [String]?
+    /// Whether it takes nothing new and only finishes what runs. Absent: no.
+    public var isDraining: Bool?
+
+    /// What it takes work from now.
+    public var servedLanes: [String] {
+        isDraining == true ? [] : lanes.filter { pausedLanes?.contains($0) != true }
+    }
 
     public init(
         worker: WorkerID,

@@ -44,6 +44,27 @@ public struct GuestInspector: Sendable {
         }
     }
 
+    /// What a look needs and this host, or this process's sandbox, does not have; `nil` when all seems to be there. Starts
+    /// nothing.
+    var missingPart: (reason: String, advice: String?)? {
+        // Found by the loader, and let go of again: it is the child's to work with.
+        guard let library = dlopen(GuestLibrary.name, RTLD_LAZY | RTLD_LOCAL) else {
+            return (
+                "libguestfs is not installed on this worker's host",
+                "install libguestfs-tools and linux-image-amd64 there, or set guestInspection to off"
+            )
+        }
+        dlclose(library)
+        // What its appliance is made of.
+        guard let kernels = try? FileCalls.names(in: "/lib/modules"), !kernels.isEmpty else {
+            return (
+                "there is no kernel in /lib/modules for libguestfs's appliance",
+                "install linux-image-amd64, or let the service's sandbox see it (under systemd: ProtectKernelModules=no)"
+            )
+        }
+        return nil
+    }
+
     /// Looks into a disk without anything on it, to see whether looking works here.
     /// - Returns: `nil` when it does, else why not.
     public func selfTest(qemuImg: String = "/usr/bin/qemu-img") async -> (reason: String, advice: String?)? {

@@ -354,3 +354,9 @@ extension SimulatedDriver {
         try shelf.write(Array(data), to: name)
     }
 }
+
+/// It needs nothing of its machine.
+extension SimulatedDriver: ToolTrial {
+    public func tryTools() async -> [ToolFault]? { [] }
+    public func tryGuestLook(thoroughly: Bool) async -> ToolFault? { nil }
+}

@@ -94,6 +94,14 @@ private struct MortalPublisher: MessagePublisher {
         return result
     }
 
+    func putOff(_ message: IncomingMessage, after rung: Rung, since: Timestamp, reason: String) async -> ParkResult {
+        let name = "put off \(message.messageID ?? "")"
+        guard case .pass = plan.judge(PortCall(name: name, moment: .before)) else { return .notNow }
+        let result = await publisher.putOff(message, after: rung, since: since, reason: reason)
+        guard case .pass = plan.judge(PortCall(name: name, moment: .after)) else { return .notNow }
+        return result
+    }
+
     func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String? {
         guard case .pass = plan.judge(PortCall(name: "set aside \(letter)", moment: .before)) else { return nil }
         let queue = await publisher.setAside(message, of: letter)

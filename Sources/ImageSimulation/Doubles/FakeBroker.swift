@@ -76,7 +76,9 @@ public final class FakeBroker: Sendable {
             let due = state.ladder.filter { $0.dueAt <= now }.sorted { $0.dueAt < $1.dueAt }
             state.ladder.removeAll { $0.dueAt <= now }
             for waiting in due {
-                guard let lane = Lane(waiting.letter.message.routingKey) else { continue }
+                let key = waiting.letter.message.routingKey
+                let isRequest = Operation(rawValue: key) != nil
+                guard let lane = isRequest ? .intake : Lane(key) else { continue }
                 var letter = waiting.letter
                 letter.deliveries = 0
                 state.ready[lane, default: []].append(letter)
@@ -179,6 +181,26 @@ extension FakeBroker: MessagePublisher {
                 return .notNow
             }
             state.parked.append(Letter(message: message, attempt: nil, reason: reason))
+            return .parked
+        }
+    }
+
+    public func putOff(
+        _ message: IncomingMessage,
+        after rung: Rung,
+        since: Timestamp,
+        reason: String
+    ) async -> ParkResult {
+        state.withLock { state in
+            guard state.refusals == 0 else {
+                state.refusals -= 1
+                return .notNow
+            }
+            var waiting = message
+            waiting.waitingSince = since
+            state.ladder.append(
+                Waiting(letter: Letter(message: waiting, reason: reason), rung: rung, dueAt: time.now() + rung.delay)
+            )
             return .parked
         }
     }

@@ -149,6 +149,12 @@ enum WorkerMeasures {
         "Consumers the broker counts on that queue, of all workers."
     )
     static let ready = Measure("goldsmith_ready", .gauge, "1 when /readyz says ready, else 0.")
+    static let toolUp = Measure(
+        "goldsmith_tool_up",
+        .gauge,
+        by: ["tool"],
+        "1 when a tool of the worker's passed its last trial."
+    )
     static let storeUp = Measure("goldsmith_store_up", .gauge, "1 when the store answered this worker's last question.")
     static let storeSeconds = Measure(
         "goldsmith_store_seconds",
@@ -201,7 +207,8 @@ enum WorkerMeasures {
         [
             jobsBegun, jobsEnded, jobsRunning, jobSeconds, copiedBytes, requests, parked, setAside, resent, orphans,
             published,
-            publishSeconds, spans, connected, reconnects, silence, queueMessages, queueConsumers, ready, storeUp,
+            publishSeconds, spans, connected, reconnects, silence, queueMessages, queueConsumers, ready, toolUp,
+            storeUp,
             storeSeconds, storeRepeats, driverSeconds, images, outbox,
             outboxAge, leases, letters, overdue,
         ] + ProcessMeasures.all

@@ -24,6 +24,8 @@ public final class WorkerWatch: Sendable {
 
     let board = MeasureBoard(WorkerMeasures.all)
     let lanes = LaneWatch()
+    let tools = ToolWatch()
+    let running = RunningWork()
     private let state = Mutex(State())
 
     /// How long a thread may be late, and a sample old: connecting takes up to 15 s, a question to the store 10 s.
@@ -34,6 +36,8 @@ public final class WorkerWatch: Sendable {
     func lend(_ connections: Connections) { state.withLock { $0.connections = connections } }
     func serves() { state.withLock { $0.isServing = true } }
     func stops() { state.withLock { $0.isStopping = true } }
+    /// Whether nothing new is taken any more.
+    var isStopping: Bool { state.withLock { $0.isStopping } }
 
     func begins(_ options: WorkerOptions, at now: Timestamp) {
         ProcessMeasures.began(version: options.identity.version, at: Double(now.microseconds) / 1e6, on: board)
@@ -71,7 +75,8 @@ public final class WorkerWatch: Sendable {
         board.set(WorkerMeasures.queueMessages, lane.description, to: standing.map { Double($0.ready) } ?? .nan)
         board.set(WorkerMeasures.queueConsumers, lane.description, to: standing.map { Double($0.consumers) } ?? .nan)
         // Only a subscription that this worker believes in can be dead without its knowledge.
-        lanes.note(isSubscribed ? standing : nil, of: lane, prefetch: prefetch, at: now)
+        let isServed = isSubscribed && tools.hindrance(of: lane) == nil
+        lanes.note(isServed ? standing : nil, of: lane, prefetch: prefetch, at: now)
     }
 
     private var isSubscribed: Bool {
@@ -89,6 +94,11 @@ public final class WorkerWatch: Sendable {
             note(connections.publisher(), of: "publish")
         }
         board.set(WorkerMeasures.ready, to: health(at: now).isReady ? 1 : 0)
+        if let faults = tools.faults {
+            for kind in WorkerTool.Kind.allCases {
+                board.set(WorkerMeasures.toolUp, kind.rawValue, to: faults.contains { $0.tool.kind == kind } ? 0 : 1)
+            }
+        }
         ProcessMeasures.note(.read(), on: board)
         return board.text
     }
@@ -104,6 +114,7 @@ public final class WorkerWatch: Sendable {
         let state = state.withLock { $0 }
         var problems: [WorkerHealth.Problem] = []
         if state.isStopping { problems.append(.init("the worker stops")) }
+        problems += tools.problems(at: now).map { .init($0) }
         guard state.isServing, let connections = state.connections else {
             return WorkerHealth(problems + [.init("the worker has not subscribed to its queues yet")])
         }

@@ -17,6 +17,7 @@ struct Alarm: Encodable, Equatable {
         workers: [WorkerStanding]
     ) -> [Alarm] {
         var alarms = [alarm(of: letters), alarm(of: RollCall(workers).missed)].compactMap { $0 }
+        alarms += toolAlarms(RollCall(workers).alive)
         if let problem = history.problem {
             alarms.append(Alarm(what: "Broker", message: problem.message, advice: problem.advice))
         }
@@ -90,6 +91,26 @@ struct Alarm: Encodable, Equatable {
                 + hosts.joined(separator: ", "),
             page: Place.overview.address + "#" + workersAnchor
         )
+    }
+
+    /// What fails in the same way at many workers is one alarm.
+    private static func toolAlarms(_ alive: [WorkerStanding]) -> [Alarm] {
+        var hosts: [String: Set<String>] = [:]
+        var advice: [String: String] = [:]
+        for report in alive.map(\.report) {
+            for fault in report.faults ?? [] {
+                hosts[fault.sentence, default: []].insert(report.identity.host)
+                advice[fault.sentence] = fault.advice
+            }
+        }
+        return hosts.sorted { $0.key < $1.key }.map { sentence, hosts in
+            Alarm(
+                what: "Workers",
+                message: "On \(hosts.sorted().joined(separator: ", ")): \(sentence)",
+                advice: advice[sentence],
+                page: Place.overview.address + "#" + workersAnchor
+            )
+        }
     }
 
     /// One, however many there are, and of which kinds.

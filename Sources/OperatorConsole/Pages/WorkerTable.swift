@@ -35,9 +35,16 @@ struct WorkerTable {
                     tag(.small) { "process \(report.identity.processID) on \(report.identity.host)" },
                 ])
             ),
-            .mark(standing.isGone ? Mark(.bad, "Gone") : Mark(.good, "Alive")),
+            .mark(mark(of: standing)),
             .html(Words.moment(standing.isGone ? standing.storedAt : report.startedAt)),
             works.isEmpty ? .text("–") : .html(list), .text(report.lanes.joined(separator: ", ")),
         ]
+    }
+
+    private func mark(of standing: WorkerStanding) -> Mark {
+        let report = standing.report
+        if standing.isGone { return Mark(.bad, "Gone") }
+        if report.isDraining == true { return Mark(.busy, "Draining") }
+        return report.faults?.isEmpty == false ? Mark(.bad, "Not ready") : Mark(.good, "Alive")
     }
 }

@@ -17,7 +17,8 @@ struct DevCommand: AsyncParsableCommand {
         abstract: "Run everything in one place: a private broker, a store, workers, the web console.",
         discussion: """
             Starts a RabbitMQ node of its own on loopback under the data folder, unless GOLDSMITH_AMQP_URL names one. Other \
-            commands with the same --data find it through <dir>/dev.json. Ctrl-C ends everything it started.
+            commands with the same --data find it through <dir>/dev.json. Ctrl-C ends everything it started, once the \
+            workers have finished what runs or handed it over (20 seconds); a second Ctrl-C ends it at once.
 
             Example: goldsmith dev --data ./try --workers 2
             """
@@ -40,15 +41,24 @@ struct DevCommand: AsyncParsableCommand {
             [.locations: locations, .copyRate: copyRate],
             asksRunningDev: false
         )
-        let services = DevServices(settings: settings, workers: workers, copyRate: copyRate, config: shared.config)
+        let roster = WorkerRoster()
+        let services = DevServices(
+            settings: settings,
+            workers: workers,
+            copyRate: copyRate,
+            config: shared.config,
+            roster: roster
+        )
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [.init(service: services, successTerminationBehavior: .gracefullyShutdownGroup)],
-                gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: try await settings.logger("goldsmith.dev")
             )
         )
-        try await group.run()
+        try await StopSignals.run(group) {
+            Terminal.say("stopping now: what runs is handed over to the next start")
+            roster.stopAll()
+        }
     }
 }
 
@@ -58,6 +68,7 @@ private struct DevServices: Service {
     let workers: Int
     let copyRate: String?
     let config: String?
+    let roster: WorkerRoster
 
     func run() async throws {
         let data = settings.data
@@ -149,6 +160,7 @@ private struct DevServices: Service {
             environment: environment.merging([SettingKey.locations.environmentName: locations]) { first, _ in first },
             metrics: try await settings.metricsListen(),
             logs: data + "/logs",
+            roster: roster,
             // What drains, then a little to end in order.
             patience: drain + .seconds(20)
         )

@@ -15,7 +15,7 @@ extension Rejection {
         case .quotaExceeded:
             "`goldsmith quota show` says what is held; delete images, or raise it: `goldsmith quota set`"
         case .cancelled: "`goldsmith image retry` tries it again"
-        case .unavailable: "`goldsmith doctor` says what is away; then ask again"
+        case .unavailable: "`goldsmith doctor` says what is away; then ask again, with a new --request-id or none"
         case .internal: "look into the workers' logs, then ask again"
         }
     }

@@ -124,8 +124,10 @@ struct QueueShow: AsyncParsableCommand {
             queue: view,
             arguments: queue.arguments.mapValues(\.plain),
             bindings: topology.bindings.filter { $0.queue == full }.map { "\($0.exchange) \($0.routingKey)" },
-            workers: standings.filter { !$0.isGone && lane.map(\.description).map($0.report.lanes.contains) == true }
-                .map(\.report.worker),
+            workers: standings.filter {
+                !$0.isGone && lane.map(\.description).map($0.report.servedLanes.contains) == true
+            }
+            .map(\.report.worker),
             jobs: Array(jobs.prefix(max(0, limit))),
             notes: survey.notes
         )

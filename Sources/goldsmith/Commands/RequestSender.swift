@@ -99,7 +99,9 @@ struct RequestSender {
             .unavailable,
             "the broker has the request, but no worker has answered it yet",
             advice: """
-                is a worker running that serves 'intake', and may the broker's user '\(user)' ask for this owner \
+                it waits: what a worker cannot judge now is taken up again by itself, and this request can be repeated with \
+                --request-id \(identity.requestID). `goldsmith worker list` says what workers cannot do. Is one running that \
+                serves 'intake', and may the broker's user '\(user)' ask for this owner \
                 (\(SettingKey.upstreams.environmentName) of the workers)? `goldsmith queue list` shows its consumers
                 """
         )

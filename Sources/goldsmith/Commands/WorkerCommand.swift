@@ -33,8 +33,8 @@ struct WorkerRun: AsyncParsableCommand {
         commandName: "run",
         abstract: "Serve queues until told to stop.",
         discussion: """
-            Start as many as you like, on steps of their choice. SIGTERM or Ctrl-C drains: what runs is finished or handed \
-            over, and no attempt is used.
+            Start as many as you like, on steps of their choice. SIGTERM or Ctrl-C drains: nothing new is taken, and what runs \
+            has --drain seconds to end. A second one ends at once. What is cut off is handed over, and no attempt is used.
 
             Examples:
               goldsmith worker run
@@ -93,6 +93,7 @@ struct WorkerRun: AsyncParsableCommand {
             topology: try await settings.topology(),
             store: store,
             driver: driver,
+            tools: driver,
             options: options,
             time: SystemTime(),
             logger: logger,
@@ -106,12 +107,11 @@ struct WorkerRun: AsyncParsableCommand {
         var group = ServiceGroupConfiguration(
             services: companions.compactMap { $0 }.map { .init(service: $0) }
                 + [.init(service: watched, successTerminationBehavior: .gracefullyShutdownGroup)],
-            gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
         group.maximumGracefulShutdownDuration = nil
         do {
-            try await ServiceGroup(configuration: group).run()
+            try await StopSignals.run(ServiceGroup(configuration: group))
         } catch let error as AMQPError where error.code == 404 {
             throw CommandFailure(.unavailable, "\(error)", advice: "run `goldsmith topology apply` first")
         } catch let error as AMQPError {

@@ -13,16 +13,17 @@ struct WorkerCrew {
     /// Where the first worker shows its metrics; the others on the ports after it.
     var metrics: ListenAddress?
     let logs: String
+    let roster: WorkerRoster
     /// How long a worker may take to end before it is killed.
     let patience: Duration
 
     /// Runs until a graceful shutdown, then ends every worker.
     /// - Parameter changed: gets the process ids whenever they change and all are there.
     func run(_ changed: @escaping @Sendable ([Int32]) -> Void) async throws {
-        let roster = Roster(size: count, changed: changed)
+        roster.expect(count, changed)
         await withTaskGroup(of: Void.self) { group in
             for index in 0..<count {
-                group.addTask { await keepRunning(index, roster) }
+                group.addTask { await keepRunning(index) }
             }
             group.addTask {
                 try? await gracefulShutdown()
@@ -34,23 +35,24 @@ struct WorkerCrew {
         }
     }
 
-    private func keepRunning(_ index: Int, _ roster: Roster) async {
+    private func keepRunning(_ index: Int) async {
         while !Task.isCancelled {
             do {
-                let status = try await runOnce(index, roster)
+                let status = try await runOnce(index)
+                roster.remove(index)
                 guard !Task.isCancelled else { return }
                 Terminal.say("worker \(index + 1) ended (\(status)), starting it again")
             } catch {
+                roster.remove(index)
                 guard !Task.isCancelled else { return }
                 Terminal.complain("worker \(index + 1) could not be started: \(error)")
             }
-            roster.remove(index)
             // A worker that cannot start must not keep a core busy.
             try? await Task.sleep(for: .seconds(1))
         }
     }
 
-    private func runOnce(_ index: Int, _ roster: Roster) async throws -> String {
+    private func runOnce(_ index: Int) async throws -> String {
         let log = try FileDescriptor.open(
             FilePath("\(logs)/worker-\(index + 1).log"),
             .writeOnly,
@@ -86,22 +88,27 @@ struct WorkerCrew {
 }
 
 /// Who is running. Tells of a change only once all are there, so that nobody reads a half-filled list.
-private final class Roster: Sendable {
-    private let size: Int
-    private let changed: @Sendable ([Int32]) -> Void
-    private let pids: Mutex<[Int: Int32]> = Mutex([:])
+final class WorkerRoster: Sendable {
+    private struct State {
+        var size = Int.max
+        var pids: [Int: Int32] = [:]
+        var changed: (@Sendable ([Int32]) -> Void)?
+    }
+    private let state = Mutex(State())
 
-    init(size: Int, changed: @escaping @Sendable ([Int32]) -> Void) {
-        self.size = size
-        self.changed = changed
+    func expect(_ size: Int, _ changed: @escaping @Sendable ([Int32]) -> Void) {
+        state.withLock { ($0.size, $0.changed) = (size, changed) }
     }
 
     func add(_ index: Int, _ pid: Int32) {
-        pids.withLock { pids in
-            pids[index] = pid
-            if pids.count == size { changed(pids.sorted { $0.key < $1.key }.map(\.value)) }
+        state.withLock { state in
+            state.pids[index] = pid
+            if state.pids.count == state.size { state.changed?(state.pids.sorted { $0.key < $1.key }.map(\.value)) }
         }
     }
 
-    func remove(_ index: Int) { pids.withLock { _ = $0.removeValue(forKey: index) } }
+    func remove(_ index: Int) { state.withLock { _ = $0.pids.removeValue(forKey: index) } }
+
+    /// Asks every one that runs to end.
+    func stopAll() { state.withLock { for pid in $0.pids.values { kill(pid, SIGTERM) } } }
 }

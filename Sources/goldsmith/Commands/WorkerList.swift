@@ -35,7 +35,33 @@ struct WorkersView: Encodable {
     struct Worker: Encodable {
         enum State: String, Encodable {
             case alive
+            /// Alive, and a tool of its own fails: it does not take the work that needs it.
+            case notReady = "not-ready"
+            /// Alive, and takes nothing new.
+            case draining
             case gone
+
+            init(_ standing: WorkerStanding) {
+                if standing.isGone {
+                    self = .gone
+                } else if standing.report.isDraining == true {
+                    self = .draining
+                } else {
+                    self = standing.report.faults?.isEmpty == false ? .notReady : .alive
+                }
+            }
+        }
+
+        /// A tool that failed its last trial.
+        struct Fault: Encodable {
+            /// `child-process`, `qemu-img`, `storage`, `locations` or `guest-look`.
+            var tool: WorkerTool.Kind
+            var message: String
+            var advice: String?
+
+            init(_ fault: ToolFault) {
+                (tool, message, advice) = (fault.tool.kind, fault.sentence, fault.advice)
+            }
         }
 
         struct Work: Encodable {
@@ -53,7 +79,12 @@ struct WorkersView: Encodable {
         var host: String
         var pid: Int32
         var version: String
+        /// Whether it can do all of its work, and takes it.
+        var isReady: Bool
+        var faults: [Fault]
         var lanes: [String]
+        /// Those of them that it takes nothing from at present.
+        var pausedLanes: [String]
         var concurrency: Int
         var startedAt: Timestamp
         /// How long ago it last reported, by the database's clock.
@@ -79,11 +110,14 @@ struct WorkersView: Encodable {
             let report = standing.report
             return Worker(
                 id: report.worker,
-                state: standing.isGone ? .gone : .alive,
+                state: Worker.State(standing),
                 host: report.identity.host,
                 pid: report.identity.processID,
                 version: report.identity.version,
+                isReady: Worker.State(standing) == .alive,
+                faults: (report.faults ?? []).map { .init($0) },
                 lanes: report.lanes,
+                pausedLanes: report.pausedLanes ?? [],
                 concurrency: report.concurrency,
                 startedAt: report.startedAt,
                 silentSeconds: standing.silence.inSeconds,
@@ -100,7 +134,7 @@ struct WorkersView: Encodable {
                 }
             )
         }
-        let served = Set(workers.filter { $0.state == .alive }.flatMap(\.lanes))
+        let served = Set(standings.filter { !$0.isGone }.flatMap(\.report.servedLanes))
         unserved = Lane.allCases.map(\.description).filter { !served.contains($0) }
     }
 
@@ -125,17 +159,23 @@ struct WorkersView: Encodable {
             let isAll = worker.lanes.count == Lane.allCases.count
             table.add(
                 worker.id.text,
-                Terminal.paint(worker.state.rawValue, worker.state == .alive ? .good : .bad),
+                Terminal.paint(worker.state.rawValue, worker.state.tone),
                 worker.host,
                 String(worker.pid),
                 worker.version,
-                worker.state == .alive ? Format.age(now - worker.startedAt) : "–",
+                worker.state != .gone ? Format.age(now - worker.startedAt) : "–",
                 "\(Format.age(.seconds(worker.silentSeconds))) ago",
                 isAll ? "all" : worker.lanes.joined(separator: ", "),
                 doing.isEmpty ? "–" : doing.joined(separator: "; ")
             )
         }
         var lines = [workers.isEmpty ? "no worker has reported" : table.text]
+        for worker in workers where worker.state != .gone {
+            for fault in worker.faults {
+                lines.append("\(worker.id): \(Terminal.paint(fault.message, .bad))")
+                if let advice = fault.advice { lines.append("  → \(advice)") }
+            }
+        }
         for lane in unserved { lines.append(Terminal.paint("nobody serves \(lane)", .bad)) }
         return lines.joined(separator: "\n")
     }
@@ -144,4 +184,14 @@ struct WorkersView: Encodable {
 extension Duration {
     /// To the millisecond.
     var inSeconds: Double { Double(microseconds / 1000) / 1000 }
+}
+
+extension WorkersView.Worker.State {
+    fileprivate var tone: Terminal.Tone {
+        switch self {
+        case .alive: .good
+        case .draining: .busy
+        case .notReady, .gone: .bad
+        }
+    }
 }

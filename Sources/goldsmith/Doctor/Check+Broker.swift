@@ -86,7 +86,9 @@ extension Check {
             }
         }
         guard let refused = found else {
-            return [Diagnosis("permissions", .note, "not looked at: the broker does not answer a client that publishes")]
+            return [
+                Diagnosis("permissions", .note, "not looked at: the broker does not answer a client that publishes")
+            ]
         }
         guard !refused.isEmpty else {
             return [Diagnosis("permissions", .good, "this user may do all that is \(role.article)'s work")]

@@ -109,6 +109,7 @@ extension Check {
                 Diagnosis("workers", .good, (["\(alive.count) alive"] + signs).joined(separator: "; "))
             )
         }
+        findings += alive.flatMap { tools(of: $0.report) }
         for gone in roll.missed {
             findings.append(
                 Diagnosis(
@@ -144,6 +145,24 @@ extension Check {
             )
         }
         return findings
+    }
+
+    /// What a worker says of its own tools. It knows better than whoever asks: its user, its sandbox, its mounts.
+    private static func tools(of report: WorkerReport) -> [Diagnosis] {
+        let what = "worker \(report.worker)"
+        guard let faults = report.faults else {
+            return [Diagnosis(what, .note, "has not said whether its tools work")]
+        }
+        guard !faults.isEmpty else { return [Diagnosis(what, .good, "its tools work: children, qemu-img, places")] }
+        return faults.map { fault in
+            let paused = report.pausedLanes?.joined(separator: ", ")
+            return Diagnosis(
+                what,
+                fault.tool.kind == .guestLook ? .warning : .bad,
+                fault.sentence + (paused.map { "; it takes nothing from \($0)" } ?? ""),
+                advice: fault.advice
+            )
+        }
     }
 
     /// A clock beside the database's.

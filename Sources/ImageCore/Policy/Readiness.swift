@@ -1,0 +1,136 @@
+/// What a worker needs beside the broker and the store. Each is found out by trying it.
+public enum WorkerTool: Codable, Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// Starting any child process at all.
+    case childProcess
+    /// `qemu-img`, which makes and copies disks.
+    case diskProgram
+    /// The data folder: instances can be listed, images and snapshots written.
+    case storage
+    case location(LocationName)
+    /// Looking into guests' disks, where that is switched on.
+    case guestLook
+
+    /// The kind, which is few enough for a metric's label.
+    public enum Kind: String, Codable, Sendable, CaseIterable {
+        case childProcess = "child-process"
+        case diskProgram = "qemu-img"
+        case storage
+        case locations
+        case guestLook = "guest-look"
+    }
+
+    public var kind: Kind {
+        switch self {
+        case .childProcess: .childProcess
+        case .diskProgram: .diskProgram
+        case .storage: .storage
+        case .location: .locations
+        case .guestLook: .guestLook
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .childProcess: "child processes"
+        case .diskProgram: "qemu-img"
+        case .storage: "the data folder"
+        case .location(let name): "location \(name)"
+        case .guestLook: "the look into guests"
+        }
+    }
+
+    public static func < (left: WorkerTool, right: WorkerTool) -> Bool {
+        (left.rank, left.description) < (right.rank, right.description)
+    }
+
+    /// One explains the next: without child processes there is no `qemu-img` either.
+    private var rank: Int {
+        switch self {
+        case .childProcess: 0
+        case .diskProgram: 1
+        case .storage: 2
+        case .location: 3
+        case .guestLook: 4
+        }
+    }
+}
+
+/// A tool that failed its trial.
+public struct ToolFault: Codable, Equatable, Sendable {
+    public var tool: WorkerTool
+    /// Why, fit to stand behind a colon.
+    public var reason: String
+    /// What somebody on the worker's host can do about it.
+    public var advice: String?
+
+    public init(_ tool: WorkerTool, _ reason: String, advice: String? = nil) {
+        (self.tool, self.reason, self.advice) = (tool, reason, advice)
+    }
+
+    /// A sentence without its full stop.
+    public var sentence: String { "\(tool) cannot be used: \(reason)" }
+}
+
+/// What a worker can do, by the last trial of its tools.
+///
+/// A worker takes no work that it is known to be unable to do: the work waits, or goes to another worker.
+public struct Readiness: Equatable, Sendable {
+    /// Sorted, the one that explains others first.
+    public let faults: [ToolFault]
+
+    public init(_ faults: [ToolFault] = []) {
+        self.faults = faults.sorted { $0.tool < $1.tool }
+    }
+
+    public var isReady: Bool { faults.isEmpty }
+
+    /// Why requests cannot be judged here; `nil` when they can.
+    public var hindranceOfIntake: ToolFault? { first(of: [.childProcess, .diskProgram, .storage]) }
+
+    /// Why no job of a step can be done here, whichever it is.
+    public func hindrance(of step: Step) -> ToolFault? {
+        switch step {
+        case .stopCheck, .systemDisk, .dataDisk, .launch: first(of: [.childProcess, .diskProgram, .storage])
+        case .convert, .replicate: first(of: [.storage])
+        // It waits by itself for the place where something is to be deleted, and other places must not wait for that.
+        case .cleanUp: nil
+        }
+    }
+
+    /// Why this job cannot be done here. A replication needs its own location only.
+    public func hindrance(of job: Job) -> ToolFault? {
+        if let location = job.location, let fault = faults.first(where: { $0.tool == .location(location) }) {
+            return fault
+        }
+        return hindrance(of: job.step)
+    }
+
+    /// Why a job that has begun must look into a guest, and cannot here. Under `warn` an image is made without the look.
+    public func hindrance(of job: Job, under checks: GuestChecks) -> ToolFault? {
+        switch (job, checks) {
+        case (.stopCheck, .enforce), (.stopCheck, .fix), (.systemDisk, .fix): first(of: [.guestLook])
+        case (.stopCheck, .off), (.stopCheck, .warn), (.systemDisk, .off), (.systemDisk, .warn),
+            (.systemDisk, .enforce),
+            (.dataDisk, _), (.convert, _), (.replicate, _), (.launch, _), (.cleanUp, _):
+            nil
+        }
+    }
+
+    private func first(of kinds: Set<WorkerTool.Kind>) -> ToolFault? {
+        faults.first { kinds.contains($0.tool.kind) }
+    }
+
+    /// How long after a trial the next one is due: soon while something fails, so that a worker recovers by itself.
+    public var nextTrial: Duration { isReady ? Self.whenReady : Self.whenFaulty }
+    static let whenReady = Duration.seconds(60)
+    static let whenFaulty = Duration.seconds(10)
+    /// A trial that takes longer than this counts as failed: a file system that hangs answers never.
+    public static let longestTrial = Duration.seconds(90)
+}
+
+extension StepFailure {
+    /// A job that this worker cannot do and another may.
+    public init(_ fault: ToolFault) {
+        self.init(.throttled, .unavailable, fault.sentence, advice: fault.advice, adviceMends: fault.advice != nil)
+    }
+}

@@ -1,0 +1,34 @@
+/// What becomes of a request that a worker cannot judge at the moment.
+///
+/// An answer is recorded and good for ever, so only what is about the request may become one. What is the worker's or the
+/// compute system's own trouble makes the request wait, without an answer.
+public enum RequestDeferral: Equatable, Sendable {
+    case wait(Rung)
+    /// It has waited for too long: a human gets it, and the requester an answer that is not recorded.
+    case giveUp
+
+    /// - Parameters:
+    ///   - since: when it was first put off; `nil` when it never was. One in the future counts as now.
+    ///   - policy: its `waitDeadline` bounds the wait.
+    public init(since: Timestamp?, now: Timestamp, policy: RetryPolicy) {
+        let waited = since.map { max(.zero, now - $0) } ?? .zero
+        switch waited {
+        case _ where waited > policy.waitDeadline: self = .giveUp
+        case ..<Duration.seconds(30): self = .wait(.seconds5)
+        case ..<Duration.seconds(600): self = .wait(.seconds30)
+        default: self = .wait(.minutes2)
+        }
+    }
+}
+
+extension ErrorCode {
+    /// Whether a refusal with this code is about the request, so that it may be recorded as its answer.
+    public var isAboutTheRequest: Bool {
+        switch self {
+        case .invalidArgument, .outOfRange, .duplicate, .failedPrecondition, .notFound, .permissionDenied,
+            .quotaExceeded, .conflict:
+            true
+        case .cancelled, .unavailable, .internal: false
+        }
+    }
+}

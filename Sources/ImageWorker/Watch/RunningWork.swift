@@ -1,0 +1,31 @@
+import ImageCore
+import Synchronization
+
+/// What a worker works on now, for people who wait for its end.
+final class RunningWork: Sendable {
+    private struct Key: Hashable {
+        var image: ImageID
+        var fence: Int64
+    }
+    private let works: Mutex<[Key: (job: Job, progress: LatestProgress)]> = Mutex([:])
+
+    func begins(_ grant: Grant, _ progress: LatestProgress) {
+        works.withLock { $0[Key(image: grant.image.id, fence: grant.fence)] = (grant.job, progress) }
+    }
+
+    func ends(_ grant: Grant) {
+        works.withLock { _ = $0.removeValue(forKey: Key(image: grant.image.id, fence: grant.fence)) }
+    }
+
+    /// For example `system-disk of img-5f0c2b7e9a41d3c8 (43 %)`, sorted.
+    var descriptions: [String] {
+        works.withLock { works in
+            works.map { key, work in
+                let percent = work.progress.value.flatMap { progress in
+                    progress.totalBytes > 0 ? " (\(progress.doneBytes * 100 / progress.totalBytes) %)" : nil
+                }
+                return "\(work.job) of \(key.image)\(percent ?? "")"
+            }.sorted()
+        }
+    }
+}

@@ -1,0 +1,180 @@
+import GoldsmithTestSupport
+import ImageCore
+import ImageDrivers
+import Synchronization
+import Testing
+
+@testable import ImageWorker
+
+@Suite("A worker knows what it can do", .timeLimit(.minutes(1)))
+struct ToolTests {
+    /// Tools that a test breaks and repairs.
+    private final class Tools: ToolTrial {
+        private let state = Mutex<(faults: [ToolFault], guest: ToolFault?, trials: Int)>(([], nil, 0))
+        private let paused = Mutex<[Lane]>([])
+
+        func fail(_ tools: WorkerTool...) {
+            state.withLock { $0.faults = tools.map { ToolFault($0, "broken", advice: "repair it") } }
+        }
+        func breakGuestLook() { state.withLock { $0.guest = ToolFault(.guestLook, "no kernel") } }
+        var trials: Int { state.withLock { $0.trials } }
+        var pausedLanes: [Lane] { paused.withLock { $0 } }
+        func pause(_ lanes: [Lane]) { paused.withLock { $0 += lanes } }
+
+        func tryTools() async -> [ToolFault]? {
+            state.withLock { state in
+                state.trials += 1
+                return state.faults
+            }
+        }
+        func tryGuestLook(thoroughly: Bool) async -> ToolFault? { !thoroughly ? nil : state.withLock { $0.guest } }
+    }
+
+    private func trials(_ worker: TestWorker, _ tools: Tools) -> ToolTrials {
+        worker.context.watch.tools.expectTrials()
+        return ToolTrials(context: worker.context, trial: tools) { tools.pause($0) }
+    }
+
+    private static let east = LocationName(known: "east")
+
+    @Test("what fails is told in readiness, metrics, log and report, pauses its lanes, and is told again when it works")
+    func told() async throws {
+        let rig = try await Rig()
+        let worker = rig.worker()
+        let tools = Tools()
+        let trials = trials(worker, tools)
+        let watch = worker.context.watch
+        #expect(watch.tools.problems(at: rig.time.now()) == ["the worker's tools have not been tried yet"])
+        #expect(watch.tools.hindrance(of: .intake) == nil, "nothing is held back on a guess")
+
+        tools.fail(.childProcess, .location(Self.east))
+        await trials.tryOnce()
+        let problems = watch.health(at: rig.time.now()).problems
+        #expect(problems.contains { $0.text == "child processes cannot be used: broken" && !$0.isCuredByRestart })
+        #expect(problems.contains { $0.text == "location east cannot be used: broken" })
+        let metrics = watch.metrics(at: rig.time.now())
+        #expect(metrics.contains("goldsmith_tool_up{tool=\"child-process\"} 0\n"))
+        #expect(metrics.contains("goldsmith_tool_up{tool=\"locations\"} 0\n"))
+        #expect(metrics.contains("goldsmith_tool_up{tool=\"qemu-img\"} 1\n"))
+        #expect(!metrics.contains("east"))
+        #expect(rig.log.text.contains("the worker cannot do all of its work"))
+        #expect(tools.pausedLanes == [.intake, .job(.stopCheck), .job(.systemDisk), .job(.dataDisk), .job(.launch)])
+
+        tools.fail()
+        await trials.tryOnce()
+        #expect(watch.tools.problems(at: rig.time.now()).isEmpty && watch.tools.hindrance(of: .intake) == nil)
+        #expect(rig.log.text.contains("a tool of the worker's works again"))
+    }
+
+    @Test("a trial comes again soon while something fails, later when all is well, and at once after a suspicion")
+    func periods() async throws {
+        let rig = try await Rig()
+        let tools = Tools()
+        let worker = rig.worker()
+        let trials = trials(worker, tools)
+        let watch = worker.context.watch.tools
+        tools.fail(.storage)
+        await trials.tryOnce()
+        let begin = rig.time.now()
+        #expect(!watch.isDue(at: begin + .seconds(9)) && watch.isDue(at: begin + .seconds(10)))
+        tools.fail()
+        await trials.tryOnce()
+        #expect(!watch.isDue(at: begin + .seconds(59)) && watch.isDue(at: begin + .seconds(60)))
+        watch.suspect()
+        #expect(!watch.isDue(at: begin + .seconds(9)) && watch.isDue(at: begin + .seconds(10)))
+    }
+
+    @Test("a trial that hangs is told after a minute and a half")
+    func hangs() async throws {
+        let rig = try await Rig()
+        let watch = rig.worker().context.watch.tools
+        watch.expectTrials()
+        watch.ended([], at: rig.time.now())
+        watch.begins(at: rig.time.now())
+        #expect(watch.problems(at: rig.time.now() + .seconds(90)).isEmpty)
+        #expect(watch.problems(at: rig.time.now() + .seconds(91)).count == 1)
+    }
+
+    @Test("a look into guests that fails makes a worker unready, and its lanes go on")
+    func guestLook() async throws {
+        let rig = try await Rig()
+        let tools = Tools()
+        let worker = rig.worker()
+        let trials = trials(worker, tools)
+        await trials.tryOnce()
+        tools.breakGuestLook()
+        let look = Task { await trials.runGuestLook() }
+        try await becomesTrue { rig.time.sleepers == 1 }
+        #expect(worker.context.watch.tools.problems(at: rig.time.now()).isEmpty, "a worker begins without it")
+        rig.time.advance(by: .seconds(180))
+        try await becomesTrue { !worker.context.watch.tools.problems(at: rig.time.now()).isEmpty }
+        look.cancel()
+        await look.value
+        #expect(worker.context.watch.tools.hindrance(of: .job(.stopCheck)) == nil && tools.pausedLanes.isEmpty)
+    }
+
+    @Test("a job for a location that this worker does not reach waits without an attempt, and another worker does it")
+    func hindered() async throws {
+        let rig = try await Rig()
+        let tools = Tools()
+        let lame = rig.worker("lame")
+        tools.fail(.location(Self.east))
+        await trials(lame, tools).tryOnce()
+        await rig.startCapturing()
+        for lane in [Step.systemDisk, .dataDisk, .dataDisk] { await lame.work(.job(lane)) }
+        await lame.work(.job(.replicate))
+        await lame.work(.job(.replicate))
+        let job = Job.replicate(Self.east)
+        #expect(try await rig.image().jobs[job]?.waiting?.reason == "location east cannot be used: broken")
+        #expect(try await rig.image().jobs[job]?.attempt == 1)
+        #expect(rig.broker.ladder.map(\.rung) == [.seconds30])
+        try await rig.run(rig.worker("w2"))
+        try await rig.expectAvailable()
+    }
+
+    @Test("a job that another worker is at is left to it, and its wait is not counted")
+    func hinderedElsewhere() async throws {
+        let rig = try await Rig()
+        let tools = Tools()
+        let lame = rig.worker("lame")
+        tools.fail(.diskProgram)
+        await trials(lame, tools).tryOnce()
+        await rig.startCapturing()
+        let gate = Gate(.after, "driver.capture /dev/vda")
+        let worker = rig.worker(driver: gate.interceptor)
+        let message = try #require(rig.broker.ready(.job(.systemDisk)).first?.message)
+        let copying = Task { await worker.work(.job(.systemDisk)) }
+        try await becomesTrue { gate.isReached }
+        rig.broker.send(message, to: .job(.systemDisk))
+        await lame.work(.job(.systemDisk))
+        #expect(try await rig.image().jobs[.systemDisk]?.waiting == nil)
+        gate.open()
+        await copying.value
+        try await rig.run(rig.worker("w2"))
+        try await rig.expectAvailable()
+    }
+
+    @Test("what waits for a slot when its worker stops is given back, and what runs ends")
+    func drain() async throws {
+        let rig = try await Rig()
+        await rig.startCapturing()
+        let gate = Gate(.after, "driver.capture /dev/vdb")
+        let worker = rig.worker(driver: gate.interceptor) { $0.concurrency = 1 }
+        let body = WorkerBody(worker.context, gauge: rig.broker)
+        let (stream, deliveries) = AsyncStream<any IncomingDelivery>.makeStream()
+        let serving = Task { await body.serve(.job(.dataDisk), stream) }
+        let first = try #require(rig.broker.take(.job(.dataDisk), by: worker.name))
+        deliveries.yield(first)
+        try await becomesTrue { gate.isReached }
+        #expect(worker.context.watch.running.descriptions.first?.hasPrefix("data-disk") == true)
+        let second = try #require(rig.broker.take(.job(.dataDisk), by: worker.name))
+        deliveries.yield(second)
+        deliveries.finish()
+        try await becomesTrue { rig.broker.ready(.job(.dataDisk)).count == 1 }
+        gate.open()
+        await serving.value
+        #expect(worker.context.watch.running.descriptions.isEmpty && rig.broker.unacked == 0)
+        try await rig.run(rig.worker("w2"))
+        try await rig.expectAvailable()
+    }
+}
