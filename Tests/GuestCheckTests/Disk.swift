@@ -6,7 +6,8 @@ struct Disk: Sendable {
     var mebibytes = 400
     /// Whether the instance's disk is a qcow2 layer over the raw file.
     var isLayered = false
-    /// guestfish's commands, with `DISK` for the device and `FILE` for the folder of drafts and the disk's name.
+    /// guestfish's commands, with `DISK` for the device, `SPARE` for one that is nobody's, and `FILE` for the folder of
+    /// drafts and the disk's name.
     var commands: [String]
     /// Files to be uploaded, by their name in the folder of drafts.
     var files: [String: [UInt8]] = [:]
@@ -15,7 +16,7 @@ struct Disk: Sendable {
     static let swapUUID = "21111111-2222-4333-8444-555555555555"
     static let dataUUID = "d1111111-2222-4333-8444-555555555555"
 
-    static let all = [ext4, xfs, lvmExt4, lvmXfs, hostile]
+    static let all = [ext4, xfs, lvmExt4, lvmXfs, hostile, btrfs, spanned]
 
     static let rule = #"SUBSYSTEM=="net", ATTR{address}=="52:54:00:aa:bb:cc", NAME="eth0""#
 
@@ -111,6 +112,54 @@ struct Disk: Sendable {
         ]
     )
 
+    /// A system with snapshots of it that cannot be written, its files protected or masked.
+    static let btrfs = Disk(
+        id: "i-btrfs",
+        mebibytes: 260,
+        commands: [
+            "part-disk DISK mbr", "mkfs-btrfs DISK1 \"label:my system\"", "mount DISK1 /", "btrfs-subvolume-create /@",
+            "mkdir-p /@/etc/udev/rules.d/70-persistent-net.rules", "mkdir /@/usr", "upload FILE-fstab /@/etc/fstab",
+            "upload FILE-crypttab /@/etc/crypttab", "upload FILE-rules /@/etc/udev/rules.d/75-net.rules",
+            "ln-s /dev/null /@/etc/udev/rules.d/76-net.rules", "mkdir /snaps",
+            "btrfs-subvolume-snapshot /@ /snaps/1 ro:true", "btrfs-subvolume-snapshot /@ /snaps/2 ro:true",
+            "set-e2attrs /@/etc/fstab i", "set-e2attrs /@/etc/crypttab a", "umount-all",
+        ],
+        files: [
+            "fstab": Array(
+                """
+                LABEL=my\\040system / btrfs subvol=@ 0 0
+                /dev/disk/by-label/my\\x20system /again btrfs subvol=@ 0 0
+                UUID=\(dataUUID) /data ext4 defaults 0 2
+                /data/www /var/www none bind 0 0
+
+                """.utf8
+            ), "crypttab": Array("secret UUID=\(dataUUID) none luks\n".utf8), "rules": Array("\(rule)\n# rest\n".utf8),
+        ]
+    )
+
+    /// A volume group that goes on on a disk which is not the system disk.
+    static let spanned = Disk(
+        id: "i-spanned",
+        mebibytes: 160,
+        commands: [
+            "part-init DISK mbr", "part-add DISK p 2048 131071", "part-add DISK p 131072 325000",
+            "part-disk SPARE mbr", "mkfs ext4 DISK1 label:sys", "pvcreate DISK2", "pvcreate SPARE1",
+            "vgcreate vgs \"DISK2 SPARE1\"", "lvcreate own vgs 64", "lvcreate data vgs 80", "mkfs ext4 /dev/vgs/own",
+            "mkfs ext4 /dev/vgs/data", "mount DISK1 /", "mkdir /etc", "mkdir /usr", "upload FILE-fstab /etc/fstab",
+            "umount-all",
+        ],
+        files: [
+            "fstab": Array(
+                """
+                LABEL=sys / ext4 defaults 0 1
+                /dev/vgs/own /own ext4 defaults 0 2
+                /dev/mapper/vgs-data /data ext4 defaults 0 2
+
+                """.utf8
+            )
+        ]
+    )
+
     /// Three systems: one with a line of a mebibyte, one with control characters, and one without a file. And half a file
     /// system: its superblock is there, what it speaks of is not.
     static let hostile = Disk(
@@ -136,9 +185,12 @@ struct Disk: Sendable {
         for (name, bytes) in files { try Data(bytes).write(to: URL(fileURLWithPath: "\(drafts)/\(id)-\(name)")) }
     }
 
-    func script(device: String, drafts: String) -> String {
+    func script(device: String, spare: String, drafts: String) -> String {
         commands.map {
-            $0.replacing("DISK", with: device).replacing("FILE", with: "\(drafts)/\(id)") + "\n"
+            $0.replacing("DISK", with: device).replacing("SPARE", with: spare).replacing(
+                "FILE",
+                with: "\(drafts)/\(id)"
+            ) + "\n"
         }.joined()
     }
 }

@@ -39,9 +39,10 @@ final class GuestDisks: Sendable {
         let file = try #require(FileHandle(forUpdatingAtPath: half))
         try file.truncate(atOffset: 16 << 20)
         try file.close()
-        script += "run\n"
+        script += "sparse \(drafts)/spare.raw 120M\nrun\n"
+        let devices = "abcdefgh".map { "/dev/sd\($0)" }
         for (index, disk) in Disk.all.enumerated() {
-            script += disk.script(device: "/dev/sd" + "abcdefgh".map { String($0) }[index], drafts: drafts)
+            script += disk.script(device: devices[index], spare: devices[Disk.all.count], drafts: drafts)
         }
         try await Self.guestfish(script)
         for disk in Disk.all { try await attach(disk) }

@@ -112,6 +112,20 @@ final class InspectorTests: Sendable {
         #expect(inspection.mayPass)
     }
 
+    @Test(
+        "a failure says by its kind whether another try may help",
+        arguments: [
+            (EROFS, false), (EPERM, false), (ENOSPC, false), (EUCLEAN, false), (EOPNOTSUPP, false), (EIO, true),
+        ]
+    )
+    func failures(code: CInt, mayPass: Bool) throws {
+        let failure = GuestFailure(errno: code)
+        let report = GuestVisit.Report(outcome: .failed, failure: failure, reason: "open: /etc/fstab: no")
+        let inspection = try GuestInspector.inspection(Array(JSONEncoder().encode(report)))
+        #expect(inspection.mayPass == mayPass && reason(inspection).contains("/etc/fstab: no"))
+        #expect(inspection.findings.first?.advice == failure.advice)
+    }
+
     @Test("a child that takes more memory than it may is not checked")
     func memory() async throws {
         let program = try script("tail -c 7000000000 /dev/zero >/dev/null || exit 4")

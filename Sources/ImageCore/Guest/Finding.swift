@@ -7,7 +7,7 @@ public struct Finding: Codable, Equatable, Sendable {
         /// Nobody looked, so nothing is known: never to be taken for "nothing found".
         case notChecked = "not-checked"
         case warning
-        /// It is on the source, and was mended on the captured copy.
+        /// It is on the source, and was repaired on the captured copy.
         case fixed
     }
 
@@ -22,6 +22,14 @@ public struct Finding: Codable, Equatable, Sendable {
         case fstabSwap = "fstab-swap"
         /// Names of network interfaces are bound to the source's MAC addresses.
         case persistentNet = "persistent-net"
+        /// `/etc/crypttab` decrypts something that is not on the system disk.
+        case crypttab
+        /// A unit of systemd's mounts something that is not on the system disk.
+        case mountUnit = "mount-unit"
+        /// The network's configuration is for the source's card only.
+        case networkMAC = "network-mac"
+        /// LVM knows the system's disk by its serial number.
+        case lvmDevices = "lvm-devices"
         /// More was found than is told one by one.
         case more
     }

@@ -45,20 +45,7 @@ public struct Fstab: Equatable, Sendable {
     }
 
     private static func parse(_ number: Int, _ range: Range<Int>, in bytes: [UInt8]) -> FstabLine? {
-        // For libmount a line is a C string, and a carriage return before the line feed belongs to the line's end.
-        var end = bytes[range].firstIndex(of: 0) ?? range.upperBound
-        if end == range.upperBound, end > range.lowerBound, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
-        var fields: [Range<Int>] = []
-        var index = range.lowerBound
-        while index < end, fields.count < 4 {
-            if isBlank(bytes[index]) {
-                index += 1
-                continue
-            }
-            let field = index..<(bytes[index..<end].firstIndex(where: isBlank) ?? end)
-            fields.append(field)
-            index = field.upperBound
-        }
+        let fields = fields(of: bytes, in: range, limit: 4)
         guard fields.count >= 3, bytes[fields[0].lowerBound] != UInt8(ascii: "#") else { return nil }
         let options = fields.count == 4 ? unescaped(bytes[fields[3]]) : ""
         return FstabLine(
@@ -70,6 +57,25 @@ public struct Fstab: Equatable, Sendable {
             insertion: fields.count == 4 ? (fields[3].upperBound, ",") : (fields[2].upperBound, " defaults,"),
             range: range
         )
+    }
+
+    /// What stands between blanks, for files that are read line by line as libmount reads them.
+    static func fields(of bytes: [UInt8], in range: Range<Int>, limit: Int) -> [Range<Int>] {
+        // For libmount a line is a C string, and a carriage return before the line feed belongs to the line's end.
+        var end = bytes[range].firstIndex(of: 0) ?? range.upperBound
+        if end == range.upperBound, end > range.lowerBound, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
+        var fields: [Range<Int>] = []
+        var index = range.lowerBound
+        while index < end, fields.count < limit {
+            if isBlank(bytes[index]) {
+                index += 1
+                continue
+            }
+            let field = index..<(bytes[index..<end].firstIndex(where: isBlank) ?? end)
+            fields.append(field)
+            index = field.upperBound
+        }
+        return fields
     }
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
@@ -97,32 +103,40 @@ public struct Fstab: Equatable, Sendable {
 
 extension FstabLine {
     /// Whether a start of the guest waits for this line, and gives up or stops without it.
-    var isRequired: Bool {
-        // `_netdev`: the network's disks hold up remote-fs.target, which nothing waits for.
-        !options.contains { ["nofail", "noauto", "_netdev", "x-systemd.automount", "bind", "rbind"].contains($0) }
+    var isRequired: Bool { isTaken(unless: "nofail", or: "fail") && isTaken(unless: "noauto", or: "auto") && isLocal }
+
+    /// Of two options that say the opposite, systemd takes the last.
+    private func isTaken(unless no: String, or yes: String) -> Bool {
+        options.last { $0 == no || $0 == yes } != no
+    }
+
+    /// An automount is set up whatever becomes of what it mounts, and whether or not it is mounted by itself.
+    var isAutomount: Bool { options.contains { $0 == "x-systemd.automount" || $0 == "comment=systemd.automount" } }
+
+    var isForgiven: Bool { !isTaken(unless: "nofail", or: "fail") }
+
+    /// `_netdev` and network file systems hold up remote-fs.target, which nothing waits for.
+    var isLocal: Bool {
+        let network = ["nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "sshfs", "fuse.sshfs", "9p", "virtiofs"]
+        return !options.contains("_netdev") && !network.contains(type)
     }
 
     var isSwap: Bool { type == "swap" }
 
-    /// Whether its source is a disk or a part of one: a device, or a tag that finds one.
-    var isOfDisk: Bool {
-        if tag != nil { return true }
+    /// The values of an option that may be given several times.
+    func values(of option: String) -> [String] {
+        options.filter { $0.hasPrefix(option + "=") }.map { String($0.dropFirst(option.count + 1)) }
+    }
+}
+
+enum MountSource {
+    /// Whether it is a disk or a part of one: a device, or a tag that finds one.
+    static func isDisk(_ source: String) -> Bool {
+        if DeviceNames.tag(source) != nil { return true }
         guard source.hasPrefix("/dev/") else { return false }
         let made = ["loop", "zram", "ram", "shm", "pts", "mqueue", "hugepages", "null", "root"]
         let name = source.dropFirst("/dev/".count)
         return !made.contains { name == $0 || (name.hasPrefix($0) && name.dropFirst($0.count).allSatisfy(\.isNumber)) }
-    }
-
-    /// `UUID=…` and its like, taken apart. The name is one of libmount's, in capitals.
-    var tag: (name: String, value: String)? {
-        guard let equals = source.firstIndex(of: "=") else { return nil }
-        let name = String(source[..<equals])
-        guard ["UUID", "LABEL", "PARTUUID", "PARTLABEL", "ID"].contains(name) else { return nil }
-        var value = source[source.index(after: equals)...]
-        if let quote = value.first, quote == "\"" || quote == "'", value.last == quote, value.count > 1 {
-            value = value.dropFirst().dropLast()
-        }
-        return (name, String(value))
     }
 }
 

@@ -1,47 +1,33 @@
-import FoundationEssentials
-
 /// What was seen on a system disk, without a word on what it means. All of it is the guest's: nothing is believed.
 public struct GuestFacts: Codable, Equatable, Sendable {
-    /// Something that holds, or could hold, a file system or swap space: a disk, a partition, a logical volume.
-    public struct Volume: Codable, Equatable, Sendable {
-        /// As the inspector names it: `/dev/sda1`, `/dev/vg/root`. The system disk is its first disk.
-        public var device: String
-        /// For example `ext4`, `swap`, `crypto_LUKS`, `LVM2_member`.
-        public var type: String?
-        public var uuid: String?
-        public var label: String?
-        public var partUUID: String?
-        public var partLabel: String?
-
-        public init(
-            device: String,
-            type: String? = nil,
-            uuid: String? = nil,
-            label: String? = nil,
-            partUUID: String? = nil,
-            partLabel: String? = nil
-        ) {
-            self.device = device
-            self.type = type
-            self.uuid = uuid
-            self.label = label
-            self.partUUID = partUUID
-            self.partLabel = partLabel
-        }
-    }
-
-    /// A file system with an operating system on it. Most disks have one.
+    /// A file system with an operating system on it. Most disks have one; btrfs has one for each snapshot, too.
     public struct System: Codable, Equatable, Sendable {
         /// What was mounted: a volume's device, or `btrfsvol:/dev/sda2/@` for a subvolume.
         public var root: String
-        public var fstab: GuestFile
-        public var networkRules: GuestFile
+        /// By their path in the guest; what is not there is absent.
+        public var files: [String: GuestFile]
+        /// Links in `/etc/systemd/system/*.wants` and `*.requires`, by which a start of the guest pulls units in.
+        public var unitLinks: [String]
+        /// Whether nothing can be written there, as with a read-only snapshot.
+        public var isReadOnly: Bool
 
-        public init(root: String, fstab: GuestFile = .absent, networkRules: GuestFile = .absent) {
+        public init(
+            root: String,
+            fstab: GuestFile = .absent,
+            networkRules: GuestFile = .absent,
+            files: [String: GuestFile] = [:],
+            unitLinks: [String] = [],
+            isReadOnly: Bool = false
+        ) {
             self.root = root
-            self.fstab = fstab
-            self.networkRules = networkRules
+            self.files = files
+            self.unitLinks = unitLinks
+            self.isReadOnly = isReadOnly
+            if fstab != .absent { self.files[GuestFacts.fstabPath] = fstab }
+            if networkRules != .absent { self.files[GuestFacts.networkRulesPath] = networkRules }
         }
+
+        public var fstab: GuestFile { files[GuestFacts.fstabPath] ?? .absent }
     }
 
     /// A file system that could not be looked into.
@@ -58,53 +44,25 @@ public struct GuestFacts: Codable, Equatable, Sendable {
         }
     }
 
-    public var volumes: [Volume]
+    public var volumes: [GuestVolume]
     public var systems: [System]
     public var unread: [Unread]
+    /// What boot loaders on the disk start, in no order.
+    public var bootEntries: [BootEntry]
 
-    public init(volumes: [Volume], systems: [System], unread: [Unread] = []) {
+    public init(
+        volumes: [GuestVolume],
+        systems: [System],
+        unread: [Unread] = [],
+        bootEntries: [BootEntry] = []
+    ) {
         self.volumes = volumes
         self.systems = systems
         self.unread = unread
-    }
-}
-
-/// One file of a guest, as far as it was read.
-public enum GuestFile: Equatable, Sendable {
-    /// Files that matter here have a few kilobytes. What is larger is not read.
-    public static let sizeLimit = 256 << 10
-
-    case absent
-    case bytes([UInt8])
-    /// Why not, in a few words.
-    case unread(String)
-}
-
-extension GuestFile: Codable {
-    private enum CodingKeys: String, CodingKey {
-        case base64
-        case unread
+        self.bootEntries = bootEntries
     }
 
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        if let data = try container.decodeIfPresent(Data.self, forKey: .base64) {
-            self = .bytes(Array(data))
-        } else if let reason = try container.decodeIfPresent(String.self, forKey: .unread) {
-            self = .unread(reason)
-        } else {
-            self = .absent
-        }
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        switch self {
-        case .absent: break
-        case .bytes(let bytes): try container.encode(Data(bytes), forKey: .base64)
-        case .unread(let reason): try container.encode(reason, forKey: .unread)
-        }
-    }
+    public typealias Volume = GuestVolume
 }
 
 /// What came of looking into a guest.
@@ -115,9 +73,9 @@ public enum GuestInspection: Equatable, Sendable {
     case notChecked(reason: String, advice: String?, mayPass: Bool)
 }
 
-/// What was mended on a captured copy.
+/// What was changed on a captured copy.
 public struct GuestMending: Codable, Equatable, Sendable {
-    /// What was found on the source; all are `fixed`.
+    /// What was found on the source: `fixed`, or still a `warning` where a fix was not safe.
     public var findings: [Finding]
     /// A unified diff of every changed file, made safe to be shown; empty when nothing had to be changed.
     public var diff: String

@@ -121,7 +121,9 @@ extension Image {
         case .checked(let found): findings = found
         case .captured(let capture):
             // What is on the source was found before; what the copy has instead is what counts for the image.
-            if let mending = capture.mending { findings = findings.filter { $0.file == nil } + mending.findings }
+            if let mending = capture.mending {
+                findings = findings.filter { $0.code == .deviceGap } + mending.findings
+            }
             adopt(job, fence: fence, in: &turn)
         case .replicated: adopt(job, fence: fence, in: &turn)
         case .launched(let instance): handOver(instance, in: &turn)

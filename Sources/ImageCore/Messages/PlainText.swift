@@ -4,6 +4,7 @@ public enum PlainText {
     /// In characters.
     public static let sentenceLimit = 300
     public static let wordLimit = 64
+    public static let pathLimit = 160
 
     public static func sentence(_ bytes: [UInt8]) -> String { sentence(String(decoding: bytes, as: UTF8.self)) }
 
@@ -22,9 +23,14 @@ public enum PlainText {
     }
 
     /// A name to be quoted: what cannot be seen is left out, and what is over the limit is cut.
-    public static func word(_ text: String) -> String {
+    public static func word(_ text: String) -> String { visible(text, wordLimit) }
+
+    /// A file's path to be quoted: as a word, and longer.
+    public static func path(_ text: String) -> String { visible(text, pathLimit) }
+
+    private static func visible(_ text: String, _ limit: Int) -> String {
         var word = String.UnicodeScalarView()
-        word.append(contentsOf: text.unicodeScalars.lazy.filter(\.isVisible).prefix(wordLimit))
+        word.append(contentsOf: text.unicodeScalars.lazy.filter(\.isVisible).prefix(limit))
         return String(word)
     }
 }

@@ -9,7 +9,7 @@ struct GuestAppliance: ~Copyable {
     private let handle: GuestLibrary.Handle
 
     /// Where a guest has more than this, it is none that anybody boots.
-    static let listLimit = 256
+    static let listLimit = GuestVolume.countLimit
 
     init(_ library: GuestLibrary) throws(GuestTrouble) {
         guard let handle = library.create() else { throw GuestTrouble(text: "no memory for libguestfs") }
@@ -52,10 +52,10 @@ struct GuestAppliance: ~Copyable {
         return Array(all.prefix(Self.listLimit))
     }
 
-    /// What can be mounted, and what the file system's type is.
-    func fileSystems() -> [(mountable: String, type: String)] {
-        let all = pairs(library.fileSystems(handle)).map { (mountable: $0.name, type: $0.value) }
-        return Array(all.prefix(Self.listLimit))
+    /// What can be mounted, and what the file system's type is; `nil` when libguestfs gives up on one of them.
+    func fileSystems() -> [(mountable: String, type: String)]? {
+        guard let list = library.fileSystems(handle) else { return nil }
+        return Array(pairs(list).map { (mountable: $0.name, type: $0.value) }.prefix(Self.listLimit))
     }
 
     /// What blkid says of a volume: `UUID`, `LABEL`, `TYPE`, `PART_ENTRY_UUID` …
@@ -69,25 +69,30 @@ struct GuestAppliance: ~Copyable {
 
     func unmountAll() throws(GuestTrouble) { try check(library.unmountAll(handle)) }
 
-    enum Kind {
-        case file(size: Int64)
-        case folder
-        case other
-    }
-
-    /// What is at a path, its links followed inside the guest; `nil` when there is nothing.
-    func kind(_ path: String) throws(GuestTrouble) -> Kind? {
+    /// What is at a path, its links followed inside the guest.
+    func kind(_ path: String) throws(GuestTrouble) -> GuestFile.Kind {
         guard let status = library.status(handle, path) else {
             let code = library.lastErrno(handle)
-            if code == ENOENT || code == ENOTDIR || code == ELOOP { return nil }
+            if code == ENOENT || code == ENOTDIR || code == ELOOP { return .nothing }
             throw trouble
         }
         defer { library.freeStatus(status) }
         return switch UInt32(truncatingIfNeeded: status.pointee.mode) & S_IFMT {
         case S_IFREG: .file(size: status.pointee.size)
         case S_IFDIR: .folder
+        case S_IFCHR: .characterDevice
         default: .other
         }
+    }
+
+    /// The paths that are there of a pattern with stars and braces; `nil` when they cannot be listed, or are too many.
+    func paths(_ pattern: String) -> [String]? {
+        // Folders without a slash behind them.
+        var flag = goldsmith_flag(bitmask: 1, value: 0)
+        guard let paths = texts(library.glob(handle, pattern, &flag)), paths.count <= GuestFacts.fileCountLimit else {
+            return nil
+        }
+        return paths
     }
 
     func read(_ path: String, limit: Int) throws(GuestTrouble) -> [UInt8] {
@@ -109,7 +114,97 @@ struct GuestAppliance: ~Copyable {
 
     func remove(_ path: String) throws(GuestTrouble) { try check(library.remove(handle, path)) }
 
+    /// Where a path leads inside the guest.
+    func resolved(_ path: String) throws(GuestTrouble) -> String {
+        guard let text = text(library.realPath(handle, path)) else { throw trouble }
+        return text
+    }
+
+    /// The letters of `lsattr` for a file or a folder; empty where the file system has none.
+    func attributes(_ path: String) -> String { text(library.attributes(handle, path)) ?? "" }
+
+    func setAttributes(_ letters: String, of path: String, to isSet: Bool) throws(GuestTrouble) {
+        var flag = goldsmith_flag(bitmask: 1, value: isSet ? 0 : 1)
+        try check(library.setAttributes(handle, path, letters, &flag))
+    }
+
+    /// Whether what is mounted at `/` is a subvolume of btrfs that cannot be written.
+    func isReadOnlySubvolume() -> Bool {
+        pairs(library.subvolumeFacts(handle, "/")).contains { $0.name == "Flags" && $0.value.contains("readonly") }
+    }
+
+    /// In bytes; `nil` for what is only a name.
+    func size(of device: String) -> Int64? {
+        let size = library.size(handle, device)
+        return size > 0 ? size : nil
+    }
+
+    func read(device: String, at offset: Int64, count: Int) -> [UInt8] {
+        var size = 0
+        guard let bytes = library.readDevice(handle, device, CInt(count), offset, &size) else { return [] }
+        defer { free(bytes) }
+        return Array(UnsafeRawBufferPointer(start: bytes, count: min(max(0, size), count)))
+    }
+
+    /// What LVM says of these volumes, which are called `/dev/group/name`.
+    func logicalVolumes(_ devices: [String]) -> [String: GuestVolume.Logical] {
+        guard !devices.isEmpty else { return [:] }
+        let (groups, volumes) = (volumeGroups(), logicalVolumeFacts())
+        var found: [String: GuestVolume.Logical] = [:]
+        for device in devices.prefix(Self.listLimit) {
+            let parts = device.split(separator: "/")
+            guard parts.count == 3 else { continue }
+            let group = groups[String(parts[1])]
+            let named = volumes.filter { $0.name == parts[2] }
+            var volume = named.first
+            if named.count > 1 {
+                // Volume groups whose volumes have the same name are told apart by UUID.
+                let uuid = text(library.logicalVolumeUUID(handle, device))?.filter { $0 != "-" }
+                volume = named.first { $0.uuid == uuid }
+            }
+            found[device] = GuestVolume.Logical(
+                groupUUID: group?.uuid,
+                uuid: volume?.uuid,
+                // The fourth letter of `vgs -o attr` is a p where a physical volume is missing.
+                isGroupPartial: group?.attributes.dropFirst(3).first == "p",
+                isSnapshot: volume.map { "sS".contains($0.attributes.prefix(1)) && !$0.attributes.isEmpty } ?? false
+            )
+        }
+        return found
+    }
+
+    private func volumeGroups() -> [String: (uuid: String, attributes: String)] {
+        guard let list = library.volumeGroupFacts(handle) else { return [:] }
+        defer { library.freeVolumeGroupFacts(list) }
+        let groups = UnsafeBufferPointer(start: list.pointee.elements, count: Int(list.pointee.count))
+        let named = groups.prefix(Self.listLimit).map { group in
+            (Self.text(group.name), (uuid: Self.uuid(group.uuid), attributes: Self.text(group.attributes)))
+        }
+        return Dictionary(named) { first, _ in first }
+    }
+
+    private func logicalVolumeFacts() -> [(name: String, uuid: String, attributes: String)] {
+        guard let list = library.logicalVolumeFacts(handle) else { return [] }
+        defer { library.freeLogicalVolumeFacts(list) }
+        let volumes = UnsafeBufferPointer(start: list.pointee.elements, count: Int(list.pointee.count))
+        return volumes.prefix(4 * Self.listLimit).map {
+            (name: Self.text($0.name), uuid: Self.uuid($0.uuid), attributes: Self.text($0.attributes))
+        }
+    }
+
     // MARK: C
+
+    private static func text(_ text: UnsafeMutablePointer<CChar>?) -> String { text.map { String(cString: $0) } ?? "" }
+
+    /// 32 characters that nothing ends.
+    private static func uuid<Characters>(_ characters: Characters) -> String {
+        withUnsafeBytes(of: characters) { String(decoding: $0, as: UTF8.self) }
+    }
+
+    private func text(_ text: UnsafeMutablePointer<CChar>?) -> String? {
+        defer { free(text) }
+        return text.map { String(cString: $0) }
+    }
 
     private func check(_ result: CInt) throws(GuestTrouble) {
         guard result == 0 else { throw trouble }
@@ -117,7 +212,10 @@ struct GuestAppliance: ~Copyable {
 
     private var trouble: GuestTrouble {
         let text = library.lastError(handle).map { PlainText.sentence(String(cString: $0)) }
-        return GuestTrouble(text: text ?? "libguestfs failed without a word")
+        return GuestTrouble(
+            text: text ?? "libguestfs failed without a word",
+            failure: GuestFailure(errno: library.lastErrno(handle))
+        )
     }
 
     /// A list that ends with a null pointer, and that is the caller's to free.

@@ -3,7 +3,7 @@ import Glibc
 import ImageCore
 import Logging
 
-/// Looks into guests' disks, and mends copies of them, through libguestfs in a child process.
+/// Looks into guests' disks, and repairs copies of them, through libguestfs in a child process.
 ///
 /// The child is this program itself (`guest-visit`). It, the QEMU that libguestfs starts and whatever else belongs to
 /// them are one process group, which ends when the child does, when the time is up, or when nobody waits any more.
@@ -148,10 +148,11 @@ public struct GuestInspector: Sendable {
                 mayPass: false
             )
         case .failed:
+            let failure = report.failure ?? .passing
             return .notChecked(
                 reason: "libguestfs could not finish (\(reason))",
-                advice: "look at the disk, and at its /etc/fstab, yourself",
-                mayPass: true
+                advice: failure.advice,
+                mayPass: !failure.isLasting
             )
         }
     }

@@ -5,6 +5,24 @@ import ImageCore
 /// What libguestfs said went wrong, fit for a sentence.
 struct GuestTrouble: Error {
     var text: String
+    /// What it means, as far as the appliance's kernel has said it.
+    var failure = GuestFailure.passing
+}
+
+extension GuestFailure {
+    /// The one place in which an error's number is read.
+    init(errno code: CInt) {
+        self =
+            switch code {
+            case EROFS: .readOnly
+            case EPERM, EACCES: .denied
+            case ENOSPC, EDQUOT, EFBIG: .full
+            case EUCLEAN, EBADMSG: .damaged
+            case ENODEV, ENOSYS, EOPNOTSUPP: .unsupported
+            case ENOENT, ENOTDIR, EISDIR, ELOOP: .changed
+            default: .passing
+            }
+    }
 }
 
 /// libguestfs, loaded when it is asked for: where it is not installed, Goldsmith works without it.
@@ -41,6 +59,19 @@ struct GuestLibrary {
     let read: @convention(c) (Handle, Text, CInt, Int64, UnsafeMutablePointer<Int>) -> UnsafeMutablePointer<CChar>?
     let write: @convention(c) (Handle, Text, Text, Int) -> CInt
     let remove: @convention(c) (Handle, Text) -> CInt
+    let size: @convention(c) (Handle, Text) -> Int64
+    let readDevice:
+        @convention(c) (Handle, Text, CInt, Int64, UnsafeMutablePointer<Int>) -> UnsafeMutablePointer<CChar>?
+    let logicalVolumeFacts: @convention(c) (Handle) -> UnsafeMutablePointer<goldsmith_logical_volumes>?
+    let freeLogicalVolumeFacts: @convention(c) (UnsafeMutablePointer<goldsmith_logical_volumes>) -> Void
+    let logicalVolumeUUID: @convention(c) (Handle, Text) -> UnsafeMutablePointer<CChar>?
+    let volumeGroupFacts: @convention(c) (Handle) -> UnsafeMutablePointer<goldsmith_volume_groups>?
+    let freeVolumeGroupFacts: @convention(c) (UnsafeMutablePointer<goldsmith_volume_groups>) -> Void
+    let subvolumeFacts: @convention(c) (Handle, Text) -> Texts?
+    let glob: @convention(c) (Handle, Text, UnsafePointer<goldsmith_flag>) -> Texts?
+    let realPath: @convention(c) (Handle, Text) -> UnsafeMutablePointer<CChar>?
+    let attributes: @convention(c) (Handle, Text) -> UnsafeMutablePointer<CChar>?
+    let setAttributes: @convention(c) (Handle, Text, Text, UnsafePointer<goldsmith_flag>) -> CInt
 
     /// - Throws: when it is not installed, or is something else.
     init() throws(GuestTrouble) {
@@ -71,6 +102,18 @@ struct GuestLibrary {
         read = try Self.find("guestfs_pread", in: library)
         write = try Self.find("guestfs_write", in: library)
         remove = try Self.find("guestfs_rm_f", in: library)
+        size = try Self.find("guestfs_blockdev_getsize64", in: library)
+        readDevice = try Self.find("guestfs_pread_device", in: library)
+        logicalVolumeFacts = try Self.find("guestfs_lvs_full", in: library)
+        freeLogicalVolumeFacts = try Self.find("guestfs_free_lvm_lv_list", in: library)
+        logicalVolumeUUID = try Self.find("guestfs_lvuuid", in: library)
+        volumeGroupFacts = try Self.find("guestfs_vgs_full", in: library)
+        freeVolumeGroupFacts = try Self.find("guestfs_free_lvm_vg_list", in: library)
+        subvolumeFacts = try Self.find("guestfs_btrfs_subvolume_show", in: library)
+        glob = try Self.find("guestfs_glob_expand_opts_argv", in: library)
+        realPath = try Self.find("guestfs_realpath", in: library)
+        attributes = try Self.find("guestfs_get_e2attrs", in: library)
+        setAttributes = try Self.find("guestfs_set_e2attrs_argv", in: library)
     }
 
     private static func find<Function>(

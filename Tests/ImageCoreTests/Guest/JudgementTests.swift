@@ -48,13 +48,21 @@ struct JudgementTests {
         #expect(Self.facts("\(source) / ext4 defaults").findings.isEmpty)
     }
 
-    @Test("what an encrypted volume or an array holds cannot be known, and is not accused")
+    @Test("what an encrypted volume or an array holds cannot be known, and is neither accused nor passed")
     func unknowable() {
-        let locked = Self.volumes + [.init(device: "/dev/sda5", type: "crypto_LUKS")]
-        #expect(Self.facts("/dev/mapper/home /home ext4 defaults", volumes: locked).findings.isEmpty)
-        #expect(Self.facts("/dev/vdb /home ext4 defaults", volumes: locked).findings.count == 1)
+        let locked = Self.volumes + [.init(device: "/dev/sda5", type: "crypto_LUKS", uuid: "99-aa")]
+        for source in ["/dev/mapper/home", "/dev/crypt/home", "UUID=3333", "LABEL=home"] {
+            let findings = Self.facts("\(source) /home ext4 defaults", volumes: locked).findings
+            #expect(findings.map(\.code) == [.notChecked], "\(source)")
+            #expect(findings.first?.message.contains("inside /dev/sda5, which is encrypted") == true)
+            #expect(Self.facts("\(source) /home ext4 nofail", volumes: locked).findings.isEmpty)
+        }
+        #expect(Self.facts("/dev/mapper/luks-99-AA /home ext4 defaults", volumes: locked).findings.isEmpty)
+        for source in ["/dev/vdb", "PARTUUID=3333"] {
+            #expect(Self.facts("\(source) /home ext4 defaults", volumes: locked).findings.map(\.code) == [.fstabMount])
+        }
         let array = Self.volumes + [.init(device: "/dev/md127", type: "ext4")]
-        #expect(Self.facts("/dev/md0 /home ext4 defaults", volumes: array).findings.isEmpty)
+        #expect(Self.facts("/dev/md0 /home ext4 defaults", volumes: array).findings.map(\.code) == [.notChecked])
     }
 
     @Test("a finding says file, line, the line itself and what to do")
@@ -67,17 +75,6 @@ struct JudgementTests {
                 == "/etc/fstab line 2 mounts LABEL=data at /data, which is not on the system disk: a new instance does not start without it"
         )
         #expect(finding.advice?.contains("nofail") == true)
-    }
-
-    @Test("network rules bind, comments do not")
-    func networkRules() {
-        func findings(_ rules: GuestFile) -> [Finding] {
-            GuestFacts(volumes: [], systems: [.init(root: "/dev/sda1", networkRules: rules)]).findings
-        }
-        #expect(findings(.absent).isEmpty)
-        #expect(findings(.bytes(Array("# a\n \t# b\n\n\r\n".utf8))).isEmpty)
-        let found = findings(.bytes(Array("# a\nSUBSYSTEM==\"net\"\n".utf8)))
-        #expect(found.map(\.code) == [.persistentNet] && found.first?.line == 2)
     }
 
     @Test("what was not read is said, never passed over in silence")
@@ -107,7 +104,7 @@ struct JudgementTests {
     @Test("many findings are counted, and what was not checked stays among those that are told")
     func many() {
         var facts = Self.facts(String(repeating: "/dev/vdb /srv ext4 rw\n", count: 50))
-        facts.systems[0].networkRules = .unread("a folder")
+        facts.systems[0].files[GuestFacts.networkRulesPath] = .unread("no permission")
         let findings = facts.findings
         #expect(findings.count == GuestFacts.findingLimit + 1)
         #expect(findings.first?.severity == .notChecked && findings.last?.message == "31 more of the same were found")

@@ -42,18 +42,30 @@ struct MendingTests {
         #expect(facts(before).edits.map(\.bytes) == [after])
     }
 
-    @Test("network rules are deleted, with a diff that shows what is gone")
+    @Test("rules for one card go, with the lines that continue them, and the rest of the file stays")
     func rules() {
-        let rules = GuestFile.bytes(Array("# a\nSUBSYSTEM==\"net\"\u{1b}[2J\n".utf8))
-        let facts = facts([], rules: rules)
-        #expect(facts.edits.map(\.path) == [GuestFacts.networkRulesPath] && facts.edits.map(\.bytes) == [nil])
+        let before = """
+            # a
+            SUBSYSTEM=="net", ATTR{address}=="52:54:00:12:34:56", \\
+            # between
+              NAME="eth0\u{1b}[2J"
+            SUBSYSTEM=="net", KERNELS=="0000:00:03.0", NAME="lan0"
+
+            """
+        let facts = facts([], rules: .bytes(Array(before.utf8)))
+        let after = "# a\nSUBSYSTEM==\"net\", KERNELS==\"0000:00:03.0\", NAME=\"lan0\"\n"
+        #expect(facts.edits.map(\.path) == [GuestFacts.networkRulesPath])
+        #expect(facts.edits.first?.bytes.map { String(decoding: $0, as: UTF8.self) } == after)
         #expect(
             facts.mending.diff == """
                 --- /etc/udev/rules.d/70-persistent-net.rules
-                +++ /dev/null
-                @@ -1,2 +0,0 @@
-                -# a
-                -SUBSYSTEM=="net"\u{FFFD}[2J
+                +++ /etc/udev/rules.d/70-persistent-net.rules
+                @@ -1,5 +1,2 @@
+                 # a
+                -SUBSYSTEM=="net", ATTR{address}=="52:54:00:12:34:56", \\
+                -# between
+                -  NAME="eth0\u{FFFD}[2J"
+                 SUBSYSTEM=="net", KERNELS=="0000:00:03.0", NAME="lan0"
 
                 """
         )
