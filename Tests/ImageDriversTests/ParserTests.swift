@@ -64,6 +64,8 @@ struct ParserTests {
         #expect(try LocationList.parse(",,east,", below: "/d") == [east: "/d/east"])
         let escaped = #"east=/srv/a\,b\\c:d,west"#
         #expect(try LocationList.parse(escaped, below: "/d") == [east: #"/srv/a,b\c:d"#, west: "/d/west"])
+        let odd = try LocationList.parse("east,west", below: #"/d,ata\=:,"#)
+        #expect(try LocationList.parse(LocationList.text(of: odd), below: "/elsewhere") == odd)
     }
 
     @Test(

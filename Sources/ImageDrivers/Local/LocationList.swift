@@ -24,6 +24,15 @@ public enum LocationList {
         return locations
     }
 
+    /// The same locations as a text that ``parse(_:below:)`` reads, each with its path, in order.
+    public static func text(of locations: [LocationName: String]) -> String {
+        locations.sorted { $0.key < $1.key }
+            .map { name, path in
+                "\(name)=" + path.replacing("\\", with: "\\\\").replacing(",", with: "\\,")
+            }
+            .joined(separator: ",")
+    }
+
     /// What stands between the commas, without the backslashes that keep others from ending a part.
     private static func parts(of text: String) throws(Rejection) -> [String] {
         var parts = [""]

@@ -147,7 +147,7 @@ private struct DevServices: Service {
             asksRunningDev: false
         )
         try await prepare(running)
-        let locations = try await settings.locations().map { "\($0.key)=\($0.value)" }.sorted().joined(separator: ",")
+        let locations = LocationList.text(of: try await settings.locations())
         var arguments = ["worker", "--data", data, "--log-level", try await settings.logLevel(default: .info).rawValue]
         if let copyRate { arguments += ["--copy-rate", copyRate] }
         if let config { arguments += ["--config", config] }

@@ -86,9 +86,7 @@ extension Check {
             }
         }
         guard let refused = found else {
-            return [
-                Diagnosis("permissions", .note, "not looked at: the broker does not answer a client that publishes")
-            ]
+            return [Diagnosis("permissions", .note, "not looked at: the broker does not answer a publisher")]
         }
         guard !refused.isEmpty else {
             return [Diagnosis("permissions", .good, "this user may do all that is \(role.article)'s work")]
