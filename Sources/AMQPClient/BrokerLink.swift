@@ -78,16 +78,12 @@ final class BrokerLink {
         guard let socket else { throw AMQPError(.connectionFailed, "no socket could be made") }
         var timeout = timeval(options.connectTimeout)
         let status = amqp_socket_open_noblock(socket, endpoint.host, CInt(endpoint.port), &timeout)
-        let verdict = endpoint.tls == nil ? nil : CertificateVerdict.take()
+        let verdict = endpoint.tls == nil ? nil : CertificateVerdict.take(for: endpoint.host)
         guard status == 0 else {
             let error = failure(status, .connectionFailed)
             if let verdict { throw AMQPError(error.kind, code: error.code, verdict) }
             guard status == CInt(AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED.rawValue) else { throw error }
-            throw AMQPError(
-                error.kind,
-                code: error.code,
-                "the broker's certificate is for another host than '\(endpoint.host)'"
-            )
+            throw AMQPError(error.kind, code: error.code, CertificateVerdict.anotherHost(endpoint.host))
         }
         // Ends writes into a connection whose peer has vanished without a word. A peer which is there but does not
         // read is the watchdog's.

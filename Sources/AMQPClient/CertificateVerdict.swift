@@ -36,18 +36,22 @@ enum CertificateVerdict {
     }
 
     /// What was wrong with the certificate that this thread was shown last; `nil` when nothing was.
-    static func take() -> String? {
+    static func take(for host: String) -> String? {
         guard let error = found.withLock({ $0.removeValue(forKey: pthread_self()) }) else { return nil }
-        return sentence(error)
+        return sentence(error, host)
     }
 
+    static func anotherHost(_ host: String) -> String { "the broker's certificate is for another host than '\(host)'" }
+
     /// By OpenSSL's numbers (X509_V_ERR_…), which do not change.
-    static func sentence(_ error: CInt) -> String {
+    static func sentence(_ error: CInt, _ host: String) -> String {
         switch error {
         case 9: "the broker's certificate is not valid yet: is this machine's clock right?"
         case 10: "the broker's certificate has expired: renew it on the broker"
         case 18: "the broker's certificate is signed by itself, and is not among the trusted authorities (amqpCaFile)"
         case 2, 19, 20, 21: "the broker's certificate is not signed by an authority that is trusted (amqpCaFile)"
+        // Newer versions of librabbitmq have OpenSSL compare names, older ones do it themselves.
+        case 62, 64: anotherHost(host)
         case 23: "the broker's certificate was revoked"
         default: "the broker's certificate is refused (OpenSSL's verification error \(error))"
         }
