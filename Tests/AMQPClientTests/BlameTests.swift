@@ -102,7 +102,7 @@ struct BlameTests {
         #expect(queue.append(contentsOf: message("amq.rabbitmq.reply-to.y") + message("answers")).isEmpty)
     }
 
-    /// Publishes `count` messages of which some must end the connection, and expects all others to arrive.
+    /// Publishes messages of which some must end the connection, and expects all others to arrive.
     private func expectOnlyCulprits(
         _ culprits: Set<Int>,
         of messages: [AMQPPublication],

@@ -78,7 +78,9 @@ struct LimitsTests {
         var server = RabbitMQNode.Options()
         server.configuration = ["max_message_size = 134217728"]
         let node = try await TestBroker.start(options: server)
-        try await Dev.with(workers: 1, environment: ["GOLDSMITH_AMQP_URL": node.url]) { dev in
+        // On a broker that is not its own, `dev` lets nobody ask until somebody says who may.
+        let environment = ["GOLDSMITH_AMQP_URL": node.url, "GOLDSMITH_UPSTREAMS": "*"]
+        try await Dev.with(workers: 1, environment: environment) { dev in
             let facts = try #require(dev.facts)
             let worker = try #require(facts.pids.workers.first)
             let endpoint = try AMQPEndpoint(parsing: facts.amqpUrl)
