@@ -130,7 +130,7 @@ extension StoreConformance {
                 _ = try await fixture.store()
                 throw ConformanceFailure("it was opened")
             } catch let error as StoreError {
-                try expect(error.kind == .corrupt && error.message.contains("newer"), "\(error)")
+                try expect(error.kind == .unreadable && error.message.contains("newer"), "\(error)")
             }
             let rows = try await database.read { (connection) throws(SQLError) in
                 try connection.query("SELECT version FROM schema_version")

@@ -71,7 +71,7 @@ extension StoreConformance {
     ]
 
     static let queries = [
-        StoreCheck("a database without tables is empty, and one whose tables are not ours is damaged") { fixture in
+        StoreCheck("a database without tables is empty, and one whose tables are not ours cannot be read") { fixture in
             let database = try await fixture.database()
             let before = try await SQLImageStore.schema(of: database)
             try expect(before.state == .empty && before.version == 0, "\(before)")
@@ -81,9 +81,9 @@ extension StoreConformance {
             for rows in 0...1 {
                 do {
                     let schema = try await SQLImageStore.schema(of: database)
-                    throw ConformanceFailure("a damaged schema with \(rows) rows is called \(schema.state)")
+                    throw ConformanceFailure("a schema with \(rows) rows is called \(schema.state)")
                 } catch let error as StoreError {
-                    try expect(error.kind == .corrupt, "\(error)")
+                    try expect(error.kind == .unreadable, "\(error)")
                 }
                 try await database.write { (connection) throws(SQLError) in
                     try connection.execute("INSERT INTO schema_version VALUES ('x')")

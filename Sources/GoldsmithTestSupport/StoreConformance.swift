@@ -30,7 +30,7 @@ public struct StoreCheck: Sendable, CustomStringConvertible {
 public enum StoreConformance {
     public static let checks =
         requests + cancelling + operations + jobs + locking + outbox + queries + concurrency + statements + letters
-        + workers + censuses + listings
+        + workers + censuses + listings + clocks
 }
 
 /// The values checks are made of.

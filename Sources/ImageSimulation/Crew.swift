@@ -75,6 +75,8 @@ final class Crew: Sendable {
         world.broker.lose(process.name)
     }
 
+    func setClockOfOne() { present.randomElement(world.dice)?.setClock() }
+
     func cutOne() {
         guard let process = present.filter(\.isOpen).randomElement(world.dice) else { return }
         world.note("\(process.name) loses its connection")

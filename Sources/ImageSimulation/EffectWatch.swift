@@ -136,7 +136,7 @@ struct WatchedDriver: ImageDriver {
             || process.troubles > 0
         if !isKnown { world.violate(.ledgerFirst, "\(process.name) makes \(resource.id)") }
         let (number, rival) = world.watch.begin(resource, subject, by: process)
-        if let rival {
+        if let rival, !world.isClockUnsettled {
             world.violate(
                 .oneWorker,
                 "\(process.name) makes \(resource.id) while \(rival.process.name) makes \(rival.resource.id)"

@@ -16,6 +16,8 @@ public enum FaultKind: String, CaseIterable, Codable, Sendable, Comparable {
     case crash
     /// A worker stands still past its lease and goes on as if nothing had been.
     case pause
+    /// A worker's clock is wrong, or is set while it works; more seldom, the store's is set.
+    case clock
     /// The compute system fails: for now, for good, or because it is asked too much.
     case driver
     /// The compute system takes longer than a delivery is held and a lease lives.

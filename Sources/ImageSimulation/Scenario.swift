@@ -80,6 +80,9 @@ struct Scenario {
             if world.strikes(.pause, onceIn: 8) { Task { await crew.pauseOne() } }
             if world.strikes(.drain, onceIn: 12) { Task { await crew.drainOne() } }
             if world.strikes(.purge, onceIn: 10) { purge() }
+            if world.strikes(.clock, onceIn: 6) {
+                if world.dice.number(below: 4) == 0 { world.setStoreClock() } else { crew.setClockOfOne() }
+            }
         }
     }
 

@@ -17,6 +17,8 @@ final class SimulatedProcess: Sendable {
 
     let name: String
     let plan: CrashPlan
+    /// Its machine's clock.
+    private let clock: SkewedTime
     private let world: World
     private let state = Mutex(State())
 
@@ -24,6 +26,7 @@ final class SimulatedProcess: Sendable {
         self.name = name
         self.world = world
         plan = CrashPlan(at: call)
+        clock = SkewedTime(world.time, ahead: world.strikes(.clock, onceIn: 4) ? world.clockError() : .zero)
     }
 
     var troubles: Int { state.withLock { $0.troubles } }
@@ -51,7 +54,7 @@ final class SimulatedProcess: Sendable {
             ),
             publisher: plan.publisher(FaultyPublisher(process: self, world: world)),
             gauge: world.broker,
-            time: plan.time(ProcessTime(process: self, time: world.time)),
+            time: plan.time(ProcessTime(process: self, time: clock)),
             random: { world.dice.share() },
             logger: Logger(label: name) { _ in SwiftLogNoOpLogHandler() }
         )
@@ -65,6 +68,7 @@ final class SimulatedProcess: Sendable {
         let lanes = streams
         let root = Task {
             await withTaskGroup(of: Void.self) { group in
+                await body.begin()
                 let sweeping = Task { await body.sweep() }
                 for (lane, stream) in lanes { group.addTask { await body.serve(lane, stream) } }
                 await group.waitForAll()
@@ -115,6 +119,12 @@ final class SimulatedProcess: Sendable {
             $0.pausedUntil = world.time.now() + duration
             $0.troubles += 1
         }
+    }
+
+    func setClock() {
+        let error = world.clockError()
+        world.note("the clock of \(name) is \(error) ahead")
+        clock.set(ahead: error)
     }
 
     func noteTrouble() { state.withLock { $0.troubles += 1 } }
@@ -173,6 +183,7 @@ private struct ProcessTime: Timekeeper {
     let time: any Timekeeper
 
     func now() -> Timestamp { time.now() }
+    func uptime() -> Duration { time.uptime() }
 
     func sleep(for duration: Duration) async throws {
         try await time.sleep(for: duration)

@@ -13,9 +13,12 @@ final class World: Sendable {
         var faults: [FaultKind: Int] = [:]
         var isCalm = false
         var late = 0
+        var storeClockSetAt: Timestamp?
     }
 
     let time = ManualTime()
+    /// The store's own clock.
+    let storeClock: SkewedTime
     let dice: SharedDice
     let broker: FakeBroker
     let driver: SimulatedDriver
@@ -32,7 +35,8 @@ final class World: Sendable {
         let time = time
         trace = Trace(start: time.now(), echo: echo)
         broker = FakeBroker(time: time)
-        store = try await SQLImageStore(on: try SQLiteMemory())
+        storeClock = SkewedTime(time)
+        store = try await SQLImageStore(on: try SQLiteMemory(), clock: storeClock)
         var faults = SimulatedFaults(seed: seed)
         // Work always takes a while: what comes in its midst, a cancellation above all, would else always be too late.
         faults.delay = .seconds(1 + dice.number(below: 6))
@@ -76,6 +80,25 @@ final class World: Sendable {
         guard options.faults.contains(fault), !isCalm, dice.number(below: rarity) == 0 else { return false }
         count(fault)
         return true
+    }
+
+    /// The store's own clock is set, forward or back.
+    func setStoreClock() {
+        let error = clockError()
+        note("the store's clock is \(error) ahead")
+        storeClock.set(ahead: error)
+        state.withLock { $0.storeClockSetAt = time.now() }
+    }
+
+    /// Whether workers may not have seen yet that the store's clock was set: until then their leases mean nothing to others.
+    var isClockUnsettled: Bool {
+        state.withLock { $0.storeClockSetAt.map { time.now() - $0 < .seconds(60) } ?? false }
+    }
+
+    /// How a clock goes wrong: by minutes, or by days, ahead or behind.
+    func clockError() -> Duration {
+        let size = Duration.seconds(60 + dice.number(below: dice.number(below: 2) == 0 ? 7200 : 3 * 86_400))
+        return dice.number(below: 2) == 0 ? size : .zero - size
     }
 
     /// Lets other tasks come first. Not `Task.yield`: its job passes the runtime's hook by.

@@ -8,7 +8,7 @@ extension SQLImageStore: StoreGauge {
             var census = StoreCensus()
             for row in try connection.query("SELECT status, COUNT(*) AS images FROM images GROUP BY status") {
                 guard let status = ImageStatus(rawValue: try row.text("status")) else {
-                    throw SQLError(.corrupt, "an image has a status that is none")
+                    throw SQLError(.unreadable, "an image has a status that is none")
                 }
                 census.images[status] = Int(try row.integer("images"))
             }
@@ -17,13 +17,26 @@ extension SQLImageStore: StoreGauge {
                 census.outboxSince = try row.optionalInteger("oldest").map(Timestamp.init(microseconds:))
             }
             let present = SQLValue(now.microseconds)
-            for row in try connection.query("SELECT COUNT(*) AS leases FROM leases WHERE expires_at > $1", [present]) {
+            // As `Lease.isAlive(at:)` has it.
+            for row in try connection.query(
+                """
+                SELECT COUNT(*) AS leases FROM leases
+                WHERE expires_at > $1 AND expires_at <= $2 + COALESCE(length, $3)
+                """,
+                [
+                    present, .integer((now + StoredTime.tolerance).microseconds),
+                    .integer(Lease.longest.microseconds),
+                ]
+            ) {
                 census.liveLeases = Int(try row.integer("leases"))
             }
-            for row in try connection.query("SELECT COUNT(*) AS leases FROM leases WHERE expires_at <= $1", [present]) {
-                census.expiredLeases = Int(try row.integer("leases"))
+            for row in try connection.query("SELECT COUNT(*) AS leases FROM leases") {
+                census.expiredLeases = Int(try row.integer("leases")) - census.liveLeases
             }
-            for row in try connection.query("SELECT COUNT(*) AS images FROM images WHERE wake_at <= $1", [present]) {
+            for row in try connection.query(
+                "SELECT COUNT(*) AS images FROM images WHERE wake_at <= $1 OR wake_at > $2",
+                [present, .integer((now + StoredTime.longestExpectation).microseconds)]
+            ) {
                 census.overdueImages = Int(try row.integer("images"))
             }
             let letters = try connection.query(
@@ -32,7 +45,7 @@ extension SQLImageStore: StoreGauge {
             )
             for row in letters {
                 guard let kind = Letter.Kind(rawValue: try row.text("kind")) else {
-                    throw SQLError(.corrupt, "a letter is of no kind")
+                    throw SQLError(.unreadable, "a letter is of no kind")
                 }
                 census.openLetters[kind] = Int(try row.integer("letters"))
             }

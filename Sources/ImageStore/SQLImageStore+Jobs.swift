@@ -14,14 +14,14 @@ extension SQLImageStore {
             let now = circumstances.now
             let leases = try transaction.leases(of: image.id)
             if image.jobs[message.job]?.phase == .waiting,
-                let lease = leases.first(where: { $0.expiresAt > now && $0.blocks(message.job, of: image) })
+                let lease = leases.first(where: { $0.isAlive(at: now) && $0.blocks(message.job, of: image) })
             {
                 guard try transaction.isGranted(lease, for: message.job, nonce: nonce) else { return .busy(lease) }
                 // What the first answer announced lies in the outbox.
                 return .granted(Grant(image, message, fence: lease.fence), outgoing: [])
             }
             // Its worker is dead, and nobody takes an abandoned job over.
-            for lease in leases where lease.expiresAt <= now && image.jobs[lease.job]?.phase == .abandoned {
+            for lease in leases where !lease.isAlive(at: now) && image.jobs[lease.job]?.phase == .abandoned {
                 try transaction.endLease(lease.job, of: image.id, fence: lease.fence)
             }
             var event = Event.began(message.job, attempt: message.attempt)
@@ -44,7 +44,7 @@ extension SQLImageStore {
                 to: worker,
                 nonce: nonce,
                 at: now,
-                until: now + lease
+                for: lease
             )
             return .granted(Grant(applied.image, message, fence: fence), outgoing: applied.outgoing)
         }

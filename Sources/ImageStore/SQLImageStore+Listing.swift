@@ -9,7 +9,7 @@ extension SQLImageStore: ImageListing {
                 "SELECT status, COUNT(*) AS images FROM images GROUP BY status"
             ) {
                 guard let status = ImageStatus(rawValue: try row.text("status")) else {
-                    throw SQLError(.corrupt, "an image has a status that is none")
+                    throw SQLError(.unreadable, "an image has a status that is none")
                 }
                 counts[status] = Int(try row.integer("images"))
             }
@@ -25,7 +25,7 @@ extension SQLImageStore: ImageListing {
                 [SQLValue(max(0, limit))]
             ) {
                 guard let owner = Owner(try row.text("owner")) else {
-                    throw SQLError(.corrupt, "a quota names no owner")
+                    throw SQLError(.unreadable, "a quota names no owner")
                 }
                 standings.append(
                     QuotaStanding(

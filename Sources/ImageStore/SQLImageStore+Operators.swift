@@ -101,17 +101,20 @@ extension SQLImageStore {
 
     public func report(_ report: WorkerReport) async throws(StoreError) {
         try await write { (transaction) throws(SQLError) in
-            let now = transaction.connection.nowExpression
+            let now = try transaction.time()
             try transaction.connection.execute(
                 """
-                INSERT INTO workers (id, stored_at, report) VALUES ($1, \(now), $2)
+                INSERT INTO workers (id, stored_at, report) VALUES ($1, $2, $3)
                 ON CONFLICT (id) DO UPDATE SET stored_at = excluded.stored_at, report = excluded.report
                 """,
-                [.text(report.worker.text), .text(CanonicalJSON.text(report))]
+                [.text(report.worker.text), .integer(now.microseconds), .text(CanonicalJSON.text(report))]
             )
             try transaction.connection.execute(
-                "DELETE FROM workers WHERE stored_at < \(now) - $1",
-                [.integer(WorkerStanding.forgottenAfter.microseconds)]
+                "DELETE FROM workers WHERE stored_at < $1 OR stored_at > $2",
+                [
+                    .integer(now.microseconds - WorkerStanding.forgottenAfter.microseconds),
+                    .integer((now + WorkerStanding.forgottenAfter).microseconds),
+                ]
             )
         }
     }
@@ -124,18 +127,15 @@ extension SQLImageStore {
 
     public func workers() async throws(StoreError) -> [WorkerStanding] {
         try await read { (transaction) throws(SQLError) in
-            let rows = try transaction.connection.query(
-                """
-                SELECT stored_at, report, \(transaction.connection.nowExpression) AS read_at FROM workers ORDER BY id
-                """
-            )
+            let now = try transaction.time()
+            let rows = try transaction.connection.query("SELECT stored_at, report FROM workers ORDER BY id")
             var standings: [WorkerStanding] = []
             for row in rows {
                 standings.append(
                     WorkerStanding(
                         report: try transaction.decode(WorkerReport.self, try row.text("report"), "a worker's report"),
                         storedAt: Timestamp(microseconds: try row.integer("stored_at")),
-                        readAt: Timestamp(microseconds: try row.integer("read_at"))
+                        readAt: now
                     )
                 )
             }

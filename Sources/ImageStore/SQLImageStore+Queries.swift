@@ -4,11 +4,18 @@ import SQLAccess
 extension SQLImageStore {
     // MARK: Outbox and sweeping
 
-    public func unsent(before moment: Timestamp, limit: Int) async throws(StoreError) -> [OutgoingMessage] {
+    public func unsent(
+        before moment: Timestamp,
+        after future: Timestamp,
+        limit: Int
+    ) async throws(StoreError) -> [OutgoingMessage] {
         try await read { (transaction) throws(SQLError) in
             let rows = try transaction.connection.query(
-                "SELECT message, body FROM outbox WHERE written_at < $1 ORDER BY written_at, position, id LIMIT $2",
-                [.integer(moment.microseconds), SQLValue(limit)]
+                """
+                SELECT message, body FROM outbox WHERE written_at < $1 OR written_at > $2
+                ORDER BY written_at, position, id LIMIT $3
+                """,
+                [.integer(moment.microseconds), .integer(future.microseconds), SQLValue(limit)]
             )
             var messages: [OutgoingMessage] = []
             for row in rows { messages.append(try transaction.unsent(row)) }
@@ -47,8 +54,11 @@ extension SQLImageStore {
     public func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image] {
         try await read { (transaction) throws(SQLError) in
             try transaction.images(
-                "SELECT state FROM images WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2",
-                [.integer(now.microseconds), SQLValue(limit)]
+                "SELECT state FROM images WHERE wake_at <= $1 OR wake_at > $2 ORDER BY wake_at LIMIT $3",
+                [
+                    .integer(now.microseconds), .integer((now + StoredTime.longestExpectation).microseconds),
+                    SQLValue(limit),
+                ]
             )
         }
     }
@@ -129,7 +139,7 @@ extension SQLImageStore {
             var locks: [Lock] = []
             for row in try transaction.connection.query("SELECT key, image_id FROM locks ORDER BY key") {
                 guard let image = ImageID(try row.text("image_id")) else {
-                    throw SQLError(.corrupt, "a lock names no image")
+                    throw SQLError(.unreadable, "a lock names no image")
                 }
                 locks.append(Lock(key: try row.text("key"), image: image))
             }

@@ -83,7 +83,7 @@ extension SQLImageStore {
                 return .init(.rejected(refusal))
             }
             guard let plan = Plan.converting(source) else {
-                throw SQLError(.corrupt, "image \(source.id) is \(source.status.rawValue) without a system disk")
+                throw SQLError(.unreadable, "image \(source.id) is \(source.status.rawValue) without a system disk")
             }
             return try transaction.begin(
                 request.identity,

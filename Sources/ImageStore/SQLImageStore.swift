@@ -6,16 +6,20 @@ import Synchronization
 public struct SQLImageStore: ImageStore {
     let database: any SQLDatabase
     private let decoded = DecodedImages()
+    private let clock: (any Timekeeper)?
     private let observer: (@Sendable (StoreCall) -> Void)?
 
     /// Brings the schema up to date.
+    /// - Parameter clock: whose time of day is the store's. Default: the database's own.
     /// - Parameter observer: is told of every call when it has ended, from any thread. Default: nobody.
-    /// - Throws: `.corrupt` when the database is newer than this program.
+    /// - Throws: `.unreadable` when the database is newer than this program.
     public init(
         on database: some SQLDatabase,
+        clock: (any Timekeeper)? = nil,
         observer: (@Sendable (StoreCall) -> Void)? = nil
     ) async throws(StoreError) {
         self.database = database
+        self.clock = clock
         self.observer = observer
         do {
             try await Schema.migrations.apply(to: database)
@@ -25,13 +29,17 @@ public struct SQLImageStore: ImageStore {
     }
 
     /// How far the schema of a database is. Changes nothing.
-    /// - Throws: `.corrupt` when the database is damaged.
+    /// - Throws: `.damaged` when the database is damaged, `.unreadable` when its tables are not ours.
     public static func schema(of database: some SQLDatabase) async throws(StoreError) -> SchemaStatus {
         do {
             return try await Schema.migrations.status(of: database)
         } catch {
             throw StoreError(error)
         }
+    }
+
+    public func time() async throws(StoreError) -> Timestamp {
+        try await read { (transaction) throws(SQLError) in try transaction.time() }
     }
 
     func read<Value: Sendable>(
@@ -41,7 +49,7 @@ public struct SQLImageStore: ImageStore {
         try await watched(operation) { (runs) throws(SQLError) in
             try await database.read { (connection) throws(SQLError) in
                 runs.count()
-                return try body(StoreTransaction(connection, decoded))
+                return try body(StoreTransaction(connection, decoded, clock))
             }
         }
     }
@@ -53,7 +61,7 @@ public struct SQLImageStore: ImageStore {
         try await watched(operation) { (runs) throws(SQLError) in
             try await database.write { (connection) throws(SQLError) in
                 runs.count()
-                return try body(StoreTransaction(connection, decoded))
+                return try body(StoreTransaction(connection, decoded, clock))
             }
         }
     }
@@ -94,10 +102,15 @@ private final class Runs: Sendable {
 }
 
 extension StoreError {
-    init(_ error: SQLError) {
-        switch error.kind {
-        case .unavailable: self.init(.unavailable, error.message)
-        case .corrupt, .tooNew: self.init(.corrupt, error.message)
-        }
+    public init(_ error: SQLError) {
+        let kind: Kind =
+            switch error.kind {
+            case .unavailable: .unavailable
+            case .unknown: .unknown
+            case .refused: .refused
+            case .unreadable, .tooNew: .unreadable
+            case .damaged: .damaged
+            }
+        self.init(kind, error.message, advice: error.advice)
     }
 }

@@ -59,6 +59,8 @@ enum Schema {
             "CREATE INDEX images_by_status ON images (status)",
             "CREATE INDEX letters_by_state ON letters (state, kind)",
         ],
+        // How long a lease is, in microseconds: one that ends later than that from now cannot be.
+        ["ALTER TABLE leases ADD COLUMN length BIGINT"],
     ])
 
     /// What people judge, and who works. A letter is a document too; its columns are what it is looked for by, where an

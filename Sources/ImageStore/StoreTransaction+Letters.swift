@@ -178,7 +178,7 @@ extension StoreTransaction {
         for row in rows {
             guard let kind = Letter.Kind(rawValue: try row.text("kind")), let id = LetterID(try row.text("example")),
                 let example = try letter(id)
-            else { throw SQLError(.corrupt, "a letter is unreadable") }
+            else { throw SQLError(.unreadable, "a letter is unreadable") }
             groups.append(
                 LetterGroup(
                     kind: kind,
@@ -206,7 +206,7 @@ extension StoreTransaction {
     private func letter(in row: SQLRow) throws(SQLError) -> Letter {
         var letter = try decode(Letter.self, try row.text("letter"), "letter")
         guard let state = Letter.State(rawValue: try row.text("standing")) else {
-            throw SQLError(.corrupt, "letter \(letter.id) has no known state")
+            throw SQLError(.unreadable, "letter \(letter.id) has no known state")
         }
         letter.state = state
         return letter

@@ -5,10 +5,21 @@ import SQLAccess
 struct StoreTransaction {
     let connection: any SQLConnection
     private let decoded: DecodedImages
+    private let clock: (any Timekeeper)?
 
-    init(_ connection: any SQLConnection, _ decoded: DecodedImages) {
+    init(_ connection: any SQLConnection, _ decoded: DecodedImages, _ clock: (any Timekeeper)?) {
         self.connection = connection
         self.decoded = decoded
+        self.clock = clock
+    }
+
+    /// By the store's clock.
+    func time() throws(SQLError) -> Timestamp {
+        if let clock { return clock.now() }
+        guard let row = try connection.query("SELECT \(connection.nowExpression) AS now").first else {
+            throw SQLError(.unreadable, "the database does not say what time it is")
+        }
+        return Timestamp(microseconds: try row.integer("now"))
     }
 
     // MARK: Images
@@ -176,7 +187,7 @@ struct StoreTransaction {
     func leases(of image: ImageID) throws(SQLError) -> [Lease] {
         let rows = try connection.query(
             """
-            SELECT image_id, job, fence, worker, expires_at, done_bytes, total_bytes, granted_at FROM leases
+            SELECT image_id, job, fence, worker, expires_at, done_bytes, total_bytes, granted_at, length FROM leases
             WHERE image_id = $1 ORDER BY job
             """,
             [.text(image.text)]
@@ -188,7 +199,7 @@ struct StoreTransaction {
         try leases(
             in: try connection.query(
                 """
-                SELECT image_id, job, fence, worker, expires_at, done_bytes, total_bytes, granted_at FROM leases
+                SELECT image_id, job, fence, worker, expires_at, done_bytes, total_bytes, granted_at, length FROM leases
                 ORDER BY image_id, job
                 """
             )
@@ -202,7 +213,7 @@ struct StoreTransaction {
             guard let image = ImageID(name), let job = Job(try row.text("job")),
                 let worker = WorkerID(try row.text("worker"))
             else {
-                throw SQLError(.corrupt, "a lease of image \(name) is unreadable")
+                throw SQLError(.unreadable, "a lease of image \(name) is unreadable")
             }
             var progress: CopyProgress?
             if let done = try row.optionalInteger("done_bytes"), let total = try row.optionalInteger("total_bytes") {
@@ -216,7 +227,8 @@ struct StoreTransaction {
                     worker: worker,
                     expiresAt: Timestamp(microseconds: try row.integer("expires_at")),
                     progress: progress,
-                    since: try row.optionalInteger("granted_at").map { Timestamp(microseconds: $0) }
+                    since: try row.optionalInteger("granted_at").map { Timestamp(microseconds: $0) },
+                    length: try row.optionalInteger("length").map { Duration.microseconds($0) }
                 )
             )
         }
@@ -230,20 +242,20 @@ struct StoreTransaction {
         to worker: WorkerID,
         nonce: Int64,
         at now: Timestamp,
-        until: Timestamp
+        for length: Duration
     ) throws(SQLError) {
         try connection.execute(
             """
-            INSERT INTO leases (image_id, job, fence, worker, nonce, expires_at, granted_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
+            INSERT INTO leases (image_id, job, fence, worker, nonce, expires_at, granted_at, length)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
             ON CONFLICT (image_id, job) DO UPDATE SET
                 fence = excluded.fence, worker = excluded.worker, nonce = excluded.nonce,
-                expires_at = excluded.expires_at, granted_at = excluded.granted_at,
+                expires_at = excluded.expires_at, granted_at = excluded.granted_at, length = excluded.length,
                 done_bytes = NULL, total_bytes = NULL
             """,
             [
                 .text(image.text), .text(job.description), .integer(fence), .text(worker.text), .integer(nonce),
-                .integer(until.microseconds), .integer(now.microseconds),
+                .integer((now + length).microseconds), .integer(now.microseconds), .integer(length.microseconds),
             ]
         )
     }
@@ -348,7 +360,7 @@ struct StoreTransaction {
         do {
             return try CanonicalJSON.decode(type, from: text.utf8)
         } catch {
-            throw SQLError(.corrupt, "\(what) is unreadable: \(error)")
+            throw SQLError(.unreadable, "\(what) is unreadable: \(error)")
         }
     }
 }

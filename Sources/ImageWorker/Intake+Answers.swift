@@ -159,7 +159,7 @@ extension Intake {
         if let id = body.imageID {
             let image = try await context.store.image(id)
             if let image, image.isVisible(to: body.owner, for: .describe), !image.isGone {
-                let leases = try await context.store.leases(of: id).filter { $0.expiresAt > context.time.now() }
+                let leases = try await context.store.leases(of: id).filter { $0.isAlive(at: context.time.now()) }
                 var view = ImageView(image, leases: leases, for: body.owner)
                 if body.history == true {
                     let page = try await historyPage(of: image, for: body)

@@ -61,7 +61,7 @@ struct StepRunner {
         let leases = try await context.persist { () async throws(StoreError) in
             try await context.store.leases(of: message.imageId)
         }
-        if let lease = leases.first(where: { $0.job == message.job && $0.expiresAt > now }) {
+        if let lease = leases.first(where: { $0.job == message.job && $0.isAlive(at: now) }) {
             return try await watch(message, lease: lease, delivery)
         }
         let applied = try await context.persist { () async throws(StoreError) in
@@ -114,7 +114,7 @@ struct StepRunner {
         var beginning: Logger.Metadata = ["fence": "\(grant.fence)"]
         if let trace = grant.image.trace { beginning["trace.id"] = "\(trace.traceID)" }
         log(message, .info, "job begun", beginning)
-        let began = context.time.now()
+        let began = context.time.uptime()
         let span = beginSpan(grant, message)
         defer { span.end() }
         let watch = context.watch
@@ -158,7 +158,7 @@ struct StepRunner {
             }
             return (.failure(StepFailure(.transient, .internal, "the work ended without a result")), isLost)
         }
-        let duration = context.time.now() - began
+        let duration = context.time.uptime() - began
         watch.rests(grant.job, after: duration)
         let (followUps, outcome) = try await conclude(grant, result, isLost: isLost)
         watch.ended(grant.job, outcome)

@@ -10,19 +10,19 @@ struct Sweeper {
     private static let batch = 500
 
     func run() async {
-        let startedAt = context.time.now()
-        var orphansDue = startedAt + context.options.orphansEvery
-        var reportDue = startedAt + context.options.reportEvery
-        await report(since: startedAt)
+        let began = context.time.uptime()
+        var orphansDue = began + context.options.orphansEvery
+        var reportDue = began + context.options.reportEvery
+        await report(since: began)
         while (try? await context.time.sleep(for: context.options.sweepEvery)) != nil {
             do throws(StoreError) {
                 try await sweep()
-                if context.time.now() >= reportDue {
-                    reportDue = context.time.now() + context.options.reportEvery
-                    await report(since: startedAt)
+                if context.time.uptime() >= reportDue {
+                    reportDue = context.time.uptime() + context.options.reportEvery
+                    await report(since: began)
                 }
-                if context.time.now() >= orphansDue {
-                    orphansDue = context.time.now() + context.options.orphansEvery
+                if context.time.uptime() >= orphansDue {
+                    orphansDue = context.time.uptime() + context.options.orphansEvery
                     try await sweepOrphans()
                 }
             } catch {
@@ -37,16 +37,17 @@ struct Sweeper {
     }
 
     /// Says that this worker is there: one small row.
-    private func report(since startedAt: Timestamp) async {
+    private func report(since began: Duration) async {
         let options = context.options
+        let now = context.time.machine.now()
         let tools = context.watch.tools
         var report = WorkerReport(
             worker: options.id,
             identity: options.identity,
             lanes: options.lanes.map(\.description),
             concurrency: options.concurrency,
-            startedAt: startedAt,
-            at: context.time.now()
+            startedAt: now + (began - context.time.uptime()),
+            at: now
         )
         report.faults = tools.faults
         let paused = options.lanes.filter { tools.hindrance(of: $0) != nil }.map(\.description)
@@ -90,9 +91,11 @@ struct Sweeper {
     }
 
     func sweep() async throws(StoreError) {
+        try await context.time.follow(context.store)
         let now = context.time.now()
         let left = try await context.store.unsent(
             before: Timestamp(microseconds: now.microseconds - context.options.unsentAfter.microseconds),
+            after: now + StoredTime.tolerance,
             limit: Self.batch
         )
         await context.send(left)
@@ -108,10 +111,12 @@ struct Sweeper {
         var backlogs: [Step: Int?] = [:]
         for image in overdue {
             let steps = Set(
-                image.jobs.filter { $0.value.expectedAt <= now && $0.value.phase == .waiting }.keys.map(\.step)
+                image.jobs.filter {
+                    $0.value.phase == .waiting && StoredTime.isOverdue($0.value.expectedAt, at: now)
+                }.keys.map(\.step)
             )
             for step in steps where backlogs[step] == nil { backlogs[step] = await gauge.backlog(of: step) }
-            let leased = try await context.store.leases(of: image.id).filter { $0.expiresAt > now }.map(\.job)
+            let leased = try await context.store.leases(of: image.id).filter { $0.isAlive(at: now) }.map(\.job)
             // Unknown counts as full: nothing is sent again on a guess.
             let queued = image.jobs.keys.filter { steps.contains($0.step) && backlogs[$0.step] != 0 }
             let applied = try await context.store.apply(

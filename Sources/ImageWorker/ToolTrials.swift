@@ -14,14 +14,14 @@ struct ToolTrials {
     /// Until the task is cancelled. The first trial is the caller's.
     func run() async {
         while (try? await context.time.sleep(for: Self.beat)) != nil {
-            if context.watch.tools.isDue(at: context.time.now()) { await tryOnce() }
+            if context.watch.tools.isDue(at: context.time.uptime()) { await tryOnce() }
         }
     }
 
     func tryOnce() async {
         let tools = context.watch.tools
-        tools.begins(at: context.time.now())
-        await note { [time = context.time] in tools.ended(await trial.tryTools(), at: time.now()) }
+        tools.begins(at: context.time.uptime())
+        await note { [time = context.time] in tools.ended(await trial.tryTools(), at: time.uptime()) }
     }
 
     /// The look into guests: first whether all is there for it, then by a real one. That takes a virtual machine's start:

@@ -83,6 +83,7 @@ public struct Worker: Service {
                 "concurrency": "\(context.options.concurrency)",
             ]
         )
+        await body.begin()
         let watch = context.watch
         watch.tools.expectTrials()
         let trials = ToolTrials(context: context, trial: tools) { lanes in
@@ -185,8 +186,8 @@ public struct Worker: Service {
 
     /// Lets what runs go on for as long as it may, and tells how far it is.
     private func waitForDrain() async {
-        let end = context.time.now() + context.options.drain
-        while case let left = end - context.time.now(), left > .zero {
+        let end = context.time.uptime() + context.options.drain
+        while case let left = end - context.time.uptime(), left > .zero {
             guard (try? await context.time.sleep(for: min(left, .seconds(10)))) != nil else { return }
             let works = context.watch.running.descriptions
             guard !works.isEmpty else { continue }
@@ -194,7 +195,7 @@ public struct Worker: Service {
                 "worker stops: work goes on",
                 metadata: [
                     "jobs": "\(works.joined(separator: "; "))",
-                    "seconds.left": "\(max(.zero, end - context.time.now()).components.seconds)",
+                    "seconds.left": "\(max(.zero, end - context.time.uptime()).components.seconds)",
                 ]
             )
         }

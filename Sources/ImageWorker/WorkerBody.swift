@@ -21,6 +21,7 @@ package struct WorkerBody: Sendable {
         tracer: any Tracer = NoOpTracer()
     ) {
         self.gauge = gauge
+        let time = StoreTime(time)
         context = WorkerContext(
             options: options,
             store: store,
@@ -35,6 +36,15 @@ package struct WorkerBody: Sendable {
     }
 
     init(_ context: WorkerContext, gauge: any QueueGauge) { (self.context, self.gauge) = (context, gauge) }
+
+    /// Learns what time it is by the store's clock. Before that, a worker takes nothing.
+    package func begin() async {
+        do throws(StoreError) {
+            try await context.persist { () async throws(StoreError) in try await context.time.follow(context.store) }
+        } catch {
+            context.logger.warning("the store does not say what time it is", metadata: ["error": "\(error)"])
+        }
+    }
 
     /// Until the task is cancelled.
     package func sweep() async { await Sweeper(context: context, gauge: gauge).run() }

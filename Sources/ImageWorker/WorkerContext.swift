@@ -9,7 +9,8 @@ struct WorkerContext: Sendable {
     let store: any ImageStore
     let driver: any ImageDriver
     let publisher: any MessagePublisher
-    let time: any Timekeeper
+    /// The store's clock: what is written there, or compared with what stands there, is told by it.
+    let time: StoreTime
     /// 0 ..< 1.
     let random: @Sendable () -> Double
     let logger: Logger
@@ -31,13 +32,13 @@ struct WorkerContext: Sendable {
     func persist<Value: Sendable>(
         _ operation: @Sendable () async throws(StoreError) -> Value
     ) async throws(StoreError) -> Value {
-        let deadline = time.now() + Self.patience
+        let deadline = time.uptime() + Self.patience
         var pause = Duration.milliseconds(100)
         while true {
             do {
                 return try await operation()
             } catch {
-                guard error.kind == .unavailable, time.now() < deadline else { throw error }
+                guard error.kind.mayPass, time.uptime() < deadline else { throw error }
                 logger.warning("store out of reach, trying again", metadata: ["error": "\(error)"])
                 do { try await time.sleep(for: pause) } catch _ { throw error }
                 pause = min(pause * 2, .seconds(5))
@@ -63,9 +64,9 @@ struct WorkerContext: Sendable {
     }
 
     private func publish(_ messages: [OutgoingMessage]) async -> PublishReport {
-        let began = time.now()
+        let began = time.uptime()
         let report = await publisher.publish(messages)
-        watch.published(report, of: messages.count, in: time.now() - began)
+        watch.published(report, of: messages.count, in: time.uptime() - began)
         for refused in report.refused {
             logger.error(
                 "message set aside: the broker takes it from nobody",
@@ -155,11 +156,11 @@ struct WorkerContext: Sendable {
 
     /// Keeps trying while the broker does not take something: giving it back in a loop would use up its delivery limit.
     func insist<Value>(_ operation: () async -> Value?) async -> Value? {
-        let deadline = time.now() + Self.patience
+        let deadline = time.uptime() + Self.patience
         var pause = Duration.milliseconds(100)
         while true {
             if let value = await operation() { return value }
-            guard time.now() < deadline, (try? await time.sleep(for: pause)) != nil else { return nil }
+            guard time.uptime() < deadline, (try? await time.sleep(for: pause)) != nil else { return nil }
             pause = min(pause * 2, .seconds(5))
         }
     }

@@ -1,12 +1,12 @@
 import Glibc
 
 /// TCP ports on 127.0.0.1.
-enum Loopback {
+package enum Loopback {
     struct NoFreePort: Error {}
 
     /// Different ports nobody listens on. They lie below the range outgoing connections are numbered from, so none
     /// can be taken by a client, not even by one which tries to reach a server that is just being restarted.
-    static func freePorts(_ count: Int) throws -> [Int] {
+    package static func freePorts(_ count: Int) throws -> [Int] {
         var ports: Set<Int> = []
         for _ in 0..<1000 where ports.count < count {
             let port = Int.random(in: 20_000..<32_000)

@@ -11,6 +11,8 @@ public struct DatabaseFacts: Equatable, Sendable {
     /// By its own clock, in microseconds since 1970.
     public var microseconds: Int64
     public var problems: [Problem]
+    /// Whether a pooler between this program and the server shares its connections among clients.
+    public var isPooled = false
 }
 
 extension SQLiteDatabase {
@@ -44,7 +46,7 @@ extension PostgreSQLDatabase {
     private static let oldest = 12
 
     public func facts() async throws(SQLError) -> DatabaseFacts {
-        try await read { (connection) throws(SQLError) in
+        var facts = try await read { (connection) throws(SQLError) in
             let rows = try connection.query(
                 """
                 SELECT current_setting('server_version') AS version,
@@ -84,5 +86,7 @@ extension PostgreSQLDatabase {
                 problems: problems
             )
         }
+        facts.isPooled = isPooled
+        return facts
     }
 }

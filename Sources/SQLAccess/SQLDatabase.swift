@@ -92,27 +92,37 @@ public struct SQLRow: Equatable, Sendable {
     }
 
     private func mismatch(_ column: String, _ wanted: String) -> SQLError {
-        SQLError(.corrupt, "column \(column) is not \(wanted)")
+        SQLError(.unreadable, "column \(column) is not \(wanted)")
     }
 }
 
 public struct SQLError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Kind: Sendable {
-        /// Locked, out of reach or restarting: the same transaction may succeed later.
+        /// Locked, out of reach, full, not allowed or restarting: the same transaction may succeed later, by itself or once
+        /// an operator has helped.
         case unavailable
-        /// The schema or the data is not what the program expects.
-        case corrupt
+        /// The database said something that this program does not know. It is tried again.
+        case unknown
+        /// The database does not take the statement or its values, and never will.
+        case refused
+        /// The schema or the data is not what the program writes.
+        case unreadable
+        /// The database itself says that its data is damaged.
+        case damaged
         /// The database was written by a newer version of the program.
         case tooNew
     }
 
     public var kind: Kind
     public var message: String
+    /// What can be done about it, where more is known than the kind.
+    public var advice: String?
 
-    public init(_ kind: Kind, _ message: String) {
+    public init(_ kind: Kind, _ message: String, advice: String? = nil) {
         self.kind = kind
         self.message = message
+        self.advice = advice
     }
 
-    public var description: String { message }
+    public var description: String { message + (advice.map { "; \($0)" } ?? "") }
 }

@@ -8,7 +8,7 @@ public struct SQLMigrations: Sendable {
     public var version: Int { steps.count }
 
     /// Applies what is missing, in one transaction.
-    /// - Throws: `.tooNew` when the database has steps this program does not know, `.corrupt` when it is damaged.
+    /// - Throws: `.tooNew` when the database has steps this program does not know, `.damaged` when it is damaged.
     public func apply(to database: some SQLDatabase) async throws(SQLError) {
         // Only what is behind is written: whoever starts must not wait for a writer.
         if try await status(of: database).state == .current { return }
@@ -31,7 +31,7 @@ public struct SQLMigrations: Sendable {
     }
 
     /// How far a database is. Changes nothing.
-    /// - Throws: `.corrupt` when it is damaged, or its tables are somebody else's.
+    /// - Throws: `.damaged` when it is damaged, `.unreadable` when its tables are not ours.
     public func status(of database: some SQLDatabase) async throws(SQLError) -> SchemaStatus {
         let version = try await database.read { (connection) throws(SQLError) in try self.version(in: connection) }
         return SchemaStatus(version: version, known: steps.count)
@@ -40,9 +40,10 @@ public struct SQLMigrations: Sendable {
     /// 0 only when there is no such table: it is made, and its one row written, in the transaction of the first step.
     private func version(in connection: any SQLConnection) throws(SQLError) -> Int {
         guard try connection.hasTable("schema_version") else { return 0 }
-        let rows = try connection.query("SELECT version FROM schema_version")
+        // Whatever its columns are: another's table may have the same name.
+        let rows = try connection.query("SELECT * FROM schema_version")
         guard rows.count == 1, let version = Int(exactly: try rows[0].integer("version")), version > 0 else {
-            throw SQLError(.corrupt, "the table schema_version does not hold one version")
+            throw SQLError(.unreadable, "the table schema_version does not hold one version")
         }
         return version
     }

@@ -142,7 +142,7 @@ extension StoreAddress {
             case .postgresql(let url): return try PostgreSQLDatabase(url: url)
             }
         } catch {
-            throw failure(StoreError(error.kind == .unavailable ? .unavailable : .corrupt, error.message))
+            throw failure(StoreError(error))
         }
     }
 
@@ -156,10 +156,8 @@ extension StoreAddress {
     }
 
     fileprivate func failure(_ error: StoreError) -> CommandFailure {
-        switch error.kind {
-        case .unavailable: CommandFailure(.unavailable, error.message, advice: advice)
-        case .corrupt: CommandFailure(error)
-        }
+        guard error.kind == .unavailable, error.advice == nil else { return CommandFailure(error) }
+        return CommandFailure(.unavailable, error.message, advice: advice)
     }
 }
 

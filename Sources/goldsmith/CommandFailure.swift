@@ -36,8 +36,22 @@ extension CommandFailure {
     init(_ error: StoreError) {
         switch error.kind {
         case .unavailable:
-            self.init(.unavailable, error.message, advice: "is the database there, and may this user write it?")
-        case .corrupt:
+            self.init(
+                .unavailable,
+                error.message,
+                advice: error.advice ?? "is the database there, and may this user write it?"
+            )
+        case .unknown:
+            self.init(.unavailable, error.message, advice: error.advice ?? "look into the database's own log")
+        case .refused:
+            self.init(.failed, "the database refused a statement: \(error.message)", advice: error.advice)
+        case .unreadable:
+            self.init(
+                .failed,
+                "the store cannot be read: \(error.message)",
+                advice: error.advice ?? "is this installation's database meant, and this program as new as the workers?"
+            )
+        case .damaged:
             self.init(
                 .failed,
                 "the database is damaged: \(error.message)",

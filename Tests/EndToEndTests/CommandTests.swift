@@ -5,7 +5,7 @@ import GoldsmithTestSupport
 import Synchronization
 import Testing
 
-@Suite("The built program's commands", .serialized, .timeLimit(.minutes(10)))
+@Suite("The built program's commands", .serialized, .timeLimit(.minutes(30)))
 struct CommandTests {
     @Test("one development system serves every command, and its exit codes keep their promise")
     func commands() async throws {
@@ -85,11 +85,11 @@ struct CommandTests {
 
     @Test("cancelling in the middle of a copy ends in Error CANCELLED and leaves nothing")
     func cancel() async throws {
-        try await Dev.with(workers: 1, copyRate: 4) { dev in
+        try await Dev.with(workers: 1, copyRate: 1) { dev in
             _ = try await dev.run("instance", "sample", "--id", "i-slow", "--data-disks", "1", "--mib", "64")
             _ = try await dev.run("image", "create", "--instance", "i-slow", "--name", "slow", "--all-data-disks")
             let id = try #require(try await dev.json([ShownImage].self, "image", "list").first?.id)
-            let isCopying = await eventually(within: .seconds(30)) {
+            let isCopying = await eventually {
                 let image = try? await dev.json(ShownImage.self, "image", "show", id)
                 return image?.jobs.contains { ($0.doneBytes ?? 0) > 0 } == true
             }
@@ -100,7 +100,7 @@ struct CommandTests {
             // The same id for another request is no second yes.
             let conflict = try await dev.run("image", "share", id, "--with", "acct-2", "--request-id", "once")
             #expect(conflict.code == 4 && conflict.complaint.contains("--request-id"), "\(conflict.complaint)")
-            let isClean = await eventually(within: .seconds(30)) {
+            let isClean = await eventually {
                 let image = try? await dev.json(ShownImage.self, "image", "show", id)
                 return image?.failure?.cleanUp == "done"
             }
@@ -119,7 +119,7 @@ struct CommandTests {
         let data = Dev.newFolder()
         defer { try? FileManager.default.removeItem(atPath: data) }
         let id = Mutex("")
-        try await Dev.run(in: data, copyRate: 4, environment: ["GOLDSMITH_DRAIN": "0"]) { dev in
+        try await Dev.run(in: data, copyRate: 1, environment: ["GOLDSMITH_DRAIN": "0"]) { dev in
             _ = try await dev.run("instance", "sample", "--id", "i-slow", "--mib", "64")
             _ = try await dev.run("image", "create", "--instance", "i-slow", "--name", "slow")
             let image = try #require(try await dev.json([ShownImage].self, "image", "list").first)
@@ -146,7 +146,7 @@ struct CommandTests {
             let pids = try #require(dev.facts?.pids)
             let all = [pids.dev] + pids.workers + [try #require(pids.broker)]
             kill(pids.dev, SIGKILL)
-            let isGone = await eventually(within: .seconds(20)) { all.allSatisfy { kill($0, 0) != 0 || isZombie($0) } }
+            let isGone = await eventually { all.allSatisfy { kill($0, 0) != 0 || isZombie($0) } }
             #expect(isGone, "\(all.filter { kill($0, 0) == 0 && !isZombie($0) })")
         }
     }
@@ -157,7 +157,7 @@ struct CommandTests {
             let pids = try #require(dev.facts?.pids)
             let children = pids.workers + [try #require(pids.broker)]
             kill(pids.dev, SIGTERM)
-            let isGone = await eventually(within: .seconds(30)) {
+            let isGone = await eventually {
                 children.allSatisfy { kill($0, 0) != 0 || isZombie($0) } && dev.facts == nil
             }
             #expect(isGone)

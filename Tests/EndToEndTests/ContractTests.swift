@@ -2,7 +2,7 @@ import FoundationEssentials
 import GoldsmithTestSupport
 import Testing
 
-@Suite("The contract with upstream, over a real broker", .serialized, .timeLimit(.minutes(10)))
+@Suite("The contract with upstream, over a real broker", .serialized, .timeLimit(.minutes(30)))
 struct ContractTests {
     /// One request that must be refused.
     struct Bad: Sendable {

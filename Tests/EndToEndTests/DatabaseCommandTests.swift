@@ -4,7 +4,7 @@ import PrivateServers
 import SQLAccess
 import Testing
 
-@Suite("The built program and its database", .serialized, .timeLimit(.minutes(3)))
+@Suite("The built program and its database", .serialized, .timeLimit(.minutes(30)))
 struct DatabaseCommandTests {
     /// What looks or asks, and must find the tables there.
     private static let readers: [[String]] = [

@@ -66,6 +66,20 @@ struct Dev: Sendable {
         return try? JSONDecoder().decode(DevFacts.self, from: bytes)
     }
 
+    /// What there is to know of an image when a test waits for it in vain, and how busy the machine is.
+    func story(of image: String) async -> String {
+        var load = [0.0, 0, 0]
+        getloadavg(&load, 3)
+        var lines = ["load \(load)"]
+        for arguments in [["image", "show", image, "--history"], ["worker", "list", "--all"], ["queue", "list"]] {
+            let result = try? await run(arguments)
+            lines += [
+                "$ goldsmith " + arguments.joined(separator: " "), result?.output ?? "–", result?.complaint ?? "",
+            ]
+        }
+        return lines.joined(separator: "\n")
+    }
+
     func run(_ arguments: String...) async throws -> Program.Result { try await run(arguments) }
 
     func run(_ arguments: [String]) async throws -> Program.Result {
@@ -131,7 +145,7 @@ struct Dev: Sendable {
             error: .currentStandardError
         ) { execution in
             let dev = Dev(data: data, process: execution.processIdentifier.value)
-            guard await eventually(within: .seconds(90), { dev.facts != nil }) else {
+            guard await eventually({ dev.facts != nil }) else {
                 kill(dev.process, SIGTERM)
                 throw NotReady()
             }

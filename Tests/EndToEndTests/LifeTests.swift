@@ -2,7 +2,7 @@ import FoundationEssentials
 import GoldsmithTestSupport
 import Testing
 
-@Suite("The whole life of an image on the command line", .serialized, .timeLimit(.minutes(10)))
+@Suite("The whole life of an image on the command line", .serialized, .timeLimit(.minutes(30)))
 struct LifeTests {
     @Test("an image is rehearsed, made, shared, launched from, converted, and deleted without a trace")
     func life() async throws {
@@ -50,9 +50,9 @@ struct LifeTests {
             try await dev.does(["image", "delete", id, "--confirm", "--delete-snapshots", "--wait"])
             #expect(dev.leftovers.count { $0.hasPrefix("snapshots/") } == 3)
             try await dev.does(["image", "delete", copy.id, "--confirm", "--delete-snapshots", "--wait"])
-            #expect(await eventually(within: .seconds(30)) { dev.leftovers.isEmpty })
+            #expect(await eventually { dev.leftovers.isEmpty })
             #expect(
-                await eventually(within: .seconds(10)) {
+                await eventually {
                     (try? await dev.json(ShownQuota.self, "quota", "show"))?.used == .init(images: 0, snapshots: 0)
                 }
             )
@@ -63,11 +63,11 @@ struct LifeTests {
 
     @Test("an image in Error is retried under its id, and its history tells of both tries")
     func retry() async throws {
-        try await Dev.with(workers: 1, copyRate: 8) { dev in
-            _ = try await dev.run("instance", "sample", "--id", "i-web", "--data-disks", "1", "--mib", "16")
+        try await Dev.with(workers: 1, copyRate: 2) { dev in
+            _ = try await dev.run("instance", "sample", "--id", "i-web", "--data-disks", "1", "--mib", "32")
             try await dev.does(["image", "create", "--instance", "i-web", "--name", "golden", "--all-data-disks"])
             let id = try #require(try await dev.json([ShownImage].self, "image", "list").first?.id)
-            let isCopying = await eventually(within: .seconds(30)) {
+            let isCopying = await eventually {
                 let image = try? await dev.json(ShownImage.self, "image", "show", id)
                 return image?.jobs.contains { ($0.doneBytes ?? 0) > 0 } == true
             }
@@ -78,7 +78,7 @@ struct LifeTests {
             let shown = try await dev.json(ShownImage.self, "image", "show", id)
             #expect(shown.status == "Available")
             // What the first try made is deleted on its own time.
-            #expect(await eventually(within: .seconds(30)) { dev.leftovers == shown.owned })
+            #expect(await eventually { dev.leftovers == shown.owned })
             let history = try await dev.does(["image", "show", id, "--history"])
             #expect(history.contains("image.error") && history.contains("tried again"))
             try await dev.refuses(["image", "retry", id], 4, "only an image in Error")

@@ -5,7 +5,7 @@ import Subprocess
 import SystemPackage
 import Testing
 
-@Suite("The program as people meet it", .timeLimit(.minutes(5)))
+@Suite("The program as people meet it", .timeLimit(.minutes(30)))
 struct PackagingTests {
     private struct Help: Decodable {
         struct Command: Decodable {

@@ -2,7 +2,7 @@ import GoldsmithTestSupport
 import PrivateServers
 import Testing
 
-@Suite("The built program on PostgreSQL", .serialized, .timeLimit(.minutes(5)))
+@Suite("The built program on PostgreSQL", .serialized, .timeLimit(.minutes(30)))
 struct PostgreSQLEndToEndTests {
     struct Report: Decodable {
         struct Schema: Decodable {

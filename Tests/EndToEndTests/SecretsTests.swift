@@ -4,7 +4,7 @@ import GoldsmithTestSupport
 import PrivateServers
 import Testing
 
-@Suite("No secret is shown", .serialized, .timeLimit(.minutes(5)))
+@Suite("No secret is shown", .serialized, .timeLimit(.minutes(30)))
 struct SecretsTests {
     @Test("a password on the command line is refused, with the way to give it instead, and never repeated")
     func commandLine() async throws {

@@ -74,7 +74,7 @@ actor Upstream {
                 )
             )
         )
-        _ = await eventually(within: .seconds(30)) { self.answers[correlation] != nil }
+        _ = await eventually { self.answers[correlation] != nil }
         return answers[correlation]?.first
     }
 

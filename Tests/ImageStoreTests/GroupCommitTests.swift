@@ -9,7 +9,7 @@ struct GroupCommitTests {
         let (folder, database) = try await numbers()
         let isWritten = await insert(0..<400, into: database) { number, connection throws(SQLError) in
             try connection.execute("INSERT INTO numbers (number) VALUES ($1)", [SQLValue(number)])
-            if number % 3 == 0 { throw SQLError(.corrupt, "\(number) is refused") }
+            if number % 3 == 0 { throw SQLError(.unreadable, "\(number) is refused") }
         }
         #expect(isWritten == Set((0..<400).filter { $0 % 3 != 0 }))
         #expect(try await stored(in: database) == isWritten)

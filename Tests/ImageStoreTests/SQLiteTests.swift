@@ -34,13 +34,13 @@ struct SQLiteTests {
         #expect(throws: SQLError.self) { try SQLiteDatabase(path: "/nowhere/at/all/state.sqlite") }
     }
 
-    @Test("a file that is no database is named as corrupt")
+    @Test("a file that is no database is named as damaged")
     func noDatabase() async throws {
         let folder = try ScratchFolder()
         let path = folder.file("state.sqlite")
         try #require(folder.write("no database, but long enough to be looked at as one\n", to: "state.sqlite"))
         let error = #expect(throws: SQLError.self) { try SQLiteDatabase(path: path) }
-        #expect(error?.kind == .corrupt)
+        #expect(error?.kind == .damaged)
     }
 
     @Test("an error never repeats the values of its statement")
@@ -55,6 +55,6 @@ struct SQLiteTests {
             }
         }
         #expect(error?.message.contains("hunter2") == false)
-        #expect(error?.kind == .corrupt)
+        #expect(error?.kind == .refused)
     }
 }

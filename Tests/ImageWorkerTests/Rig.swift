@@ -22,7 +22,7 @@ struct Rig: Sendable {
     init(seed: UInt64 = 1, faults: SimulatedFaults = SimulatedFaults(), deliveryLimit: Int = 20) async throws {
         folder = try ScratchFolder()
         broker = FakeBroker(time: time, deliveryLimit: deliveryLimit)
-        store = try await SQLImageStore(on: try SQLiteDatabase(path: folder.file("state.sqlite")))
+        store = try await SQLImageStore(on: try SQLiteDatabase(path: folder.file("state.sqlite")), clock: time)
         driver = SimulatedDriver(locations: ["east", "west"].compactMap { LocationName($0) }, faults: faults)
         dice = SharedDice(seed: seed)
         try addInstance("i-web1")
@@ -45,6 +45,7 @@ struct Rig: Sendable {
     func worker(
         _ name: String = "w1",
         plan: CrashPlan = CrashPlan(),
+        time: (any Timekeeper)? = nil,
         store: Interceptor? = nil,
         driver: Interceptor? = nil,
         tracer: any Tracer = NoOpTracer(),
@@ -58,7 +59,7 @@ struct Rig: Sendable {
             store: plan.store(store.map { InterceptedStore(self.store, $0) } ?? self.store),
             driver: plan.driver(driver.map { InterceptedDriver(self.driver, $0) } ?? self.driver),
             publisher: plan.publisher(broker),
-            time: plan.time(time),
+            time: StoreTime(plan.time(time ?? self.time)),
             random: { dice.share() },
             logger: log.logger,
             tracer: tracer

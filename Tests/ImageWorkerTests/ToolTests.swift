@@ -44,15 +44,15 @@ struct ToolTests {
         let tools = Tools()
         let trials = trials(worker, tools)
         let watch = worker.context.watch
-        #expect(watch.tools.problems(at: rig.time.now()) == ["the worker's tools have not been tried yet"])
+        #expect(watch.tools.problems(at: rig.time.uptime()) == ["the worker's tools have not been tried yet"])
         #expect(watch.tools.hindrance(of: .intake) == nil, "nothing is held back on a guess")
 
         tools.fail(.childProcess, .location(Self.east))
         await trials.tryOnce()
-        let problems = watch.health(at: rig.time.now()).problems
+        let problems = watch.health(at: rig.time.uptime()).problems
         #expect(problems.contains { $0.text == "child processes cannot be used: broken" && !$0.isCuredByRestart })
         #expect(problems.contains { $0.text == "location east cannot be used: broken" })
-        let metrics = watch.metrics(at: rig.time.now())
+        let metrics = watch.metrics(at: rig.time.uptime())
         #expect(metrics.contains("goldsmith_tool_up{tool=\"child-process\"} 0\n"))
         #expect(metrics.contains("goldsmith_tool_up{tool=\"locations\"} 0\n"))
         #expect(metrics.contains("goldsmith_tool_up{tool=\"qemu-img\"} 1\n"))
@@ -62,7 +62,7 @@ struct ToolTests {
 
         tools.fail()
         await trials.tryOnce()
-        #expect(watch.tools.problems(at: rig.time.now()).isEmpty && watch.tools.hindrance(of: .intake) == nil)
+        #expect(watch.tools.problems(at: rig.time.uptime()).isEmpty && watch.tools.hindrance(of: .intake) == nil)
         #expect(rig.log.text.contains("a tool of the worker's works again"))
     }
 
@@ -75,7 +75,7 @@ struct ToolTests {
         let watch = worker.context.watch.tools
         tools.fail(.storage)
         await trials.tryOnce()
-        let begin = rig.time.now()
+        let begin = rig.time.uptime()
         #expect(!watch.isDue(at: begin + .seconds(9)) && watch.isDue(at: begin + .seconds(10)))
         tools.fail()
         await trials.tryOnce()
@@ -89,10 +89,10 @@ struct ToolTests {
         let rig = try await Rig()
         let watch = rig.worker().context.watch.tools
         watch.expectTrials()
-        watch.ended([], at: rig.time.now())
-        watch.begins(at: rig.time.now())
-        #expect(watch.problems(at: rig.time.now() + .seconds(90)).isEmpty)
-        #expect(watch.problems(at: rig.time.now() + .seconds(91)).count == 1)
+        watch.ended([], at: rig.time.uptime())
+        watch.begins(at: rig.time.uptime())
+        #expect(watch.problems(at: rig.time.uptime() + .seconds(90)).isEmpty)
+        #expect(watch.problems(at: rig.time.uptime() + .seconds(91)).count == 1)
     }
 
     @Test("a look into guests that fails makes a worker unready, and its lanes go on")
@@ -105,9 +105,9 @@ struct ToolTests {
         tools.breakGuestLook()
         let look = Task { await trials.runGuestLook() }
         try await becomesTrue { rig.time.sleepers == 1 }
-        #expect(worker.context.watch.tools.problems(at: rig.time.now()).isEmpty, "a worker begins without it")
+        #expect(worker.context.watch.tools.problems(at: rig.time.uptime()).isEmpty, "a worker begins without it")
         rig.time.advance(by: .seconds(180))
-        try await becomesTrue { !worker.context.watch.tools.problems(at: rig.time.now()).isEmpty }
+        try await becomesTrue { !worker.context.watch.tools.problems(at: rig.time.uptime()).isEmpty }
         look.cancel()
         await look.value
         #expect(worker.context.watch.tools.hindrance(of: .job(.stopCheck)) == nil && tools.pausedLanes.isEmpty)

@@ -8,7 +8,8 @@ import Testing
 
 @Suite("A worker tells how it stands")
 struct WatchTests {
-    private let start = Timestamp(microseconds: 1_700_000_000_000_000)
+    private let start = Duration.seconds(1000)
+    private let today = Timestamp(microseconds: 1_700_000_000_000_000)
 
     private func connected() -> AMQPVitals {
         var vitals = AMQPVitals()
@@ -24,7 +25,7 @@ struct WatchTests {
         let watch = WorkerWatch()
         watch.lend(.init(consumer: { consumer }, publisher: { publisher }, isBlocked: { blocked }))
         watch.serves()
-        watch.note(.success(StoreCensus()), at: start)
+        watch.note(.success(StoreCensus()), now: today, at: start)
         return watch
     }
 
@@ -69,7 +70,7 @@ struct WatchTests {
         #expect(health.problems.count == 3 && health.isAlive, "\(health)")
 
         let away = watch(connected())
-        away.note(.failure(StoreError(.unavailable, "gone")), at: start)
+        away.note(.failure(StoreError(.unavailable, "gone")), now: today, at: start)
         #expect(away.health(at: start).problems.map(\.text) == ["the store is out of reach: gone"])
         #expect(away.metrics(at: start).contains("goldsmith_store_up 0\n"))
         #expect(!away.metrics(at: start).contains("goldsmith_outbox_messages 0"), "an old value is worse than none")

@@ -20,8 +20,24 @@ struct AlarmTests {
         return WorkerStanding(report: report, storedAt: storedAt, readAt: Self.now)
     }
 
-    private func alarms(_ workers: [WorkerStanding]) -> [Alarm] {
-        Alarm.all(in: QueueHistory.State(), stuck: 0, letters: [], workers: workers)
+    /// - Parameter holders: who still has a lease.
+    private func alarms(_ workers: [WorkerStanding], holding holders: String...) -> [Alarm] {
+        let leases = holders.map { name in
+            Lease(
+                image: ImageID(known: "img-1"),
+                job: .stopCheck,
+                fence: 1,
+                worker: WorkerID(known: name),
+                expiresAt: Self.now,
+                progress: nil
+            )
+        }
+        return Alarm.all(
+            in: QueueHistory.State(),
+            stuck: 0,
+            letters: [],
+            workers: RollCall(workers, leases: leases)
+        )
     }
 
     private func group(_ kind: Letter.Kind, _ cause: String, _ count: Int) -> LetterGroup {
@@ -58,7 +74,7 @@ struct AlarmTests {
             in: history,
             stuck: 0,
             letters: [group(.dead, "a", 2), group(.dead, "b", 1), group(.parked, "c", 1), group(.unrouted, "d", 1)],
-            workers: [standing("w-2", silentFor: 40)]
+            workers: RollCall([standing("w-2", silentFor: 40)], leases: [])
         )
         #expect(Set(alarms.map(\.what)).count == alarms.count, "\(alarms.map(\.what))")
         #expect(alarms.allSatisfy { $0.page?.hasPrefix("/") == true })
@@ -67,14 +83,16 @@ struct AlarmTests {
         #expect(letters?.page == "/letters")
     }
 
-    @Test("workers that were killed are one alarm, which ends by itself when others serve their lanes")
+    @Test("workers that were killed are one alarm, which ends by itself when others have what they did")
     func killed() {
         let here = standing("w-1", silentFor: 3)
-        let lately = alarms([here, standing("w-2", silentFor: 40), standing("w-3", silentFor: 50)])
+        let killed = [here, standing("w-2", silentFor: 40), standing("w-3", silentFor: 50)]
+        #expect(alarms(killed).isEmpty, "they did nothing, and others serve their lanes")
+        let lately = alarms(killed, holding: "w-2", "w-3")
         #expect(lately.count == 1)
         #expect(lately.first?.message.contains("w-2") == true && lately.first?.message.contains("w-3") == true)
         #expect(lately.first?.message.contains("w-1") == false)
-        #expect(alarms([here, standing("w-2", silentFor: 601)]).isEmpty)
+        #expect(alarms([here, standing("w-2", silentFor: 601)], holding: "w-2").isEmpty)
         #expect(alarms([standing("w-2", silentFor: 601)]).count == 1, "nobody is left")
     }
 }

@@ -31,7 +31,7 @@ struct Rig {
         answerWithin: Duration = .zero
     ) async throws {
         folder = try ScratchFolder()
-        store = try await SQLImageStore(on: try SQLiteDatabase(path: folder.file("state.sqlite")))
+        store = try await SQLImageStore(on: try SQLiteDatabase(path: folder.file("state.sqlite")), clock: time)
         let driver = SimulatedDriver(
             locations: [LocationName(known: "east")],
             folder: folder.file("simulated"),

@@ -265,7 +265,8 @@ extension Image {
     }
 
     private mutating func renew(alive: Set<Job>, in turn: inout Turn) -> Ignored? {
-        for (job, state) in jobs.sorted(by: { $0.key < $1.key }) where state.expectedAt <= turn.now {
+        for (job, state) in jobs.sorted(by: { $0.key < $1.key })
+        where StoredTime.isOverdue(state.expectedAt, at: turn.now) {
             if alive.contains(job) {
                 jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
             } else {

@@ -29,7 +29,7 @@ public struct Backlog: Codable, Equatable, Sendable {
         var steps = Dictionary(uniqueKeysWithValues: Step.allCases.map { ($0, Backlog()) })
         var deadLetters = Backlog()
         var working: [ImageID: Set<Job>] = [:]
-        for lease in leases where lease.expiresAt > now { working[lease.image, default: []].insert(lease.job) }
+        for lease in leases where lease.isAlive(at: now) { working[lease.image, default: []].insert(lease.job) }
         for image in images {
             for (job, state) in image.jobs {
                 switch state.phase {

@@ -1,20 +1,22 @@
 /// Who is there and who is not, as operators are told of it everywhere.
 public struct RollCall: Sendable {
-    /// How long a worker that went silent is news, counted from its last sign. Afterwards others have its work, and it is
-    /// only listed, so that an alarm that nobody can do anything about hides none that somebody can.
+    /// How long a worker that went silent is shown at most for what it held, counted from its last sign.
     public static let newsFor = Duration.seconds(600)
 
     public let alive: [WorkerStanding]
-    /// Gone, and to be looked at: lately, or nobody alive serves one of its lanes.
+    /// Gone, and to be looked at: nobody has taken over all that it did, or nobody alive serves one of its lanes.
     public let missed: [WorkerStanding]
-    /// Gone, and made up for by others.
+    /// Gone, and made up for by others: only their number is news, for containers are replaced every day.
     public let past: [WorkerStanding]
 
-    public init(_ standings: [WorkerStanding]) {
+    /// - Parameter leases: everybody's. One that was taken over is its new worker's.
+    public init(_ standings: [WorkerStanding], leases: [Lease]) {
         alive = standings.filter { !$0.isGone }
         let served = Set(alive.flatMap(\.report.servedLanes))
+        let holders = Set(leases.map(\.worker))
         let isMissed = { (standing: WorkerStanding) in
-            standing.silence <= Self.newsFor || !served.isSuperset(of: standing.report.lanes)
+            !served.isSuperset(of: standing.report.lanes)
+                || holders.contains(standing.report.worker) && standing.silence <= Self.newsFor
         }
         let gone = standings.filter(\.isGone)
         missed = gone.filter(isMissed)

@@ -6,7 +6,7 @@ public struct WorkerReport: Codable, Equatable, Sendable {
     public var lanes: [String]
     /// Jobs at once in each lane.
     public var concurrency: Int
-    /// By its own machine's clock, like `at`.
+    /// By its own machine's clock, like `at`: as long before it as the worker has run, however the clock was set meanwhile.
     public var startedAt: Timestamp
     public var at: Timestamp
     /// Which of its tools failed their last trial. Absent: a worker of an older version, or one that has not tried yet.
@@ -67,7 +67,10 @@ public struct WorkerStanding: Codable, Equatable, Sendable {
     }
 
     public var silence: Duration { readAt - storedAt }
-    public var isGone: Bool { silence > Self.goneAfter }
+    /// Also one whose report is from the future: the store's clock was set back since, and one that is there reports again.
+    public var isGone: Bool { silence > Self.goneAfter || silence < .zero - StoredTime.tolerance }
+    /// When it started, by the database's clock.
+    public var upSince: Timestamp { storedAt + (report.startedAt - report.at) }
     /// How far the worker's clock is ahead of the database's, to within the time a commit takes.
     public var skew: Duration { report.at - storedAt }
 }

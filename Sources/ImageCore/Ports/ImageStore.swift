@@ -1,6 +1,9 @@
 /// The one place state lives. Every function is one transaction; a state change, its journal lines and its messages are
 /// never apart. One conformance suite runs against every store.
 public protocol ImageStore: Sendable {
+    /// The present moment by the store's own clock, which is what every time in it is told by.
+    func time() async throws(StoreError) -> Timestamp
+
     // MARK: Requests
 
     /// The first answer to this request, if there was one.
@@ -83,14 +86,19 @@ public protocol ImageStore: Sendable {
 
     // MARK: Outbox and sweeping
 
-    /// Messages that were written before `moment` and are still here, oldest first.
-    func unsent(before moment: Timestamp, limit: Int) async throws(StoreError) -> [OutgoingMessage]
+    /// Messages that were written before `moment`, or by a clock that was wrong after `future`, and are still here; oldest
+    /// first.
+    func unsent(
+        before moment: Timestamp,
+        after future: Timestamp,
+        limit: Int
+    ) async throws(StoreError) -> [OutgoingMessage]
     /// Takes confirmed messages out of the outbox.
     func markSent(_ messages: [OutgoingMessage]) async throws(StoreError)
     /// Puts messages that were not confirmed behind the others, so that what nobody takes holds up nothing else. A reply
     /// that was not taken `OutgoingMessage.replyTries` times is dropped: whoever still wants it asks again.
     func markUnsent(_ messages: [OutgoingMessage], at now: Timestamp) async throws(StoreError)
-    /// Images with an open job of which nothing was heard in time.
+    /// Images with an open job of which nothing was heard in time (`StoredTime.isOverdue`).
     func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image]
     func leases(of image: ImageID) async throws(StoreError) -> [Lease]
 
@@ -149,6 +157,11 @@ public protocol ImageStore: Sendable {
 }
 
 extension ImageStore {
+    /// Messages that were written before `moment` and are still here, oldest first.
+    public func unsent(before moment: Timestamp, limit: Int) async throws(StoreError) -> [OutgoingMessage] {
+        try await unsent(before: moment, after: Timestamp(microseconds: .max), limit: limit)
+    }
+
     /// All of an image's history after a sequence number, in order, read page by page: lines are only ever added.
     public func journal(of image: ImageID, after sequence: Int64) async throws(StoreError) -> [Announcement] {
         var lines: [Announcement] = []
@@ -172,22 +185,39 @@ public struct WorkerID: Identifier {
 }
 
 public struct StoreError: Error, Equatable, Sendable, CustomStringConvertible {
-    public enum Kind: Sendable {
-        /// Out of reach, busy or restarting: the same call may work later.
+    public enum Kind: String, Sendable, CaseIterable {
+        /// Out of reach, busy, full, not allowed or restarting: the same call may work later.
         case unavailable
+        /// The database gave a reason that this program does not know. The same call may work later.
+        case unknown
+        /// The database never takes what it was given: a fault of the program, or of tables that were changed by hand.
+        case refused
         /// What was read is not what was written, or the schema is not ours. A human is needed.
-        case corrupt
+        case unreadable
+        /// The database says that its own data is damaged. A human is needed.
+        case damaged
+
+        /// Whether the same call may work later.
+        public var mayPass: Bool {
+            switch self {
+            case .unavailable, .unknown: true
+            case .refused, .unreadable, .damaged: false
+            }
+        }
     }
 
     public var kind: Kind
     public var message: String
+    /// What can be done about it, where more is known than the kind.
+    public var advice: String?
 
-    public init(_ kind: Kind, _ message: String) {
+    public init(_ kind: Kind, _ message: String, advice: String? = nil) {
         self.kind = kind
         self.message = message
+        self.advice = advice
     }
 
-    public var description: String { "store \(kind): \(message)" }
+    public var description: String { "store \(kind.rawValue): \(message)" + (advice.map { "; \($0)" } ?? "") }
 }
 
 public struct RecordedAnswer: Equatable, Sendable {
@@ -269,6 +299,12 @@ public struct Lease: Codable, Equatable, Sendable {
     public var progress: CopyProgress?
     /// Since when; absent in what an older version wrote.
     public var since: Timestamp?
+    /// How long it lives without being renewed; absent in what an older version wrote.
+    public var length: Duration?
+
+    private enum CodingKeys: String, CodingKey {
+        case image, job, fence, worker, expiresAt, progress, since
+    }
 
     public init(
         image: ImageID,
@@ -277,7 +313,8 @@ public struct Lease: Codable, Equatable, Sendable {
         worker: WorkerID,
         expiresAt: Timestamp,
         progress: CopyProgress?,
-        since: Timestamp? = nil
+        since: Timestamp? = nil,
+        length: Duration? = nil
     ) {
         self.image = image
         self.job = job
@@ -286,6 +323,7 @@ public struct Lease: Codable, Equatable, Sendable {
         self.expiresAt = expiresAt
         self.progress = progress
         self.since = since
+        self.length = length
     }
 }
 

@@ -61,6 +61,7 @@ private struct MortalTime: Timekeeper {
     let plan: CrashPlan
 
     func now() -> Timestamp { time.now() }
+    func uptime() -> Duration { time.uptime() }
 
     func sleep(for duration: Duration) async throws {
         if plan.isDead { throw CancellationError() }

@@ -14,7 +14,7 @@ public struct InterceptedStore: ImageStore {
         switch await interceptor(PortCall(name: "store." + name, moment: moment)) {
         case .pass, .fail: break
         // Not "unavailable": a dead process does not try again.
-        case .dead: throw StoreError(.corrupt, "the process is dead")
+        case .dead: throw StoreError(.refused, "the process is dead")
         case .unavailable: throw StoreError(.unavailable, "out of reach")
         }
     }
@@ -139,9 +139,17 @@ public struct InterceptedStore: ImageStore {
         }
     }
 
-    public func unsent(before moment: Timestamp, limit: Int) async throws(StoreError) -> [OutgoingMessage] {
+    public func time() async throws(StoreError) -> Timestamp {
+        try await call("time") { () async throws(StoreError) in try await store.time() }
+    }
+
+    public func unsent(
+        before moment: Timestamp,
+        after future: Timestamp,
+        limit: Int
+    ) async throws(StoreError) -> [OutgoingMessage] {
         try await call("unsent") { () async throws(StoreError) in
-            try await store.unsent(before: moment, limit: limit)
+            try await store.unsent(before: moment, after: future, limit: limit)
         }
     }
 

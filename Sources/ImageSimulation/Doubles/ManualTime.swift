@@ -23,6 +23,7 @@ public final class ManualTime: Timekeeper {
     }
 
     public func now() -> Timestamp { state.withLock { $0.now } }
+    public func uptime() -> Duration { .microseconds(now().microseconds) }
 
     /// How many tasks wait for time to pass.
     public var sleepers: Int { state.withLock { $0.sleepers.count } }

@@ -27,7 +27,7 @@ final class LaneWatch: Sendable {
         var inHand = 0
         var seenDeliveries = 0
         /// Since when the signs of a dead subscription are there.
-        var suspectSince: Timestamp?
+        var suspectSince: Duration?
         var sign = ""
     }
     private let lanes = Mutex<[Lane: State]>([:])
@@ -44,8 +44,10 @@ final class LaneWatch: Sendable {
 
     func isHandled(in lane: Lane) { lanes.withLock { $0[lane, default: State()].inHand -= 1 } }
 
-    /// - Parameter prefetch: how many deliveries the broker hands out at once.
-    func note(_ standing: LaneStanding?, of lane: Lane, prefetch: Int, at now: Timestamp) {
+    /// - Parameters:
+    ///   - prefetch: how many deliveries the broker hands out at once.
+    ///   - now: by `Timekeeper.uptime`.
+    func note(_ standing: LaneStanding?, of lane: Lane, prefetch: Int, at now: Duration) {
         lanes.withLock { lanes in
             var state = lanes[lane] ?? State()
             defer { lanes[lane] = state }
@@ -69,7 +71,7 @@ final class LaneWatch: Sendable {
     }
 
     /// Lanes whose subscription is dead, each with the sign of it and since when.
-    func dead(at now: Timestamp) -> [(lane: Lane, sign: String, since: Timestamp)] {
+    func dead(at now: Duration) -> [(lane: Lane, sign: String, since: Duration)] {
         lanes.withLock { lanes in
             Lane.allCases.compactMap { lane in
                 guard let state = lanes[lane], let since = state.suspectSince, now - since >= Self.patience else {

@@ -34,13 +34,13 @@ struct MeasuredDriver: ImageDriver {
             tracer.startSpan("driver.\(call.rawValue)", context: $0)
         }
         defer { span?.end() }
-        let began = time.now()
+        let began = time.uptime()
         do {
             let value = try await body()
-            watch.called(call, nil, in: time.now() - began)
+            watch.called(call, nil, in: time.uptime() - began)
             return value
         } catch {
-            watch.called(call, error, in: time.now() - began)
+            watch.called(call, error, in: time.uptime() - began)
             span?.fail(error.code, error.message)
             throw error
         }

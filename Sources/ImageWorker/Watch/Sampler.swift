@@ -18,14 +18,14 @@ struct Sampler {
         } catch {
             census = .failure(error)
         }
-        context.watch.note(census, at: context.time.now())
+        context.watch.note(census, now: context.time.now(), at: context.time.uptime())
         for lane in context.options.lanes {
             let standing = await gauge.standing(of: lane)
             context.watch.note(
                 standing,
                 of: lane,
                 prefetch: context.options.concurrency(of: lane),
-                at: context.time.now()
+                at: context.time.uptime()
             )
         }
     }

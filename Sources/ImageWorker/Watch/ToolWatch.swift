@@ -8,8 +8,8 @@ final class ToolWatch: Sendable {
         var cheap: [ToolFault]?
         var guestLook: ToolFault?
         var isExpected = false
-        var endedAt: Timestamp?
-        var beganAt: Timestamp?
+        var endedAt: Duration?
+        var beganAt: Duration?
         var isSuspect = false
     }
     private let state = Mutex(State())
@@ -28,14 +28,14 @@ final class ToolWatch: Sendable {
     /// Work failed in a way that a tool may have caused: the next trial is due.
     func suspect() { state.withLock { $0.isSuspect = true } }
 
-    func begins(at now: Timestamp) {
+    func begins(at now: Duration) {
         state.withLock {
             $0.beganAt = now
             $0.isSuspect = false
         }
     }
 
-    func ended(_ faults: [ToolFault]?, at now: Timestamp) {
+    func ended(_ faults: [ToolFault]?, at now: Duration) {
         state.withLock {
             ($0.beganAt, $0.endedAt) = (nil, now)
             if let faults { $0.cheap = faults }
@@ -44,7 +44,7 @@ final class ToolWatch: Sendable {
 
     func looked(_ fault: ToolFault?) { state.withLock { $0.guestLook = fault } }
 
-    func isDue(at now: Timestamp) -> Bool {
+    func isDue(at now: Duration) -> Bool {
         let readiness = readiness
         return state.withLock { state in
             guard let endedAt = state.endedAt else { return true }
@@ -64,7 +64,7 @@ final class ToolWatch: Sendable {
     }
 
     /// For `/readyz`: one sentence each.
-    func problems(at now: Timestamp) -> [String] {
+    func problems(at now: Duration) -> [String] {
         let state = state.withLock { $0 }
         guard state.isExpected else { return [] }
         var problems = readiness.faults.map(\.sentence)

@@ -22,21 +22,6 @@ enum WorkerMeasures {
         case superseded
     }
 
-    /// How a call of the store ended.
-    enum StoreOutcome: String {
-        case done = "ok"
-        case unavailable
-        case corrupt
-
-        init(_ failure: StoreError.Kind?) {
-            switch failure {
-            case nil: self = .done
-            case .unavailable: self = .unavailable
-            case .corrupt: self = .corrupt
-            }
-        }
-    }
-
     static let jobsBegun = Measure(
         "goldsmith_jobs_begun_total",
         .counter,

@@ -40,7 +40,7 @@ extension WorkerWatch {
 
     /// Notes a call of the store that has ended.
     public func called(_ call: StoreCall) {
-        let outcome = WorkerMeasures.StoreOutcome(call.failure).rawValue
+        let outcome = call.failure?.rawValue ?? "ok"
         board.observe(call.duration / .seconds(1), in: WorkerMeasures.storeSeconds, call.operation, outcome)
         if call.repeats > 0 {
             board.add(Double(call.repeats), to: WorkerMeasures.storeRepeats, call.operation)

@@ -1,12 +1,13 @@
 import AMQPClient
-public import ImageCore
+import ImageCore
 import Measures
 import Synchronization
 
 /// Watches one worker: what it has done, how it stands, and whether it can go on. Nothing of the work waits for it.
 public final class WorkerWatch: Sendable {
     private struct Sample {
-        var at: Timestamp
+        /// By `Timekeeper.uptime`, like every moment here.
+        var at: Duration
         var storeError: String?
     }
     /// What a worker that runs lends to its watch.
@@ -44,9 +45,12 @@ public final class WorkerWatch: Sendable {
     }
 
     /// Notes what the store said, or that it said nothing.
-    func note(_ census: Result<StoreCensus, StoreError>, at now: Timestamp) {
+    /// - Parameters:
+    ///   - now: by the store's clock.
+    ///   - uptime: by the clock that nobody sets.
+    func note(_ census: Result<StoreCensus, StoreError>, now: Timestamp, at uptime: Duration) {
         let storeError: String? = if case .failure(let error) = census { error.message } else { nil }
-        state.withLock { $0.sample = Sample(at: now, storeError: storeError) }
+        state.withLock { $0.sample = Sample(at: uptime, storeError: storeError) }
         board.set(WorkerMeasures.storeUp, to: storeError == nil ? 1 : 0)
         guard case .success(let census) = census else {
             let stale = [
@@ -71,7 +75,7 @@ public final class WorkerWatch: Sendable {
     }
 
     /// Notes what the broker said of a lane's queue.
-    func note(_ standing: LaneStanding?, of lane: Lane, prefetch: Int, at now: Timestamp) {
+    func note(_ standing: LaneStanding?, of lane: Lane, prefetch: Int, at now: Duration) {
         board.set(WorkerMeasures.queueMessages, lane.description, to: standing.map { Double($0.ready) } ?? .nan)
         board.set(WorkerMeasures.queueConsumers, lane.description, to: standing.map { Double($0.consumers) } ?? .nan)
         // Only a subscription that this worker believes in can be dead without its knowledge.
@@ -88,7 +92,8 @@ public final class WorkerWatch: Sendable {
     // MARK: Asked from outside
 
     /// The text format of Prometheus.
-    public func metrics(at now: Timestamp) -> String {
+    /// - Parameter now: by `Timekeeper.uptime`.
+    public func metrics(at now: Duration) -> String {
         if let connections = state.withLock({ $0.connections }) {
             note(connections.consumer(), of: "consume")
             note(connections.publisher(), of: "publish")
@@ -110,7 +115,8 @@ public final class WorkerWatch: Sendable {
         board.set(WorkerMeasures.silence, connection, to: (ContinuousClock.now - heard) / .seconds(1))
     }
 
-    public func health(at now: Timestamp) -> WorkerHealth {
+    /// - Parameter now: by `Timekeeper.uptime`.
+    public func health(at now: Duration) -> WorkerHealth {
         let state = state.withLock { $0 }
         var problems: [WorkerHealth.Problem] = []
         if state.isStopping { problems.append(.init("the worker stops")) }

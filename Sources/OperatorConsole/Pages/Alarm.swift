@@ -14,10 +14,10 @@ struct Alarm: Encodable, Equatable {
         in history: QueueHistory.State,
         stuck: Int,
         letters: [LetterGroup],
-        workers: [WorkerStanding]
+        workers: RollCall
     ) -> [Alarm] {
-        var alarms = [alarm(of: letters), alarm(of: RollCall(workers).missed)].compactMap { $0 }
-        alarms += toolAlarms(RollCall(workers).alive)
+        var alarms = [alarm(of: letters), alarm(of: workers.missed)].compactMap { $0 }
+        alarms += toolAlarms(workers.alive)
         if let problem = history.problem {
             alarms.append(Alarm(what: "Broker", message: problem.message, advice: problem.advice))
         }

@@ -95,18 +95,23 @@ struct Pages: Sendable {
     }
 
     func overview(at now: Timestamp) async throws(StoreError) -> OverviewPage {
-        let before = Timestamp(microseconds: now.microseconds - Self.minute.microseconds)
-        let stuck = try await store.unsent(before: before, limit: Alarm.stuckLimit).count
+        let time = try await store.time()
+        let stuck = try await store.unsent(
+            before: time + (.zero - Self.minute),
+            after: time + StoredTime.tolerance,
+            limit: Alarm.stuckLimit
+        ).count
         let state = queues.now
         let letters = try await store.letterGroups(LetterQuery(kinds: Set(Letter.Kind.allCases)))
-        let workers = try await store.workers()
+        let leases = try await store.leases()
+        let workers = RollCall(try await store.workers(), leases: leases)
         let recent = try await store.images(ImageQuery(limit: Self.recentImages))
         return OverviewPage(
             counts: try await store.imageCounts(),
             alarms: Alarm.all(in: state, stuck: stuck, letters: letters, workers: workers),
             queues: state,
             recent: recent,
-            workers: WorkerTable(standings: workers, leases: try await store.leases())
+            workers: WorkerTable(workers: workers, leases: leases)
         )
     }
 

@@ -2,17 +2,22 @@ import ImageCore
 
 /// Who is there and at what.
 struct WorkerTable {
-    let standings: [WorkerStanding]
+    let workers: RollCall
     let leases: [Lease]
 
     var html: HTML {
-        guard !standings.isEmpty else { return .nothing }
+        let shown = (workers.alive + workers.missed).sorted { $0.report.worker < $1.report.worker }
+        let past = workers.past.count
+        guard !shown.isEmpty || past > 0 else { return .nothing }
         return tag(.section, .id(Alarm.workersAnchor)) {
             DataTable(
                 caption: "Workers",
                 columns: ["Worker", "State", "Since (UTC)", "At work on", "Serves"],
-                rows: standings.map { row($0) }
+                rows: shown.map { row($0) }
             ).html
+            if past > 0 {
+                tag(.p) { "\(Words.count(past, "worker")) gone within a day; others have taken over their work." }
+            }
         }
     }
 

@@ -20,13 +20,14 @@ struct Problem: Error {
 
     init(_ error: StoreError) {
         switch error.kind {
-        case .unavailable:
+        case .unavailable, .unknown:
             self.init(
                 .serviceUnavailable,
                 "the store is out of reach: \(error.message)",
-                advice: "try again in a moment"
+                advice: error.advice ?? "try again in a moment"
             )
-        case .corrupt: self.init(.internalServerError, "the store: \(error.message)")
+        case .refused, .unreadable, .damaged:
+            self.init(.internalServerError, "the store: \(error.message)", advice: error.advice)
         }
     }
 

@@ -88,6 +88,11 @@ public final class PostgreSQLDatabase: SQLDatabase {
     }
 
     private let pool: Pool
+    private let pooler: PostgreSQLPooler
+
+    /// Whether something between this program and the server shares the server's connections among clients. Known once a
+    /// transaction was begun.
+    var isPooled: Bool { pooler.isThere }
 
     /// Connects to nothing yet.
     ///
@@ -96,7 +101,9 @@ public final class PostgreSQLDatabase: SQLDatabase {
     public init(url: String, options: PostgreSQLOptions = .init()) throws(SQLError) {
         let endpoint = try PostgreSQLEndpoint(url, options)
         let backoff = PostgreSQLBackoff()
-        let sessions = (1...max(1, options.connections)).map { PostgreSQLSession($0, endpoint, backoff) }
+        let pooler = PostgreSQLPooler()
+        self.pooler = pooler
+        let sessions = (1...max(1, options.connections)).map { PostgreSQLSession($0, endpoint, backoff, pooler) }
         // The first is taken first, so that a process which is not busy has one connection.
         pool = Pool(sessions.reversed())
     }

@@ -3,8 +3,8 @@ import CPostgres
 /// Why a transaction on PostgreSQL did not succeed, precisely enough to decide whether it may be tried again.
 struct PostgreSQLFailure {
     enum Cause: Equatable {
-        /// The server said so; five letters.
-        case state(String)
+        /// The server, or a pooler before it, said so.
+        case state(SQLState)
         /// The connection ended. What was not committed is gone; of a commit on its way nobody knows.
         case lost
         /// No byte for too long.
@@ -21,59 +21,47 @@ struct PostgreSQLFailure {
         self.message = message
     }
 
-    /// - Parameter result: an error. Only its main sentence is kept: its details repeat the values of the statement.
+    /// - Parameter text: the main sentence. The details repeat the values of the statement, and are not taken.
+    init(code: String, _ text: String) {
+        // Even the main sentence of a "data exception" repeats a value. A class is enough to keep quiet.
+        let text = code.hasPrefix("22") ? "a value is not what its column takes" : text
+        self.init(.state(SQLState(code: code)), "\(text) (\(code))")
+    }
+
+    /// - Parameter result: an error.
     init(_ result: OpaquePointer) {
         func field(_ code: Character) -> String? {
             code.asciiValue.flatMap { PQresultErrorField(result, CInt($0)) }.map { String(cString: $0) }
         }
-        guard let state = field("C") else {
+        guard let code = field("C") else {
             // libpq's own words: the server said nothing.
             let text = String(cString: PQresultErrorMessage(result)).split(separator: "\n").first
             self.init(.lost, text.map { String($0) } ?? "the connection is lost")
             return
         }
-        // Even the main sentence of a "data exception" does.
-        let text = state.hasPrefix("22") ? "a value is not what its column takes" : field("M") ?? "error"
-        self.init(.state(state), "\(text) (\(state))")
+        self.init(code: code, field("M") ?? "error")
+    }
+
+    private var meaning: SQLState.Meaning {
+        switch cause {
+        case .state(let state): state.meaning
+        case .lost, .silent: .init(kind: .unavailable, endsConnection: true)
+        case .unusable: .init(kind: .refused)
+        }
     }
 
     /// The same transaction, begun anew, meets what stopped it already done: a deadlock's victim, a serialization
     /// failure, a row that somebody else has just inserted.
-    var isRace: Bool {
-        switch cause {
-        case .state("40001"), .state("40P01"), .state("23505"): true
-        default: false
-        }
-    }
+    var isRace: Bool { meaning.isRace }
 
-    /// Whether the connection must not be used any more: it is gone, shut down by an operator, leads to a server that
-    /// cannot write, or has prepared what does not fit the schema any more.
-    var endsConnection: Bool {
-        switch cause {
-        case .lost, .silent: true
-        case .unusable: false
-        case .state(let state):
-            state.hasPrefix("08") || state.hasPrefix("57P") || ["25006", "25P03", "0A000", "26000"].contains(state)
-        }
-    }
+    /// Whether the connection must not be used any more.
+    var endsConnection: Bool { meaning.endsConnection }
 
     /// Whether a new connection may simply do better.
     var deservesAnotherConnection: Bool { endsConnection && cause != .silent }
 
-    var error: SQLError {
-        let kind: SQLError.Kind =
-            switch cause {
-            case .lost, .silent: .unavailable
-            case .unusable: .corrupt
-            case .state(let state): Self.isLasting(state) ? .corrupt : .unavailable
-            }
-        return SQLError(kind, "PostgreSQL: \(message)")
-    }
+    /// Whether a pooler shares connections among clients without their knowledge.
+    var showsPooler: Bool { meaning.showsPooler }
 
-    /// What no waiting and no operator's help to the *server* cures: wrong statements and wrong data. Missing rights
-    /// are given, and a missing database is made, without touching either.
-    private static func isLasting(_ state: String) -> Bool {
-        if state == "42501" || state == "0A000" || state == "26000" { return false }
-        return ["21", "22", "23", "42", "XX"].contains { state.hasPrefix($0) }
-    }
+    var error: SQLError { SQLError(meaning.kind, "PostgreSQL: \(message)", advice: meaning.advice) }
 }

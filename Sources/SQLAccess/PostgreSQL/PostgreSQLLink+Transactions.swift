@@ -4,6 +4,12 @@ extension PostgreSQLLink {
     func begin(_ statement: String) throws(SQLError) {
         isInTransaction = true
         try send(statement)
+        guard isPooled else { return }
+        let calls = transactionSettings.indices.map { "set_config($\($0 * 2 + 1), $\($0 * 2 + 2), true)" }
+        try send(
+            "SELECT \(calls.joined(separator: ", "))",
+            transactionSettings.flatMap { [.text($0.name), .text($0.value)] }
+        )
     }
 
     /// Returns when the transaction is durable.

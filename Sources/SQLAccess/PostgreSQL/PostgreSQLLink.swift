@@ -34,16 +34,23 @@ final class PostgreSQLLink {
     var isPatient = false
     /// Between a `BEGIN` that was sent and the end that was.
     var isInTransaction = false
+    /// Whether each transaction may run on another connection of the server: nothing is prepared beyond one, and each is
+    /// given its settings. See ``PostgreSQLPooler``.
+    private(set) var isPooled = false
+    /// What a transaction behind a pooler is given when it begins.
+    let transactionSettings: [(name: String, value: String)]
 
-    init(_ endpoint: PostgreSQLEndpoint) throws(SQLError) {
+    init(_ endpoint: PostgreSQLEndpoint, behind pooler: PostgreSQLPooler) throws(SQLError) {
         options = endpoint.options
-        let keywords = endpoint.keywords
+        let settings = endpoint.transactionSettings
+        transactionSettings = settings ?? []
+        let keywords = endpoint.keywords(withOptions: pooler.takesOptions)
         let names = keywords.map { strdup($0.0) }
         let values = keywords.map { strdup($0.1) }
         defer { for text in names + values { free(text) } }
         let connected = (names + [nil]).map { UnsafePointer($0) }.withUnsafeBufferPointer { names in
             (values + [nil]).map { UnsafePointer($0) }.withUnsafeBufferPointer { values in
-                PQconnectdbParams(names.baseAddress, values.baseAddress, 1)
+                PQconnectdbParams(names.baseAddress, values.baseAddress, 0)
             }
         }
         guard let connected else { throw SQLError(.unavailable, "PostgreSQL: there is no memory for a connection") }
@@ -51,12 +58,30 @@ final class PostgreSQLLink {
         PQsetNoticeProcessor(connection, { _, _ in }, nil)
         guard PQstatus(connection) == CONNECTION_OK, PQsetnonblocking(connection, 1) == 0,
             PQenterPipelineMode(connection) == 1
-        else { throw SQLError(.unavailable, "PostgreSQL: \(Self.complaint(of: connection))") }
+        else {
+            let complaint = Self.complaint(of: connection)
+            pooler.noteRefusal(complaint)
+            throw SQLError(.unavailable, "PostgreSQL: \(complaint)")
+        }
         guard let encoding = PQparameterStatus(connection, "server_encoding"), String(cString: encoding) == "UTF8"
         else {
             throw SQLError(
                 .unavailable,
                 "PostgreSQL: the database's encoding is not UTF8; make it with ENCODING 'UTF8' TEMPLATE template0"
+            )
+        }
+        // A pooler gives its clients process numbers of its own making.
+        isPooled = true
+        try send("SELECT pg_backend_pid() AS number")
+        try synchronize()
+        let number = try takeAll().rows.first?.integer("number")
+        if number.map({ $0 != Int64(PQbackendPID(connection)) }) ?? true { pooler.isThere = true }
+        isPooled = pooler.isThere
+        guard !isPooled || settings != nil else {
+            throw SQLError(
+                .unavailable,
+                "PostgreSQL: behind a pooler, the options of storeUrl can only be settings (-c name=value)",
+                advice: "leave the others out, or name the server itself in storeUrl"
             )
         }
     }
@@ -80,26 +105,32 @@ final class PostgreSQLLink {
 
     /// Sends without waiting. A failure shows in a later answer.
     func send(_ sql: String, _ arguments: [SQLValue] = []) throws(SQLError) {
-        let name: String
-        if let known = statements[sql] {
-            name = known
-        } else {
-            namesGiven += 1
-            name = "s\(namesGiven)"
-            try check(PQsendPrepare(connection, name, sql, 0, nil))
-            statements[sql] = name
-            due.append(.preparation(sql))
-        }
         let texts = try arguments.map { (value) throws(SQLError) in try text(of: value) }
+        let name = try isPooled ? nil : prepare(sql)
         let copies = texts.map { $0.flatMap { strdup($0) } }
         defer { for copy in copies { free(copy) } }
         let values = copies.map { UnsafePointer($0) }
         try check(
-            values.withUnsafeBufferPointer {
-                PQsendQueryPrepared(connection, name, CInt(values.count), $0.baseAddress, nil, nil, 0)
+            values.withUnsafeBufferPointer { values in
+                let count = CInt(values.count)
+                guard let name else {
+                    return PQsendQueryParams(connection, sql, count, nil, values.baseAddress, nil, nil, 0)
+                }
+                return PQsendQueryPrepared(connection, name, count, values.baseAddress, nil, nil, 0)
             }
         )
         due.append(.outcome)
+    }
+
+    /// - Returns: the name under which a statement is prepared.
+    private func prepare(_ sql: String) throws(SQLError) -> String {
+        if let known = statements[sql] { return known }
+        namesGiven += 1
+        let name = "s\(namesGiven)"
+        try check(PQsendPrepare(connection, name, sql, 0, nil))
+        statements[sql] = name
+        due.append(.preparation(sql))
+        return name
     }
 
     /// Sends, and waits for the answer.

@@ -19,14 +19,12 @@ public struct PostgreSQLOptions: Sendable {
 
 /// A URL as libpq understands it, checked, and what is added to it.
 struct PostgreSQLEndpoint: Sendable {
-    let url: String
     let options: PostgreSQLOptions
-    /// The URL's own `options`.
-    private let given: String
+    /// What the URL says, by libpq's keywords.
+    private let given: [String: String]
 
     /// - Throws: without a word of the URL, in which a password may stand anywhere.
     init(_ url: String, _ options: PostgreSQLOptions) throws(SQLError) {
-        self.url = url
         self.options = options
         guard let known = PQconninfoParse(url, nil) else {
             throw Self.unreadable
@@ -44,7 +42,7 @@ struct PostgreSQLEndpoint: Sendable {
         let isHost = host.hasPrefix("/") || !host.contains { "@/".contains($0) }
         let isPort = given["port"]?.allSatisfy { $0.isNumber || $0 == "," } ?? true
         guard isHost, isPort, given["dbname"]?.contains("@") != true else { throw Self.unreadable }
-        self.given = given["options"] ?? ""
+        self.given = given
     }
 
     private static let unreadable = SQLError(
@@ -52,26 +50,79 @@ struct PostgreSQLEndpoint: Sendable {
         "the PostgreSQL URL cannot be read; it is postgresql://user:password@host/name, percent-encoded"
     )
 
-    /// Keywords in libpq's order: what stands before `dbname` yields to the URL, what stands behind does not.
-    var keywords: [(String, String)] {
-        let session = [
-            "statement_timeout": options.statementTimeout, "lock_timeout": options.lockTimeout,
+    /// What every transaction runs under.
+    private var settings: [(name: String, value: String)] {
+        func milliseconds(_ duration: Duration) -> String { String(duration.wholeMilliseconds) }
+        return [
+            ("statement_timeout", milliseconds(options.statementTimeout)),
+            ("lock_timeout", milliseconds(options.lockTimeout)),
             // Only a stopped or dying worker leaves one open: everybody else's rows are free again then.
-            "idle_in_transaction_session_timeout": options.answerTimeout,
+            ("idle_in_transaction_session_timeout", milliseconds(options.answerTimeout)),
+            // A commit is on the disk when it returns, whatever the role's or the database's default is.
+            ("synchronous_commit", "on"),
         ]
-        // A commit is on the disk when it returns, whatever the role's or the database's default is.
-        let settings =
-            session.map { "-c \($0.key)=\($0.value.wholeMilliseconds)" }.sorted() + ["-c synchronous_commit=on"]
+    }
+
+    /// The same and the URL's own, which come last and win: for a transaction behind a pooler, where what a connection was
+    /// opened with is not what its transactions run under. Nil when the URL's options hold anything but settings.
+    var transactionSettings: [(name: String, value: String)]? {
+        Self.settings(in: given["options"] ?? "").map { settings + $0 }
+    }
+
+    /// Keywords in libpq's order: what stands before the URL's yields to them, what stands behind does not.
+    /// - Parameter withOptions: false for a pooler that takes none.
+    func keywords(withOptions: Bool) -> [(String, String)] {
+        var given = given
+        let own = given.removeValue(forKey: "options") ?? ""
+        // The URL's own come last: they win.
+        let session = (settings.map { "-c \($0.name)=\($0.value)" } + [own]).joined(separator: " ")
         return [
             ("connect_timeout", String(max(2, options.connectTimeout.wholeMilliseconds / 1000))),
             ("fallback_application_name", "goldsmith"),
             ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
             ("tcp_user_timeout", String(options.answerTimeout.wholeMilliseconds)),
-            ("dbname", url),
-            ("client_encoding", "UTF8"),
-            // The URL's own come last: they win.
-            ("options", (settings + [given]).joined(separator: " ")),
-        ]
+        ] + given.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } + [("client_encoding", "UTF8")]
+            + (withOptions ? [("options", session)] : [])
+    }
+
+    /// The settings in an `options` text, as the server reads it: words apart by blanks, a backslash before what is meant
+    /// as it is; `-c name=value`, `-cname=value` and `--name=value`.
+    /// - Returns: nil when there is anything else in it.
+    static func settings(in text: String) -> [(name: String, value: String)]? {
+        var words: [String] = []
+        var word: String?
+        var isEscaped = false
+        for character in text {
+            if isEscaped {
+                word = (word ?? "") + String(character)
+                isEscaped = false
+            } else if character == "\\" {
+                isEscaped = true
+            } else if character.isWhitespace {
+                if let word { words.append(word) }
+                word = nil
+            } else {
+                word = (word ?? "") + String(character)
+            }
+        }
+        if let word { words.append(word) }
+        var settings: [(name: String, value: String)] = []
+        var rest = words[...]
+        while let word = rest.popFirst() {
+            let setting: Substring
+            if word == "-c" {
+                guard let next = rest.popFirst() else { return nil }
+                setting = next[...]
+            } else if word.hasPrefix("--") || word.hasPrefix("-c") {
+                setting = word.dropFirst(2)
+            } else {
+                return nil
+            }
+            guard let equals = setting.firstIndex(of: "="), equals != setting.startIndex else { return nil }
+            let name = setting[..<equals].replacing("-", with: "_")
+            settings.append((String(name), String(setting[setting.index(after: equals)...])))
+        }
+        return settings
     }
 }
 

@@ -24,13 +24,15 @@ final class PostgreSQLSession: Sendable {
     private let queue: DispatchQueue
     private let endpoint: PostgreSQLEndpoint
     private let backoff: PostgreSQLBackoff
+    private let pooler: PostgreSQLPooler
     private let link = Mutex<PostgreSQLLink?>(nil)
 
-    init(_ number: Int, _ endpoint: PostgreSQLEndpoint, _ backoff: PostgreSQLBackoff) {
+    init(_ number: Int, _ endpoint: PostgreSQLEndpoint, _ backoff: PostgreSQLBackoff, _ pooler: PostgreSQLPooler) {
         // A serial queue of its own has a thread of its own, outside of the cooperative pool.
         queue = DispatchQueue(label: "goldsmith.postgresql.\(number)")
         self.endpoint = endpoint
         self.backoff = backoff
+        self.pooler = pooler
     }
 
     var isConnected: Bool { link.withLock { $0 != nil } }
@@ -66,6 +68,7 @@ final class PostgreSQLSession: Sendable {
                     let failure = current.failure
                     if failure?.endsConnection == true || !current.rollBack() { link = nil }
                     guard let failure else { return .over(.failure(error)) }
+                    if failure.showsPooler { pooler.isThere = true }
                     if failure.isRace, attempt < Self.attempts {
                         Self.pause(after: attempt)
                         attempt += 1
@@ -83,7 +86,14 @@ final class PostgreSQLSession: Sendable {
     private func connect() throws(SQLError) -> PostgreSQLLink {
         try backoff.check()
         do throws(SQLError) {
-            let link = try PostgreSQLLink(endpoint)
+            let tookOptions = pooler.takesOptions
+            let link: PostgreSQLLink
+            do throws(SQLError) {
+                link = try PostgreSQLLink(endpoint, behind: pooler)
+            } catch {
+                guard tookOptions, !pooler.takesOptions else { throw error }
+                link = try PostgreSQLLink(endpoint, behind: pooler)
+            }
             backoff.succeeded()
             return link
         } catch {

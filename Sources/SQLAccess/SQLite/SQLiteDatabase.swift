@@ -149,23 +149,3 @@ extension SQLValue {
         }
     }
 }
-
-extension SQLError {
-    init(_ error: any Error, _ context: String) {
-        if let known = error as? SQLError {
-            self = known
-            return
-        }
-        guard let failure = error as? DatabaseError else {
-            self = SQLError(.unavailable, "\(context): \(error)")
-            return
-        }
-        // The message, never `description`: that one repeats the statement with its values.
-        let text = "\(context): \(failure.message ?? "error") (\(failure.resultCode.rawValue))"
-        switch failure.resultCode {
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_CONSTRAINT, .SQLITE_ERROR, .SQLITE_MISMATCH:
-            self = SQLError(.corrupt, text)
-        default: self = SQLError(.unavailable, text)
-        }
-    }
-}

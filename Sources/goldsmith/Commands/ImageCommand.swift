@@ -165,9 +165,9 @@ struct ImageWatch: AsyncParsableCommand {
 
 /// Who works on an image now. A lease that has lapsed belongs to a worker that is dead or stuck.
 func liveLeases(of image: ImageID, in store: any ImageStore) async throws(CommandFailure) -> [Lease] {
-    let now = SystemTime().now()
-    return try await stored { () async throws(StoreError) in
-        try await store.leases(of: image).filter { $0.expiresAt > now }
+    try await stored { () async throws(StoreError) in
+        let now = try await store.time()
+        return try await store.leases(of: image).filter { $0.isAlive(at: now) }
     }
 }
 

@@ -119,7 +119,8 @@ struct QueueShow: AsyncParsableCommand {
             try await store.openImages(limit: QueueSurvey.imageLimit)
         }
         let leases = try await stored { () async throws(StoreError) in try await store.leases() }
-        let jobs = WaitingJob.all(in: images, leases: leases, for: lane, at: SystemTime().now())
+        let now = try await stored { () async throws(StoreError) in try await store.time() }
+        let jobs = WaitingJob.all(in: images, leases: leases, for: lane, at: now)
         let shown = View(
             queue: view,
             arguments: queue.arguments.mapValues(\.plain),
@@ -132,11 +133,11 @@ struct QueueShow: AsyncParsableCommand {
             notes: survey.notes
         )
         if output.json { return try Terminal.say(json: shown) }
-        Terminal.say(text(of: shown, jobs: jobs.count))
+        Terminal.say(text(of: shown, jobs: jobs.count, at: now))
         for note in survey.notes { Terminal.complain(note) }
     }
 
-    private func text(of view: View, jobs: Int) -> String {
+    private func text(of view: View, jobs: Int, at now: Timestamp) -> String {
         let queue = view.queue
         let rates = [("in", queue.publishedPerSecond), ("out", queue.acknowledgedPerSecond)].compactMap { name, rate in
             rate.map { "\(Format.rate($0)) \(name)" }
@@ -154,7 +155,6 @@ struct QueueShow: AsyncParsableCommand {
         for (name, value) in view.arguments.sorted(by: { $0.key < $1.key }) { lines.append("  \(name)=\(value)") }
         guard !view.jobs.isEmpty else { return lines.joined(separator: "\n") }
         var table = Table("IMAGE", "JOB", .dropped("OWNER", 1), .dropped("ATTEMPT", 2), "DUE", .wrapped("STATE"))
-        let now = SystemTime().now()
         for job in view.jobs {
             let due = job.dueAt.map { $0 > now ? "in \(Format.age($0 - now))" : "\(Format.age(now - $0)) ago" }
             table.add(
@@ -186,7 +186,9 @@ struct WaitingJob: Encodable {
     /// The jobs of a lane, the one that was due first on top.
     static func all(in images: [Image], leases: [Lease], for lane: Lane?, at now: Timestamp) -> [WaitingJob] {
         var holders: [ImageID: [Job: WorkerID]] = [:]
-        for lease in leases where lease.expiresAt > now { holders[lease.image, default: [:]][lease.job] = lease.worker }
+        for lease in leases where lease.isAlive(at: now) {
+            holders[lease.image, default: [:]][lease.job] = lease.worker
+        }
         return images.flatMap { image in
             image.jobs.compactMap { job, state in
                 let isHere =

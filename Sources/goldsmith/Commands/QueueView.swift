@@ -86,16 +86,17 @@ struct QueueSurvey {
     private mutating func addAges(_ settings: Settings, _ topology: Topology) async {
         let images: [Image]
         let leases: [Lease]
+        let now: Timestamp
         do throws(CommandFailure) {
             let store = try await settings.openStore()
             images = try await stored { () async throws(StoreError) in
                 try await store.openImages(limit: Self.imageLimit)
             }
             leases = try await stored { () async throws(StoreError) in try await store.leases() }
+            now = try await stored { () async throws(StoreError) in try await store.time() }
         } catch {
             return notes.append("oldest and on ladder: \(error.message)")
         }
-        let now = SystemTime().now()
         let backlog = Backlog.of(images, leases: leases, at: now)
         for index in views.indices {
             let waiting: Backlog?

@@ -158,14 +158,14 @@ extension Monitor {
         let time = SystemTime()
         self.init(
             on: address,
-            metrics: { watch.metrics(at: time.now()) },
+            metrics: { watch.metrics(at: time.uptime()) },
             alive: {
-                let health = watch.health(at: time.now())
+                let health = watch.health(at: time.uptime())
                 let reasons = health.problems.filter(\.isCuredByRestart).map(\.text)
                 return Verdict(isGood: health.isAlive, reasons: reasons)
             },
             ready: {
-                let health = watch.health(at: time.now())
+                let health = watch.health(at: time.uptime())
                 return Verdict(isGood: health.isReady, reasons: health.problems.map(\.text))
             },
             logger: logger

@@ -8,23 +8,27 @@ struct WorkerList: AsyncParsableCommand {
         commandName: "list",
         abstract: "List who is alive, what each is doing and since when, and what nobody serves.",
         discussion: """
-            From the workers' own reports in the store, every ten seconds; one that has not reported for thirty is gone. Ends \
-            with 1 when there is a lane that no living worker serves.
+            From the workers' own reports in the store, every ten seconds; one that has not reported for thirty is gone. Once \
+            others have taken over what it did, and serve its lanes, it is only counted, for a day. Ends with 1 when there is \
+            a lane that no living worker serves.
 
             Examples:
               goldsmith worker list
+              goldsmith worker list --all
               goldsmith worker list --json
             """
     )
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
+    @Flag(help: "List also those that are gone and made up for by others.") var all = false
 
     func run() async throws {
         let store = try await shared.settings().openStore()
         let standings = try await stored { () async throws(StoreError) in try await store.workers() }
         let leases = try await stored { () async throws(StoreError) in try await store.leases() }
-        let view = WorkersView(standings, leases: leases, at: SystemTime().now())
+        let now = try await stored { () async throws(StoreError) in try await store.time() }
+        let view = WorkersView(standings, leases: leases, all: all, at: now)
         if output.json { try Terminal.say(json: view) } else { Terminal.say(view.text) }
         if !view.unserved.isEmpty { throw ExitCode(CommandFailure.Kind.failed.rawValue) }
     }
@@ -86,6 +90,7 @@ struct WorkersView: Encodable {
         /// Those of them that it takes nothing from at present.
         var pausedLanes: [String]
         var concurrency: Int
+        /// By the database's clock.
         var startedAt: Timestamp
         /// How long ago it last reported, by the database's clock.
         var silentSeconds: Double
@@ -95,18 +100,23 @@ struct WorkersView: Encodable {
     }
 
     var workers: [Worker]
+    /// How many are gone and not listed: others have taken over their work.
+    var gone: Int
     /// Lanes that no living worker serves.
     var unserved: [String]
     private let now: Timestamp
 
     private enum CodingKeys: String, CodingKey {
-        case workers, unserved
+        case workers, gone, unserved
     }
 
-    init(_ standings: [WorkerStanding], leases: [Lease], at now: Timestamp) {
+    /// - Parameter all: whether those are listed too that others have made up for.
+    init(_ standings: [WorkerStanding], leases: [Lease], all: Bool, at now: Timestamp) {
         self.now = now
-        let running = Dictionary(grouping: leases.filter { $0.expiresAt > now }, by: \.worker)
-        workers = standings.map { standing in
+        let running = Dictionary(grouping: leases.filter { $0.isAlive(at: now) }, by: \.worker)
+        let past = all ? [] : Set(RollCall(standings, leases: leases).past.map(\.report.worker))
+        gone = past.count
+        workers = standings.filter { !past.contains($0.report.worker) }.map { standing in
             let report = standing.report
             return Worker(
                 id: report.worker,
@@ -119,7 +129,7 @@ struct WorkersView: Encodable {
                 lanes: report.lanes,
                 pausedLanes: report.pausedLanes ?? [],
                 concurrency: report.concurrency,
-                startedAt: report.startedAt,
+                startedAt: standing.upSince,
                 silentSeconds: standing.silence.inSeconds,
                 clockAheadSeconds: standing.skew.inSeconds,
                 works: (running[report.worker] ?? []).map { lease in
@@ -176,6 +186,7 @@ struct WorkersView: Encodable {
                 if let advice = fault.advice { lines.append("  → \(advice)") }
             }
         }
+        if gone > 0 { lines.append("\(gone) more gone within a day; others have taken over their work") }
         for lane in unserved { lines.append(Terminal.paint("nobody serves \(lane)", .bad)) }
         return lines.joined(separator: "\n")
     }

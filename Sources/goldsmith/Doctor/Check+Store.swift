@@ -8,7 +8,13 @@ extension Check {
     static let store: [Check] = [
         Check(name: "database") { (settings) async throws(CommandFailure) in
             let facts = try await settings.databaseFacts()
-            var findings = [Diagnosis("database", .good, "\(facts.product) \(facts.version) is reachable")]
+            var findings = [
+                Diagnosis(
+                    "database",
+                    .good,
+                    "\(facts.product) \(facts.version) is reachable\(facts.isPooled ? ", by way of a pooler" : "")"
+                )
+            ]
             for problem in facts.problems {
                 findings.append(Diagnosis("database", .bad, problem.message, advice: problem.advice))
             }
@@ -43,9 +49,13 @@ extension Check {
         },
         Check(name: "outbox") { (settings) async throws(CommandFailure) in
             guard let store = try await settings.currentStore() else { return [] }
-            let minuteAgo = Timestamp(microseconds: SystemTime().now().microseconds - 60_000_000)
             let old = try await stored { () async throws(StoreError) in
-                try await store.unsent(before: minuteAgo, limit: 1000)
+                let now = try await store.time()
+                return try await store.unsent(
+                    before: now + .seconds(-60),
+                    after: now + StoredTime.tolerance,
+                    limit: 1000
+                )
             }.count
             guard old > 0 else { return [Diagnosis("outbox", .good, "nothing waits in it")] }
             return [
@@ -82,14 +92,14 @@ extension Check {
 
     @Sendable private static func workers(_ settings: Settings) async throws(CommandFailure) -> [Diagnosis] {
         let options = try await settings.workerOptions()
-        let lease = options.lease
         let facts = try await settings.databaseFacts()
         var findings = [
-            clock("this machine", ahead: SystemTime().now() - Timestamp(microseconds: facts.microseconds), lease: lease)
+            clock("this machine", ahead: SystemTime().now() - Timestamp(microseconds: facts.microseconds))
         ]
         guard let store = try await settings.currentStore() else { return findings }
         let standings = try await stored { () async throws(StoreError) in try await store.workers() }
-        let roll = RollCall(standings)
+        let leases = try await stored { () async throws(StoreError) in try await store.leases() }
+        let roll = RollCall(standings, leases: leases)
         let alive = roll.alive
         if alive.isEmpty {
             let open = try await stored { () async throws(StoreError) in try await store.openImages(limit: 1) }
@@ -116,7 +126,9 @@ extension Check {
                     "worker \(gone.report.worker)",
                     .warning,
                     "gone for \(Format.age(gone.silence)), without signing off",
-                    advice: "was it killed? See the log on \(gone.report.identity.host); others take its jobs over"
+                    advice:
+                        "was it killed? See the log on \(gone.report.identity.host); others that serve its lanes take over "
+                        + "what it did"
                 )
             )
         }
@@ -125,13 +137,13 @@ extension Check {
                 Diagnosis(
                     "workers gone",
                     .note,
-                    "\(roll.past.count) within a day, made up for by others",
-                    advice: "`goldsmith worker list` names them"
+                    "\(roll.past.count) within a day; others have taken over their work",
+                    advice: "`goldsmith worker list --all` names them"
                 )
             )
         }
         for worker in alive where abs(worker.skew) > tolerance {
-            findings.append(clock("worker \(worker.report.worker)", ahead: worker.skew, lease: lease))
+            findings.append(clock("worker \(worker.report.worker)", ahead: worker.skew))
         }
         let versions = Set(alive.map(\.report.identity.version)).sorted()
         if versions.count > 1 {
@@ -165,16 +177,18 @@ extension Check {
         }
     }
 
-    /// A clock beside the database's.
-    private static func clock(_ who: String, ahead: Duration, lease: Duration) -> Diagnosis {
+    /// A clock beside the database's. Work goes by the database's own; what is left are logs and certificates.
+    private static func clock(_ who: String, ahead: Duration) -> Diagnosis {
         let what = "clock of \(who)"
         let size = abs(ahead)
         guard size > tolerance else { return Diagnosis(what, .good, "agrees with the database's") }
-        let text = "\(Format.age(size)) \(ahead > .zero ? "ahead of" : "behind") the database's"
-        let advice = "keep all clocks together (NTP): leases are compared with each machine's own"
-        return size * 3 > lease
-            ? Diagnosis(what, .bad, "\(text): running work is taken over, or a dead worker's is not", advice: advice)
-            : Diagnosis(what, .warning, text, advice: advice)
+        return Diagnosis(
+            what,
+            .warning,
+            "\(Format.age(size)) \(ahead > .zero ? "ahead of" : "behind") the database's",
+            advice:
+                "keep all clocks together (NTP): work goes by the database's, but logs and certificates by each machine's"
+        )
     }
 
     private static func abs(_ duration: Duration) -> Duration { duration < .zero ? .zero - duration : duration }

@@ -18,25 +18,48 @@ struct RollCallTests {
         return WorkerStanding(report: report, storedAt: storedAt, readAt: Self.now)
     }
 
+    private func leases(of names: String...) -> [Lease] {
+        names.map { name in
+            Lease(
+                image: ImageID(known: "img-1"),
+                job: .stopCheck,
+                fence: 1,
+                worker: WorkerID(known: name),
+                expiresAt: Self.now,
+                progress: nil
+            )
+        }
+    }
+
     private func names(_ standings: [WorkerStanding]) -> [String] { standings.map(\.report.worker.text) }
 
-    @Test("a worker that went silent is missed for ten minutes, and longer only while nobody else serves its lanes")
+    @Test("a worker that went silent is missed until its leases are taken over, and while nobody else serves its lanes")
     func rollCall() {
-        let roll = RollCall([
+        let standings = [
             standing("here", ["intake", "clean-up"], silentFor: 30),
-            standing("lately", ["intake"], silentFor: 31),
-            standing("just", ["intake"], silentFor: 600),
+            standing("idle", ["intake"], silentFor: 31),
+            standing("holding", ["intake"], silentFor: 600),
             standing("before", ["clean-up"], silentFor: 601),
             standing("alone", ["clean-up", "replicate"], silentFor: 80_000),
-        ])
+        ]
+        let roll = RollCall(standings, leases: leases(of: "here", "holding", "before"))
         #expect(names(roll.alive) == ["here"])
-        #expect(names(roll.missed) == ["lately", "just", "alone"])
-        #expect(names(roll.past) == ["before"])
+        #expect(names(roll.missed) == ["holding", "alone"])
+        #expect(names(roll.past) == ["idle", "before"])
+        let later = RollCall(standings, leases: leases(of: "here"))
+        #expect(names(later.missed) == ["alone"], "others have what it did")
+    }
+
+    @Test("a report from the future tells nothing: the store's clock was set back since")
+    func future() {
+        #expect(!standing("a", ["intake"], silentFor: -10).isGone)
+        #expect(standing("a", ["intake"], silentFor: -11).isGone)
+        #expect(RollCall([standing("a", ["intake"], silentFor: -3600)], leases: []).alive.isEmpty)
     }
 
     @Test("where nobody is left, everybody is missed")
     func nobody() {
-        #expect(names(RollCall([standing("a", ["intake"], silentFor: 80_000)]).missed) == ["a"])
-        #expect(RollCall([]).missed.isEmpty)
+        #expect(names(RollCall([standing("a", ["intake"], silentFor: 80_000)], leases: []).missed) == ["a"])
+        #expect(RollCall([], leases: []).missed.isEmpty)
     }
 }

@@ -126,7 +126,7 @@ struct LetterReplay<Family: LetterFamily>: AsyncParsableCommand {
         for (index, letter) in letters.enumerated() {
             if index > 0 { try await Task.sleep(for: .seconds(1 / rate)) }
             let verdict = try await stored { () async throws(StoreError) in
-                try await store.replay(letter.id, by: who, limit: limit, at: SystemTime().now())
+                try await store.replay(letter.id, by: who, limit: limit, at: try await store.time())
             }
             switch verdict {
             case .unknown: outcomes.append(.init(id: letter.id, result: .refused, reason: "it is gone"))
@@ -234,7 +234,7 @@ struct LetterDiscard<Family: LetterFamily>: AsyncParsableCommand {
                 continue
             }
             let verdict = try await stored { () async throws(StoreError) in
-                try await store.discard(letter.id, by: who, note: note, at: SystemTime().now())
+                try await store.discard(letter.id, by: who, note: note, at: try await store.time())
             }
             switch verdict {
             case .done: outcomes.append(LetterOutcome(id: letter.id, result: .done))
