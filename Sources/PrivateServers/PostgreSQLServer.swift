@@ -16,7 +16,7 @@ public final class PostgreSQLServer: Sendable {
         public var certificate: FilePath?
         public var key: FilePath?
         /// How long start and restart wait for the server. Default 60 s.
-        public var startTimeout: Duration = .seconds(60)
+        public var startTimeout: Duration = .seconds(180)
         /// How long stop waits before it kills. Default 20 s.
         public var stopTimeout: Duration = .seconds(20)
         /// Further lines for postgresql.conf.

@@ -19,7 +19,7 @@ public final class RabbitMQNode: Sendable {
         /// Bytes of free disk below which publishers are blocked. Default 64 MiB.
         public var diskFreeLimit = 64 << 20
         /// How long start and restart wait for the server. Default 60 s.
-        public var startTimeout: Duration = .seconds(60)
+        public var startTimeout: Duration = .seconds(180)
         /// How long stop waits before it kills. Default 20 s.
         public var stopTimeout: Duration = .seconds(20)
         /// Further lines for rabbitmq.conf.
