@@ -7,7 +7,7 @@ import Testing
 
 @testable import PrivateServers
 
-@Suite("A worker says what it can do, and stops in order", .serialized, .timeLimit(.minutes(10)))
+@Suite("A worker says what it can do, and stops in order", .serialized, .timeLimit(.minutes(30)))
 struct ReadinessAndDrainTests {
     private struct ShownWorkers: Decodable {
         struct Worker: Decodable {

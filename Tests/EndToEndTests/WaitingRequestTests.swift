@@ -8,7 +8,7 @@ import PrivateServers
 import SQLAccess
 import Testing
 
-@Suite("A request that no worker can judge waits in the broker", .timeLimit(.minutes(2)))
+@Suite("A request that no worker can judge waits in the broker", .timeLimit(.minutes(30)))
 struct WaitingRequestTests {
     @Test(
         "it comes back by itself as it was sent, for the user who sent it, and what others claim to be is not believed"

@@ -71,9 +71,8 @@ struct ImageFollower {
 
     /// Names need not be unique, but whoever looks for one will find both. Nothing fails over it.
     private static func noteSameName(as id: ImageID, _ settings: Settings) async {
-        guard let store = try? await settings.openStore(), let image = try? await store.image(id),
-            image.status == .pending
-        else { return }
+        // Whatever its status is by now: a small image is Available before this looks.
+        guard let store = try? await settings.openStore(), let image = try? await store.image(id) else { return }
         var query = ImageQuery(owner: image.owner, limit: 4)
         query.name = image.name
         let others = ((try? await store.images(query)) ?? []).map(\.id).filter { $0 != id }
