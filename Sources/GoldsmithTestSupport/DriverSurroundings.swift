@@ -26,8 +26,12 @@ public func becomesTrue(_ holds: () async throws -> Bool) async throws {
 }
 
 /// Holds a disk open for writing, as a running instance does, while `body` runs.
-public func withWriter(of disk: String, format: String, _ body: () async throws -> Void) async throws {
-    _ = try await Subprocess.run(
+public func withWriter<Value: Sendable>(
+    of disk: String,
+    format: String,
+    _ body: () async throws -> Value
+) async throws -> Value {
+    try await Subprocess.run(
         .path("/usr/bin/qemu-io"),
         arguments: ["-f", format, disk],
         input: .inputWriter,
@@ -36,10 +40,12 @@ public func withWriter(of disk: String, format: String, _ body: () async throws 
     ) { execution in
         // When it answers, it has opened the disk.
         _ = try await execution.standardInputWriter.write("length\n")
-        for try await line in execution.standardOutput.strings() where line.contains("MiB") { break }
-        try await body()
+        for try await line in execution.standardOutput.strings() where line.contains("iB") { break }
+        let value = try await body()
         try await execution.standardInputWriter.finish()
+        return value
     }
+    .closureResult
 }
 
 /// Whether this process may mount a file system, which root in a container often may not.

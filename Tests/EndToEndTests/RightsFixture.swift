@@ -85,6 +85,8 @@ struct RightsFixture: Sendable {
             "GOLDSMITH_AMQP_KEY_FILE": certificates.key.string,
             "GOLDSMITH_STORE_URL": "sqlite://\(folder)/state.sqlite",
             "GOLDSMITH_DATA": "\(folder)/data",
+            // A look into a guest is a virtual machine's start: only for the tests that are about it.
+            "GOLDSMITH_GUEST_INSPECTION": "off",
             // Minded by workers.
             "GOLDSMITH_UPSTREAMS": "goldsmith-producer=acct-42,local;goldsmith-operator=*;goldsmith-worker=*",
         ]
