@@ -2,6 +2,7 @@ import FoundationEssentials
 import Glibc
 import ImageCore
 import Logging
+import Synchronization
 
 /// Looks into guests' disks, and repairs copies of them, through libguestfs in a child process.
 ///
@@ -102,12 +103,15 @@ public struct GuestInspector: Sendable {
         return facts.mending
     }
 
+    /// Whether this host's `/dev/kvm` was found not to work. Trying it again would cost each look half a minute.
+    private static let isWithoutKVM = Atomic<Bool>(false)
+
     private func visit(_ disk: String, mends: Bool, _ scratch: String) async throws(ChildFailure) -> [UInt8] {
         let seconds = Int(timeLimit.components.seconds)
         var child = ChildProcess(
             program: program,
             arguments: ["guest-visit", "--disk", disk, "--memory", String(Self.memoryMebibytes)]
-                + (mends ? ["--mend"] : []),
+                + (mends ? ["--mend"] : []) + (Self.isWithoutKVM.load(ordering: .relaxed) ? ["--emulated"] : []),
             timeLimit: timeLimit,
             // An emulated processor keeps one of ours busy, and QEMU's own threads another.
             limits: ChildProcess.Limits(memoryBytes: Self.addressSpace, processorSeconds: 2 * seconds + 30)
@@ -128,6 +132,7 @@ public struct GuestInspector: Sendable {
         guard let report = try? JSONDecoder().decode(GuestVisit.Report.self, from: Data(report)) else {
             throw ChildFailure(kind: .exited(0), text: "its report cannot be read")
         }
+        if report.isWithoutKVM == true { isWithoutKVM.store(true, ordering: .relaxed) }
         let reason = report.reason.map { PlainText.sentence($0) } ?? "no reason was given"
         switch report.outcome {
         case .seen:

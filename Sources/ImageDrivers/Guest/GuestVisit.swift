@@ -22,35 +22,45 @@ public enum GuestVisit {
         var failure: GuestFailure?
         /// For people.
         var reason: String?
+        /// The processor's virtualisation is there and did not work: whoever looks next need not try it. Absent: it worked,
+        /// or was not tried.
+        var isWithoutKVM: Bool?
     }
 
     /// - Parameters:
     ///   - disk: a qcow2 file of our own.
     ///   - mends: whether `GuestFacts.edits` are carried out on it.
     ///   - memoryMebibytes: what the appliance gets.
+    ///   - isEmulated: whether the processor's virtualisation is left alone.
     /// - Returns: JSON for `GuestInspector`.
-    public static func report(disk: String, mends: Bool, memoryMebibytes: Int) -> String {
+    public static func report(disk: String, mends: Bool, memoryMebibytes: Int, isEmulated: Bool) -> String {
         // libguestfs closes its handles at an exit, and removes its sockets. That this is no place to call it from costs
         // nothing: should it hang, everything is killed a second later.
         signal(SIGTERM) { _ in exit(1) }
-        let report = visit(disk: disk, mends: mends, memoryMebibytes: memoryMebibytes)
+        let report = visit(disk: disk, mends: mends, memoryMebibytes: memoryMebibytes, isEmulated: isEmulated)
         let bytes = try? JSONEncoder().encode(report)
         return bytes.map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
-    private static func visit(disk: String, mends: Bool, memoryMebibytes: Int) -> Report {
+    private static func visit(disk: String, mends: Bool, memoryMebibytes: Int, isEmulated: Bool) -> Report {
         let library: GuestLibrary
         do throws(GuestTrouble) { library = try GuestLibrary() } catch {
             return Report(outcome: .noLibrary, reason: error.text)
         }
-        // A /dev/kvm that is there and does not work (in a container, say) must not be the end of it.
-        let ways = access("/dev/kvm", R_OK | W_OK) == 0 ? [false, true] : [true]
+        // A /dev/kvm that is there and does not work (in a container, or a machine within a machine) must not be the end of
+        // it: it fails at once, or its machine never gets anywhere.
+        let ways = !isEmulated && access("/dev/kvm", R_OK | W_OK) == 0 ? [false, true] : [true]
         var reason: String?
         for isEmulated in ways {
             do throws(GuestTrouble) {
                 let appliance = try GuestAppliance(library)
+                let watch = isEmulated ? nil : LaunchWatch()
+                defer { watch?.end() }
                 try appliance.launch(disk, memoryMebibytes: memoryMebibytes, isEmulated: isEmulated)
-                return visit(appliance, mends: mends)
+                watch?.end()
+                var report = visit(appliance, mends: mends)
+                if isEmulated, ways.count > 1 { report.isWithoutKVM = true }
+                return report
             } catch {
                 reason = error.text
             }

@@ -50,7 +50,7 @@ enum OwnThread {
     }
 
     /// - Returns: 0, or the error number of `pthread_create`; `body` then never runs.
-    private static func start(_ body: @escaping @Sendable () -> Void) -> CInt {
+    static func start(_ body: @escaping @Sendable () -> Void) -> CInt {
         let work = Unmanaged.passRetained(Work(body))
         var thread = pthread_t()
         var attributes = pthread_attr_t()

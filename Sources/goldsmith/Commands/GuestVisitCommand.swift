@@ -8,8 +8,11 @@ struct GuestVisitCommand: ParsableCommand {
     @Option var disk: String
     @Option var memory: Int
     @Flag var mend = false
+    @Flag var emulated = false
 
     func run() throws {
-        Terminal.write(GuestVisit.report(disk: disk, mends: mend, memoryMebibytes: memory))
+        Terminal.write(
+            GuestVisit.report(disk: disk, mends: mend, memoryMebibytes: memory, isEmulated: emulated)
+        )
     }
 }
