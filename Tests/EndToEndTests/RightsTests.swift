@@ -222,7 +222,7 @@ struct RightsTests {
         let shown = try await fixture.run("operator", "image", "show", image, "--json").output
         #expect(shown.contains("acct-7"), "\(shown)")
         let log = (try? String(contentsOfFile: fixture.log(of: "console"), encoding: .utf8)) ?? ""
-        #expect(log.contains("by=token") && log.contains("operation=image.share"), "who asked for what: \(log)")
+        #expect(log.contains("by=localhost") && log.contains("operation=image.share"), "who asked for what: \(log)")
         #expect(!log.contains("ACCESS_REFUSED"), "\(log)")
     }
 
