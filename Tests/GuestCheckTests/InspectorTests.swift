@@ -6,7 +6,7 @@ import Testing
 @testable import ImageDrivers
 
 /// What no look needs a whole start of libguestfs for.
-@Suite("A look into a guest has limits", .serialized, .timeLimit(.minutes(5)))
+@Suite("A look into a guest has limits", .serialized, .timeLimit(.minutes(30)))
 final class InspectorTests: Sendable {
     private let scratch: DriverScratch
     /// Where looks work; short, since sockets lie in it.

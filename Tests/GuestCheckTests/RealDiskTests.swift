@@ -5,7 +5,7 @@ import Testing
 
 @testable import ImageDrivers
 
-@Suite("Guests on real disks", .serialized, WithGuestDisks(), .timeLimit(.minutes(10)))
+@Suite("Guests on real disks", .serialized, WithGuestDisks(), .timeLimit(.minutes(30)))
 struct RealDiskTests {
     private func disks() throws -> GuestDisks { try #require(GuestDisks.current) }
 

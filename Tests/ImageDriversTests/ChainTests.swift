@@ -6,7 +6,7 @@ import Testing
 
 @testable import ImageDrivers
 
-@Suite("Disks of many files, and disks that were not closed", .timeLimit(.minutes(4)))
+@Suite("Disks of many files, and disks that were not closed", .timeLimit(.minutes(30)))
 struct ChainTests {
     private let qemuImg = QemuImg(program: "/usr/bin/qemu-img", logger: Logger(label: "test"))
 

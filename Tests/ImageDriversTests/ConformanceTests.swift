@@ -4,7 +4,7 @@ import ImageCore
 import ImageDrivers
 import Testing
 
-@Suite("Every driver keeps the port's rules", .timeLimit(.minutes(2)))
+@Suite("Every driver keeps the port's rules", .timeLimit(.minutes(30)))
 struct ConformanceTests {
     enum Kind: String, CaseIterable, Sendable {
         case local
