@@ -21,7 +21,7 @@ struct StepRunner {
                     )
                 }
             }
-            if let fault = context.watch.tools.readiness.hindrance(of: message.job) {
+            if let fault = context.watch.tools.readiness.hindrance(of: message.job.step) {
                 return try await hinder(message, fault, delivery)
             }
             let nonce = Int64.random(in: .min ... .max)

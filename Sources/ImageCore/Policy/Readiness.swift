@@ -91,18 +91,11 @@ public struct Readiness: Equatable, Sendable {
     public func hindrance(of step: Step) -> ToolFault? {
         switch step {
         case .stopCheck, .systemDisk, .dataDisk, .launch: first(of: [.childProcess, .diskProgram, .storage])
+        // A location that is away is for the driver to answer for: the contract says how such an image ends.
         case .convert, .replicate: first(of: [.storage])
         // It waits by itself for the place where something is to be deleted, and other places must not wait for that.
         case .cleanUp: nil
         }
-    }
-
-    /// Why this job cannot be done here. A replication needs its own location only.
-    public func hindrance(of job: Job) -> ToolFault? {
-        if let location = job.location, let fault = faults.first(where: { $0.tool == .location(location) }) {
-            return fault
-        }
-        return hindrance(of: job.step)
     }
 
     /// Why a job that has begun must look into a guest, and cannot here. Under `warn` an image is made without the look.
