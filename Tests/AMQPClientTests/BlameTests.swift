@@ -4,7 +4,7 @@ import Testing
 
 @testable import AMQPClient
 
-@Suite("A message at which the connection ends costs only itself", .timeLimit(.minutes(2)))
+@Suite("A message at which the connection ends costs only itself", .timeLimit(.minutes(30)))
 struct BlameTests {
     private func pending(_ ids: [Int], at now: ContinuousClock.Instant) -> [PendingPublish] {
         let batch = PublishBatch(count: 100)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import AMQPClient
 
-@Suite("Consuming", .timeLimit(.minutes(2)))
+@Suite("Consuming", .timeLimit(.minutes(30)))
 struct ConsumerTests {
     @Test("no more than the prefetch is buffered, per queue")
     func prefetch() async throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import AMQPClient
 
-@Suite("Broken connections", .timeLimit(.minutes(2)))
+@Suite("Broken connections", .timeLimit(.minutes(30)))
 struct CutTests {
     private static func endpoint(_ node: RabbitMQNode, through port: Int) throws -> AMQPEndpoint {
         var endpoint = try node.endpoint

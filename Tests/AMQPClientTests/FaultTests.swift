@@ -6,7 +6,7 @@ import Testing
 @testable import AMQPClient
 
 /// What a confirmed message promises, against a broker which goes away, stalls or starves.
-@Suite("A broker in trouble", .serialized, .timeLimit(.minutes(4)))
+@Suite("A broker in trouble", .serialized, .timeLimit(.minutes(30)))
 struct FaultTests {
     /// A server of this suite's own; starting one takes seconds.
     private static let node = Task { try await TestBroker.start() }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import PrivateServers
 
-@Suite("Private servers", .timeLimit(.minutes(2)))
+@Suite("Private servers", .timeLimit(.minutes(30)))
 struct PrivateServersTests {
     @Test("a stopped server leaves no process, keeps its data, and its secrets are for its owner only")
     func stopped() async throws {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import PrivateServers
 
-@Suite("TLS", .timeLimit(.minutes(2)))
+@Suite("TLS", .timeLimit(.minutes(30)))
 struct TLSTests {
     @Test("an encrypted connection works, and is refused when the broker's certificate is not to be trusted")
     func encrypted() async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import AMQPClient
 
-@Suite("Volume", .timeLimit(.minutes(3)))
+@Suite("Volume", .timeLimit(.minutes(30)))
 struct VolumeTests {
     @Test("bodies of every awkward size arrive unchanged and without delay, up to 16 MiB")
     func bodySizes() async throws {

@@ -78,7 +78,7 @@ struct CommandTests {
             #expect(fixed.code == 0, "\(fixed.complaint)")
             #expect(fixed.output.contains("note (fixed): /etc/fstab line 2 mounts UUID="), "\(fixed.output)")
             #expect(fixed.output.contains(" /srv/vdb ext4 defaults,nofail 0 2\n"))
-            #expect(fixed.output.contains("+++ /dev/null"))
+            #expect(fixed.output.contains("-SUBSYSTEM==\"net\", ATTR{address}==\"52:54:00:12:34:56\""))
             #expect(try Data(contentsOf: disk) == before)
         }
     }

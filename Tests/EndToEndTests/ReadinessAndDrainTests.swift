@@ -41,7 +41,7 @@ struct ReadinessAndDrainTests {
         return id
     }
 
-    @Test("a location that is not there is told everywhere, its copies wait, and the worker goes on by itself")
+    @Test("a missing location makes its worker unready and fails its copies, and is usable again once it is there")
     func location() async throws {
         let away = Dev.newFolder()
         defer { try? FileManager.default.removeItem(atPath: away) }
@@ -64,20 +64,19 @@ struct ReadinessAndDrainTests {
             _ = try await dev.run("instance", "sample", "--id", "i-web", "--mib", "8")
             _ = try await dev.run("image", "create", "--instance", "i-web", "--name", "golden")
             let id = try #require(try await dev.json([ShownImage].self, "image", "list").first?.id)
-            let isWaiting = await eventually(within: .seconds(60)) {
-                let shown = try? await dev.run("image", "show", id)
-                return shown?.output.contains("location away cannot be used") == true
-            }
-            #expect(isWaiting)
+            #expect(try await dev.run("image", "watch", id).code == 1)
+            let failed = try await dev.json(ShownImage.self, "image", "show", id)
+            #expect(failed.status == "Error" && failed.failure?.subject == "away")
             try FileManager.default.createDirectory(atPath: away, withIntermediateDirectories: true)
             let isReady = await eventually(within: .seconds(60)) {
                 let answer = try? await Self.ready(address)
                 return answer == "ok\n200"
             }
             #expect(isReady)
-            #expect(try await dev.run("image", "watch", id).code == 0)
+            let retried = try await dev.run("image", "retry", id, "--wait")
+            #expect(retried.code == 0, "\(retried.complaint)")
             let image = try await dev.json(ShownImage.self, "image", "show", id)
-            #expect(image.status == "Available" && image.jobs.allSatisfy { $0.attempt == 1 })
+            #expect(image.status == "Available" && Set(image.replicas.map(\.location)) == ["east", "away"])
         }
     }
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ImageDrivers
 
-@Suite("A child process never outlives its worker", .timeLimit(.minutes(2)))
+@Suite("A child process never outlives its worker", .timeLimit(.minutes(30)))
 struct ChildProcessTests {
     @Test("a worker that is killed leaves no qemu-img behind")
     func killedWorker() async throws {

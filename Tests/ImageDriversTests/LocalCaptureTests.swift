@@ -4,7 +4,7 @@ import ImageCore
 import ImageDrivers
 import Testing
 
-@Suite("The local driver captures real disks", .timeLimit(.minutes(2)))
+@Suite("The local driver captures real disks", .timeLimit(.minutes(30)))
 struct LocalCaptureTests {
     @Test("a disk and its capture hold the same bytes", arguments: ["qcow2", "raw"])
     func sameBytes(format: String) async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ImageDrivers
 
-@Suite("The local driver launches instances that equal their image", .timeLimit(.minutes(2)))
+@Suite("The local driver launches instances that equal their image", .timeLimit(.minutes(30)))
 struct LocalLaunchTests {
     /// A sample instance's image with one data disk, whole at the location east.
     private struct Made {

@@ -4,7 +4,7 @@ import ImageCore
 import ImageDrivers
 import Testing
 
-@Suite("The local driver refuses what it must not capture", .timeLimit(.minutes(2)))
+@Suite("The local driver refuses what it must not capture", .timeLimit(.minutes(30)))
 struct LocalRefusalTests {
     /// Something in place of a sound disk, made with the instance's folder as the working place.
     struct Trap: Sendable, CustomTestStringConvertible {

@@ -6,7 +6,7 @@ import Testing
 
 @Suite(
     "The local driver says what is wrong with a place",
-    .timeLimit(.minutes(2)),
+    .timeLimit(.minutes(30)),
     .enabled(if: canMount, "needs the right to mount")
 )
 struct LocationTests {

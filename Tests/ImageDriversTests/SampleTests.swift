@@ -4,7 +4,7 @@ import ImageCore
 import ImageDrivers
 import Testing
 
-@Suite("A sample is a real instance", .timeLimit(.minutes(2)))
+@Suite("A sample is a real instance", .timeLimit(.minutes(30)))
 struct SampleTests {
     @Test("a sample has a partitioned system disk with a sound ext4 root, and data disks")
     func contents() async throws {

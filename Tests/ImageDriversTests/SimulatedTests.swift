@@ -4,7 +4,7 @@ import ImageCore
 import ImageDrivers
 import Testing
 
-@Suite("A simulated system fails as it is told to", .timeLimit(.minutes(1)))
+@Suite("A simulated system fails as it is told to", .timeLimit(.minutes(30)))
 struct SimulatedTests {
     private func instance(_ id: String = "i-1") throws -> Instance {
         Instance(

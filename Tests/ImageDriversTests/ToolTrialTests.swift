@@ -4,7 +4,7 @@ import ImageCore
 import ImageDrivers
 import Testing
 
-@Suite("A worker's tools are tried as work uses them", .timeLimit(.minutes(2)))
+@Suite("A worker's tools are tried as work uses them", .timeLimit(.minutes(30)))
 struct ToolTrialTests {
     /// A program in place of `qemu-img`.
     private func script(_ scratch: DriverScratch, _ text: String) throws -> String {

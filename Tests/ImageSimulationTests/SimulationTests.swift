@@ -1,7 +1,7 @@
 import ImageSimulation
 import Testing
 
-@Suite("Nothing lost, nothing left, whatever goes wrong", .timeLimit(.minutes(5)))
+@Suite("Nothing lost, nothing left, whatever goes wrong", .timeLimit(.minutes(30)))
 struct SimulationTests {
     @Test("every invariant holds", arguments: 1...40)
     func holds(seed: UInt64) {

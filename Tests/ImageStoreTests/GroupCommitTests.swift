@@ -2,7 +2,7 @@ import GoldsmithTestSupport
 import SQLAccess
 import Testing
 
-@Suite("Transactions that share a commit", .timeLimit(.minutes(1)))
+@Suite("Transactions that share a commit", .timeLimit(.minutes(30)))
 struct GroupCommitTests {
     @Test("those that throw leave nothing, and take nothing of the others with them")
     func apart() async throws {

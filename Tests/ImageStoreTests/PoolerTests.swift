@@ -7,7 +7,7 @@ import Testing
 @testable import SQLAccess
 
 /// Poolers give a client no connection of its own: what it has prepared or set there is somewhere else, a moment later.
-@Suite("PostgreSQL behind a pooler", .enabled(if: TestPooler.isInstalled), .timeLimit(.minutes(5)))
+@Suite("PostgreSQL behind a pooler", .enabled(if: TestPooler.isInstalled), .timeLimit(.minutes(30)))
 struct PoolerTests {
     private static func through(_ port: Int, _ server: PostgreSQLServer, _ url: String? = nil) -> String {
         (url ?? server.url).replacing(":\(server.port)/", with: ":\(port)/")

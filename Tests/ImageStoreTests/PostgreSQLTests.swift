@@ -5,7 +5,7 @@ import PrivateServers
 import SQLAccess
 import Testing
 
-@Suite("PostgreSQL keeps the store's rules", .timeLimit(.minutes(3)))
+@Suite("PostgreSQL keeps the store's rules", .timeLimit(.minutes(30)))
 struct PostgreSQLTests {
     @Test("every rule of the store port")
     func rules() async throws {

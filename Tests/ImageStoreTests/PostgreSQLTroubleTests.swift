@@ -8,7 +8,7 @@ import Testing
 
 @testable import SQLAccess
 
-@Suite("PostgreSQL in trouble", .timeLimit(.minutes(3)))
+@Suite("PostgreSQL in trouble", .timeLimit(.minutes(30)))
 struct PostgreSQLTroubleTests {
     private static let quick: PostgreSQLOptions = {
         var options = PostgreSQLOptions()

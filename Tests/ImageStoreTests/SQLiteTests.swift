@@ -4,7 +4,7 @@ import ImageStore
 import SQLAccess
 import Testing
 
-@Suite("SQLite keeps the store's rules", .timeLimit(.minutes(2)))
+@Suite("SQLite keeps the store's rules", .timeLimit(.minutes(30)))
 struct SQLiteTests {
     @Test("every rule of the store port", arguments: StoreConformance.checks)
     func rule(_ check: StoreCheck) async throws {

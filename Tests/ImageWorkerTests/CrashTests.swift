@@ -5,7 +5,7 @@ import Testing
 
 @testable import ImageWorker
 
-@Suite("A worker may die at any moment", .timeLimit(.minutes(5)))
+@Suite("A worker may die at any moment", .timeLimit(.minutes(30)))
 struct CrashTests {
     @Test("an image is made whole, whichever call its worker dies at", arguments: [1, 2])
     func available(seed: Int) async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ImageWorker
 
-@Suite("What guest checks make of an image", .timeLimit(.minutes(1)))
+@Suite("What guest checks make of an image", .timeLimit(.minutes(30)))
 struct GuestCheckTests {
     private static let guilty = GuestFacts(
         volumes: [.init(device: "/dev/sda1", uuid: "1111")],

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ImageWorker
 
-@Suite("A request becomes an image", .timeLimit(.minutes(1)))
+@Suite("A request becomes an image", .timeLimit(.minutes(30)))
 struct HappyPathTests {
     @Test("a whole machine becomes Available, whatever the order of its jobs", arguments: 1...20)
     func available(seed: Int) async throws {

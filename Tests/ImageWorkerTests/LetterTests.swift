@@ -4,7 +4,7 @@ import Testing
 
 @testable import ImageWorker
 
-@Suite("What only a human can judge is written down", .timeLimit(.minutes(1)))
+@Suite("What only a human can judge is written down", .timeLimit(.minutes(30)))
 struct LetterTests {
     private func stray(_ body: String, id: String? = nil, reason: String? = "not a job message") -> IncomingMessage {
         IncomingMessage(routingKey: "image.create", messageID: id, body: Array(body.utf8), reason: reason)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ImageWorker
 
-@Suite("What owners ask of an image is done by jobs", .timeLimit(.minutes(5)))
+@Suite("What owners ask of an image is done by jobs", .timeLimit(.minutes(30)))
 struct LifeTests {
     @Test("an image in Error is tried again under its id, and becomes Available")
     func retry() async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ImageWorker
 
-@Suite("The orphan sweep deletes nothing that is somebody's", .timeLimit(.minutes(1)))
+@Suite("The orphan sweep deletes nothing that is somebody's", .timeLimit(.minutes(30)))
 struct OrphanTests {
     @Test("an instance that is handed over while the sweep looks stays")
     func handedOver() async throws {

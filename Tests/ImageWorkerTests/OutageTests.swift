@@ -6,7 +6,7 @@ import Testing
 
 @testable import ImageWorker
 
-@Suite("Outages lose nothing and burn nothing", .timeLimit(.minutes(1)))
+@Suite("Outages lose nothing and burn nothing", .timeLimit(.minutes(30)))
 struct OutageTests {
     @Test("a store that is away for minutes burns no delivery and fails no image")
     func store() async throws {

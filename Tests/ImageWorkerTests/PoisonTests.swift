@@ -4,7 +4,7 @@ import Testing
 
 @testable import ImageWorker
 
-@Suite("A job that kills its workers ends", .timeLimit(.minutes(1)))
+@Suite("A job that kills its workers ends", .timeLimit(.minutes(30)))
 struct PoisonTests {
     @Test("a disk whose capture ends every worker makes the image Error")
     func poison() async throws {

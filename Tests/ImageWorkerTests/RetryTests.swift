@@ -6,7 +6,7 @@ import Testing
 
 @testable import ImageWorker
 
-@Suite("Failures are retried, or end well", .timeLimit(.minutes(1)))
+@Suite("Failures are retried, or end well", .timeLimit(.minutes(30)))
 struct RetryTests {
     private let disk = "driver.capture /dev/vdb"
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ImageWorker
 
-@Suite("What the broker takes from nobody, or has given up, costs nobody else anything", .timeLimit(.minutes(1)))
+@Suite("What the broker takes from nobody, or has given up, costs nobody else anything", .timeLimit(.minutes(30)))
 struct SetAsideTests {
     private func letters(_ rig: Rig) async throws -> [Letter] {
         try await rig.store.letters(LetterQuery(kinds: Set(Letter.Kind.allCases), states: []))

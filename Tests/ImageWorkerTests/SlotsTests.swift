@@ -3,7 +3,7 @@ import Testing
 
 @testable import ImageWorker
 
-@Suite("Slots bound what a lane works on", .timeLimit(.minutes(1)))
+@Suite("Slots bound what a lane works on", .timeLimit(.minutes(30)))
 struct SlotsTests {
     /// Waits as long as the test lets it.
     private func forever() async { try? await ManualTime().sleep(for: .seconds(1)) }

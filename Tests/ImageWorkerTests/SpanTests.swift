@@ -6,7 +6,7 @@ import Tracing
 @testable import ImageWorker
 @testable import OTLPTracing
 
-@Suite("Spans of a worker", .timeLimit(.minutes(1)))
+@Suite("Spans of a worker", .timeLimit(.minutes(30)))
 struct SpanTests {
     private let buffer = SpanBuffer()
     private static let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -6,7 +6,7 @@ import Testing
 
 @testable import ImageWorker
 
-@Suite("A worker knows what it can do", .timeLimit(.minutes(1)))
+@Suite("A worker knows what it can do", .timeLimit(.minutes(30)))
 struct ToolTests {
     /// Tools that a test breaks and repairs.
     private final class Tools: ToolTrial {

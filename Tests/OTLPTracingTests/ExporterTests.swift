@@ -52,7 +52,7 @@ private func untilCancelled() async throws {
     try Task.checkCancellation()
 }
 
-@Suite("The exporter", .timeLimit(.minutes(1)))
+@Suite("The exporter", .timeLimit(.minutes(30)))
 struct ExporterTests {
     private let exported = Counter()
     private let failed = Counter()

@@ -7,7 +7,7 @@ import Testing
 
 @testable import OperatorConsole
 
-@Suite("What operators ask for on an owner's behalf", .timeLimit(.minutes(1)))
+@Suite("What operators ask for on an owner's behalf", .timeLimit(.minutes(30)))
 struct ActionTests {
     private static func api(
         _ browser: Browser,

@@ -7,7 +7,7 @@ import Testing
 
 @testable import OperatorConsole
 
-@Suite("The interface for programs", .timeLimit(.minutes(1)))
+@Suite("The interface for programs", .timeLimit(.minutes(30)))
 struct InterfaceTests {
     private static func bearer(_ token: String) -> HTTPFields { [.authorization: "Bearer \(token)"] }
 

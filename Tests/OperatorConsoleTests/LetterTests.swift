@@ -6,7 +6,7 @@ import Testing
 
 @testable import OperatorConsole
 
-@Suite("Dead letters and parked messages", .timeLimit(.minutes(1)))
+@Suite("Dead letters and parked messages", .timeLimit(.minutes(30)))
 struct LetterTests {
     private static func failed(_ rig: Rig) async throws -> LetterID {
         let id = try await rig.take(1)

@@ -7,7 +7,7 @@ import Testing
 
 @testable import OperatorConsole
 
-@Suite("Pages and who may see and change what", .timeLimit(.minutes(1)))
+@Suite("Pages and who may see and change what", .timeLimit(.minutes(30)))
 struct PageTests {
     @Test("without a login every page leads to it")
     func closed() async throws {

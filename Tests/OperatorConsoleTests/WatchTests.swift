@@ -7,7 +7,7 @@ import Testing
 
 @testable import OperatorConsole
 
-@Suite("What a console shows to those who watch", .timeLimit(.minutes(1)))
+@Suite("What a console shows to those who watch", .timeLimit(.minutes(30)))
 struct WatchTests {
     private static func lines(_ rig: Rig) -> [String] {
         rig.watch.metrics(at: rig.time.now()).split(separator: "\n").map(String.init)
