@@ -120,7 +120,7 @@ extension Event {
         case .succeeded(let job, let fence, _): (job, fence)
         case .failed(let job, let fence, _, _): (job, fence)
         case .interrupted(let job, let fence, _): (job, fence)
-        case .began, .postponed, .hindered, .watched, .replayed, .deadLettered, .overdue, .cancelled, .retried,
+        case .began, .postponed, .hindered, .rechecked, .replayed, .deadLettered, .overdue, .cancelled, .retried,
             .deletionConfirmed,
             .shared, .unshared, .converting, .conversionEnded, .snapshotsReturned, .launching:
             nil

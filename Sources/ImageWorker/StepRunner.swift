@@ -38,7 +38,7 @@ struct StepRunner {
             case .granted(let grant, let outgoing):
                 try await work(grant, message, announcing: outgoing, delivery)
             case .busy(let lease):
-                try await watch(message, lease: lease, delivery)
+                try await recheck(message, lease: lease, delivery)
             case .settled(let outgoing):
                 await context.send(outgoing)
                 delivery.ack()
@@ -62,7 +62,7 @@ struct StepRunner {
             try await context.store.leases(of: message.imageId)
         }
         if let lease = leases.first(where: { $0.job == message.job && $0.isAlive(at: now) }) {
-            return try await watch(message, lease: lease, delivery)
+            return try await recheck(message, lease: lease, delivery)
         }
         let applied = try await context.persist { () async throws(StoreError) in
             try await context.store.apply(
@@ -80,7 +80,7 @@ struct StepRunner {
 
     /// Keeps a job's place in the queue without holding its delivery: the message goes round the ladder until the work
     /// is done or its lease has lapsed.
-    private func watch(
+    private func recheck(
         _ message: JobMessage,
         lease: Lease?,
         _ delivery: any IncomingDelivery
@@ -186,14 +186,14 @@ struct StepRunner {
         return span
     }
 
-    /// Gives the delivery back to the queue, in the form of a watch job, when the work outlasts `hold`.
+    /// Gives the delivery back to the queue, in the form of a recheck, when the work outlasts `hold`.
     private func stopHolding(_ delivery: any IncomingDelivery, _ message: JobMessage) async {
         guard (try? await context.time.sleep(for: context.options.hold)) != nil else { return }
         do throws(StoreError) {
-            try await watch(message, lease: nil, delivery)
+            try await recheck(message, lease: nil, delivery)
         } catch {
             // The delivery is settled with the work instead.
-            log(message, .warning, "no watch job, the store is out of reach", ["error": "\(error)"])
+            log(message, .warning, "no recheck, the store is out of reach", ["error": "\(error)"])
         }
     }
 

@@ -54,7 +54,7 @@ struct WorkerContext: Sendable {
         _ delivery: any IncomingDelivery
     ) async throws(StoreError) {
         let applied = try await persist { () async throws(StoreError) in
-            try await store.apply(.watched(message.job, after: rung), to: message.imageId, in: circumstances())
+            try await store.apply(.rechecked(message.job, after: rung), to: message.imageId, in: circumstances())
         }
         guard let applied else {
             return await park(delivery, reason: "there is no image \(message.imageId) in this store")

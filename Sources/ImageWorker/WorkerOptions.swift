@@ -36,7 +36,7 @@ public struct WorkerOptions: Sendable {
     public var lanes: [Lane] = Lane.allCases
     /// Jobs at once in each lane. At least 1; default 4.
     public var concurrency = 4
-    /// How long a delivery waits for its work before a watch job takes its place in the queue. Default 60 s; brokers
+    /// How long a delivery waits for its work before a recheck takes its place in the queue. Default 60 s; brokers
     /// close the channel of a delivery that is held for 30 minutes.
     public var hold: Duration = .seconds(60)
     /// How long a lease lives without being renewed. Default 15 s: a dead worker's job is taken over after it.

@@ -7,8 +7,8 @@ import Testing
 
 @Suite("Long work holds no delivery", .timeLimit(.minutes(30)))
 struct HoldTests {
-    @Test("a watch job takes the delivery's place, the work goes on and commits at once, and the watch ends")
-    func watch() async throws {
+    @Test("a recheck takes the delivery's place, the work goes on and commits at once, and the rechecks end")
+    func recheck() async throws {
         let rig = try await Rig()
         await rig.startCapturing()
         let gate = Gate(.before, "driver.capture /dev/vda")
@@ -19,11 +19,11 @@ struct HoldTests {
         #expect(rig.broker.unacked == 1)
         try await rig.passRenewing(seconds: 1, sleepers: 1)
         try await becomesTrue { rig.broker.unacked == 0 }
-        let watch = try #require(rig.broker.ladder.first)
-        #expect(rig.broker.ladder.count == 1 && watch.rung == .seconds30)
-        #expect(watch.letter.message.messageID == "\(try await rig.image().id)/system-disk/1")
+        let recheck = try #require(rig.broker.ladder.first)
+        #expect(rig.broker.ladder.count == 1 && recheck.rung == .seconds30)
+        #expect(recheck.letter.message.messageID == "\(try await rig.image().id)/system-disk/1")
 
-        // The watch goes round while the lease lives, and uses no attempt.
+        // The recheck goes round while the lease lives, and uses no attempt.
         try await rig.passRenewing(seconds: 30, sleepers: 1)
         rig.broker.turn()
         await rig.worker("w2").work(.job(.systemDisk))

@@ -184,8 +184,8 @@ struct OutageTests {
         }
     }
 
-    @Test("a watch job that cannot be sent burns no deliveries, and fails no healthy copy")
-    func watchNotSent() async throws {
+    @Test("a recheck that cannot be sent burns no deliveries, and fails no healthy copy")
+    func recheckNotSent() async throws {
         let rig = try await Rig()
         await rig.startCapturing()
         let gate = Gate(.before, "driver.capture /dev/vda")

@@ -13,7 +13,7 @@ public enum Event: Equatable, Sendable {
     /// The worker that got the job cannot do it, and another may. No attempt is used.
     case hindered(Job, StepFailure)
     /// Somebody works on the job, or nobody has room for it: its message goes round the ladder meanwhile.
-    case watched(Job, after: Rung)
+    case rechecked(Job, after: Rung)
     /// A human put a parked clean-up back: it begins anew, with all its attempts.
     case replayed(Job)
     /// A job's dead letter arrived: from ourselves (out of attempts) or from the broker (it kept killing workers).

@@ -55,7 +55,7 @@ extension Image {
             interrupt(job, fence: fence, discarded: discarded, in: &turn)
         case .postponed(let job, let reason): postpone(job, reason: reason, in: &turn)
         case .hindered(let job, let failure): hinder(job, failure, in: &turn)
-        case .watched(let job, let rung): watch(job, after: rung, in: &turn)
+        case .rechecked(let job, let rung): recheck(job, after: rung, in: &turn)
         case .replayed(let job): replay(job, in: &turn)
         case .deadLettered(let job, let attempt, let failure): bury(job, attempt: attempt, failure, in: &turn)
         case .cancelled: cancel(in: &turn)
@@ -212,7 +212,7 @@ extension Image {
         return nil
     }
 
-    private mutating func watch(_ job: Job, after rung: Rung, in turn: inout Turn) -> Ignored? {
+    private mutating func recheck(_ job: Job, after rung: Rung, in turn: inout Turn) -> Ignored? {
         if let ignored = reasonToIgnore(job, in: &turn) { return ignored }
         enqueue(job, after: rung, in: &turn)
         return nil

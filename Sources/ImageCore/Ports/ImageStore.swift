@@ -281,7 +281,7 @@ public struct Grant: Equatable, Sendable {
 /// The answer to `begin`.
 public enum Beginning: Sendable {
     case granted(Grant, outgoing: [OutgoingMessage])
-    /// Somebody works on it, or (for a clean-up) still writes what is to be deleted. Watch, and ask again later.
+    /// Somebody works on it, or (for a clean-up) still writes what is to be deleted. Recheck later.
     case busy(Lease)
     /// Nothing to do now; the messages say what else must be sent.
     case settled(outgoing: [OutgoingMessage])

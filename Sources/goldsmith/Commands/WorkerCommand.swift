@@ -52,7 +52,7 @@ struct WorkerRun: AsyncParsableCommand {
     )
     var steps: String?
     @Option(help: "Jobs at once of each kind, 1 to 1000. Default 4.") var concurrency: String?
-    @Option(help: "Seconds a delivery is held before a watch job takes its place. Default 60.") var hold: String?
+    @Option(help: "Seconds a delivery is held before a recheck takes its place. Default 60.") var hold: String?
     @Option(help: "Seconds a dead worker keeps its job. Default 15.") var lease: String?
     @Option(help: "Seconds running work may go on after a stop. Default 900.") var drain: String?
     @Option(help: "IP address or localhost, and port, for /metrics, /healthz and /readyz. Default: none.")

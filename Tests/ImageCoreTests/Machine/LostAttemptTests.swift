@@ -26,13 +26,13 @@ struct LostAttemptTests {
         #expect(play.image.jobs[.stopCheck]?.lost == 0)
     }
 
-    @Test("A watched job's message waits on its rung, and nobody takes it for lost meanwhile")
-    func watched() {
+    @Test("The message of a rechecked job waits on its rung, and nobody takes it for lost meanwhile")
+    func rechecked() {
         var play = Play()
         play.begin(.stopCheck)
         let before = play.image.jobs[.stopCheck]
         #expect(
-            play.apply(.watched(.stopCheck, after: .minutes2)) == [.enqueue(.stopCheck, attempt: 1, after: .minutes2)]
+            play.apply(.rechecked(.stopCheck, after: .minutes2)) == [.enqueue(.stopCheck, attempt: 1, after: .minutes2)]
         )
         let after = play.image.jobs[.stopCheck]
         #expect(after?.fence == before?.fence, "the work goes on")

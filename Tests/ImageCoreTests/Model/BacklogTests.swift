@@ -26,7 +26,7 @@ struct BacklogTests {
         let held = [lease(.stopCheck, until: start + .seconds(10))]
         #expect(steps(held, at: 7)?.running == 1 && steps(held, at: 7)?.due == 0)
         #expect(steps(held, at: 11)?.due == 1, "a lease that has expired holds nothing")
-        _ = image.apply(.watched(.stopCheck, after: .minutes2), in: Circumstances(now: start + .seconds(20)))
+        _ = image.apply(.rechecked(.stopCheck, after: .minutes2), in: Circumstances(now: start + .seconds(20)))
         #expect(steps(at: 21)?.onLadder == 1 && steps(at: 21)?.due == 0 && steps(at: 21)?.oldestDueAt == nil)
         #expect(steps(at: 141)?.due == 1 && steps(at: 141)?.oldestDueAt == start + .seconds(140))
     }
