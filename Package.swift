@@ -71,7 +71,7 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CGuestfs"),
         .target(name: "AMQPClient", dependencies: ["CRabbitMQ", log], swiftSettings: settings),
-        .target(name: "Measures", swiftSettings: settings),
+        .target(name: "PrometheusMetrics", swiftSettings: settings),
         .target(name: "OTLPTracing", dependencies: [lifecycle, log, tracing], swiftSettings: settings),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(
@@ -95,7 +95,7 @@ let package = Package(
         ),
         .target(
             name: "ImageWorker",
-            dependencies: ["ImageCore", "AMQPClient", "Measures", crypto, lifecycle, log, tracing],
+            dependencies: ["ImageCore", "AMQPClient", "PrometheusMetrics", crypto, lifecycle, log, tracing],
             swiftSettings: settings
         ),
 
@@ -110,7 +110,7 @@ let package = Package(
         .target(
             name: "OperatorConsole",
             dependencies: [
-                "ImageCore", "Measures", crypto, hummingbird, lifecycle, log,
+                "ImageCore", "PrometheusMetrics", crypto, hummingbird, lifecycle, log,
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -208,7 +208,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ImageWorkerTests",
-            dependencies: ["AMQPClient", "ImageWorker", "GoldsmithTestSupport", "Measures", "OTLPTracing", tracing],
+            dependencies: ["AMQPClient", "ImageWorker", "GoldsmithTestSupport", "PrometheusMetrics", "OTLPTracing", tracing],
             swiftSettings: settings
         ),
         .testTarget(

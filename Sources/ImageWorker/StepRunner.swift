@@ -235,7 +235,7 @@ struct StepRunner {
         _ grant: Grant,
         _ result: Result<JobOutput, StepFailure>,
         isLost: Bool
-    ) async throws(StoreError) -> ([OutgoingMessage], WorkerMeasures.Outcome) {
+    ) async throws(StoreError) -> ([OutgoingMessage], WorkerMetrics.Outcome) {
         let event: Event
         switch result {
         case .success(let output):
@@ -262,7 +262,7 @@ struct StepRunner {
     }
 
     /// - Parameter phase: how the job stands now; a clean-up that is done is forgotten.
-    private func outcome(of event: Event, _ phase: JobState.Phase?) -> WorkerMeasures.Outcome {
+    private func outcome(of event: Event, _ phase: JobState.Phase?) -> WorkerMetrics.Outcome {
         switch event {
         case .interrupted: .interrupted
         case .succeeded: phase == .done || phase == .waiting || phase == nil ? .done : .superseded

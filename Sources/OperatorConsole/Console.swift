@@ -50,7 +50,7 @@ public struct Console: Service {
         watch.lend(.init(streams: { pulse.viewerCount }, sessions: { sessions.count }))
 
         let router = Router(context: ConsoleContext.self)
-        router.add(middleware: MeasureGuard(watch: watch))
+        router.add(middleware: MetricsMiddleware(watch: watch))
         router.add(middleware: HeaderGuard(isSecure: access.isSecure))
         router.add(middleware: ProblemGuard())
         router.add(middleware: OriginGuard(options: options))

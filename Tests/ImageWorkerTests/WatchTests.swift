@@ -1,7 +1,7 @@
 import AMQPClient
 import GoldsmithTestSupport
 import ImageCore
-import Measures
+import PrometheusMetrics
 import Testing
 
 @testable import ImageWorker
@@ -31,16 +31,16 @@ struct WatchTests {
 
     @Test("counters, gauges and histograms are written as Prometheus reads them, and strange labels are escaped")
     func text() {
-        let counter = Measure("a_total", .counter, by: ["who"], known: [["x"]], "Says\nit.")
-        let gauge = Measure("b", .gauge, "B.")
-        let histogram = Measure("c_seconds", .histogram([0.5, 2]), "C.")
-        let board = MeasureBoard([counter, gauge, histogram])
-        board.add(2, to: counter, "a\"\\\n")
-        board.add(to: counter, "one", "too many")
-        board.observe(1, in: histogram)
-        board.observe(9, in: histogram)
+        let counter = Metric("a_total", .counter, by: ["who"], known: [["x"]], "Says\nit.")
+        let gauge = Metric("b", .gauge, "B.")
+        let histogram = Metric("c_seconds", .histogram([0.5, 2]), "C.")
+        let registry = MetricsRegistry([counter, gauge, histogram])
+        registry.add(2, to: counter, "a\"\\\n")
+        registry.add(to: counter, "one", "too many")
+        registry.observe(1, in: histogram)
+        registry.observe(9, in: histogram)
         #expect(
-            board.text == """
+            registry.text == """
                 # HELP a_total Says\\nit.
                 # TYPE a_total counter
                 a_total{who="a\\"\\\\\\n"} 2

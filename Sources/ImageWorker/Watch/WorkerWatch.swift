@@ -1,6 +1,6 @@
 import AMQPClient
 import ImageCore
-import Measures
+import PrometheusMetrics
 import Synchronization
 
 /// Watches one worker: what it has done, how it stands, and whether it can go on. Nothing of the work waits for it.
@@ -23,7 +23,7 @@ public final class WorkerWatch: Sendable {
         var isStopping = false
     }
 
-    let board = MeasureBoard(WorkerMeasures.all)
+    let registry = MetricsRegistry(WorkerMetrics.all)
     let lanes = LaneWatch()
     let tools = ToolWatch()
     let running = RunningWork()
@@ -41,7 +41,7 @@ public final class WorkerWatch: Sendable {
     var isStopping: Bool { state.withLock { $0.isStopping } }
 
     func begins(_ options: WorkerOptions, at now: Timestamp) {
-        ProcessMeasures.began(version: options.identity.version, at: Double(now.microseconds) / 1e6, on: board)
+        ProcessMetrics.began(version: options.identity.version, at: Double(now.microseconds) / 1e6, on: registry)
     }
 
     /// Notes what the store said, or that it said nothing.
@@ -51,33 +51,33 @@ public final class WorkerWatch: Sendable {
     func note(_ census: Result<StoreCensus, StoreError>, now: Timestamp, at uptime: Duration) {
         let storeError: String? = if case .failure(let error) = census { error.message } else { nil }
         state.withLock { $0.sample = Sample(at: uptime, storeError: storeError) }
-        board.set(WorkerMeasures.storeUp, to: storeError == nil ? 1 : 0)
+        registry.set(WorkerMetrics.storeUp, to: storeError == nil ? 1 : 0)
         guard case .success(let census) = census else {
             let stale = [
-                WorkerMeasures.images, WorkerMeasures.outbox, WorkerMeasures.outboxAge, WorkerMeasures.leases,
-                WorkerMeasures.letters, WorkerMeasures.overdue,
+                WorkerMetrics.images, WorkerMetrics.outbox, WorkerMetrics.outboxAge, WorkerMetrics.leases,
+                WorkerMetrics.letters, WorkerMetrics.overdue,
             ]
-            for measure in stale { board.clear(measure) }
+            for metric in stale { registry.clear(metric) }
             return
         }
         for status in ImageStatus.allCases {
-            board.set(WorkerMeasures.images, status.rawValue, to: Double(census.images[status] ?? 0))
+            registry.set(WorkerMetrics.images, status.rawValue, to: Double(census.images[status] ?? 0))
         }
         for kind in Letter.Kind.allCases {
-            board.set(WorkerMeasures.letters, kind.rawValue, to: Double(census.openLetters[kind] ?? 0))
+            registry.set(WorkerMetrics.letters, kind.rawValue, to: Double(census.openLetters[kind] ?? 0))
         }
-        board.set(WorkerMeasures.outbox, to: Double(census.outbox))
+        registry.set(WorkerMetrics.outbox, to: Double(census.outbox))
         let age = census.outboxSince.map { Double(max(0, (now - $0).microseconds)) / 1e6 } ?? 0
-        board.set(WorkerMeasures.outboxAge, to: age)
-        board.set(WorkerMeasures.leases, "live", to: Double(census.liveLeases))
-        board.set(WorkerMeasures.leases, "expired", to: Double(census.expiredLeases))
-        board.set(WorkerMeasures.overdue, to: Double(census.overdueImages))
+        registry.set(WorkerMetrics.outboxAge, to: age)
+        registry.set(WorkerMetrics.leases, "live", to: Double(census.liveLeases))
+        registry.set(WorkerMetrics.leases, "expired", to: Double(census.expiredLeases))
+        registry.set(WorkerMetrics.overdue, to: Double(census.overdueImages))
     }
 
     /// Notes what the broker said of a lane's queue.
     func note(_ standing: LaneStanding?, of lane: Lane, prefetch: Int, at now: Duration) {
-        board.set(WorkerMeasures.queueMessages, lane.description, to: standing.map { Double($0.ready) } ?? .nan)
-        board.set(WorkerMeasures.queueConsumers, lane.description, to: standing.map { Double($0.consumers) } ?? .nan)
+        registry.set(WorkerMetrics.queueMessages, lane.description, to: standing.map { Double($0.ready) } ?? .nan)
+        registry.set(WorkerMetrics.queueConsumers, lane.description, to: standing.map { Double($0.consumers) } ?? .nan)
         // Only a subscription that this worker believes in can be dead without its knowledge.
         let isServed = isSubscribed && tools.hindrance(of: lane) == nil
         lanes.note(isServed ? standing : nil, of: lane, prefetch: prefetch, at: now)
@@ -98,21 +98,21 @@ public final class WorkerWatch: Sendable {
             note(connections.consumer(), of: "consume")
             note(connections.publisher(), of: "publish")
         }
-        board.set(WorkerMeasures.ready, to: health(at: now).isReady ? 1 : 0)
+        registry.set(WorkerMetrics.ready, to: health(at: now).isReady ? 1 : 0)
         if let faults = tools.faults {
             for kind in WorkerTool.Kind.allCases {
-                board.set(WorkerMeasures.toolUp, kind.rawValue, to: faults.contains { $0.tool.kind == kind } ? 0 : 1)
+                registry.set(WorkerMetrics.toolUp, kind.rawValue, to: faults.contains { $0.tool.kind == kind } ? 0 : 1)
             }
         }
-        ProcessMeasures.note(.read(), on: board)
-        return board.text
+        ProcessMetrics.note(.read(), on: registry)
+        return registry.text
     }
 
     private func note(_ vitals: AMQPVitals, of connection: String) {
-        board.set(WorkerMeasures.connected, connection, to: vitals.isConnected ? 1 : 0)
-        board.set(WorkerMeasures.reconnects, connection, to: Double(max(1, vitals.generation) - 1))
+        registry.set(WorkerMetrics.connected, connection, to: vitals.isConnected ? 1 : 0)
+        registry.set(WorkerMetrics.reconnects, connection, to: Double(max(1, vitals.generation) - 1))
         guard let heard = vitals.lastHeard else { return }
-        board.set(WorkerMeasures.silence, connection, to: (ContinuousClock.now - heard) / .seconds(1))
+        registry.set(WorkerMetrics.silence, connection, to: (ContinuousClock.now - heard) / .seconds(1))
     }
 
     /// - Parameter now: by `Timekeeper.uptime`.

@@ -1,5 +1,5 @@
 public import ImageCore
-import Measures
+import PrometheusMetrics
 import ServiceLifecycle
 import Synchronization
 
@@ -12,46 +12,46 @@ public final class ConsoleWatch: Sendable {
     }
 
     private struct State {
-        var seen: [ConsoleMeasures.Sight: Timestamp] = [:]
+        var seen: [ConsoleMetrics.Sight: Timestamp] = [:]
         var counts: Counts?
     }
 
     /// How old the last look at the store may be before a console counts as blind.
     static let patience = Duration.seconds(60)
 
-    private let board = MeasureBoard(ConsoleMeasures.all)
+    private let registry = MetricsRegistry(ConsoleMetrics.all)
     private let state = Mutex(State())
 
     /// - Parameter now: when the process began.
     public init(version: String, at now: Timestamp) {
-        ProcessMeasures.began(version: version, at: Double(now.microseconds) / 1e6, on: board)
+        ProcessMetrics.began(version: version, at: Double(now.microseconds) / 1e6, on: registry)
     }
 
     func lend(_ counts: Counts) { state.withLock { $0.counts = counts } }
 
-    func saw(_ sight: ConsoleMeasures.Sight, at now: Timestamp) { state.withLock { $0.seen[sight] = now } }
+    func saw(_ sight: ConsoleMetrics.Sight, at now: Timestamp) { state.withLock { $0.seen[sight] = now } }
 
-    func answered(_ kind: ConsoleMeasures.Kind, _ status: Int, after duration: Duration) {
-        board.add(to: ConsoleMeasures.requests, kind.rawValue, String(status))
-        board.observe(duration / .seconds(1), in: ConsoleMeasures.requestSeconds, kind.rawValue)
+    func answered(_ kind: ConsoleMetrics.Kind, _ status: Int, after duration: Duration) {
+        registry.add(to: ConsoleMetrics.requests, kind.rawValue, String(status))
+        registry.observe(duration / .seconds(1), in: ConsoleMetrics.requestSeconds, kind.rawValue)
     }
 
-    func loggedIn(_ result: ConsoleMeasures.Login) { board.add(to: ConsoleMeasures.logins, result.rawValue) }
+    func loggedIn(_ result: ConsoleMetrics.Login) { registry.add(to: ConsoleMetrics.logins, result.rawValue) }
 
     // MARK: Asked from outside
 
     /// The text format of Prometheus.
     public func metrics(at now: Timestamp) -> String {
         let state = state.withLock { $0 }
-        for sight in ConsoleMeasures.Sight.allCases {
+        for sight in ConsoleMetrics.Sight.allCases {
             let age = state.seen[sight].map { Double(max(0, (now - $0).microseconds)) / 1e6 }
-            board.set(ConsoleMeasures.lookAge, sight.rawValue, to: age ?? .nan)
+            registry.set(ConsoleMetrics.lookAge, sight.rawValue, to: age ?? .nan)
         }
-        board.set(ConsoleMeasures.streams, to: Double(state.counts?.streams() ?? 0))
-        board.set(ConsoleMeasures.sessions, to: Double(state.counts?.sessions() ?? 0))
-        board.set(ConsoleMeasures.ready, to: ready(at: now).isGood ? 1 : 0)
-        ProcessMeasures.note(.read(), on: board)
-        return board.text
+        registry.set(ConsoleMetrics.streams, to: Double(state.counts?.streams() ?? 0))
+        registry.set(ConsoleMetrics.sessions, to: Double(state.counts?.sessions() ?? 0))
+        registry.set(ConsoleMetrics.ready, to: ready(at: now).isGood ? 1 : 0)
+        ProcessMetrics.note(.read(), on: registry)
+        return registry.text
     }
 
     /// A console without its store can show nothing. Without the broker it shows all but the queues, and says so itself.

@@ -1,9 +1,9 @@
 import Synchronization
 
-/// The present values of a fixed list of measures, and their text for Prometheus.
+/// The present values of a fixed list of metrics, and their text for Prometheus.
 ///
 /// What is not on the list, or has the wrong number of labels, is not kept: a measurement must never end a process.
-public final class MeasureBoard: Sendable {
+public final class MetricsRegistry: Sendable {
     private struct Histogram {
         var counts: [UInt64]
         var sum = 0.0
@@ -25,52 +25,52 @@ public final class MeasureBoard: Sendable {
     }
     private typealias Series = [[String]: Value]
 
-    public let measures: [Measure]
+    public let metrics: [Metric]
     private let values: Mutex<[String: Series]>
 
-    public init(_ measures: [Measure]) {
-        self.measures = measures
+    public init(_ metrics: [Metric]) {
+        self.metrics = metrics
         var values: [String: Series] = [:]
-        for measure in measures {
-            values[measure.name] = [:]
-            for labels in measure.known { values[measure.name]?[labels] = Self.zero(of: measure) }
+        for metric in metrics {
+            values[metric.name] = [:]
+            for labels in metric.known { values[metric.name]?[labels] = Self.zero(of: metric) }
         }
         self.values = Mutex(values)
     }
 
-    private static func zero(of measure: Measure) -> Value {
-        guard case .histogram(let bounds) = measure.kind else { return .number(0) }
+    private static func zero(of metric: Metric) -> Value {
+        guard case .histogram(let bounds) = metric.kind else { return .number(0) }
         return .histogram(Histogram(counts: Array(repeating: 0, count: bounds.count)))
     }
 
     /// Lets a counter, or a gauge, grow by `amount`.
-    public func add(_ amount: Double = 1, to measure: Measure, _ labels: String...) {
-        change(measure, labels) { number in number + amount }
+    public func add(_ amount: Double = 1, to metric: Metric, _ labels: String...) {
+        change(metric, labels) { number in number + amount }
     }
 
     /// Also for counters that are counted elsewhere.
-    public func set(_ measure: Measure, _ labels: String..., to value: Double) {
-        change(measure, labels) { _ in value }
+    public func set(_ metric: Metric, _ labels: String..., to value: Double) {
+        change(metric, labels) { _ in value }
     }
 
     /// Forgets a gauge's values, since an old one is worse than none.
-    public func clear(_ measure: Measure) {
-        values.withLock { $0[measure.name]?.removeAll() }
+    public func clear(_ metric: Metric) {
+        values.withLock { $0[metric.name]?.removeAll() }
     }
 
     /// Counts one observation in a histogram.
-    public func observe(_ value: Double, in measure: Measure, _ labels: String...) {
-        guard case .histogram(let bounds) = measure.kind, labels.count == measure.labels.count else { return }
+    public func observe(_ value: Double, in metric: Metric, _ labels: String...) {
+        guard case .histogram(let bounds) = metric.kind, labels.count == metric.labels.count else { return }
         values.withLock { values in
-            values[measure.name]?[labels, default: Self.zero(of: measure)].observe(value, bounds)
+            values[metric.name]?[labels, default: Self.zero(of: metric)].observe(value, bounds)
         }
     }
 
-    private func change(_ measure: Measure, _ labels: [String], _ body: (Double) -> Double) {
-        guard labels.count == measure.labels.count else { return }
+    private func change(_ metric: Metric, _ labels: [String], _ body: (Double) -> Double) {
+        guard labels.count == metric.labels.count else { return }
         values.withLock { values in
-            guard case .number(let number) = values[measure.name]?[labels] ?? .number(0) else { return }
-            values[measure.name]?[labels] = .number(body(number))
+            guard case .number(let number) = values[metric.name]?[labels] ?? .number(0) else { return }
+            values[metric.name]?[labels] = .number(body(number))
         }
     }
 
@@ -78,30 +78,30 @@ public final class MeasureBoard: Sendable {
 
     public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
-    /// The text format of Prometheus, version 0.0.4. Every measure has its two comment lines, also one without values.
+    /// The text format of Prometheus, version 0.0.4. Every metric has its two comment lines, also one without values.
     public var text: String {
         let values = values.withLock { $0 }
         var text = ""
-        for measure in measures {
-            text += "# HELP \(measure.name) \(Self.escaped(measure.help, quotes: false))\n"
-            text += "# TYPE \(measure.name) \(measure.kind.name)\n"
-            let series = (values[measure.name] ?? [:]).sorted { $0.key.lexicographicallyPrecedes($1.key) }
+        for metric in metrics {
+            text += "# HELP \(metric.name) \(Self.escaped(metric.help, quotes: false))\n"
+            text += "# TYPE \(metric.name) \(metric.kind.name)\n"
+            let series = (values[metric.name] ?? [:]).sorted { $0.key.lexicographicallyPrecedes($1.key) }
             for (labels, value) in series {
-                let pairs = zip(measure.labels, labels).map { "\($0)=\"\(Self.escaped($1, quotes: true))\"" }
+                let pairs = zip(metric.labels, labels).map { "\($0)=\"\(Self.escaped($1, quotes: true))\"" }
                 switch value {
-                case .number(let number): text += Self.line(measure.name, pairs, number)
+                case .number(let number): text += Self.line(metric.name, pairs, number)
                 case .histogram(let histogram):
-                    guard case .histogram(let bounds) = measure.kind else { continue }
+                    guard case .histogram(let bounds) = metric.kind else { continue }
                     for (bound, count) in zip(bounds, histogram.counts) {
                         text += Self.line(
-                            "\(measure.name)_bucket",
+                            "\(metric.name)_bucket",
                             pairs + ["le=\"\(Self.number(bound))\""],
                             Double(count)
                         )
                     }
-                    text += Self.line("\(measure.name)_bucket", pairs + ["le=\"+Inf\""], Double(histogram.count))
-                    text += Self.line("\(measure.name)_sum", pairs, histogram.sum)
-                    text += Self.line("\(measure.name)_count", pairs, Double(histogram.count))
+                    text += Self.line("\(metric.name)_bucket", pairs + ["le=\"+Inf\""], Double(histogram.count))
+                    text += Self.line("\(metric.name)_sum", pairs, histogram.sum)
+                    text += Self.line("\(metric.name)_count", pairs, Double(histogram.count))
                 }
             }
         }

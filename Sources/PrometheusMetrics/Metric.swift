@@ -2,7 +2,7 @@
 ///
 /// Labels must come from closed lists. Each combination of values is a time series of its own for whoever collects
 /// them, so that an id or an owner as a label would grow without an end.
-public struct Measure: Sendable, Hashable {
+public struct Metric: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         /// Only ever grows, from 0 when the process starts.
         case counter
