@@ -37,8 +37,8 @@ struct Judge: Sendable {
                 verdict.parked += await stage.broker.messages(in: "\(installation.prefix).\(queue)") ?? 1
             }
             // What workers have taken off these queues for a human.
-            verdict.parked += try await installation.store.letters(
-                LetterQuery(kinds: [.parked, .unrouted], states: [], limit: .max)
+            verdict.parked += try await installation.store.deadLetters(
+                DeadLetterQuery(kinds: [.parked, .unrouted], states: [], limit: .max)
             ).count
             verdict.crashes += installation.crew.crashes
         }

@@ -97,7 +97,7 @@ struct PublishQueue {
                 return []
             }
             if ends >= limit {
-                bury(only.publication)
+                handleDeadLetter(only.publication)
                 return unconfirmed
             }
             accused.append(Accused(pending: only, ends: ends, pausesUntil: now + Self.pause * ends))
@@ -105,7 +105,7 @@ struct PublishQueue {
         return []
     }
 
-    private mutating func bury(_ publication: AMQPPublication) {
+    private mutating func handleDeadLetter(_ publication: AMQPPublication) {
         guard publication.exchange.isEmpty, publication.routingKey.hasPrefix("amq.rabbitmq.reply-to.") else { return }
         if deadAddresses.count >= Self.deadAddressLimit { deadAddresses = [] }
         deadAddresses.insert(publication.routingKey)

@@ -6,7 +6,7 @@ extension StoreConformance {
             let census = try await fixture.store().census(at: Given.start)
             try expect(census == StoreCensus(), "\(census)")
         },
-        StoreCheck("images, messages, leases, letters and what is overdue are counted, without the settled ones") {
+        StoreCheck("images, messages, leases, dead letters and what is overdue are counted, without the settled ones") {
             fixture in
             let store = try await fixture.store()
             try await store.take(1)
@@ -14,7 +14,7 @@ extension StoreConformance {
             let begun = try await store.census(at: Given.at(1))
             try expect(begun.images == [.pending: 2], "\(begun)")
             try expect(begun.outbox > 0 && begun.outboxSince == Given.start, "\(begun)")
-            try expect(begun.liveLeases == 0 && begun.openLetters.isEmpty && begun.overdueImages == 0, "\(begun)")
+            try expect(begun.liveLeases == 0 && begun.openDeadLetters.isEmpty && begun.overdueImages == 0, "\(begun)")
 
             _ = try await store.grant(.stopCheck, of: 1)
             let working = try await store.census(at: Given.at(1))
@@ -26,15 +26,15 @@ extension StoreConformance {
             let sent = try await store.census(at: Given.at(1))
             try expect(sent.outbox == 0 && sent.outboxSince == nil, "\(sent)")
         },
-        StoreCheck("a letter is counted while it is open") { fixture in
+        StoreCheck("a dead letter is counted while it is open") { fixture in
             let store = try await fixture.store()
             try await store.take()
             try await store.fail(.stopCheck)
             let open = try await store.census(at: Given.at(1))
-            try expect(open.images == [.error: 1] && open.openLetters == [.dead: 1], "\(open)")
-            _ = try await store.replay(LetterID(known: "img-1"), by: "alice@ops1", limit: 3, at: Given.at(9))
+            try expect(open.images == [.error: 1] && open.openDeadLetters == [.dead: 1], "\(open)")
+            _ = try await store.replay(DeadLetterID(known: "img-1"), by: "alice@ops1", limit: 3, at: Given.at(9))
             let replayed = try await store.census(at: Given.at(10))
-            try expect(replayed.openLetters.isEmpty, "\(replayed)")
+            try expect(replayed.openDeadLetters.isEmpty, "\(replayed)")
         },
     ]
 }

@@ -29,7 +29,7 @@ public struct StoreCheck: Sendable, CustomStringConvertible {
 /// What the port asks of every store. Each check begins with an empty database.
 public enum StoreConformance {
     public static let checks =
-        requests + cancelling + operations + jobs + locking + outbox + queries + concurrency + statements + letters
+        requests + cancelling + operations + jobs + locking + outbox + queries + concurrency + statements + deadLetters
         + workers + censuses + listings + clocks
 }
 

@@ -239,8 +239,8 @@ private struct FaultyPublisher: MessagePublisher {
         return await world.broker.putOff(message, after: rung, since: since, reason: reason)
     }
 
-    func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String? {
+    func setAside(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
         await process.awake()
-        return await world.broker.setAside(message, of: letter)
+        return await world.broker.setAside(message, of: deadLetter)
     }
 }

@@ -208,8 +208,8 @@ struct Verdicts {
         if let left = try await world.store.unsent(before: Timestamp(microseconds: .max), limit: 1).first {
             world.violate(.outbox, "\(left.id) was never sent")
         }
-        for letter in world.broker.parked {
-            world.violate(.oneEnd, "a message was parked: \(letter.reason ?? letter.message.messageID ?? "")")
+        for deadLetter in world.broker.parked {
+            world.violate(.oneEnd, "a message was parked: \(deadLetter.reason ?? deadLetter.message.messageID ?? "")")
         }
     }
 }

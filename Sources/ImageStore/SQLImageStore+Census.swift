@@ -39,15 +39,15 @@ extension SQLImageStore: StoreGauge {
             ) {
                 census.overdueImages = Int(try row.integer("images"))
             }
-            let letters = try connection.query(
-                "SELECT kind, COUNT(*) AS letters FROM letters WHERE state = $1 GROUP BY kind",
-                [.text(Letter.State.open.rawValue)]
+            let deadLetters = try connection.query(
+                "SELECT kind, COUNT(*) AS dead_letters FROM dead_letters WHERE state = $1 GROUP BY kind",
+                [.text(DeadLetter.State.open.rawValue)]
             )
-            for row in letters {
-                guard let kind = Letter.Kind(rawValue: try row.text("kind")) else {
-                    throw SQLError(.unreadable, "a letter is of no kind")
+            for row in deadLetters {
+                guard let kind = DeadLetter.Kind(rawValue: try row.text("kind")) else {
+                    throw SQLError(.unreadable, "a dead letter is of no kind")
                 }
-                census.openLetters[kind] = Int(try row.integer("letters"))
+                census.openDeadLetters[kind] = Int(try row.integer("dead_letters"))
             }
             return census
         }

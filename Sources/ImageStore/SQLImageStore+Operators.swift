@@ -2,68 +2,68 @@ public import ImageCore
 import SQLAccess
 
 extension SQLImageStore {
-    // MARK: Letters
+    // MARK: Dead letters
 
-    public func keep(_ letter: Letter, _ message: KeptMessage, at now: Timestamp) async throws(StoreError) {
-        try await write { (transaction) throws(SQLError) in try transaction.arrive(letter, message, at: now) }
+    public func keep(_ deadLetter: DeadLetter, _ message: KeptMessage, at now: Timestamp) async throws(StoreError) {
+        try await write { (transaction) throws(SQLError) in try transaction.arrive(deadLetter, message, at: now) }
     }
 
-    public func letters(_ query: LetterQuery) async throws(StoreError) -> [Letter] {
-        try await read { (transaction) throws(SQLError) in try transaction.letters(query) }
+    public func deadLetters(_ query: DeadLetterQuery) async throws(StoreError) -> [DeadLetter] {
+        try await read { (transaction) throws(SQLError) in try transaction.deadLetters(query) }
     }
 
-    public func letterGroups(_ query: LetterQuery) async throws(StoreError) -> [LetterGroup] {
-        try await read { (transaction) throws(SQLError) in try transaction.letterGroups(query) }
+    public func deadLetterGroups(_ query: DeadLetterQuery) async throws(StoreError) -> [DeadLetterGroup] {
+        try await read { (transaction) throws(SQLError) in try transaction.deadLetterGroups(query) }
     }
 
-    public func letter(_ id: LetterID) async throws(StoreError) -> LetterFile? {
+    public func deadLetter(_ id: DeadLetterID) async throws(StoreError) -> DeadLetterFile? {
         try await read { (transaction) throws(SQLError) in
-            guard let letter = try transaction.letter(id) else { return nil }
-            return LetterFile(
-                letter: letter,
+            guard let deadLetter = try transaction.deadLetter(id) else { return nil }
+            return DeadLetterFile(
+                deadLetter: deadLetter,
                 message: try transaction.message(of: id),
-                marks: try transaction.marks(of: id)
+                events: try transaction.events(of: id)
             )
         }
     }
 
     public func replay(
-        _ id: LetterID,
+        _ id: DeadLetterID,
         by who: String,
         limit: Int,
         at now: Timestamp
-    ) async throws(StoreError) -> LetterVerdict {
-        try await judge(id, evenReplayed: limit == .max) { (letter, transaction) throws(SQLError) in
-            guard letter.replays < limit else {
-                return .refused("it was replayed \(letter.replays) times and came back each time; --force tries again")
+    ) async throws(StoreError) -> DeadLetterResult {
+        try await judge(id, evenReplayed: limit == .max) { (deadLetter, transaction) throws(SQLError) in
+            guard deadLetter.replays < limit else {
+                return .refused("it was replayed \(deadLetter.replays) times and came back each time; --force tries again")
             }
-            var letter = letter
-            letter.replays += 1
-            letter.state = .replayed
+            var deadLetter = deadLetter
+            deadLetter.replays += 1
+            deadLetter.state = .replayed
             let message =
-                letter.kind == .dead
-                ? letter.retryMessage : try transaction.message(of: id)?.replay(letter.replays, of: id)
+                deadLetter.kind == .dead
+                ? deadLetter.retryMessage : try transaction.message(of: id)?.replay(deadLetter.replays, of: id)
             guard let message else {
                 return .refused(KeptMessage.isNoWork)
             }
-            try transaction.update(letter, request: letter.retryRequest?.requestID)
-            try transaction.mark(letter, by: who, .replayed, nil, at: now)
-            return .done(letter, outgoing: try transaction.post([message], at: now))
+            try transaction.update(deadLetter, request: deadLetter.retryRequest?.requestID)
+            try transaction.record(deadLetter, by: who, .replayed, nil, at: now)
+            return .done(deadLetter, outgoing: try transaction.post([message], at: now))
         }
     }
 
     public func discard(
-        _ id: LetterID,
+        _ id: DeadLetterID,
         by who: String,
         note: String?,
         at now: Timestamp
-    ) async throws(StoreError) -> LetterVerdict {
-        try await judge(id, evenReplayed: true) { (letter, transaction) throws(SQLError) in
-            var letter = letter
-            letter.state = .discarded
-            try transaction.update(letter, request: nil)
-            try transaction.mark(letter, by: who, .discarded, note, at: now)
-            return .done(letter, outgoing: [])
+    ) async throws(StoreError) -> DeadLetterResult {
+        try await judge(id, evenReplayed: true) { (deadLetter, transaction) throws(SQLError) in
+            var deadLetter = deadLetter
+            deadLetter.state = .discarded
+            try transaction.update(deadLetter, request: nil)
+            try transaction.record(deadLetter, by: who, .discarded, note, at: now)
+            return .done(deadLetter, outgoing: [])
         }
     }
 
@@ -74,21 +74,21 @@ extension SQLImageStore {
         }
     }
 
-    /// Lets somebody decide on a letter that is open.
+    /// Lets somebody decide on a dead letter that is open.
     /// - Parameter evenReplayed: or that was given back to work, and may never come back.
     private func judge(
-        _ id: LetterID,
+        _ id: DeadLetterID,
         evenReplayed: Bool,
         for operation: String = #function,
-        _ decide: @escaping @Sendable (Letter, StoreTransaction) throws(SQLError) -> LetterVerdict
-    ) async throws(StoreError) -> LetterVerdict {
+        _ decide: @escaping @Sendable (DeadLetter, StoreTransaction) throws(SQLError) -> DeadLetterResult
+    ) async throws(StoreError) -> DeadLetterResult {
         try await write(for: operation) { (transaction) throws(SQLError) in
-            guard try transaction.letterToChange(id) != nil, let letter = try transaction.letter(id) else {
+            guard try transaction.deadLetterToChange(id) != nil, let deadLetter = try transaction.deadLetter(id) else {
                 return .unknown
             }
-            switch letter.state {
-            case .open: return try decide(letter, transaction)
-            case .replayed where evenReplayed: return try decide(letter, transaction)
+            switch deadLetter.state {
+            case .open: return try decide(deadLetter, transaction)
+            case .replayed where evenReplayed: return try decide(deadLetter, transaction)
             case .replayed:
                 return .refused("it was given back to work, and has not come back; --force gives it back once more")
             case .discarded: return .refused("it was discarded")

@@ -104,15 +104,15 @@ extension SQLImageStore {
                 arguments
             )
             for row in images { try transaction.forget(try row.text("id")) }
-            let letters = try transaction.connection.query(
+            let deadLetters = try transaction.connection.query(
                 """
-                SELECT id FROM letters WHERE state IN ('replayed', 'discarded') AND last_at < $1
+                SELECT id FROM dead_letters WHERE state IN ('replayed', 'discarded') AND last_at < $1
                 ORDER BY last_at, id LIMIT $2
                 """,
                 arguments
             )
-            for row in letters { try transaction.forgetLetter(try row.text("id")) }
-            return answers + images.count + letters.count
+            for row in deadLetters { try transaction.forgetDeadLetter(try row.text("id")) }
+            return answers + images.count + deadLetters.count
         }
     }
 

@@ -2,7 +2,7 @@ import SQLAccess
 
 /// The schema, the same text for every database. Times are microseconds since 1970, documents are JSON text.
 enum Schema {
-    static let migrations = SQLMigrations([
+    static let steps = [
         [
             """
             CREATE TABLE images (
@@ -61,7 +61,25 @@ enum Schema {
         ],
         // How long a lease is, in microseconds: one that ends later than that from now cannot be.
         ["ALTER TABLE leases ADD COLUMN length BIGINT"],
-    ])
+        deadLetters,
+    ]
+
+    static let migrations = SQLMigrations(steps)
+
+    /// What were letters and marks are dead letters and events. Not every database renames an index.
+    private static let deadLetters = [
+        "DROP INDEX letters_by_state",
+        "DROP INDEX letters_by_age",
+        "DROP INDEX letters_by_request",
+        "ALTER TABLE letters RENAME TO dead_letters",
+        "ALTER TABLE dead_letters RENAME COLUMN letter TO dead_letter",
+        "CREATE INDEX dead_letters_by_state ON dead_letters (state, kind)",
+        "CREATE INDEX dead_letters_by_age ON dead_letters (last_at, id)",
+        "CREATE INDEX dead_letters_by_request ON dead_letters (owner, request_id) WHERE request_id IS NOT NULL",
+        "ALTER TABLE letter_marks RENAME TO dead_letter_events",
+        "ALTER TABLE dead_letter_events RENAME COLUMN letter_id TO dead_letter_id",
+        "ALTER TABLE dead_letter_events RENAME COLUMN mark TO event",
+    ]
 
     /// What people judge, and who works. A letter is a document too; its columns are what it is looked for by, where an
     /// absent step or owner is an empty text.

@@ -71,7 +71,7 @@ struct StoreTransaction {
     /// Forgets a deleted image and its history.
     func forget(_ id: String) throws(SQLError) {
         try connection.execute("DELETE FROM journal WHERE image_id = $1", [.text(id)])
-        try forgetLetter(id)
+        try forgetDeadLetter(id)
         try connection.execute("DELETE FROM images WHERE id = $1", [.text(id)])
     }
 
@@ -82,7 +82,7 @@ struct StoreTransaction {
         let transition = image.apply(event, in: circumstances)
         let outgoing = try carryOut(transition.effects, of: image, in: circumstances)
         if transition.isMoved || !transition.effects.isEmpty { try update(image) }
-        if !wasFailed, let letter = Letter(ofFailed: image) { try arrive(letter, nil, at: circumstances.now) }
+        if !wasFailed, let deadLetter = DeadLetter(ofFailed: image) { try arrive(deadLetter, nil, at: circumstances.now) }
         return Applied(image: image, transition: transition, outgoing: outgoing)
     }
 

@@ -95,8 +95,8 @@ public struct BrokerPublisher: MessagePublisher {
     let logger: Logger
 
     static let reasonHeader = "goldsmith-reason"
-    /// On what was set aside: the letter that tells of it.
-    static let letterHeader = "goldsmith-letter"
+    /// On what was set aside: the dead letter that tells of it.
+    static let deadLetterHeader = "goldsmith-dead-letter"
     /// On a request that waits: since when, in seconds since 1970, and the user who sent it, empty for none.
     static let sinceHeader = "goldsmith-waiting-since"
     static let askerHeader = "goldsmith-user"
@@ -138,9 +138,9 @@ public struct BrokerPublisher: MessagePublisher {
         return report
     }
 
-    /// As a letter tells it.
+    /// As a dead letter tells it.
     private static func reason(_ error: AMQPError) -> String {
-        let word = error.kind == .endsConnection ? Letter.Cause.endsConnection : ErrorCode.outOfRange.rawValue
+        let word = error.kind == .endsConnection ? DeadLetter.Cause.endsConnection : ErrorCode.outOfRange.rawValue
         return "\(word): \(error.text)"
     }
 
@@ -162,9 +162,9 @@ public struct BrokerPublisher: MessagePublisher {
         return await pass(message, to: topology.exchange(for: .retry(rung)), message.routingKey, headers, as: user)
     }
 
-    public func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String? {
+    public func setAside(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
         var headers = Self.headers(attempt: nil, reason: message.reason, message.trace)
-        headers[Self.letterHeader] = .string(letter.text)
+        headers[Self.deadLetterHeader] = .string(deadLetter.text)
         // By way of the default exchange, to the queue of that name.
         return await pass(message, to: "", topology.oversized, headers) == .parked ? topology.oversized : nil
     }

@@ -63,7 +63,7 @@ public struct Topology: Sendable, Equatable {
             Queue(
                 name: name("oversized"),
                 arguments: forHumans,
-                purpose: "bodies too large for the store, whose letters are there"
+                purpose: "bodies too large for the store, whose dead letters are there"
             ),
             Queue(
                 name: name("intake"),
@@ -120,7 +120,7 @@ public struct Topology: Sendable, Equatable {
     public var oversized: String { "\(prefix).oversized" }
     /// The queues workers must serve.
     public var consumedQueues: [String] { Lane.allCases.map { queue(of: $0) } }
-    /// What no program can handle. Workers write it down as letters, for people.
+    /// What no program can handle. Workers write it down as dead letters, for people.
     public var queuesForHumans: [String] { Lane.allCases.filter(\.isForHumans).map { queue(of: $0) } }
 
     func exchange(for destination: OutgoingMessage.Destination) -> String {

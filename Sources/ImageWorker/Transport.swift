@@ -92,7 +92,7 @@ public struct PublishReport: Sendable, Equatable {
     /// A message that the broker takes from nobody, however often it is offered.
     public struct Refused: Sendable, Equatable {
         public var message: OutgoingMessage
-        /// `CODE: sentence`, as letters are told why they are there.
+        /// `CODE: sentence`, as dead letters are told why they are there.
         public var reason: String
 
         public init(_ message: OutgoingMessage, reason: String) {
@@ -134,9 +134,9 @@ public protocol MessagePublisher: Sendable {
     ///   - reason: goes with it, for people who look into the queue.
     func putOff(_ message: IncomingMessage, after rung: Rung, since: Timestamp, reason: String) async -> ParkResult
 
-    /// Moves a message to the queue for what is too large for the store, as it came, marked with its letter.
+    /// Moves a message to the queue for what is too large for the store, as it came, marked with its dead letter.
     /// - Returns: the queue's name once the broker has it, else `nil`.
-    func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String?
+    func setAside(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String?
 }
 
 /// Tells whether a queue holds messages, so that a job that merely waits its turn is not taken for lost.

@@ -90,9 +90,9 @@ package struct WorkerBody: Sendable {
         switch lane {
         case .intake: await Intake(context: context).handle(delivery)
         case .job: await StepRunner(context: context).handle(delivery)
-        case .deadLetters: await DeadLetters(context: context).handle(delivery)
-        case .parked: await LetterBox(context: context, kind: .parked).handle(delivery)
-        case .unrouted: await LetterBox(context: context, kind: .unrouted).handle(delivery)
+        case .deadLetters: await DeadLetterHandler(context: context).handle(delivery)
+        case .parked: await DeadLetterRecorder(context: context, kind: .parked).handle(delivery)
+        case .unrouted: await DeadLetterRecorder(context: context, kind: .unrouted).handle(delivery)
         }
     }
 

@@ -80,7 +80,7 @@ struct WorkerContext: Sendable {
     }
 
     /// Sends messages that lie in the outbox. What is not confirmed stays there for the sweeper, and what never can be
-    /// becomes a letter, so this cannot fail.
+    /// becomes a dead letter, so this cannot fail.
     func send(_ messages: [OutgoingMessage]) async {
         guard !messages.isEmpty else { return }
         let report = await publish(messages)
@@ -115,9 +115,9 @@ struct WorkerContext: Sendable {
 
     private func keep(_ refused: PublishReport.Refused) async throws(StoreError) {
         let kept = KeptMessage(refused.message)
-        let id = kept.letterID(.parked)
-        let letter = Letter(id, .parked, of: kept, reason: refused.reason, at: time.now())
-        try await store.keep(letter, kept, at: letter.lastAt)
+        let id = kept.deadLetterID(.parked)
+        let deadLetter = DeadLetter(id, .parked, of: kept, reason: refused.reason, at: time.now())
+        try await store.keep(deadLetter, kept, at: deadLetter.lastAt)
     }
 
     /// Puts away a message only a human can judge, with the reason, then settles it. It is never dropped.
@@ -136,10 +136,10 @@ struct WorkerContext: Sendable {
             // Without the way through the broker, it is written down here and now.
             let whole = KeptMessage(message)
             let kept = whole.body.count > KeptMessage.bodyLimit ? whole.withoutBody : whole
-            let letter = Letter(whole.letterID(.parked), .parked, of: kept, reason: reason, at: time.now())
+            let deadLetter = DeadLetter(whole.deadLetterID(.parked), .parked, of: kept, reason: reason, at: time.now())
             do {
                 try await persist { () async throws(StoreError) in
-                    try await store.keep(letter, kept, at: letter.lastAt)
+                    try await store.keep(deadLetter, kept, at: deadLetter.lastAt)
                 }
                 delivery.ack()
             } catch {
@@ -150,8 +150,8 @@ struct WorkerContext: Sendable {
 
     /// Moves a message that is larger than any of ours to the queue for such.
     /// - Returns: the queue; `nil` when the broker does not take it.
-    func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String? {
-        await insist { await publisher.setAside(message, of: letter) }
+    func setAside(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
+        await insist { await publisher.setAside(message, of: deadLetter) }
     }
 
     /// Keeps trying while the broker does not take something: giving it back in a loop would use up its delivery limit.

@@ -5,9 +5,9 @@ public enum Lane: Hashable, Sendable, CaseIterable, CustomStringConvertible {
     case intake
     case job(Step)
     case deadLetters
-    /// Messages only a human can judge: written down as letters.
+    /// Messages only a human can judge: written down as dead letters.
     case parked
-    /// Messages no queue was bound for: written down as letters.
+    /// Messages no queue was bound for: written down as dead letters.
     case unrouted
 
     public static let allCases: [Lane] =

@@ -55,7 +55,7 @@ public struct Console: Service {
         router.add(middleware: ProblemGuard())
         router.add(middleware: OriginGuard(options: options))
         AssetRoutes().add(to: router)
-        let decisions = LetterDecisions(store: store, time: time)
+        let decisions = DeadLetterDecisions(store: store, time: time)
         let requests = RequestDesk(store: store, time: time, patience: options.answerWithin)
         PageRoutes(
             pages: pages,

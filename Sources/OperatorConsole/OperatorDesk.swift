@@ -26,7 +26,7 @@ public struct QueueStanding: Codable, Equatable, Sendable {
         case ladder
         /// Only people empty it.
         case human
-        /// It holds bodies too large for the store, which letters name, until somebody takes them out.
+        /// It holds bodies too large for the store, which dead letters name, until somebody takes them out.
         case kept
     }
 

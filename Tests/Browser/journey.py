@@ -76,16 +76,16 @@ def journey(dev, browser):
     browser.open()
     browser.waits_for("1 dead letter waits for a human.", ".alarms", 20)
     browser.driver.find_element(By.CSS_SELECTOR, ".alarms a").click()
-    eventually(lambda: browser.path == "letters", 10, "dead and parked are shown")
+    eventually(lambda: browser.path == "dead-letters", 10, "dead and parked are shown")
 
     step("its dead letter is replayed, once the disk is repaired, and the image becomes Available")
     dev.repair("i-db1", "/dev/vdb")
-    browser.open("letters")
+    browser.open("dead-letters")
     browser.waits_for("Data disk /dev/vdb", "[data-live]")
     browser.check("dead and parked")
-    browser.picture("letters-open")
+    browser.picture("dead-letters-open")
     browser.click("Data disk /dev/vdb")
-    browser.picture("letter-open")
+    browser.picture("dead-letter-open")
     browser.click("Replay…")
     browser.waits_for("Replay this?", "h1")
     browser.check("a question")
@@ -102,7 +102,7 @@ def journey(dev, browser):
     cancelled = cancel(dev, browser)
 
     step("every page on a screen, on a phone, and in the dark")
-    pages = ["", "images", f"images/{image}", f"images/{bad}", "instances", "letters", f"letters/{bad}", "quotas"]
+    pages = ["", "images", f"images/{image}", f"images/{bad}", "instances", "dead-letters", f"dead-letters/{bad}", "quotas"]
     asking = [f"images/{image}/{action}" for action in ["launch", "share", "convert", "delete"]]
     pages += asking + ["instances/i-web1", launch, f"images/{cancelled}/retry"]
     for width, dark, name in [(1280, False, "light"), (1280, True, "dark"), (360, False, "phone")]:
@@ -114,7 +114,7 @@ def journey(dev, browser):
             kind = {
                 f"images/{image}": "image",
                 f"images/{bad}": "replayed",
-                f"letters/{bad}": "letter",
+                f"dead-letters/{bad}": "dead-letter",
                 "instances/i-web1": "instance",
                 launch: "request",
                 f"images/{cancelled}/retry": "ask-retry",
@@ -158,7 +158,7 @@ def journey(dev, browser):
     assert "Viewers look and do not change." in browser.text()
     browser.check("a refusal")
     browser.picture("refused")
-    for page in [f"letters/{bad}/replay", f"images/{image}/launch", f"images/{image}/delete"]:
+    for page in [f"dead-letters/{bad}/replay", f"images/{image}/launch", f"images/{image}/delete"]:
         browser.open(page)
         assert "Viewers look and do not change." in browser.text(), page
     browser.open(f"images/{image}")

@@ -179,8 +179,8 @@ struct ContractTests {
             }
             let parked = Self.bad.count { $0.isParked }
             let isKept = await eventually {
-                let letters = try? await dev.json([ShownLetter].self, "parked", "list")
-                return letters?.count == parked
+                let deadLetters = try? await dev.json([ShownDeadLetter].self, "parked", "list")
+                return deadLetters?.count == parked
             }
             #expect(isKept)
             let queues = try await dev.json([ShownQueue].self, "queue", "list")

@@ -63,14 +63,14 @@ struct DeadSubscriptionTests {
         #expect(isTold)
         #expect(reasons.contains { $0.hasPrefix("the subscription of parked is dead: messages wait") }, "\(reasons)")
         #expect(watch.metrics(at: time.uptime()).contains("goldsmith_ready 0\n"))
-        #expect(try await store.letters(LetterQuery(kinds: [.parked])).isEmpty)
+        #expect(try await store.deadLetters(DeadLetterQuery(kinds: [.parked])).isEmpty)
 
         // Now the broker turns to the worker, whose subscription was in order all the time.
         await first.close()
         let isWell = await eventually { watch.health(at: time.uptime()).isReady }
         #expect(isWell, "\(watch.health(at: time.uptime()).problems)")
         #expect(watch.metrics(at: time.uptime()).contains("goldsmith_ready 1\n"))
-        #expect(try await eventually { try await store.letters(LetterQuery(kinds: [.parked])).count == 3 })
+        #expect(try await eventually { try await store.deadLetters(DeadLetterQuery(kinds: [.parked])).count == 3 })
 
         running.cancel()
         _ = await running.result

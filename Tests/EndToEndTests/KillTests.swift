@@ -88,7 +88,7 @@ struct KillTests {
             await events.close()
             let quota = try await dev.json(ShownQuota.self, "quota", "show")
             #expect(quota.used == .init(images: Self.boundaries.count, snapshots: Self.boundaries.count))
-            #expect(try await dev.json([ShownLetter].self, "parked", "list", "--state", "all").isEmpty)
+            #expect(try await dev.json([ShownDeadLetter].self, "parked", "list", "--state", "all").isEmpty)
         }
     }
 

@@ -35,7 +35,7 @@ struct LimitsTests {
         await node.stop()
     }
 
-    @Test("a message larger than any of ours is set aside whole, and its letter, which is small, says where")
+    @Test("a message larger than any of ours is set aside whole, and its dead letter, which is small, says where")
     func setAside() async throws {
         try await Dev.with(workers: 1) { dev in
             let endpoint = try AMQPEndpoint(parsing: try #require(dev.facts).amqpUrl)
@@ -51,11 +51,11 @@ struct LimitsTests {
                 return listed?.output.contains("goldsmith.oversized") == true
             }
             #expect(isKept)
-            let letters = try JSONDecoder().decode(
+            let deadLetters = try JSONDecoder().decode(
                 [Listed].self,
                 from: Data(try await dev.run("parked", "list", "--json").output.utf8)
             )
-            let id = try #require(letters.first?.id)
+            let id = try #require(deadLetters.first?.id)
             let shown = try await dev.run("parked", "show", id)
             #expect(shown.output.contains("\(body.count) bytes, not in the store"), "\(shown)")
             #expect(try await dev.run("parked", "show", id, "--body").code == 3)
@@ -63,7 +63,7 @@ struct LimitsTests {
             let connection = AMQPConnection(endpoint: endpoint, name: "test", logger: testLogger)
             let delivery = try #require(try await connection.get("goldsmith.oversized"))
             #expect(delivery.message.body == body && delivery.message.messageID == "large")
-            #expect(delivery.message.headers["goldsmith-letter"] == .string(id))
+            #expect(delivery.message.headers["goldsmith-dead-letter"] == .string(id))
             await connection.close()
         }
     }
@@ -71,7 +71,7 @@ struct LimitsTests {
     private struct Listed: Decodable { var id: String }
 
     @Test(
-        "messages too large to be read become letters without their body, and cost a worker neither memory nor its life"
+        "messages too large to be read become dead letters without their body, and cost a worker neither memory nor its life"
     )
     func oversized() async throws {
         // What RabbitMQ 3.10 takes by itself; from 4.0 on the default is 16 MiB, which no message gets past.

@@ -21,13 +21,13 @@ struct OperatorTests {
         await publisher.close()
     }
 
-    private func parked(_ dev: Dev, count: Int) async throws -> [ShownLetter] {
+    private func parked(_ dev: Dev, count: Int) async throws -> [ShownDeadLetter] {
         let isThere = await eventually {
-            let letters = try? await dev.json([ShownLetter].self, "parked", "list")
-            return letters?.count == count
+            let deadLetters = try? await dev.json([ShownDeadLetter].self, "parked", "list")
+            return deadLetters?.count == count
         }
         #expect(isThere)
-        return try await dev.json([ShownLetter].self, "parked", "list")
+        return try await dev.json([ShownDeadLetter].self, "parked", "list")
     }
 
     @Test("what nobody can handle is listed, shown, put back and closed, and looking takes nothing and moves nothing")
@@ -36,37 +36,37 @@ struct OperatorTests {
             try await publish(dev, "goldsmith.jobs", "clean-up", "{}")
             try await publish(dev, "goldsmith.requests", "image.crate", #"{"owner": "acct-1"}"#, id: "m1")
             try await publish(dev, "goldsmith.requests", "image.create", #"{"owner": "acct-1"}"#)
-            let letters = try await parked(dev, count: 3)
-            #expect(Set(letters.map(\.cause)) == ["NOT_OURS", "UNROUTED", "INVALID_ARGUMENT"])
-            #expect(try await dev.json([ShownLetter].self, "parked", "list", "--owner", "acct-1").count == 2)
-            #expect(try await dev.json([ShownLetter].self, "parked", "list", "--older-than", "1h").isEmpty)
+            let deadLetters = try await parked(dev, count: 3)
+            #expect(Set(deadLetters.map(\.cause)) == ["NOT_OURS", "UNROUTED", "INVALID_ARGUMENT"])
+            #expect(try await dev.json([ShownDeadLetter].self, "parked", "list", "--owner", "acct-1").count == 2)
+            #expect(try await dev.json([ShownDeadLetter].self, "parked", "list", "--older-than", "1h").isEmpty)
             #expect(try await dev.json([ShownGroup].self, "parked", "list", "--group").map(\.count) == [1, 1, 1])
-            let unrouted = try #require(letters.first { $0.kind == "unrouted" })
+            let unrouted = try #require(deadLetters.first { $0.kind == "unrouted" })
             for _ in 0..<3 {
                 let body = try await dev.run("parked", "show", unrouted.id, "--body")
                 #expect(body.output == #"{"owner": "acct-1"}"#)
             }
             let shown = try await dev.run("parked", "show", unrouted.id)
             #expect(shown.output.contains("image.crate") && shown.output.contains("m1"))
-            #expect(try await parked(dev, count: 3) == letters, "looking changes nothing")
+            #expect(try await parked(dev, count: 3) == deadLetters, "looking changes nothing")
             let queues = try await dev.json([ShownQueue].self, "queue", "list")
             #expect(
                 queues.filter { $0.name.hasSuffix("parked") || $0.name.hasSuffix("unrouted") }.map(\.ready) == [0, 0]
             )
 
-            let stray = try #require(letters.first { $0.cause == "NOT_OURS" })
+            let stray = try #require(deadLetters.first { $0.cause == "NOT_OURS" })
             let rehearsed = try await dev.run("parked", "replay", "--all", "--dry-run")
             #expect(rehearsed.code == 4 && rehearsed.output.contains("\(unrouted.id)  refused: there is no queue"))
             #expect(rehearsed.output.contains("\(stray.id)  would be replayed"))
-            #expect(try await parked(dev, count: 3) == letters, "a dry run changes nothing")
+            #expect(try await parked(dev, count: 3) == deadLetters, "a dry run changes nothing")
             #expect(try await dev.run("parked", "replay").code == 2)
             #expect(try await dev.run("parked", "replay", "msg-nobody").code == 3)
             #expect(try await dev.run("parked", "replay", unrouted.id).code == 4, "no queue takes it")
             for round in 1...3 {
                 #expect(try await dev.run("parked", "replay", stray.id, "--by", "alice").code == 0)
                 let isBack = await eventually {
-                    let letters = try? await dev.json([ShownLetter].self, "parked", "list", "--step", "clean-up")
-                    return letters?.first?.arrivals == round + 1
+                    let deadLetters = try? await dev.json([ShownDeadLetter].self, "parked", "list", "--step", "clean-up")
+                    return deadLetters?.first?.arrivals == round + 1
                 }
                 #expect(isBack)
             }
@@ -77,7 +77,7 @@ struct OperatorTests {
             _ = try await parked(dev, count: 3)
             #expect(try await dev.run("parked", "discard", "--all", "--note", "asked").code == 0)
             _ = try await parked(dev, count: 0)
-            let closed = try await dev.json([ShownLetter].self, "parked", "list", "--state", "discarded")
+            let closed = try await dev.json([ShownDeadLetter].self, "parked", "list", "--state", "discarded")
             #expect(closed.count == 3)
             #expect(try await dev.run("parked", "discard", stray.id).code == 4, "it is closed already")
         }
@@ -108,14 +108,14 @@ struct OperatorTests {
                 error: .currentStandardError
             ) { execution in
                 let isUnderWay = await eventually {
-                    let open = try? await dev.json([ShownLetter].self, "parked", "list")
+                    let open = try? await dev.json([ShownDeadLetter].self, "parked", "list")
                     return (1..<Self.strays).contains(open?.count ?? 0)
                 }
                 #expect(isUnderWay)
                 kill(execution.processIdentifier.value, SIGKILL)
             }
             #expect(try await dev.run("parked", "replay", "--all", "--rate", "100").code == 0)
-            let replayed = try await dev.json([ShownLetter].self, "parked", "list", "--state", "replayed")
+            let replayed = try await dev.json([ShownDeadLetter].self, "parked", "list", "--state", "replayed")
             #expect(replayed.count == Self.strays && replayed.allSatisfy { $0.replays == 1 })
             for worker in try #require(dev.facts).pids.workers { kill(worker, SIGCONT) }
             let all = try await parked(dev, count: Self.strays)
@@ -129,27 +129,27 @@ struct OperatorTests {
             _ = try await dev.run("instance", "sample", "--id", "i-bad", "--mib", "4")
             let disk = "\(dev.data)/instances/i-bad/vda.qcow2"
             // Not a place of the workers' that is away: they would try it again, and wait.
-            let letter = try await withWriter(of: disk, format: "qcow2") {
+            let deadLetter = try await withWriter(of: disk, format: "qcow2") {
                 let failed = try await dev.run("image", "create", "--instance", "i-bad", "--name", "bad", "--wait")
                 #expect(failed.code == 1, "\(failed.output) \(failed.complaint)")
-                let letter = try #require(try await dev.json([ShownLetter].self, "dead", "list").first)
-                #expect(letter.owner == "local" && letter.step == "stop-check" && letter.state == "open", "\(letter)")
-                #expect(try await dev.run("dead", "list", "--group").output.contains(letter.cause))
+                let deadLetter = try #require(try await dev.json([ShownDeadLetter].self, "dead", "list").first)
+                #expect(deadLetter.owner == "local" && deadLetter.step == "stop-check" && deadLetter.state == "open", "\(deadLetter)")
+                #expect(try await dev.run("dead", "list", "--group").output.contains(deadLetter.cause))
 
-                #expect(try await dev.run("dead", "replay", letter.id).code == 0)
+                #expect(try await dev.run("dead", "replay", deadLetter.id).code == 0)
                 let isBack = await eventually {
-                    let letters = try? await dev.json([ShownLetter].self, "dead", "list")
-                    return letters?.first?.arrivals == 2
+                    let deadLetters = try? await dev.json([ShownDeadLetter].self, "dead", "list")
+                    return deadLetters?.first?.arrivals == 2
                 }
-                #expect(isBack, "it fails again, as the same letter")
-                return letter
+                #expect(isBack, "it fails again, as the same dead letter")
+                return deadLetter
             }
 
-            let again = try await dev.run("dead", "replay", "--all", "--cause", letter.cause)
+            let again = try await dev.run("dead", "replay", "--all", "--cause", deadLetter.cause)
             #expect(again.code == 0, "\(again.output) \(again.complaint)")
-            #expect(try await dev.run("image", "watch", letter.id).code == 0)
-            #expect(try await dev.json([ShownLetter].self, "dead", "list").isEmpty)
-            #expect(try await dev.run("dead", "replay", letter.id).code == 4, "there is nothing to try again")
+            #expect(try await dev.run("image", "watch", deadLetter.id).code == 0)
+            #expect(try await dev.json([ShownDeadLetter].self, "dead", "list").isEmpty)
+            #expect(try await dev.run("dead", "replay", deadLetter.id).code == 4, "there is nothing to try again")
             #expect(try await dev.run("doctor").code == 0)
         }
     }
@@ -254,7 +254,7 @@ extension OperatorTests {
     }
 }
 
-struct ShownLetter: Decodable, Equatable, Sendable {
+struct ShownDeadLetter: Decodable, Equatable, Sendable {
     var id: String
     var kind: String
     var state: String

@@ -21,7 +21,7 @@ struct HoldTests {
         try await becomesTrue { rig.broker.unacked == 0 }
         let recheck = try #require(rig.broker.ladder.first)
         #expect(rig.broker.ladder.count == 1 && recheck.rung == .seconds30)
-        #expect(recheck.letter.message.messageID == "\(try await rig.image().id)/system-disk/1")
+        #expect(recheck.entry.message.messageID == "\(try await rig.image().id)/system-disk/1")
 
         // The recheck goes round while the lease lives, and uses no attempt.
         try await rig.passRenewing(seconds: 30, sleepers: 1)

@@ -7,11 +7,11 @@ import Testing
 
 @Suite("What the broker takes from nobody, or has given up, costs nobody else anything", .timeLimit(.minutes(30)))
 struct SetAsideTests {
-    private func letters(_ rig: Rig) async throws -> [Letter] {
-        try await rig.store.letters(LetterQuery(kinds: Set(Letter.Kind.allCases), states: []))
+    private func deadLetters(_ rig: Rig) async throws -> [DeadLetter] {
+        try await rig.store.deadLetters(DeadLetterQuery(kinds: Set(DeadLetter.Kind.allCases), states: []))
     }
 
-    @Test("an answer at which the connection ends becomes a letter, and leaves the outbox", arguments: [false, true])
+    @Test("an answer at which the connection ends becomes a dead letter, and leaves the outbox", arguments: [false, true])
     func reply(sweeps: Bool) async throws {
         let rig = try await Rig()
         let worker = rig.worker()
@@ -27,8 +27,8 @@ struct SetAsideTests {
         try await rig.run(worker)
         #expect(try await rig.image().status == .available)
         #expect(rig.broker.replies.map(\.routingKey) == ["answers"])
-        let letters = try await letters(rig)
-        #expect(letters.map(\.cause) == [Letter.Cause.endsConnection] && letters.map(\.kind) == [.parked])
+        let deadLetters = try await deadLetters(rig)
+        #expect(deadLetters.map(\.cause) == [DeadLetter.Cause.endsConnection] && deadLetters.map(\.kind) == [.parked])
         #expect(try await rig.unsent().isEmpty)
         #expect(worker.context.watch.metrics(at: rig.time.uptime()).contains("goldsmith_messages_set_aside_total 1\n"))
     }
@@ -39,7 +39,7 @@ struct SetAsideTests {
         rig.broker.endConnection(at: "cursed")
         rig.request(.describe, replyTo: "cursed")
         try await rig.run(rig.worker())
-        #expect(try await letters(rig).isEmpty)
+        #expect(try await deadLetters(rig).isEmpty)
         #expect(rig.broker.unacked == 0)
         #expect(rig.log.text.contains("set aside") && !rig.log.text.contains("outbox"), "\(rig.log.text)")
     }
@@ -51,7 +51,7 @@ struct SetAsideTests {
         rig.request()
         try await rig.run(rig.worker())
         #expect(try await rig.image().status == .available)
-        #expect(try await letters(rig).map(\.cause) == [Letter.Cause.endsConnection])
+        #expect(try await deadLetters(rig).map(\.cause) == [DeadLetter.Cause.endsConnection])
     }
 
     @Test("a message that can be parked nowhere is written down all the same")
@@ -60,8 +60,8 @@ struct SetAsideTests {
         rig.broker.endConnection(at: "image.explode")
         rig.broker.send(IncomingMessage(routingKey: "image.explode", messageID: "m1", body: Array("{}".utf8)))
         try await rig.run(rig.worker())
-        let letters = try await letters(rig)
-        #expect(letters.map(\.reason) == ["there is no operation image.explode"] && rig.broker.unacked == 0)
+        let deadLetters = try await deadLetters(rig)
+        #expect(deadLetters.map(\.reason) == ["there is no operation image.explode"] && rig.broker.unacked == 0)
     }
 
     @Test(
@@ -86,7 +86,7 @@ struct SetAsideTests {
         #expect(rig.broker.events.map(\.routingKey) == ["request.rejected.acct-1"])
         #expect(try await rig.store.images(ImageQuery()).isEmpty)
         // What names nobody is for a human, as any other message that names nobody.
-        #expect(try await letters(rig).isEmpty)
+        #expect(try await deadLetters(rig).isEmpty)
         #expect(rig.broker.parked.count == 1)
     }
 

@@ -141,6 +141,6 @@ struct SpanTests {
             body: Array("{}".utf8)
         )
         let again = try CanonicalJSON.decode(KeptMessage.self, from: CanonicalJSON.bytes(message))
-        #expect(again.replay(1, of: LetterID(known: "msg-1"))?.trace == trace)
+        #expect(again.replay(1, of: DeadLetterID(known: "msg-1"))?.trace == trace)
     }
 }

@@ -35,12 +35,12 @@ struct AlarmTests {
         return Alarm.all(
             in: QueueHistory.State(),
             stuck: 0,
-            letters: [],
+            deadLetters: [],
             workers: RollCall(workers, leases: leases)
         )
     }
 
-    private func group(_ kind: Letter.Kind, _ cause: String, _ count: Int) -> LetterGroup {
+    private func group(_ kind: DeadLetter.Kind, _ cause: String, _ count: Int) -> DeadLetterGroup {
         let message = KeptMessage(
             routingKey: "k",
             contentType: nil,
@@ -49,15 +49,15 @@ struct AlarmTests {
             replyTo: nil,
             body: []
         )
-        let letter = Letter(LetterID(known: "m-1"), kind, of: message, reason: cause, at: Self.now)
-        return LetterGroup(
+        let deadLetter = DeadLetter(DeadLetterID(known: "m-1"), kind, of: message, reason: cause, at: Self.now)
+        return DeadLetterGroup(
             kind: kind,
             step: nil,
             cause: cause,
             count: count,
             oldestAt: Self.now,
             newestAt: Self.now,
-            example: letter
+            example: deadLetter
         )
     }
 
@@ -73,14 +73,14 @@ struct AlarmTests {
         let alarms = Alarm.all(
             in: history,
             stuck: 0,
-            letters: [group(.dead, "a", 2), group(.dead, "b", 1), group(.parked, "c", 1), group(.unrouted, "d", 1)],
+            deadLetters: [group(.dead, "a", 2), group(.dead, "b", 1), group(.parked, "c", 1), group(.unrouted, "d", 1)],
             workers: RollCall([standing("w-2", silentFor: 40)], leases: [])
         )
         #expect(Set(alarms.map(\.what)).count == alarms.count, "\(alarms.map(\.what))")
         #expect(alarms.allSatisfy { $0.page?.hasPrefix("/") == true })
-        let letters = alarms.first { $0.what == "Dead and parked" }
-        #expect(letters?.message == "3 dead letters, 1 parked message, 1 unrouted message wait for a human")
-        #expect(letters?.page == "/letters")
+        let deadLetters = alarms.first { $0.what == "Dead and parked" }
+        #expect(deadLetters?.message == "3 dead letters, 1 parked message, 1 unrouted message wait for a human")
+        #expect(deadLetters?.page == "/dead-letters")
     }
 
     @Test("workers that were killed are one alarm, which ends by itself when others have what they did")

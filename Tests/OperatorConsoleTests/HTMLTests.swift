@@ -36,7 +36,7 @@ struct HTMLTests {
         query.instanceID = InstanceID(known: "i-1")
         for place in [
             Place.overview, .images(ImageQuery()), .images(query), .image(ImageID(known: "img-1")),
-            .instances, .letters(LetterFilter()), .letter(LetterID(known: "img-1")), .quotas,
+            .instances, .deadLetters(DeadLetterFilter()), .deadLetter(DeadLetterID(known: "img-1")), .quotas,
         ] {
             #expect(Place(page: place.address) == place)
         }

@@ -57,7 +57,7 @@ extension Image {
         case .hindered(let job, let failure): hinder(job, failure, in: &turn)
         case .rechecked(let job, let rung): recheck(job, after: rung, in: &turn)
         case .replayed(let job): replay(job, in: &turn)
-        case .deadLettered(let job, let attempt, let failure): bury(job, attempt: attempt, failure, in: &turn)
+        case .deadLettered(let job, let attempt, let failure): handleDeadLetter(job, attempt: attempt, failure, in: &turn)
         case .cancelled: cancel(in: &turn)
         case .retried: tryAgain(in: &turn)
         case .deletionConfirmed(let snapshots): delete(snapshots: snapshots, in: &turn)
@@ -223,7 +223,7 @@ extension Image {
 
     // MARK: The whole image
 
-    private mutating func bury(
+    private mutating func handleDeadLetter(
         _ job: Job,
         attempt: Int,
         _ failure: StepFailure,
@@ -242,7 +242,7 @@ extension Image {
                 giveUp(job, failure, in: &turn)
                 return nil
             }
-            guard awaitsBurial(job) else { return .notWanted }
+            guard hasPendingDeadLetter(job) else { return .notWanted }
             jobs[job]?.phase = .failed
             jobs[job]?.lastFailure = failure
             if case .launch(let instance) = job {

@@ -53,7 +53,7 @@ extension Image {
         case .waiting:
             jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
             turn.effects.append(.enqueue(job, attempt: state.attempt, after: nil))
-        case .failed where awaitsBurial(job):
+        case .failed where hasPendingDeadLetter(job):
             jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
             if let failure = state.lastFailure {
                 turn.effects.append(.deadLetter(job, attempt: state.attempt, failure))
@@ -149,7 +149,7 @@ extension Image {
     }
 
     /// Whether a job that has failed has consequences that nobody has drawn yet: its dead letter is on its way.
-    public func awaitsBurial(_ job: Job) -> Bool {
+    public func hasPendingDeadLetter(_ job: Job) -> Bool {
         switch job {
         case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: !status.isEnd
         case .launch(let instance): ties.launches.contains { $0.instanceID == instance }
@@ -200,7 +200,7 @@ extension Image {
     /// When the sweeper should next ask whether a message of this image was lost; `nil` when nothing is open.
     public var wakeAt: Timestamp? {
         jobs.filter { job, state in
-            state.phase == .waiting || (state.phase == .failed && awaitsBurial(job))
+            state.phase == .waiting || (state.phase == .failed && hasPendingDeadLetter(job))
         }.map(\.value.expectedAt).min()
     }
 }

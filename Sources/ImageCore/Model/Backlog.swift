@@ -36,7 +36,7 @@ public struct Backlog: Codable, Equatable, Sendable {
                 case .waiting where working[image.id]?.contains(job) == true: steps[job.step]?.running += 1
                 case .waiting where (state.dueAt ?? now) > now: steps[job.step]?.onLadder += 1
                 case .waiting: steps[job.step]?.addDue(state.dueAt)
-                case .failed where image.awaitsBurial(job): deadLetters.addDue(state.dueAt)
+                case .failed where image.hasPendingDeadLetter(job): deadLetters.addDue(state.dueAt)
                 case .failed, .done, .abandoned: break
                 }
             }

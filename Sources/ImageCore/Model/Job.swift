@@ -21,7 +21,7 @@ public enum Step: String, Codable, Sendable, CaseIterable {
         switch self {
         case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: "retry the image"
         case .launch: "launch again"
-        case .cleanUp: "replay its letter"
+        case .cleanUp: "replay its dead letter"
         }
     }
 }

@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// A message as it came, kept with its letter so that it can be sent again.
+/// A message as it came, kept with its dead letter so that it can be sent again.
 public struct KeptMessage: Equatable, Sendable {
     public var routingKey: String
     public var contentType: String?
@@ -60,9 +60,9 @@ public struct KeptMessage: Equatable, Sendable {
     /// Nobody vouches for a request that is put back. Its sender's rights are not known any more, and whoever puts it back
     /// must not lend it his own.
     /// - Parameter number: which replay this is, from 1.
-    public func replay(_ number: Int, of letter: LetterID) -> OutgoingMessage? {
+    public func replay(_ number: Int, of deadLetter: DeadLetterID) -> OutgoingMessage? {
         guard let text else { return nil }
-        let id = "\(letter)\(Self.replayMark)\(number)"
+        let id = "\(deadLetter)\(Self.replayMark)\(number)"
         var message: OutgoingMessage
         if Step(rawValue: routingKey) != nil {
             message = OutgoingMessage(

@@ -102,31 +102,31 @@ public protocol ImageStore: Sendable {
     func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image]
     func leases(of image: ImageID) async throws(StoreError) -> [Lease]
 
-    // MARK: Letters
+    // MARK: Dead letters
 
     /// Writes down a message that only a human can judge. One that is known has come again, and is open again.
-    func keep(_ letter: Letter, _ message: KeptMessage, at now: Timestamp) async throws(StoreError)
+    func keep(_ deadLetter: DeadLetter, _ message: KeptMessage, at now: Timestamp) async throws(StoreError)
     /// Those that match, the one that has waited longest first.
-    func letters(_ query: LetterQuery) async throws(StoreError) -> [Letter]
+    func deadLetters(_ query: DeadLetterQuery) async throws(StoreError) -> [DeadLetter]
     /// Those that match, counted by kind, step and cause; the largest first.
-    func letterGroups(_ query: LetterQuery) async throws(StoreError) -> [LetterGroup]
-    /// One letter with all that is known of it.
-    func letter(_ id: LetterID) async throws(StoreError) -> LetterFile?
-    /// Gives what an open letter is about back to work, without a limit also what has not come back: marks it, and puts its message into the outbox. All or nothing,
+    func deadLetterGroups(_ query: DeadLetterQuery) async throws(StoreError) -> [DeadLetterGroup]
+    /// One dead letter with all that is known of it.
+    func deadLetter(_ id: DeadLetterID) async throws(StoreError) -> DeadLetterFile?
+    /// Gives what an open dead letter is about back to work, without a limit also what has not come back: marks it, and puts its message into the outbox. All or nothing,
     /// so that a command which dies half way has lost and doubled nothing.
     /// - Parameters:
     ///   - who: the person who asks for it.
     ///   - limit: how often it may have been replayed with this time.
-    func replay(_ id: LetterID, by who: String, limit: Int, at now: Timestamp) async throws(StoreError) -> LetterVerdict
-    /// A request was denied and is not recorded. If a replay asked for it, its letter is open again.
+    func replay(_ id: DeadLetterID, by who: String, limit: Int, at now: Timestamp) async throws(StoreError) -> DeadLetterResult
+    /// A request was denied and is not recorded. If a replay asked for it, its dead letter is open again.
     func denied(_ identity: RequestIdentity, _ rejection: Rejection, at now: Timestamp) async throws(StoreError)
-    /// Closes an open letter, or one that was replayed and has not come back. It stays, marked.
+    /// Closes an open dead letter, or one that was replayed and has not come back. It stays, marked.
     func discard(
-        _ id: LetterID,
+        _ id: DeadLetterID,
         by who: String,
         note: String?,
         at now: Timestamp
-    ) async throws(StoreError) -> LetterVerdict
+    ) async throws(StoreError) -> DeadLetterResult
 
     // MARK: Workers
 

@@ -16,8 +16,8 @@ public struct StoreCensus: Equatable, Sendable {
     public var liveLeases = 0
     /// Of workers that have died and whose jobs nobody has taken over yet.
     public var expiredLeases = 0
-    /// Letters that wait for a human. A kind without one is absent.
-    public var openLetters: [Letter.Kind: Int] = [:]
+    /// Dead letters that wait for a human. A kind without one is absent.
+    public var openDeadLetters: [DeadLetter.Kind: Int] = [:]
     /// Images that something was to be heard of by now. Lasting, it means that sweepers do not get on.
     public var overdueImages = 0
 

@@ -103,10 +103,10 @@ private struct MortalPublisher: MessagePublisher {
         return result
     }
 
-    func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String? {
-        guard case .pass = plan.judge(PortCall(name: "set aside \(letter)", moment: .before)) else { return nil }
-        let queue = await publisher.setAside(message, of: letter)
-        guard case .pass = plan.judge(PortCall(name: "set aside \(letter)", moment: .after)) else { return nil }
+    func setAside(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
+        guard case .pass = plan.judge(PortCall(name: "set aside \(deadLetter)", moment: .before)) else { return nil }
+        let queue = await publisher.setAside(message, of: deadLetter)
+        guard case .pass = plan.judge(PortCall(name: "set aside \(deadLetter)", moment: .after)) else { return nil }
         return queue
     }
 }

@@ -5,7 +5,8 @@ import Synchronization
 /// What RabbitMQ does for a worker, in memory and in manual time: queues with redelivery and a delivery limit, the
 /// ladder, dead-lettering, confirms. It may hand out a message twice, and never loses one unless told to.
 public final class FakeBroker: Sendable {
-    public struct Letter: Sendable {
+    /// A message in a queue.
+    public struct Entry: Sendable {
         public var message: IncomingMessage
         public var attempt: Int?
         public var reason: String?
@@ -14,18 +15,18 @@ public final class FakeBroker: Sendable {
 
     /// A message on the ladder.
     public struct Waiting: Sendable {
-        public var letter: Letter
+        public var entry: Entry
         public var rung: Rung
         public var dueAt: Timestamp
     }
 
     struct State {
-        var ready: [Lane: [Letter]] = [:]
-        var unacked: [Int: (lane: Lane, letter: Letter, worker: String)] = [:]
+        var ready: [Lane: [Entry]] = [:]
+        var unacked: [Int: (lane: Lane, entry: Entry, worker: String)] = [:]
         var ladder: [Waiting] = []
         var events: [OutgoingMessage] = []
         var replies: [OutgoingMessage] = []
-        var parked: [Letter] = []
+        var parked: [Entry] = []
         var oversized: [IncomingMessage] = []
         var refusals = 0
         var unpublishable: Set<String> = []
@@ -45,14 +46,14 @@ public final class FakeBroker: Sendable {
     public var replies: [OutgoingMessage] { state.withLock { $0.replies } }
     /// What was moved to the queue for bodies too large for the store.
     public var oversized: [IncomingMessage] { state.withLock { $0.oversized } }
-    public var parked: [Letter] { state.withLock { $0.parked } }
+    public var parked: [Entry] { state.withLock { $0.parked } }
     public var ladder: [Waiting] { state.withLock { $0.ladder } }
     public var unacked: Int { state.withLock { $0.unacked.count } }
     /// How many messages of a queue a worker holds.
     public func held(_ lane: Lane, by worker: String) -> Int {
         state.withLock { state in state.unacked.values.count { $0.lane == lane && $0.worker == worker } }
     }
-    public func ready(_ lane: Lane) -> [Letter] { state.withLock { $0.ready[lane] ?? [] } }
+    public func ready(_ lane: Lane) -> [Entry] { state.withLock { $0.ready[lane] ?? [] } }
     public var busyLanes: [Lane] { Lane.allCases.filter { !ready($0).isEmpty } }
     /// When the next message leaves the ladder.
     public var nextDue: Timestamp? { state.withLock { $0.ladder.map(\.dueAt).min() } }
@@ -66,7 +67,7 @@ public final class FakeBroker: Sendable {
     }
 
     public func send(_ message: IncomingMessage, to lane: Lane = .intake) {
-        state.withLock { $0.ready[lane, default: []].append(Letter(message: message)) }
+        state.withLock { $0.ready[lane, default: []].append(Entry(message: message)) }
     }
 
     /// Moves what is due from the ladder to the job queues.
@@ -76,12 +77,12 @@ public final class FakeBroker: Sendable {
             let due = state.ladder.filter { $0.dueAt <= now }.sorted { $0.dueAt < $1.dueAt }
             state.ladder.removeAll { $0.dueAt <= now }
             for waiting in due {
-                let key = waiting.letter.message.routingKey
+                let key = waiting.entry.message.routingKey
                 let isRequest = Operation(rawValue: key) != nil
                 guard let lane = isRequest ? .intake : Lane(key) else { continue }
-                var letter = waiting.letter
-                letter.deliveries = 0
-                state.ready[lane, default: []].append(letter)
+                var entry = waiting.entry
+                entry.deliveries = 0
+                state.ready[lane, default: []].append(entry)
             }
         }
     }
@@ -89,13 +90,13 @@ public final class FakeBroker: Sendable {
     /// Hands out the first message of a queue.
     public func take(_ lane: Lane, by worker: String) -> FakeDelivery? {
         state.withLock { state in
-            guard var letter = state.ready[lane]?.first else { return nil }
+            guard var entry = state.ready[lane]?.first else { return nil }
             state.ready[lane]?.removeFirst()
-            letter.message.isRedelivered = letter.deliveries > 0
-            letter.deliveries += 1
+            entry.message.isRedelivered = entry.deliveries > 0
+            entry.deliveries += 1
             state.lastTag += 1
-            state.unacked[state.lastTag] = (lane, letter, worker)
-            return FakeDelivery(message: letter.message, tag: state.lastTag, broker: self)
+            state.unacked[state.lastTag] = (lane, entry, worker)
+            return FakeDelivery(message: entry.message, tag: state.lastTag, broker: self)
         }
     }
 
@@ -125,32 +126,32 @@ public final class FakeBroker: Sendable {
 
     private func giveBack(_ tag: Int, _ state: inout State) {
         guard let held = state.unacked.removeValue(forKey: tag) else { return }
-        guard held.letter.deliveries > deliveryLimit else {
-            state.ready[held.lane, default: []].insert(held.letter, at: 0)
+        guard held.entry.deliveries > deliveryLimit else {
+            state.ready[held.lane, default: []].insert(held.entry, at: 0)
             return
         }
-        bury(held, .deliveryLimit, &state)
+        deadLetter(held, .deliveryLimit, &state)
     }
 
     fileprivate func deadLetter(_ tag: Int) {
         state.withLock { state in
-            if let held = state.unacked.removeValue(forKey: tag) { bury(held, .rejected, &state) }
+            if let held = state.unacked.removeValue(forKey: tag) { deadLetter(held, .rejected, &state) }
         }
     }
 
-    /// Down the dead-letter road a message goes as it is; from intake and from the dead letters it is parked.
-    private func bury(
-        _ held: (lane: Lane, letter: Letter, worker: String),
+    /// Down the dead-letter path a message goes as it is; from intake and from the dead letters it is parked.
+    private func deadLetter(
+        _ held: (lane: Lane, entry: Entry, worker: String),
         _ reason: Death.Reason,
         _ state: inout State
     ) {
-        var letter = held.letter
-        letter.message.death = Death(reason, in: "goldsmith.\(held.lane)")
-        letter.deliveries = 0
+        var entry = held.entry
+        entry.message.death = Death(reason, in: "goldsmith.\(held.lane)")
+        entry.deliveries = 0
         if case .job = held.lane {
-            state.ready[.deadLetters, default: []].append(letter)
+            state.ready[.deadLetters, default: []].append(entry)
         } else {
-            state.parked.append(letter)
+            state.parked.append(entry)
         }
     }
 }
@@ -180,7 +181,7 @@ extension FakeBroker: MessagePublisher {
                 state.refusals -= 1
                 return .notNow
             }
-            state.parked.append(Letter(message: message, attempt: nil, reason: reason))
+            state.parked.append(Entry(message: message, attempt: nil, reason: reason))
             return .parked
         }
     }
@@ -199,13 +200,13 @@ extension FakeBroker: MessagePublisher {
             var waiting = message
             waiting.waitingSince = since
             state.ladder.append(
-                Waiting(letter: Letter(message: waiting, reason: reason), rung: rung, dueAt: time.now() + rung.delay)
+                Waiting(entry: Entry(message: waiting, reason: reason), rung: rung, dueAt: time.now() + rung.delay)
             )
             return .parked
         }
     }
 
-    public func setAside(_ message: IncomingMessage, of letter: LetterID) async -> String? {
+    public func setAside(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
         state.withLock { state in
             guard state.refusals == 0 else {
                 state.refusals -= 1
@@ -221,7 +222,7 @@ extension FakeBroker: MessagePublisher {
             state.refusals -= 1
             return false
         }
-        let letter = Letter(
+        let entry = Entry(
             message: IncomingMessage(
                 routingKey: message.routingKey,
                 contentType: message.contentType,
@@ -234,14 +235,14 @@ extension FakeBroker: MessagePublisher {
             reason: message.reason
         )
         switch message.destination {
-        case .requests: state.ready[.intake, default: []].append(letter)
+        case .requests: state.ready[.intake, default: []].append(entry)
         case .jobs:
             guard let lane = Lane(message.routingKey) else { return false }
-            state.ready[lane, default: []].append(letter)
+            state.ready[lane, default: []].append(entry)
         case .retry(let rung):
-            state.ladder.append(Waiting(letter: letter, rung: rung, dueAt: now + rung.delay))
-        case .dead: state.ready[.deadLetters, default: []].append(letter)
-        case .parking: state.parked.append(letter)
+            state.ladder.append(Waiting(entry: entry, rung: rung, dueAt: now + rung.delay))
+        case .dead: state.ready[.deadLetters, default: []].append(entry)
+        case .parking: state.parked.append(entry)
         case .events: state.events.append(message)
         case .reply: state.replies.append(message)
         }

@@ -175,8 +175,8 @@ public struct InterceptedStore: ImageStore {
         }
     }
 
-    public func keep(_ letter: Letter, _ message: KeptMessage, at now: Timestamp) async throws(StoreError) {
-        try await call("keep") { () async throws(StoreError) in try await store.keep(letter, message, at: now) }
+    public func keep(_ deadLetter: DeadLetter, _ message: KeptMessage, at now: Timestamp) async throws(StoreError) {
+        try await call("keep") { () async throws(StoreError) in try await store.keep(deadLetter, message, at: now) }
     }
 
     public func report(_ report: WorkerReport) async throws(StoreError) {
@@ -187,25 +187,25 @@ public struct InterceptedStore: ImageStore {
         try await call("signOff") { () async throws(StoreError) in try await store.signOff(worker) }
     }
 
-    public func letters(_ query: LetterQuery) async throws(StoreError) -> [Letter] { try await store.letters(query) }
-    public func letterGroups(_ query: LetterQuery) async throws(StoreError) -> [LetterGroup] {
-        try await store.letterGroups(query)
+    public func deadLetters(_ query: DeadLetterQuery) async throws(StoreError) -> [DeadLetter] { try await store.deadLetters(query) }
+    public func deadLetterGroups(_ query: DeadLetterQuery) async throws(StoreError) -> [DeadLetterGroup] {
+        try await store.deadLetterGroups(query)
     }
-    public func letter(_ id: LetterID) async throws(StoreError) -> LetterFile? { try await store.letter(id) }
+    public func deadLetter(_ id: DeadLetterID) async throws(StoreError) -> DeadLetterFile? { try await store.deadLetter(id) }
     public func replay(
-        _ id: LetterID,
+        _ id: DeadLetterID,
         by who: String,
         limit: Int,
         at now: Timestamp
-    ) async throws(StoreError) -> LetterVerdict {
+    ) async throws(StoreError) -> DeadLetterResult {
         try await store.replay(id, by: who, limit: limit, at: now)
     }
     public func discard(
-        _ id: LetterID,
+        _ id: DeadLetterID,
         by who: String,
         note: String?,
         at now: Timestamp
-    ) async throws(StoreError) -> LetterVerdict {
+    ) async throws(StoreError) -> DeadLetterResult {
         try await store.discard(id, by: who, note: note, at: now)
     }
     public func workers() async throws(StoreError) -> [WorkerStanding] { try await store.workers() }

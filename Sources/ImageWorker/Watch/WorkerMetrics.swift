@@ -177,8 +177,8 @@ enum WorkerMetrics {
         by: ["state"],
         "Leases on jobs in the store: live, or expired and not taken over."
     )
-    static let letters = Metric(
-        "goldsmith_letters_open",
+    static let deadLetters = Metric(
+        "goldsmith_dead_letters_open",
         .gauge,
         by: ["kind"],
         "Dead letters, parked and unrouted messages that wait for a human."
@@ -195,6 +195,6 @@ enum WorkerMetrics {
             publishSeconds, spans, connected, reconnects, silence, queueMessages, queueConsumers, ready, toolUp,
             storeUp,
             storeSeconds, storeRepeats, driverSeconds, images, outbox,
-            outboxAge, leases, letters, overdue,
+            outboxAge, leases, deadLetters, overdue,
         ] + ProcessMetrics.all
 }

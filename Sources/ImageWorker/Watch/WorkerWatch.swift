@@ -55,7 +55,7 @@ public final class WorkerWatch: Sendable {
         guard case .success(let census) = census else {
             let stale = [
                 WorkerMetrics.images, WorkerMetrics.outbox, WorkerMetrics.outboxAge, WorkerMetrics.leases,
-                WorkerMetrics.letters, WorkerMetrics.overdue,
+                WorkerMetrics.deadLetters, WorkerMetrics.overdue,
             ]
             for metric in stale { registry.clear(metric) }
             return
@@ -63,8 +63,8 @@ public final class WorkerWatch: Sendable {
         for status in ImageStatus.allCases {
             registry.set(WorkerMetrics.images, status.rawValue, to: Double(census.images[status] ?? 0))
         }
-        for kind in Letter.Kind.allCases {
-            registry.set(WorkerMetrics.letters, kind.rawValue, to: Double(census.openLetters[kind] ?? 0))
+        for kind in DeadLetter.Kind.allCases {
+            registry.set(WorkerMetrics.deadLetters, kind.rawValue, to: Double(census.openDeadLetters[kind] ?? 0))
         }
         registry.set(WorkerMetrics.outbox, to: Double(census.outbox))
         let age = census.outboxSince.map { Double(max(0, (now - $0).microseconds)) / 1e6 } ?? 0

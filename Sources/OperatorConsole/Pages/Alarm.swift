@@ -13,10 +13,10 @@ struct Alarm: Encodable, Equatable {
     static func all(
         in history: QueueHistory.State,
         stuck: Int,
-        letters: [LetterGroup],
+        deadLetters: [DeadLetterGroup],
         workers: RollCall
     ) -> [Alarm] {
-        var alarms = [alarm(of: letters), alarm(of: workers.missed)].compactMap { $0 }
+        var alarms = [alarm(of: deadLetters), alarm(of: workers.missed)].compactMap { $0 }
         alarms += toolAlarms(workers.alive)
         if let problem = history.problem {
             alarms.append(Alarm(what: "Broker", message: problem.message, advice: problem.advice))
@@ -114,9 +114,9 @@ struct Alarm: Encodable, Equatable {
     }
 
     /// One, however many there are, and of which kinds.
-    private static func alarm(of letters: [LetterGroup]) -> Alarm? {
-        let counts = Letter.Kind.allCases.compactMap { kind -> (text: String, count: Int)? in
-            let count = letters.filter { $0.kind == kind }.reduce(0) { $0 + $1.count }
+    private static func alarm(of deadLetters: [DeadLetterGroup]) -> Alarm? {
+        let counts = DeadLetter.Kind.allCases.compactMap { kind -> (text: String, count: Int)? in
+            let count = deadLetters.filter { $0.kind == kind }.reduce(0) { $0 + $1.count }
             guard count > 0 else { return nil }
             return (Words.count(count, kind == .dead ? "dead letter" : "\(kind.rawValue) message"), count)
         }
@@ -126,7 +126,7 @@ struct Alarm: Encodable, Equatable {
             what: "Dead and parked",
             message: "\(counts.map(\.text).joined(separator: ", ")) \(isOne ? "waits" : "wait") for a human",
             advice: "see why, then replay or discard \(isOne ? "it" : "them")",
-            page: Place.letters(LetterFilter()).address
+            page: Place.deadLetters(DeadLetterFilter()).address
         )
     }
 }

@@ -7,7 +7,7 @@ enum Layout {
         (.overview, "Overview"),
         (.images(ImageQuery()), "Images"),
         (.instances, "Instances"),
-        (.letters(LetterFilter()), "Dead and parked"),
+        (.deadLetters(DeadLetterFilter()), "Dead and parked"),
         (.quotas, "Quotas"),
     ]
 
@@ -130,7 +130,7 @@ enum Layout {
         switch (page, area) {
         case (.overview, .overview), (.images, .images), (.image, .images), (.action, .images),
             (.request, .images), (.instances, .instances), (.instance, .instances),
-            (.letters, .letters), (.letter, .letters), (.replay, .letters), (.discard, .letters),
+            (.deadLetters, .deadLetters), (.deadLetter, .deadLetters), (.replay, .deadLetters), (.discard, .deadLetters),
             (.quotas, .quotas), (.quota, .quotas):
             true
         default: false

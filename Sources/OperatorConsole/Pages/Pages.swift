@@ -34,12 +34,12 @@ struct Pages: Sendable {
             case .instances: return ("Instances", try await instances().html)
             case .instance(let id): return (id.text, try await instance(id, for: role).html)
             case .request(let identity): return (RequestPage.title, try await request(identity).html)
-            case .letters(let filter):
-                let letters = try await store.letters(filter.query(limit: LettersPage.limit))
-                return ("Dead and parked", LettersPage(letters: letters).html)
-            case .letter(let id):
-                let file = try await letter(id)
-                return (file.letter.what, LetterPage(file: file, role: role).html)
+            case .deadLetters(let filter):
+                let deadLetters = try await store.deadLetters(filter.query(limit: DeadLettersPage.limit))
+                return ("Dead and parked", DeadLettersPage(deadLetters: deadLetters).html)
+            case .deadLetter(let id):
+                let file = try await deadLetter(id)
+                return (file.deadLetter.what, DeadLetterPage(file: file, role: role).html)
             case .quotas:
                 return ("Quotas", QuotasPage.html(try await store.quotas(limit: QuotasPage.limit), for: role))
             case .action, .replay, .discard, .quota, .login, .logout, .updates, .stylesheet, .script, .icon, .document:
@@ -87,10 +87,10 @@ struct Pages: Sendable {
         }
     }
 
-    func letter(_ id: LetterID) async throws -> LetterFile {
-        let file: LetterFile?
-        do throws(StoreError) { file = try await store.letter(id) } catch { throw Problem(error) }
-        guard let file else { throw Problem.noLetter(id.text) }
+    func deadLetter(_ id: DeadLetterID) async throws -> DeadLetterFile {
+        let file: DeadLetterFile?
+        do throws(StoreError) { file = try await store.deadLetter(id) } catch { throw Problem(error) }
+        guard let file else { throw Problem.noDeadLetter(id.text) }
         return file
     }
 
@@ -102,13 +102,13 @@ struct Pages: Sendable {
             limit: Alarm.stuckLimit
         ).count
         let state = queues.now
-        let letters = try await store.letterGroups(LetterQuery(kinds: Set(Letter.Kind.allCases)))
+        let deadLetters = try await store.deadLetterGroups(DeadLetterQuery(kinds: Set(DeadLetter.Kind.allCases)))
         let leases = try await store.leases()
         let workers = RollCall(try await store.workers(), leases: leases)
         let recent = try await store.images(ImageQuery(limit: Self.recentImages))
         return OverviewPage(
             counts: try await store.imageCounts(),
-            alarms: Alarm.all(in: state, stuck: stuck, letters: letters, workers: workers),
+            alarms: Alarm.all(in: state, stuck: stuck, deadLetters: deadLetters, workers: workers),
             queues: state,
             recent: recent,
             workers: WorkerTable(workers: workers, leases: leases)

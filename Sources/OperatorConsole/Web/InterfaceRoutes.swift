@@ -11,7 +11,7 @@ struct InterfaceRoutes: Sendable {
     let pages: Pages
     let access: Access
     let time: any Timekeeper
-    let decisions: LetterDecisions
+    let decisions: DeadLetterDecisions
     let desk: RequestDesk
 
     func add(to router: Router<ConsoleContext>) {
@@ -27,22 +27,22 @@ struct InterfaceRoutes: Sendable {
         inside.get("instances") { _, _ in try await instances() }
         inside.get("locks") { _, _ in try await locks() }
         inside.get("workers") { _, _ in try await workers() }
-        inside.get("letters") { request, _ in try await letters(request) }
-        inside.get("letters/:id") { _, context in Response.json(try await pages.letter(try context.letterID())) }
-        inside.post("letters/:id/replay") { request, context in
+        inside.get("dead-letters") { request, _ in try await deadLetters(request) }
+        inside.get("dead-letters/:id") { _, context in Response.json(try await pages.deadLetter(try context.deadLetterID())) }
+        inside.post("dead-letters/:id/replay") { request, context in
             let fields = try await request.object(["force"])
             let who = try context.operatingAccount()
             return try await decisions.replay(
-                try context.letterID(),
+                try context.deadLetterID(),
                 by: who,
                 force: fields["force"] == .bool(true),
                 context
             )
         }
-        inside.post("letters/:id/discard") { request, context in
+        inside.post("dead-letters/:id/discard") { request, context in
             let fields = try await request.object(["note"])
             let who = try context.operatingAccount()
-            return try await decisions.discard(try context.letterID(), by: who, note: fields["note"]?.string, context)
+            return try await decisions.discard(try context.deadLetterID(), by: who, note: fields["note"]?.string, context)
         }
         inside.get("quotas") { _, _ in try await quotas() }
         inside.put("quotas/:owner") { request, context in try await setQuota(request, context) }
@@ -141,19 +141,19 @@ struct InterfaceRoutes: Sendable {
         )
     }
 
-    private func letters(_ request: Request) async throws -> Response {
-        struct Document: Encodable { var letters: [Letter] }
-        guard let fields = FormFields(parsing: request.uri.query ?? ""), let filter = LetterFilter(fields) else {
+    private func deadLetters(_ request: Request) async throws -> Response {
+        struct Document: Encodable { var deadLetters: [DeadLetter] }
+        guard let fields = FormFields(parsing: request.uri.query ?? ""), let filter = DeadLetterFilter(fields) else {
             throw Problem(
                 .badRequest,
                 "kind, state or owner is not what it must be",
                 advice: "see \(Place.document.address)"
             )
         }
-        let letters = try await stored { () async throws(StoreError) in
-            try await pages.store.letters(filter.query(limit: Self.maximumLimit))
+        let deadLetters = try await stored { () async throws(StoreError) in
+            try await pages.store.deadLetters(filter.query(limit: Self.maximumLimit))
         }
-        return .json(Document(letters: letters))
+        return .json(Document(deadLetters: deadLetters))
     }
 
     // MARK: Changing

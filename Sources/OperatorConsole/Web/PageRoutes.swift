@@ -9,7 +9,7 @@ struct PageRoutes: Sendable {
     let access: Access
     let pulse: Pulse
     let time: any Timekeeper
-    let decisions: LetterDecisions
+    let decisions: DeadLetterDecisions
     let desk: RequestDesk
     let watch: ConsoleWatch
 
@@ -25,9 +25,9 @@ struct PageRoutes: Sendable {
         inside.get("/instances/:id") { request, context in try await show(request, context) }
         inside.get("/request") { request, context in try await show(request, context) }
         ActionRoutes(pages: pages, desk: desk).add(to: inside)
-        inside.get("/letters") { request, context in try await show(request, context) }
-        inside.get("/letters/:id") { request, context in try await show(request, context) }
-        LetterRoutes(pages: pages, decisions: decisions).add(to: inside)
+        inside.get("/dead-letters") { request, context in try await show(request, context) }
+        inside.get("/dead-letters/:id") { request, context in try await show(request, context) }
+        DeadLetterRoutes(pages: pages, decisions: decisions).add(to: inside)
         inside.get("/quotas") { request, context in try await show(request, context) }
         inside.get("/quotas/:owner") { request, context in try await showQuota(context) }
         inside.post("/quotas/:owner") { request, context in try await setQuota(request, context) }
@@ -46,7 +46,7 @@ struct PageRoutes: Sendable {
         return .page(
             Layout.page(title, at: place, for: session) {
                 if case .images(let query) = place { ImagesPage.filterForm(query) }
-                if case .letters(let filter) = place { LettersPage.filterForm(filter) }
+                if case .deadLetters(let filter) = place { DeadLettersPage.filterForm(filter) }
                 tag(.div, .id("live"), Attribute("data-live")) { live }
             }
         )

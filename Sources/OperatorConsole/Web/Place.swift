@@ -9,10 +9,10 @@ enum Place: Hashable, Sendable {
     case instance(InstanceID)
     case action(ImageAction, ImageID)
     case request(RequestIdentity)
-    case letters(LetterFilter)
-    case letter(LetterID)
-    case replay(LetterID)
-    case discard(LetterID)
+    case deadLetters(DeadLetterFilter)
+    case deadLetter(DeadLetterID)
+    case replay(DeadLetterID)
+    case discard(DeadLetterID)
     case quotas
     case quota(Owner)
     case login
@@ -33,10 +33,10 @@ enum Place: Hashable, Sendable {
         case .action(let action, let id): "/images/\(id)/\(action.rawValue)"
         case .request(let identity):
             "/request" + Self.query([("owner", identity.owner.text), ("id", identity.requestID.text)])
-        case .letters(let filter): "/letters" + Self.query(filter.fields)
-        case .letter(let id): "/letters/\(id)"
-        case .replay(let id): "/letters/\(id)/replay"
-        case .discard(let id): "/letters/\(id)/discard"
+        case .deadLetters(let filter): "/dead-letters" + Self.query(filter.fields)
+        case .deadLetter(let id): "/dead-letters/\(id)"
+        case .replay(let id): "/dead-letters/\(id)/replay"
+        case .discard(let id): "/dead-letters/\(id)/discard"
         case .quotas: "/quotas"
         case .quota(let owner): "/quotas/\(owner)"
         case .login: "/login"
@@ -70,12 +70,12 @@ enum Place: Hashable, Sendable {
             guard let identity = RequestIdentity(fields) else { return nil }
             self = .request(identity)
         case ["quotas"]: self = .quotas
-        case ["letters"]:
-            guard let filter = LetterFilter(fields) else { return nil }
-            self = .letters(filter)
-        case let words where words.count == 2 && words[0] == "letters":
-            guard let id = LetterID(words[1]) else { return nil }
-            self = .letter(id)
+        case ["dead-letters"]:
+            guard let filter = DeadLetterFilter(fields) else { return nil }
+            self = .deadLetters(filter)
+        case let words where words.count == 2 && words[0] == "dead-letters":
+            guard let id = DeadLetterID(words[1]) else { return nil }
+            self = .deadLetter(id)
         case let words where words.count == 2 && words[0] == "images":
             guard let id = ImageID(words[1]) else { return nil }
             self = .image(id)

@@ -194,7 +194,7 @@ struct WaitingJob: Encodable {
                 let isHere =
                     switch lane {
                     case .job(let step): job.step == step && state.phase == .waiting
-                    case .deadLetters: state.phase == .failed && image.awaitsBurial(job)
+                    case .deadLetters: state.phase == .failed && image.hasPendingDeadLetter(job)
                     case .intake, .parked, .unrouted, nil: false
                     }
                 guard isHere else { return nil }

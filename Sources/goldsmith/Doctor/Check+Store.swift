@@ -67,10 +67,10 @@ extension Check {
                 )
             ]
         },
-        Check(name: "letters") { (settings) async throws(CommandFailure) in
+        Check(name: "dead-letters") { (settings) async throws(CommandFailure) in
             guard let store = try await settings.currentStore() else { return [] }
             let groups = try await stored { () async throws(StoreError) in
-                try await store.letterGroups(LetterQuery(kinds: Set(Letter.Kind.allCases)))
+                try await store.deadLetterGroups(DeadLetterQuery(kinds: Set(DeadLetter.Kind.allCases)))
             }
             return [(DeadFamily.name, DeadFamily.kinds), (ParkedFamily.name, ParkedFamily.kinds)].map { name, kinds in
                 let count = groups.filter { kinds.contains($0.kind) }.map(\.count).reduce(0, +)

@@ -9,7 +9,7 @@ enum Completions {
     static let guestChecks = CompletionKind.list(GuestChecks.allCases.map(\.rawValue))
     static let statuses = CompletionKind.list(ImageStatus.allCases.map(\.rawValue))
     static let steps = CompletionKind.list(Step.allCases.map(\.rawValue))
-    static let letterStates = CompletionKind.list(["open", "replayed", "discarded", "settled", "all"])
+    static let deadLetterStates = CompletionKind.list(["open", "replayed", "discarded", "settled", "all"])
     static let roles = CompletionKind.list(["viewer", "operator"])
     static let logLevels = CompletionKind.list([
         "trace", "debug", "info", "notice", "warning", "error", "critical",
@@ -40,11 +40,11 @@ enum Completions {
         await found { () async throws in try await settings(words).topology().queues.map(\.name) }
     }
 
-    static func letters(_ kinds: Set<Letter.Kind>) -> CompletionKind {
+    static func deadLetters(_ kinds: Set<DeadLetter.Kind>) -> CompletionKind {
         .custom { words, _, _ in
             await found { () async throws in
                 let store = try await settings(words).openStore()
-                return try await store.letters(LetterQuery(kinds: kinds, limit: idLimit)).map(\.id.text)
+                return try await store.deadLetters(DeadLetterQuery(kinds: kinds, limit: idLimit)).map(\.id.text)
             }
         }
     }

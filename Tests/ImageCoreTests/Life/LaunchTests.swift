@@ -210,7 +210,7 @@ struct LaunchTests {
     }
 
     @Test("A lost dead letter of a launch is sent again")
-    func lostLetter() {
+    func lostDeadLetter() {
         var life = Life.available()
         let job = Job.launch(InstanceID(known: "i-new1"))
         life.apply(.launching(life.launch("i-new1")))

@@ -45,7 +45,7 @@ struct RetryTests {
             (.launch(InstanceID(known: "i-new")), true, "Mount it, then launch again."),
             (
                 .cleanUp(ResourceID(image: Sample.imageID, part: "east", fence: 4)), true,
-                "Mount it, then replay its letter."
+                "Mount it, then replay its dead letter."
             ),
         ] as [(Job, Bool, String)]
     )
@@ -69,8 +69,8 @@ struct RetryTests {
         let effects = play.apply(.failed(.stopCheck, fence: fence, failure, discarded: true))
         let final = "Mount it, then retry the image."
         #expect(ImageView(play.image).jobs.first?.lastFailure?.advice == final)
-        let letters = effects.compactMap { if case .deadLetter(_, _, let failure) = $0 { failure.advice } else { nil } }
-        #expect(letters == [final])
+        let deadLetters = effects.compactMap { if case .deadLetter(_, _, let failure) = $0 { failure.advice } else { nil } }
+        #expect(deadLetters == [final])
         let lines = effects.compactMap { if case .announce(let line) = $0 { line } else { nil } }
         #expect(lines.filter { $0.kind == .stepFailed }.map(\.failure?.advice) == [final])
     }

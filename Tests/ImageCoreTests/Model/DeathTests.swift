@@ -27,18 +27,18 @@ struct DeathTests {
             replyTo: nil,
             body: Array("{}".utf8)
         )
-        func letter(_ death: Death?) -> Letter {
-            Letter(LetterID(known: "msg-1"), .parked, of: message, reason: nil, death: death, at: Sample.now)
+        func deadLetter(_ death: Death?) -> DeadLetter {
+            DeadLetter(DeadLetterID(known: "msg-1"), .parked, of: message, reason: nil, death: death, at: Sample.now)
         }
         let words = [
             "expired": "EXPIRED", "maxlen": "QUEUE_TOO_LONG", "rejected": "REFUSED", "delivery_limit": "DELIVERY_LIMIT",
             "eaten\u{1B}": "UNKNOWN",
         ]
         for (word, cause) in words {
-            let letter = letter(Death(Death.Reason(word), in: "goldsmith.intake"))
-            #expect(letter.cause == cause && !letter.reason.unicodeScalars.contains("\u{1B}"))
-            #expect(letter.reason.contains("may have ended") == (cause == "DELIVERY_LIMIT"))
+            let deadLetter = deadLetter(Death(Death.Reason(word), in: "goldsmith.intake"))
+            #expect(deadLetter.cause == cause && !deadLetter.reason.unicodeScalars.contains("\u{1B}"))
+            #expect(deadLetter.reason.contains("may have ended") == (cause == "DELIVERY_LIMIT"))
         }
-        #expect(letter(nil).cause == "UNKNOWN" && letter(nil).reason.contains("does not say why"))
+        #expect(deadLetter(nil).cause == "UNKNOWN" && deadLetter(nil).reason.contains("does not say why"))
     }
 }

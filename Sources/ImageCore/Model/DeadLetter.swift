@@ -1,14 +1,14 @@
-/// Names one letter: the image's id for a dead letter, else `msg-` and the beginning of its message's checksum.
-public struct LetterID: Identifier {
+/// Names one dead letter: the image's id for a failed job, else `msg-` and the beginning of its message's checksum.
+public struct DeadLetterID: Identifier {
     public let text: String
     public init(known text: String) { self.text = text }
 }
 
 /// What only a human can judge: a job that failed for good, or a message that nobody could handle.
 ///
-/// One thing is one letter, however often it arrives: a replayed job that fails again opens its own letter again, with
+/// One thing is one dead letter, however often it arrives: a replayed job that fails again opens its own dead letter again, with
 /// the count of its replays. So nothing is replayed in a circle without being noticed.
-public struct Letter: Codable, Equatable, Sendable {
+public struct DeadLetter: Codable, Equatable, Sendable {
     public enum Kind: String, Codable, Sendable, CaseIterable {
         /// A job that failed for good and made its image Error.
         case dead
@@ -25,14 +25,14 @@ public struct Letter: Codable, Equatable, Sendable {
         case replayed
         /// Judged, and left as it is.
         case discarded
-        /// A dead letter whose image is no longer in Error, without a replay of ours.
+        /// A failed job whose image is no longer in Error, without a replay of ours.
         case settled
     }
 
-    public var id: LetterID
+    public var id: DeadLetterID
     public var kind: Kind
     public var state: State = .open
-    /// What letters are grouped by: an `ErrorCode`, or one of the words in `Cause`.
+    /// What dead letters are grouped by: an `ErrorCode`, or one of the words in `Cause`.
     public var cause: String
     /// What happened, in one sentence.
     public var reason: String
@@ -67,20 +67,20 @@ public struct Letter: Codable, Equatable, Sendable {
         public static let unrouted = "UNROUTED"
         /// Not a message of ours, or of another store's images.
         public static let foreign = "NOT_OURS"
-        /// Larger than any message of ours, so that its body is not kept with the letter.
+        /// Larger than any message of ours, so that its body is not kept with the dead letter.
         public static let tooLarge = "TOO_LARGE"
     }
 
-    /// How often a letter may be replayed before `--force` is needed.
+    /// How often a dead letter may be replayed before `--force` is needed.
     public static let replayLimit = 3
 }
 
-extension Letter {
-    /// The letter of an image in Error; `nil` when it is not, or was only cancelled.
+extension DeadLetter {
+    /// The dead letter of an image in Error; `nil` when it is not, or was only cancelled.
     public init?(ofFailed image: Image) {
         guard image.status == .error, let failure = image.failure, let job = failure.job else { return nil }
         self.init(
-            id: LetterID(known: image.id.text),
+            id: DeadLetterID(known: image.id.text),
             kind: .dead,
             cause: failure.cause.code.rawValue,
             reason: failure.cause.message,
@@ -95,13 +95,13 @@ extension Letter {
         )
     }
 
-    /// The letter of a message that was parked or that no queue took.
+    /// The dead letter of a message that was parked or that no queue took.
     /// - Parameters:
     ///   - reason: what was said when it was put away; `nil` when the broker did it by itself.
     ///   - death: what the broker says of it then, if anything.
     ///   - whereabouts: for a message whose body is too large to be kept: what has become of it, in a sentence.
     public init(
-        _ id: LetterID,
+        _ id: DeadLetterID,
         _ kind: Kind,
         of message: KeptMessage,
         reason: String?,
@@ -195,7 +195,7 @@ extension Letter {
     }
 
     /// What has come back, beside what is known of it.
-    public mutating func comesAgain(as other: Letter) {
+    public mutating func comesAgain(as other: DeadLetter) {
         state = .open
         (cause, reason, advice) = (other.cause, other.reason, other.advice)
         (step, job, attempts) = (other.step, other.job, other.attempts)
@@ -204,13 +204,13 @@ extension Letter {
     }
 }
 
-/// One line of a letter's own history: who did what with it, and when.
-public struct LetterMark: Codable, Equatable, Sendable {
+/// One line of a dead letter's own history: who did what with it, and when.
+public struct DeadLetterEvent: Codable, Equatable, Sendable {
     public enum Action: String, Codable, Sendable {
         case arrived
         case replayed
         case discarded
-        /// A replay was answered with a refusal; the letter is open again.
+        /// A replay was answered with a refusal; the dead letter is open again.
         case refused
     }
 

@@ -1,10 +1,10 @@
-/// Which letters. Every part that is given must hold.
-public struct LetterQuery: Equatable, Sendable {
-    public var kinds: Set<Letter.Kind>
+/// Which dead letters. Every part that is given must hold.
+public struct DeadLetterQuery: Equatable, Sendable {
+    public var kinds: Set<DeadLetter.Kind>
     /// Empty: every state.
-    public var states: Set<Letter.State>
+    public var states: Set<DeadLetter.State>
     /// Empty: all.
-    public var ids: [LetterID] = []
+    public var ids: [DeadLetterID] = []
     public var step: Step?
     public var cause: String?
     public var owner: Owner?
@@ -14,14 +14,14 @@ public struct LetterQuery: Equatable, Sendable {
     public var after: Timestamp?
     public var limit: Int
 
-    public init(kinds: Set<Letter.Kind>, states: Set<Letter.State> = [.open], limit: Int = 100) {
+    public init(kinds: Set<DeadLetter.Kind>, states: Set<DeadLetter.State> = [.open], limit: Int = 100) {
         (self.kinds, self.states, self.limit) = (kinds, states, limit)
     }
 }
 
-/// Letters that are alike.
-public struct LetterGroup: Codable, Equatable, Sendable {
-    public var kind: Letter.Kind
+/// Dead letters that are alike.
+public struct DeadLetterGroup: Codable, Equatable, Sendable {
+    public var kind: DeadLetter.Kind
     public var step: Step?
     public var cause: String
     public var count: Int
@@ -29,39 +29,39 @@ public struct LetterGroup: Codable, Equatable, Sendable {
     public var oldestAt: Timestamp
     public var newestAt: Timestamp
     /// One of them, as an example.
-    public var example: Letter
+    public var example: DeadLetter
 
     public init(
-        kind: Letter.Kind,
+        kind: DeadLetter.Kind,
         step: Step?,
         cause: String,
         count: Int,
         oldestAt: Timestamp,
         newestAt: Timestamp,
-        example: Letter
+        example: DeadLetter
     ) {
         (self.kind, self.step, self.cause, self.count) = (kind, step, cause, count)
         (self.oldestAt, self.newestAt, self.example) = (oldestAt, newestAt, example)
     }
 }
 
-/// All that is known of a letter.
-public struct LetterFile: Codable, Equatable, Sendable {
-    public var letter: Letter
-    /// The message it is about; absent for a dead letter, whose job is in the store.
+/// All that is known of a dead letter.
+public struct DeadLetterFile: Codable, Equatable, Sendable {
+    public var deadLetter: DeadLetter
+    /// The message it is about; absent for a failed job, which is in the store.
     public var message: KeptMessage?
     /// What has been done with it, in order.
-    public var marks: [LetterMark]
+    public var events: [DeadLetterEvent]
 
-    public init(letter: Letter, message: KeptMessage?, marks: [LetterMark]) {
-        (self.letter, self.message, self.marks) = (letter, message, marks)
+    public init(deadLetter: DeadLetter, message: KeptMessage?, events: [DeadLetterEvent]) {
+        (self.deadLetter, self.message, self.events) = (deadLetter, message, events)
     }
 }
 
-/// What came of a human's decision on a letter.
-public enum LetterVerdict: Equatable, Sendable {
+/// What came of a human's decision on a dead letter.
+public enum DeadLetterResult: Equatable, Sendable {
     /// Written down. The messages wait in the outbox.
-    case done(Letter, outgoing: [OutgoingMessage])
+    case done(DeadLetter, outgoing: [OutgoingMessage])
     /// Nothing was changed, in a sentence.
     case refused(String)
     case unknown

@@ -7,7 +7,7 @@ import Tracing
 /// Two kinds of message arrive here by the same road: jobs that are out of attempts, with their failure, and jobs that the
 /// broker gave up on. One that was handed out too often mostly kills its worker; one that only lay in its queue for too
 /// long is queued anew.
-struct DeadLetters {
+struct DeadLetterHandler {
     let context: WorkerContext
 
     func handle(_ delivery: any IncomingDelivery) async {

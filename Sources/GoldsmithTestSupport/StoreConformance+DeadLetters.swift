@@ -1,34 +1,34 @@
 import ImageCore
 
 extension StoreConformance {
-    static let letters = [
-        StoreCheck("a job that makes its image Error leaves a letter with who, what, why and when") { fixture in
+    static let deadLetters = [
+        StoreCheck("a job that makes its image Error leaves a dead letter with who, what, why and when") { fixture in
             let store = try await fixture.store()
             try await store.take()
             try await store.fail(.stopCheck, at: 5)
-            let letters = try await store.letters(LetterQuery(kinds: [.dead]))
-            let letter = try value(letters.first)
-            try expect(letters.count == 1 && letter.id.text == "img-1" && letter.state == .open, "\(letters)")
-            try expect(letter.owner == Given.owner && letter.job == .stopCheck && letter.attempts == 1, "\(letter)")
-            try expect(letter.cause == "UNAVAILABLE" && letter.reason == "it broke", "\(letter)")
-            try expect(letter.lastAt == Given.at(5) && letter.replays == 0 && letter.arrivals == 1, "\(letter)")
+            let deadLetters = try await store.deadLetters(DeadLetterQuery(kinds: [.dead]))
+            let deadLetter = try value(deadLetters.first)
+            try expect(deadLetters.count == 1 && deadLetter.id.text == "img-1" && deadLetter.state == .open, "\(deadLetters)")
+            try expect(deadLetter.owner == Given.owner && deadLetter.job == .stopCheck && deadLetter.attempts == 1, "\(deadLetter)")
+            try expect(deadLetter.cause == "UNAVAILABLE" && deadLetter.reason == "it broke", "\(deadLetter)")
+            try expect(deadLetter.lastAt == Given.at(5) && deadLetter.replays == 0 && deadLetter.arrivals == 1, "\(deadLetter)")
             let again = try await store.tell(Given.buried(.stopCheck), at: 6)
-            let after = try await store.letters(LetterQuery(kinds: [.dead]))
-            try expect(!again.transition.isMoved && after == letters, "a second copy of it counts: \(after)")
+            let after = try await store.deadLetters(DeadLetterQuery(kinds: [.dead]))
+            try expect(!again.transition.isMoved && after == deadLetters, "a second copy of it counts: \(after)")
         },
-        StoreCheck("an image that is cancelled leaves no letter") { fixture in
+        StoreCheck("an image that is cancelled leaves no dead letter") { fixture in
             let store = try await fixture.store()
             try await store.take()
             _ = try await store.cancel(1, request: 1)
-            let letters = try await store.letters(LetterQuery(kinds: [.dead], states: []))
-            try expect(letters.isEmpty, "\(letters)")
+            let deadLetters = try await store.deadLetters(DeadLetterQuery(kinds: [.dead], states: []))
+            try expect(deadLetters.isEmpty, "\(deadLetters)")
         },
         StoreCheck("a replay is marked and asked for in one step, and asked for once") { fixture in
             let store = try await fixture.store()
             try await store.take()
             try await store.fail(.stopCheck)
             let before = try await store.waiting()
-            guard case .done(let letter, let outgoing) = try await store.replay(1, at: 9) else {
+            guard case .done(let deadLetter, let outgoing) = try await store.replay(1, at: 9) else {
                 throw ConformanceFailure("it is not replayed")
             }
             let message = try value(outgoing.first)
@@ -39,23 +39,23 @@ extension StoreConformance {
                 messageID: nil,
                 body: Array(message.body.utf8)
             )
-            try expect(request.identity == letter.retryRequest && request.identity.owner == Given.owner, "\(request)")
+            try expect(request.identity == deadLetter.retryRequest && request.identity.owner == Given.owner, "\(request)")
             let waiting = try await store.waiting()
             try expect(waiting.count == before.count + 1 && waiting.contains(message), "\(waiting)")
             let second = try await store.replay(1, at: 10)
             guard case .refused = second else { throw ConformanceFailure("replayed twice: \(second)") }
-            let file = try value(try await store.letter(letter.id))
-            try expect(file.letter.state == .replayed && file.letter.replays == 1, "\(file.letter)")
-            try expect(file.marks.map(\.action) == [.arrived, .replayed], "\(file.marks)")
-            try expect(file.marks[1].who == "alice@ops1" && file.marks[1].at == Given.at(9), "\(file.marks)")
+            let file = try value(try await store.deadLetter(deadLetter.id))
+            try expect(file.deadLetter.state == .replayed && file.deadLetter.replays == 1, "\(file.deadLetter)")
+            try expect(file.events.map(\.action) == [.arrived, .replayed], "\(file.events)")
+            try expect(file.events[1].who == "alice@ops1" && file.events[1].at == Given.at(9), "\(file.events)")
         },
-        StoreCheck("a letter whose body is too large to be kept has its size and all else, and is not replayed") {
+        StoreCheck("a dead letter whose body is too large to be kept has its size and all else, and is not replayed") {
             fixture in
             let store = try await fixture.store()
             let whole = Given.message([UInt8](repeating: 0x7B, count: 16 << 20))
             let kept = whole.withoutBody
-            let id = LetterID(known: "msg-large")
-            let letter = Letter(
+            let id = DeadLetterID(known: "msg-large")
+            let deadLetter = DeadLetter(
                 id,
                 .parked,
                 of: kept,
@@ -63,45 +63,45 @@ extension StoreConformance {
                 whereabouts: "it is elsewhere",
                 at: Given.at(1)
             )
-            try await store.keep(letter, kept, at: Given.at(1))
-            let file = try value(try await store.letter(id))
+            try await store.keep(deadLetter, kept, at: Given.at(1))
+            let file = try value(try await store.deadLetter(id))
             try expect(file.message == kept && file.message?.bodyBytes == 16 << 20, "\(file)")
             try expect(file.message?.messageID == "m1" && file.message?.replyTo == "answers", "\(file)")
-            try expect(file.letter.cause == Letter.Cause.tooLarge, "\(file.letter)")
-            try expect(file.letter.reason == "it is elsewhere; not a job", "\(file.letter)")
+            try expect(file.deadLetter.cause == DeadLetter.Cause.tooLarge, "\(file.deadLetter)")
+            try expect(file.deadLetter.reason == "it is elsewhere; not a job", "\(file.deadLetter)")
             try expect(CanonicalJSON.bytes(file).count < 2_000, "\(CanonicalJSON.bytes(file).count) bytes")
             let verdict = try await store.replay(id, by: "alice@ops1", limit: .max, at: Given.at(2))
             guard case .refused = verdict else { throw ConformanceFailure("it is replayed without a body: \(verdict)") }
-            let after = try value(try await store.letter(id))
-            try expect(after.letter.state == .open && after.letter.replays == 0, "\(after.letter)")
+            let after = try value(try await store.deadLetter(id))
+            try expect(after.deadLetter.state == .open && after.deadLetter.replays == 0, "\(after.deadLetter)")
         },
-        StoreCheck("a replay that is refused opens its letter again, with the reason") { fixture in
+        StoreCheck("a replay that is refused opens its dead letter again, with the reason") { fixture in
             let store = try await fixture.store()
             try await store.take()
             try await store.fail(.stopCheck)
-            guard case .done(let letter, _) = try await store.replay(1) else {
+            guard case .done(let deadLetter, _) = try await store.replay(1) else {
                 throw ConformanceFailure("it is not replayed")
             }
             _ = try await store.reject(
-                try value(letter.retryRequest),
+                try value(deadLetter.retryRequest),
                 fingerprint: "f",
                 Rejection(.quotaExceeded, "no place"),
                 reply: nil,
                 in: Given.circumstances(3)
             )
-            let file = try value(try await store.letter(letter.id))
-            try expect(file.letter.state == .open, "\(file.letter)")
-            try expect(file.marks.last?.action == .refused, "\(file.marks)")
-            try expect(file.marks.last?.note == "QUOTA_EXCEEDED: no place", "\(file.marks)")
+            let file = try value(try await store.deadLetter(deadLetter.id))
+            try expect(file.deadLetter.state == .open, "\(file.deadLetter)")
+            try expect(file.events.last?.action == .refused, "\(file.events)")
+            try expect(file.events.last?.note == "QUOTA_EXCEEDED: no place", "\(file.events)")
         },
-        StoreCheck("a replay opens its letter again when it is denied, or meets an older refusal under its id") {
+        StoreCheck("a replay opens its dead letter again when it is denied, or meets an older refusal under its id") {
             fixture in
             for isDenied in [true, false] {
                 let store = try await fixture.store()
                 let number = isDenied ? 1 : 2
                 try await store.take(number, instance: "i-\(number)")
                 try await store.fail(.stopCheck, of: number)
-                let old = LetterID(known: Given.image(number).text)
+                let old = DeadLetterID(known: Given.image(number).text)
                 let identity = RequestIdentity(
                     owner: Given.owner,
                     requestID: RequestID(known: "\(old)/replay/1")
@@ -116,7 +116,7 @@ extension StoreConformance {
                         in: Given.circumstances(1)
                     )
                 }
-                guard case .done(let letter, _) = try await store.replay(old, by: "a", limit: 3, at: Given.at(2)) else {
+                guard case .done(let deadLetter, _) = try await store.replay(old, by: "a", limit: 3, at: Given.at(2)) else {
                     throw ConformanceFailure("it is not replayed")
                 }
                 if isDenied {
@@ -130,38 +130,38 @@ extension StoreConformance {
                         in: Given.circumstances(3)
                     )
                 }
-                let file = try value(try await store.letter(letter.id))
-                try expect(file.letter.state == .open && file.marks.last?.action == .refused, "\(file)")
+                let file = try value(try await store.deadLetter(deadLetter.id))
+                try expect(file.deadLetter.state == .open && file.events.last?.action == .refused, "\(file)")
             }
         },
-        StoreCheck("a letter that was replayed and never came back can be given back by force, or discarded") {
+        StoreCheck("a dead letter that was replayed and never came back can be given back by force, or discarded") {
             fixture in
             let store = try await fixture.store()
             try await store.take()
             try await store.fail(.stopCheck)
-            guard case .done(let letter, _) = try await store.replay(1) else {
+            guard case .done(let deadLetter, _) = try await store.replay(1) else {
                 throw ConformanceFailure("it is not replayed")
             }
-            let forced = try await store.replay(letter.id, by: "a", limit: .max, at: Given.at(5))
+            let forced = try await store.replay(deadLetter.id, by: "a", limit: .max, at: Given.at(5))
             guard case .done(let again, _) = forced, again.replays == 2 else {
                 throw ConformanceFailure("not by force: \(forced)")
             }
-            let discarded = try await store.discard(letter.id, by: "a", note: nil, at: Given.at(6))
+            let discarded = try await store.discard(deadLetter.id, by: "a", note: nil, at: Given.at(6))
             guard case .done = discarded else { throw ConformanceFailure("not discarded: \(discarded)") }
         },
-        StoreCheck("a replayed job that fails again opens the same letter, until its replays are used up") { fixture in
+        StoreCheck("a replayed job that fails again opens the same dead letter, until its replays are used up") { fixture in
             let store = try await fixture.store()
             try await store.take()
             try await store.fail(.stopCheck)
             for round in 1...2 {
-                guard case .done(let letter, _) = try await store.replay(1, limit: 2) else {
+                guard case .done(let deadLetter, _) = try await store.replay(1, limit: 2) else {
                     throw ConformanceFailure("round \(round) is not replayed")
                 }
-                try await store.retry(as: try value(letter.retryRequest))
-                let settled = try await store.letters(LetterQuery(kinds: [.dead]))
+                try await store.retry(as: try value(deadLetter.retryRequest))
+                let settled = try await store.deadLetters(DeadLetterQuery(kinds: [.dead]))
                 try expect(settled.isEmpty, "\(settled)")
                 try await store.fail(.stopCheck, attempt: try await store.attempt(of: .stopCheck))
-                let open = try await store.letters(LetterQuery(kinds: [.dead]))
+                let open = try await store.deadLetters(DeadLetterQuery(kinds: [.dead]))
                 try expect(open.map(\.replays) == [round] && open.map(\.arrivals) == [round + 1], "\(open)")
             }
             let third = try await store.replay(1, limit: 2)
@@ -173,26 +173,26 @@ extension StoreConformance {
             try await store.take()
             try await store.fail(.stopCheck)
             try await store.retry(as: RequestIdentity(owner: Given.owner, requestID: RequestID(known: "own")))
-            let open = try await store.letters(LetterQuery(kinds: [.dead]))
-            let settled = try await store.letters(LetterQuery(kinds: [.dead], states: [.settled]))
+            let open = try await store.deadLetters(DeadLetterQuery(kinds: [.dead]))
+            let settled = try await store.deadLetters(DeadLetterQuery(kinds: [.dead], states: [.settled]))
             try expect(open.isEmpty && settled.count == 1, "\(open) \(settled)")
             let verdict = try await store.replay(1)
             guard case .refused = verdict else { throw ConformanceFailure("replayed: \(verdict)") }
         },
-        StoreCheck("a message is kept byte for byte, and one that comes again is the same letter") { fixture in
+        StoreCheck("a message is kept byte for byte, and one that comes again is the same dead letter") { fixture in
             let store = try await fixture.store()
             for body in [Array("{\"a\": \"ä\u{0}\"}".utf8), [0xFF, 0x00, 0x80], []] {
                 let message = Given.message(body)
-                let letter = Given.letter("msg-\(body.count)", message)
-                try await store.keep(letter, message, at: Given.at(1))
-                let file = try value(try await store.letter(letter.id))
-                try expect(file.message == message && file.letter == letter, "\(file)")
+                let deadLetter = Given.deadLetter("msg-\(body.count)", message)
+                try await store.keep(deadLetter, message, at: Given.at(1))
+                let file = try value(try await store.deadLetter(deadLetter.id))
+                try expect(file.message == message && file.deadLetter == deadLetter, "\(file)")
             }
             let message = Given.message([])
-            try await store.keep(Given.letter("msg-0", message, at: 7), message, at: Given.at(7))
-            let again = try value(try await store.letter(LetterID(known: "msg-0")))
-            try expect(again.letter.arrivals == 2 && again.letter.firstAt == Given.at(1), "\(again.letter)")
-            try expect(again.letter.lastAt == Given.at(7) && again.marks.count == 2, "\(again)")
+            try await store.keep(Given.deadLetter("msg-0", message, at: 7), message, at: Given.at(7))
+            let again = try value(try await store.deadLetter(DeadLetterID(known: "msg-0")))
+            try expect(again.deadLetter.arrivals == 2 && again.deadLetter.firstAt == Given.at(1), "\(again.deadLetter)")
+            try expect(again.deadLetter.lastAt == Given.at(7) && again.events.count == 2, "\(again)")
         },
         StoreCheck("a parked message goes back to the exchange it belongs to, and nowhere if there is none") {
             fixture in
@@ -200,8 +200,8 @@ extension StoreConformance {
             let keys = ["clean-up": OutgoingMessage.Destination.jobs, "image.create": .requests]
             for (key, destination) in keys {
                 let message = Given.message(Array("{}".utf8), key: key)
-                try await store.keep(Given.letter("msg-\(key)", message), message, at: Given.at(1))
-                let verdict = try await store.replay(LetterID(known: "msg-\(key)"))
+                try await store.keep(Given.deadLetter("msg-\(key)", message), message, at: Given.at(1))
+                let verdict = try await store.replay(DeadLetterID(known: "msg-\(key)"))
                 guard case .done(_, let outgoing) = verdict else { throw ConformanceFailure("\(key): \(verdict)") }
                 try expect(outgoing.map(\.destination) == [destination], "\(outgoing)")
                 try expect(outgoing.map(\.routingKey) == [key] && outgoing[0].body == "{}", "\(outgoing)")
@@ -209,54 +209,54 @@ extension StoreConformance {
                 try expect(waiting.contains(outgoing[0]), "\(waiting)")
             }
             let stray = Given.message([], key: "image.explode")
-            try await store.keep(Given.letter("msg-stray", stray), stray, at: Given.at(1))
-            let refused = try await store.replay(LetterID(known: "msg-stray"))
+            try await store.keep(Given.deadLetter("msg-stray", stray), stray, at: Given.at(1))
+            let refused = try await store.replay(DeadLetterID(known: "msg-stray"))
             guard case .refused = refused else { throw ConformanceFailure("\(refused)") }
-            let unknown = try await store.replay(LetterID(known: "nobody"))
+            let unknown = try await store.replay(DeadLetterID(known: "nobody"))
             try expect(unknown == .unknown, "\(unknown)")
         },
-        StoreCheck("a discarded letter is closed, with whom and why, and stays") { fixture in
+        StoreCheck("a discarded dead letter is closed, with whom and why, and stays") { fixture in
             let store = try await fixture.store()
             let message = Given.message([])
-            try await store.keep(Given.letter("msg-1", message), message, at: Given.at(1))
-            let id = LetterID(known: "msg-1")
+            try await store.keep(Given.deadLetter("msg-1", message), message, at: Given.at(1))
+            let id = DeadLetterID(known: "msg-1")
             guard case .done = try await store.discard(id, by: "bob@ops", note: "asked", at: Given.at(2)) else {
                 throw ConformanceFailure("it is not discarded")
             }
             guard case .refused = try await store.discard(id, by: "bob@ops", note: nil, at: Given.at(3)),
                 case .refused = try await store.replay(id)
             else { throw ConformanceFailure("it is judged twice") }
-            let open = try await store.letters(LetterQuery(kinds: [.parked]))
-            let file = try value(try await store.letter(id))
-            try expect(open.isEmpty && file.letter.state == .discarded && file.message == message, "\(file)")
+            let open = try await store.deadLetters(DeadLetterQuery(kinds: [.parked]))
+            let file = try value(try await store.deadLetter(id))
+            try expect(open.isEmpty && file.deadLetter.state == .discarded && file.message == message, "\(file)")
             try expect(
-                file.marks.last == LetterMark(at: Given.at(2), who: "bob@ops", action: .discarded, note: "asked"),
+                file.events.last == DeadLetterEvent(at: Given.at(2), who: "bob@ops", action: .discarded, note: "asked"),
                 "\(file)"
             )
         },
-        StoreCheck("a closed letter is forgotten in time, with its history, and an open one never") { fixture in
+        StoreCheck("a closed dead letter is forgotten in time, with its history, and an open one never") { fixture in
             let store = try await fixture.store()
             for number in 1...3 {
                 let message = Given.message([])
-                try await store.keep(Given.letter("msg-\(number)", message), message, at: Given.at(1))
+                try await store.keep(Given.deadLetter("msg-\(number)", message), message, at: Given.at(1))
             }
-            let id = LetterID(known: "msg-1")
+            let id = DeadLetterID(known: "msg-1")
             _ = try await store.discard(id, by: "bob", note: nil, at: Given.at(2))
-            guard case .done = try await store.replay(LetterID(known: "msg-2")) else {
+            guard case .done = try await store.replay(DeadLetterID(known: "msg-2")) else {
                 throw ConformanceFailure("it is not replayed")
             }
             let early = try await store.forget(before: Given.at(1), limit: 100)
             let forgotten = try await store.forget(before: Given.at(2), limit: 100)
-            let left = try await store.letters(LetterQuery(kinds: [.parked], states: []))
+            let left = try await store.deadLetters(DeadLetterQuery(kinds: [.parked], states: []))
             try expect(early == 0 && forgotten == 2 && left.map(\.id.text) == ["msg-3"], "\(forgotten) \(left)")
-            let file = try await store.letter(id)
+            let file = try await store.deadLetter(id)
             try expect(file == nil, "\(String(describing: file))")
             let message = Given.message([])
-            try await store.keep(Given.letter("msg-1", message), message, at: Given.at(9))
-            let anew = try value(try await store.letter(id))
-            try expect(anew.letter.arrivals == 1 && anew.marks.count == 1, "\(anew)")
+            try await store.keep(Given.deadLetter("msg-1", message), message, at: Given.at(9))
+            let anew = try value(try await store.deadLetter(id))
+            try expect(anew.deadLetter.arrivals == 1 && anew.events.count == 1, "\(anew)")
         },
-        StoreCheck("letters are found by kind, step, cause, owner and age, and counted alike") { fixture in
+        StoreCheck("dead letters are found by kind, step, cause, owner and age, and counted alike") { fixture in
             let store = try await fixture.store()
             let other = Owner(known: "acct-2")
             try await store.take(1)
@@ -264,14 +264,14 @@ extension StoreConformance {
             try await store.fail(.stopCheck, of: 1, at: 10)
             try await store.fail(.stopCheck, of: 2, code: .failedPrecondition, at: 20)
             let message = Given.message([1])
-            try await store.keep(Given.letter("msg-1", message, at: 30), message, at: Given.at(30))
-            func ids(_ change: (inout LetterQuery) -> Void) async throws -> [String] {
-                var query = LetterQuery(kinds: Set(Letter.Kind.allCases))
+            try await store.keep(Given.deadLetter("msg-1", message, at: 30), message, at: Given.at(30))
+            func ids(_ change: (inout DeadLetterQuery) -> Void) async throws -> [String] {
+                var query = DeadLetterQuery(kinds: Set(DeadLetter.Kind.allCases))
                 change(&query)
-                let letters = try await store.letters(query)
-                let count = try await store.letterGroups(query).map(\.count).reduce(0, +)
-                try expect(count == letters.count || query.limit < 100, "\(count) of \(letters.count)")
-                return letters.map(\.id.text)
+                let deadLetters = try await store.deadLetters(query)
+                let count = try await store.deadLetterGroups(query).map(\.count).reduce(0, +)
+                try expect(count == deadLetters.count || query.limit < 100, "\(count) of \(deadLetters.count)")
+                return deadLetters.map(\.id.text)
             }
             let found: [([String], [String])] = [
                 (try await ids { _ in }, ["img-1", "img-2", "msg-1"]),
@@ -283,12 +283,12 @@ extension StoreConformance {
                 (try await ids { $0.owner = other }, ["img-2"]),
                 (try await ids { $0.before = Given.at(20) }, ["img-1"]),
                 (try await ids { $0.after = Given.at(20) }, ["img-2", "msg-1"]),
-                (try await ids { $0.ids = [LetterID(known: "img-2"), LetterID(known: "msg-1")] }, ["img-2", "msg-1"]),
+                (try await ids { $0.ids = [DeadLetterID(known: "img-2"), DeadLetterID(known: "msg-1")] }, ["img-2", "msg-1"]),
                 (try await ids { $0.limit = 1 }, ["img-1"]),
                 (try await ids { $0.states = [.discarded] }, []),
             ]
             for (index, pair) in found.enumerated() { try expect(pair.0 == pair.1, "\(index): \(pair.0)") }
-            let groups = try await store.letterGroups(LetterQuery(kinds: [.dead]))
+            let groups = try await store.deadLetterGroups(DeadLetterQuery(kinds: [.dead]))
             try expect(groups.map(\.cause).sorted() == ["FAILED_PRECONDITION", "UNAVAILABLE"], "\(groups)")
             try expect(groups.allSatisfy { $0.count == 1 && $0.step == .stopCheck }, "\(groups)")
         },
@@ -307,8 +307,8 @@ extension Given {
         )
     }
 
-    static func letter(_ id: String, _ message: KeptMessage, at seconds: Int64 = 1) -> Letter {
-        Letter(LetterID(known: id), .parked, of: message, reason: "INVALID_ARGUMENT: no", at: at(seconds))
+    static func deadLetter(_ id: String, _ message: KeptMessage, at seconds: Int64 = 1) -> DeadLetter {
+        DeadLetter(DeadLetterID(known: id), .parked, of: message, reason: "INVALID_ARGUMENT: no", at: at(seconds))
     }
 
     static func failure(_ code: ErrorCode = .unavailable) -> StepFailure {
@@ -344,11 +344,11 @@ extension ImageStore {
         try expect(settlement.answer.rejection == nil, "\(settlement.answer)")
     }
 
-    fileprivate func replay(_ image: Int, limit: Int = 3, at seconds: Int64 = 0) async throws -> LetterVerdict {
-        try await replay(LetterID(known: "img-\(image)"), limit: limit, at: seconds)
+    fileprivate func replay(_ image: Int, limit: Int = 3, at seconds: Int64 = 0) async throws -> DeadLetterResult {
+        try await replay(DeadLetterID(known: "img-\(image)"), limit: limit, at: seconds)
     }
 
-    fileprivate func replay(_ id: LetterID, limit: Int = 3, at seconds: Int64 = 0) async throws -> LetterVerdict {
+    fileprivate func replay(_ id: DeadLetterID, limit: Int = 3, at seconds: Int64 = 0) async throws -> DeadLetterResult {
         try await replay(id, by: "alice@ops1", limit: limit, at: Given.at(seconds))
     }
 }

@@ -5,7 +5,7 @@ import Testing
 @testable import ImageWorker
 
 @Suite("What only a human can judge is written down", .timeLimit(.minutes(30)))
-struct LetterTests {
+struct DeadLetterTests {
     private func stray(_ body: String, id: String? = nil, reason: String? = "not a job message") -> IncomingMessage {
         IncomingMessage(routingKey: "image.create", messageID: id, body: Array(body.utf8), reason: reason)
     }
@@ -14,11 +14,11 @@ struct LetterTests {
         { call in call.name == name && call.moment == .before ? .fail(failure) : .pass }
     }
 
-    private func letters(_ rig: Rig) async throws -> [Letter] {
-        try await rig.store.letters(LetterQuery(kinds: Set(Letter.Kind.allCases), states: []))
+    private func deadLetters(_ rig: Rig) async throws -> [DeadLetter] {
+        try await rig.store.deadLetters(DeadLetterQuery(kinds: Set(DeadLetter.Kind.allCases), states: []))
     }
 
-    @Test("a parked message becomes a letter with its cause, and leaves its queue")
+    @Test("a parked message becomes a dead letter with its cause, and leaves its queue")
     func parked() async throws {
         let rig = try await Rig()
         rig.broker.send(stray(#"{"owner": "acct-7"}"#, reason: "INVALID_ARGUMENT: requestId is missing"), to: .parked)
@@ -27,11 +27,11 @@ struct LetterTests {
         limited.death = Death(.deliveryLimit, in: "goldsmith.intake")
         rig.broker.send(limited, to: .parked)
         for lane in [Lane.parked, .unrouted, .parked] { await rig.worker().work(lane) }
-        let letters = try await letters(rig)
-        let causes = Set(letters.map(\.cause))
-        #expect(causes == ["INVALID_ARGUMENT", Letter.Cause.unrouted, Letter.Cause.deliveryLimit])
-        #expect(letters.first { $0.cause == "INVALID_ARGUMENT" }?.owner == Owner(known: "acct-7"))
-        #expect(letters.first { $0.cause == "INVALID_ARGUMENT" }?.reason == "requestId is missing")
+        let deadLetters = try await deadLetters(rig)
+        let causes = Set(deadLetters.map(\.cause))
+        #expect(causes == ["INVALID_ARGUMENT", DeadLetter.Cause.unrouted, DeadLetter.Cause.deliveryLimit])
+        #expect(deadLetters.first { $0.cause == "INVALID_ARGUMENT" }?.owner == Owner(known: "acct-7"))
+        #expect(deadLetters.first { $0.cause == "INVALID_ARGUMENT" }?.reason == "requestId is missing")
         #expect(rig.broker.unacked == 0 && rig.broker.busyLanes.isEmpty)
     }
 
@@ -44,13 +44,13 @@ struct LetterTests {
         #expect(dying.plan.isDead)
         rig.broker.lose("w1")
         await rig.worker("w2").work(.parked)
-        let letters = try await letters(rig)
-        #expect(letters.count == 1 && letters.first?.kind == .parked)
+        let deadLetters = try await deadLetters(rig)
+        #expect(deadLetters.count == 1 && deadLetters.first?.kind == .parked)
         #expect(rig.broker.unacked == 0 && rig.broker.busyLanes.isEmpty)
     }
 
     @Test(
-        "a body that no message of ours can have is set aside whole, and its letter says where",
+        "a body that no message of ours can have is set aside whole, and its dead letter says where",
         arguments: [false, true]
     )
     func oversized(brokerRefusesFirst: Bool) async throws {
@@ -71,17 +71,17 @@ struct LetterTests {
             await done
         }
         #expect(rig.broker.oversized == [large, large], "each arrival, byte for byte")
-        let letters = try await letters(rig)
-        let letter = try #require(letters.first { $0.cause == Letter.Cause.tooLarge })
-        #expect(letters.count == 2 && letter.arrivals == 2, "\(letters)")
-        #expect(letter.reason.contains("goldsmith.oversized"), "\(letter)")
-        let kept = try #require(await rig.store.letter(letter.id)?.message)
+        let deadLetters = try await deadLetters(rig)
+        let deadLetter = try #require(deadLetters.first { $0.cause == DeadLetter.Cause.tooLarge })
+        #expect(deadLetters.count == 2 && deadLetter.arrivals == 2, "\(deadLetters)")
+        #expect(deadLetter.reason.contains("goldsmith.oversized"), "\(deadLetter)")
+        let kept = try #require(await rig.store.deadLetter(deadLetter.id)?.message)
         #expect(kept.body.isEmpty && kept.bodyBytes == limit + 1)
-        let other = try #require(letters.first { $0.cause != Letter.Cause.tooLarge })
-        #expect(try await rig.store.letter(other.id)?.message?.body.count == limit)
+        let other = try #require(deadLetters.first { $0.cause != DeadLetter.Cause.tooLarge })
+        #expect(try await rig.store.deadLetter(other.id)?.message?.body.count == limit)
     }
 
-    @Test("a worker that dies between setting a large message aside and its letter loses neither", arguments: 1...4)
+    @Test("a worker that dies between setting a large message aside and its dead letter loses neither", arguments: 1...4)
     func oversizedCrash(call: Int) async throws {
         let rig = try await Rig()
         rig.broker.send(stray(String(repeating: "b", count: KeptMessage.bodyLimit + 1)), to: .parked)
@@ -90,11 +90,11 @@ struct LetterTests {
         #expect(dying.plan.isDead)
         rig.broker.lose("w1")
         await rig.worker("w2").work(.parked)
-        #expect(try await letters(rig).map(\.cause) == [Letter.Cause.tooLarge])
+        #expect(try await deadLetters(rig).map(\.cause) == [DeadLetter.Cause.tooLarge])
         #expect(!rig.broker.oversized.isEmpty && rig.broker.unacked == 0 && rig.broker.busyLanes.isEmpty)
     }
 
-    @Test("the same message is one letter, another body, key or sender is another")
+    @Test("the same message is one dead letter, another body, key or sender is another")
     func identity() async throws {
         let rig = try await Rig()
         let worker = rig.worker()
@@ -104,22 +104,22 @@ struct LetterTests {
             rig.broker.send(message, to: .parked)
             await worker.work(.parked)
         }
-        let letters = try await letters(rig)
-        #expect(letters.count == 4 && letters.map(\.arrivals).sorted() == [1, 1, 1, 2])
+        let deadLetters = try await deadLetters(rig)
+        #expect(deadLetters.count == 4 && deadLetters.map(\.arrivals).sorted() == [1, 1, 1, 2])
     }
 
-    @Test("a replayed message that is parked again is the same letter, and the third time it stays")
+    @Test("a replayed message that is parked again is the same dead letter, and the third time it stays")
     func loop() async throws {
         let rig = try await Rig()
         let worker = rig.worker()
         rig.broker.send(stray("?"), to: .parked)
         await worker.work(.parked)
-        for _ in 0..<Letter.replayLimit {
-            let letter = try #require(try await letters(rig).first)
+        for _ in 0..<DeadLetter.replayLimit {
+            let deadLetter = try #require(try await deadLetters(rig).first)
             let verdict = try await rig.store.replay(
-                letter.id,
+                deadLetter.id,
                 by: "alice",
-                limit: Letter.replayLimit,
+                limit: DeadLetter.replayLimit,
                 at: rig.time.now()
             )
             guard case .done(_, let outgoing) = verdict else {
@@ -132,12 +132,12 @@ struct LetterTests {
             rig.broker.send(with(parked.message, reason: parked.reason), to: .parked)
             await worker.work(.parked)
         }
-        let letters = try await letters(rig)
-        #expect(letters.count == 1 && letters.first?.state == .open)
+        let deadLetters = try await deadLetters(rig)
+        #expect(deadLetters.count == 1 && deadLetters.first?.state == .open)
         let verdict = try await rig.store.replay(
-            letters[0].id,
+            deadLetters[0].id,
             by: "alice",
-            limit: Letter.replayLimit,
+            limit: DeadLetter.replayLimit,
             at: rig.time.now()
         )
         guard case .refused = verdict else {
@@ -163,21 +163,21 @@ struct LetterTests {
         })
         rig.request()
         try await rig.run(clumsy)
-        for letter in rig.broker.parked {
-            rig.broker.send(with(letter.message, reason: letter.reason), to: .parked)
+        for deadLetter in rig.broker.parked {
+            rig.broker.send(with(deadLetter.message, reason: deadLetter.reason), to: .parked)
             await clumsy.work(.parked)
         }
-        let parked = try await rig.store.letters(LetterQuery(kinds: [.parked]))
+        let parked = try await rig.store.deadLetters(DeadLetterQuery(kinds: [.parked]))
         #expect(!parked.isEmpty && parked.allSatisfy { $0.step == .cleanUp && $0.owner == Owner(known: "acct-1") })
         let worker = rig.worker("w2")
-        for letter in parked {
-            let verdict = try await rig.store.replay(letter.id, by: "alice", limit: 1, at: rig.time.now())
+        for deadLetter in parked {
+            let verdict = try await rig.store.replay(deadLetter.id, by: "alice", limit: 1, at: rig.time.now())
             if case .done(_, let outgoing) = verdict { await worker.context.send(outgoing) }
         }
         try await rig.run(worker)
         let image = try await rig.image()
         #expect(image.cleanUp == .done && image.quota == .none)
-        #expect(try await rig.store.letters(LetterQuery(kinds: [.parked])).isEmpty)
+        #expect(try await rig.store.deadLetters(DeadLetterQuery(kinds: [.parked])).isEmpty)
     }
 
     @Test("a replayed dead letter has its image tried again, made by the rules, once")
@@ -188,9 +188,9 @@ struct LetterTests {
         )
         rig.request()
         try await rig.run(broken)
-        let letter = try #require(try await rig.store.letters(LetterQuery(kinds: [.dead])).first)
-        #expect(letter.job == .dataDisk(try #require(DeviceName("/dev/vdb"))) && letter.owner == Owner(known: "acct-1"))
-        let verdict = try await rig.store.replay(letter.id, by: "alice", limit: 3, at: rig.time.now())
+        let deadLetter = try #require(try await rig.store.deadLetters(DeadLetterQuery(kinds: [.dead])).first)
+        #expect(deadLetter.job == .dataDisk(try #require(DeviceName("/dev/vdb"))) && deadLetter.owner == Owner(known: "acct-1"))
+        let verdict = try await rig.store.replay(deadLetter.id, by: "alice", limit: 3, at: rig.time.now())
         guard case .done(_, let outgoing) = verdict else {
             Issue.record("\(verdict)")
             return
@@ -202,7 +202,7 @@ struct LetterTests {
         try await rig.run(worker)
         let image = try await rig.image()
         #expect(image.status == .available)
-        let file = try #require(try await rig.store.letter(letter.id))
-        #expect(file.marks.map(\.action) == [.arrived, .replayed])
+        let file = try #require(try await rig.store.deadLetter(deadLetter.id))
+        #expect(file.events.map(\.action) == [.arrived, .replayed])
     }
 }

@@ -2,38 +2,38 @@ import ArgumentParser
 import ImageCore
 import ImageWorker
 
-/// Which letters a decision is about: some by name, or all that match.
-struct LetterChoice: ParsableArguments {
-    @Argument(help: "The letters' ids.", completion: Completions.letters(Set(Letter.Kind.allCases))) var ids: [String] =
+/// Which dead letters a decision is about: some by name, or all that match.
+struct DeadLetterChoice: ParsableArguments {
+    @Argument(help: "The dead letters' ids.", completion: Completions.deadLetters(Set(DeadLetter.Kind.allCases))) var ids: [String] =
         []
     @Flag(help: "All that are open, or that match the filters given.") var all = false
     @Flag(help: "Say what would be done, and change nothing.") var dryRun = false
     @Option(help: ArgumentHelp("Who decides, for the history. Default: this user and host.", valueName: "name"))
     var by: String?
 
-    /// The letters, the one that has waited longest first.
-    func letters(
-        _ filter: LetterFilter,
-        _ kinds: Set<Letter.Kind>,
+    /// The dead letters, the one that has waited longest first.
+    func deadLetters(
+        _ filter: DeadLetterFilter,
+        _ kinds: Set<DeadLetter.Kind>,
         in store: any ImageStore
-    ) async throws(CommandFailure) -> [Letter] {
+    ) async throws(CommandFailure) -> [DeadLetter] {
         guard ids.isEmpty == all else {
-            throw CommandFailure(.usage, "name the letters by their ids, or use --all; `list` shows them")
+            throw CommandFailure(.usage, "name the dead letters by their ids, or use --all; `list` shows them")
         }
         guard all || filter.isEmpty else {
             throw CommandFailure(.usage, "filters go with --all, not with ids")
         }
         var query = try filter.query(kinds, at: SystemTime().now())
         query.limit = .max
-        for id in ids { query.ids.append(try identifier(id, "the letter's id")) }
-        // A letter that was named and is not open is told of, not passed over.
+        for id in ids { query.ids.append(try identifier(id, "the dead letter's id")) }
+        // A dead letter that was named and is not open is told of, not passed over.
         if !all { query.states = [] }
         let asked = query
-        let letters = try await stored { () async throws(StoreError) in try await store.letters(asked) }
-        if let missing = asked.ids.first(where: { id in !letters.contains { $0.id == id } }) {
-            throw CommandFailure(.notFound, "there is no letter \(missing)", advice: "`list` shows all of them")
+        let deadLetters = try await stored { () async throws(StoreError) in try await store.deadLetters(asked) }
+        if let missing = asked.ids.first(where: { id in !deadLetters.contains { $0.id == id } }) {
+            throw CommandFailure(.notFound, "there is no dead letter \(missing)", advice: "`list` shows all of them")
         }
-        return letters
+        return deadLetters
     }
 
     func decider() throws(CommandFailure) -> String {
@@ -45,20 +45,20 @@ struct LetterChoice: ParsableArguments {
     }
 }
 
-/// What came of each letter, as `--json` prints it.
-struct LetterOutcome: Encodable {
+/// What came of each dead letter, as `--json` prints it.
+struct DeadLetterOutcome: Encodable {
     enum Result: String, Encodable {
         case done
         case wouldDo = "would-do"
         case refused
     }
 
-    var id: LetterID
+    var id: DeadLetterID
     var result: Result
     var reason: String?
 
     /// - Throws: exit code 4 when one was refused.
-    static func tell(_ outcomes: [LetterOutcome], done: String, wouldDo: String, json: Bool) throws {
+    static func tell(_ outcomes: [DeadLetterOutcome], done: String, wouldDo: String, json: Bool) throws {
         try list(outcomes, done: done, wouldDo: wouldDo, json: json)
         if outcomes.contains(where: { $0.result == .refused }) {
             throw ExitCode(CommandFailure.Kind.conflict.rawValue)
@@ -66,7 +66,7 @@ struct LetterOutcome: Encodable {
     }
 
     /// The same, whatever came of them.
-    static func list(_ outcomes: [LetterOutcome], done: String, wouldDo: String, json: Bool) throws {
+    static func list(_ outcomes: [DeadLetterOutcome], done: String, wouldDo: String, json: Bool) throws {
         if json {
             try Terminal.say(json: outcomes)
         } else {
@@ -82,14 +82,14 @@ struct LetterOutcome: Encodable {
     }
 }
 
-struct LetterReplay<Family: LetterFamily>: AsyncParsableCommand {
+struct DeadLetterReplay<Family: DeadLetterFamily>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "replay",
             abstract: "Give back to work: some by name, or all that match.",
             discussion: """
                 Each is marked and its message written down in one step, so that a command which is stopped half way has lost \
-                and doubled nothing: run it again. What came back \(Letter.replayLimit) times needs --force.
+                and doubled nothing: run it again. What came back \(DeadLetter.replayLimit) times needs --force.
 
                 Examples:
                   goldsmith \(Family.name) replay \(Family.exampleID)
@@ -100,8 +100,8 @@ struct LetterReplay<Family: LetterFamily>: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
-    @OptionGroup var filter: LetterFilter
-    @OptionGroup var choice: LetterChoice
+    @OptionGroup var filter: DeadLetterFilter
+    @OptionGroup var choice: DeadLetterChoice
     @Option(help: "At most this many a second, 0.01 to 1000.") var rate = 10.0
     @Flag(help: "Also those that came back from every replay.") var force = false
 
@@ -110,35 +110,35 @@ struct LetterReplay<Family: LetterFamily>: AsyncParsableCommand {
         let settings = try await shared.settings()
         let store = try await settings.openStore()
         let who = try choice.decider()
-        let letters = try await choice.letters(filter, Family.kinds, in: store)
-        let limit = force ? Int.max : Letter.replayLimit
+        let deadLetters = try await choice.deadLetters(filter, Family.kinds, in: store)
+        let limit = force ? Int.max : DeadLetter.replayLimit
         if choice.dryRun {
-            var outcomes: [LetterOutcome] = []
-            for letter in letters {
-                let refusal = try await letter.refusal(limit: limit, in: store)
-                outcomes.append(.init(id: letter.id, result: refusal == nil ? .wouldDo : .refused, reason: refusal))
+            var outcomes: [DeadLetterOutcome] = []
+            for deadLetter in deadLetters {
+                let refusal = try await deadLetter.refusal(limit: limit, in: store)
+                outcomes.append(.init(id: deadLetter.id, result: refusal == nil ? .wouldDo : .refused, reason: refusal))
             }
-            return try LetterOutcome.tell(outcomes, done: "", wouldDo: "would be replayed", json: output.json)
+            return try DeadLetterOutcome.tell(outcomes, done: "", wouldDo: "would be replayed", json: output.json)
         }
         let relay = try await OutboxRelay(settings, store)
-        var outcomes: [LetterOutcome] = []
-        var asked: [Letter] = []
-        for (index, letter) in letters.enumerated() {
+        var outcomes: [DeadLetterOutcome] = []
+        var asked: [DeadLetter] = []
+        for (index, deadLetter) in deadLetters.enumerated() {
             if index > 0 { try await Task.sleep(for: .seconds(1 / rate)) }
             let verdict = try await stored { () async throws(StoreError) in
-                try await store.replay(letter.id, by: who, limit: limit, at: try await store.time())
+                try await store.replay(deadLetter.id, by: who, limit: limit, at: try await store.time())
             }
             switch verdict {
-            case .unknown: outcomes.append(.init(id: letter.id, result: .refused, reason: "it is gone"))
-            case .refused(let reason): outcomes.append(.init(id: letter.id, result: .refused, reason: reason))
-            case .done(let letter, let outgoing):
-                asked.append(letter)
-                outcomes.append(.init(id: letter.id, result: .done))
+            case .unknown: outcomes.append(.init(id: deadLetter.id, result: .refused, reason: "it is gone"))
+            case .refused(let reason): outcomes.append(.init(id: deadLetter.id, result: .refused, reason: reason))
+            case .done(let deadLetter, let outgoing):
+                asked.append(deadLetter)
+                outcomes.append(.init(id: deadLetter.id, result: .done))
                 guard await relay.send(outgoing) else {
-                    try LetterOutcome.list(outcomes, done: "replayed", wouldDo: "", json: output.json)
+                    try DeadLetterOutcome.list(outcomes, done: "replayed", wouldDo: "", json: output.json)
                     throw CommandFailure(
                         .unavailable,
-                        "the broker did not take the message of \(letter.id); \(letters.count - outcomes.count) are left",
+                        "the broker did not take the message of \(deadLetter.id); \(deadLetters.count - outcomes.count) are left",
                         advice: "a worker sends it when the broker takes it; then run this again for the others"
                     )
                 }
@@ -148,31 +148,31 @@ struct LetterReplay<Family: LetterFamily>: AsyncParsableCommand {
         let refusals = try await Self.refusals(of: asked, in: store)
         for index in outcomes.indices {
             guard let refusal = refusals[outcomes[index].id] else { continue }
-            outcomes[index] = LetterOutcome(id: outcomes[index].id, result: .refused, reason: refusal)
+            outcomes[index] = DeadLetterOutcome(id: outcomes[index].id, result: .refused, reason: refusal)
         }
-        try LetterOutcome.tell(outcomes, done: "replayed", wouldDo: "", json: output.json)
+        try DeadLetterOutcome.tell(outcomes, done: "replayed", wouldDo: "", json: output.json)
     }
 }
 
-extension LetterReplay {
-    /// How long to wait for a worker's answers. Without them the letters are `replayed`, and open again if refused.
+extension DeadLetterReplay {
+    /// How long to wait for a worker's answers. Without them the dead letters are `replayed`, and open again if refused.
     private static var patience: Duration { .seconds(15) }
 
     /// What workers said no to: a dead letter's replay is a request like any other.
     private static func refusals(
-        of letters: [Letter],
+        of deadLetters: [DeadLetter],
         in store: any ImageStore
-    ) async throws(CommandFailure) -> [LetterID: String] {
-        var refusals: [LetterID: String] = [:]
-        var left = letters.filter { $0.retryRequest != nil }
+    ) async throws(CommandFailure) -> [DeadLetterID: String] {
+        var refusals: [DeadLetterID: String] = [:]
+        var left = deadLetters.filter { $0.retryRequest != nil }
         let deadline = ContinuousClock.now + patience
         while !left.isEmpty, ContinuousClock.now < deadline {
-            var silent: [Letter] = []
-            for letter in left {
-                guard let request = letter.retryRequest else { continue }
+            var silent: [DeadLetter] = []
+            for deadLetter in left {
+                guard let request = deadLetter.retryRequest else { continue }
                 let answer = try await stored { () async throws(StoreError) in try await store.answer(to: request) }
-                if answer == nil { silent.append(letter) }
-                if let no = answer?.answer.rejection { refusals[letter.id] = "\(no.code.rawValue): \(no.message)" }
+                if answer == nil { silent.append(deadLetter) }
+                if let no = answer?.answer.rejection { refusals[deadLetter.id] = "\(no.code.rawValue): \(no.message)" }
             }
             left = silent
             guard !left.isEmpty, (try? await Task.sleep(for: .milliseconds(100))) != nil else { break }
@@ -184,7 +184,7 @@ extension LetterReplay {
     }
 }
 
-extension Letter {
+extension DeadLetter {
     /// Why a replay would be refused; the store looks again.
     fileprivate func refusal(limit: Int, in store: any ImageStore) async throws(CommandFailure) -> String? {
         guard state == .open else { return "it is \(state.rawValue)" }
@@ -192,12 +192,12 @@ extension Letter {
             return "it was replayed \(replays) times and came back each time; --force tries again"
         }
         guard kind != .dead else { return nil }
-        let file = try await stored { () async throws(StoreError) in try await store.letter(id) }
+        let file = try await stored { () async throws(StoreError) in try await store.deadLetter(id) }
         return file?.message?.replay(replays + 1, of: id) == nil ? KeptMessage.isNoWork : nil
     }
 }
 
-struct LetterDiscard<Family: LetterFamily>: AsyncParsableCommand {
+struct DeadLetterDiscard<Family: DeadLetterFamily>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "discard",
@@ -212,36 +212,36 @@ struct LetterDiscard<Family: LetterFamily>: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
-    @OptionGroup var filter: LetterFilter
-    @OptionGroup var choice: LetterChoice
+    @OptionGroup var filter: DeadLetterFilter
+    @OptionGroup var choice: DeadLetterChoice
     @Option(help: "Why, for the history.") var note: String?
 
     func run() async throws {
         let store = try await shared.settings().openStore()
         let who = try choice.decider()
         let note = note.map { PlainText.sentence($0) }
-        var outcomes: [LetterOutcome] = []
-        for letter in try await choice.letters(filter, Family.kinds, in: store) {
+        var outcomes: [DeadLetterOutcome] = []
+        for deadLetter in try await choice.deadLetters(filter, Family.kinds, in: store) {
             if choice.dryRun {
-                let isOpen = letter.state == .open
+                let isOpen = deadLetter.state == .open
                 outcomes.append(
-                    LetterOutcome(
-                        id: letter.id,
+                    DeadLetterOutcome(
+                        id: deadLetter.id,
                         result: isOpen ? .wouldDo : .refused,
-                        reason: isOpen ? nil : "it is \(letter.state.rawValue)"
+                        reason: isOpen ? nil : "it is \(deadLetter.state.rawValue)"
                     )
                 )
                 continue
             }
             let verdict = try await stored { () async throws(StoreError) in
-                try await store.discard(letter.id, by: who, note: note, at: try await store.time())
+                try await store.discard(deadLetter.id, by: who, note: note, at: try await store.time())
             }
             switch verdict {
-            case .done: outcomes.append(LetterOutcome(id: letter.id, result: .done))
-            case .refused(let reason): outcomes.append(.init(id: letter.id, result: .refused, reason: reason))
-            case .unknown: outcomes.append(.init(id: letter.id, result: .refused, reason: "it is gone"))
+            case .done: outcomes.append(DeadLetterOutcome(id: deadLetter.id, result: .done))
+            case .refused(let reason): outcomes.append(.init(id: deadLetter.id, result: .refused, reason: reason))
+            case .unknown: outcomes.append(.init(id: deadLetter.id, result: .refused, reason: "it is gone"))
             }
         }
-        try LetterOutcome.tell(outcomes, done: "discarded", wouldDo: "would be discarded", json: output.json)
+        try DeadLetterOutcome.tell(outcomes, done: "discarded", wouldDo: "would be discarded", json: output.json)
     }
 }

@@ -3,7 +3,7 @@ import ImageCore
 import ImageWorker
 import TerminalText
 
-struct LetterList<Family: LetterFamily>: AsyncParsableCommand {
+struct DeadLetterList<Family: DeadLetterFamily>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "list",
@@ -19,10 +19,10 @@ struct LetterList<Family: LetterFamily>: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
-    @OptionGroup var filter: LetterFilter
+    @OptionGroup var filter: DeadLetterFilter
     @Option(
         help: "Only open, replayed, discarded or settled; or all. Default: open.",
-        completion: Completions.letterStates
+        completion: Completions.deadLetterStates
     )
     var state = "open"
     @Option(help: "At most this many.") var limit = 100
@@ -35,7 +35,7 @@ struct LetterList<Family: LetterFamily>: AsyncParsableCommand {
         if state == "all" {
             query.states = []
         } else {
-            guard let known = Letter.State(rawValue: state) else {
+            guard let known = DeadLetter.State(rawValue: state) else {
                 throw CommandFailure(.usage, "--state must be all, open, replayed, discarded or settled")
             }
             query.states = [known]
@@ -43,14 +43,14 @@ struct LetterList<Family: LetterFamily>: AsyncParsableCommand {
         let store = try await shared.settings().openStore()
         let asked = query
         if group {
-            let groups = try await stored { () async throws(StoreError) in try await store.letterGroups(asked) }
+            let groups = try await stored { () async throws(StoreError) in try await store.deadLetterGroups(asked) }
             return try show(groups, at: now)
         }
-        let letters = try await stored { () async throws(StoreError) in try await store.letters(asked) }
-        if output.json { return try Terminal.say(json: letters) }
-        guard !letters.isEmpty else { return Terminal.say("nothing waits for a human") }
+        let deadLetters = try await stored { () async throws(StoreError) in try await store.deadLetters(asked) }
+        if output.json { return try Terminal.say(json: deadLetters) }
+        guard !deadLetters.isEmpty else { return Terminal.say("nothing waits for a human") }
         var table = Table(
-            "LETTER",
+            "ID",
             .dropped("STATE", 4),
             "WHAT",
             .dropped("OWNER", 3),
@@ -60,24 +60,24 @@ struct LetterList<Family: LetterFamily>: AsyncParsableCommand {
             "AGE",
             .wrapped("REASON")
         )
-        for letter in letters {
+        for deadLetter in deadLetters {
             table.add(
-                letter.id.text,
-                letter.state.rawValue,
-                letter.what,
-                letter.owner?.text ?? "–",
-                letter.cause,
-                letter.arrivals == 1 ? "once" : "\(letter.arrivals)×",
-                String(letter.replays),
-                Format.age(now - letter.lastAt),
-                Format.brief(letter.reason)
+                deadLetter.id.text,
+                deadLetter.state.rawValue,
+                deadLetter.what,
+                deadLetter.owner?.text ?? "–",
+                deadLetter.cause,
+                deadLetter.arrivals == 1 ? "once" : "\(deadLetter.arrivals)×",
+                String(deadLetter.replays),
+                Format.age(now - deadLetter.lastAt),
+                Format.brief(deadLetter.reason)
             )
         }
         Terminal.say(table.text)
-        if letters.count == limit { Terminal.complain("there may be more: --limit, or --group to count them") }
+        if deadLetters.count == limit { Terminal.complain("there may be more: --limit, or --group to count them") }
     }
 
-    private func show(_ groups: [LetterGroup], at now: Timestamp) throws {
+    private func show(_ groups: [DeadLetterGroup], at now: Timestamp) throws {
         if output.json { return try Terminal.say(json: groups) }
         guard !groups.isEmpty else { return Terminal.say("nothing waits for a human") }
         var table = Table(
@@ -104,12 +104,12 @@ struct LetterList<Family: LetterFamily>: AsyncParsableCommand {
     }
 }
 
-extension Letter {
+extension DeadLetter {
     /// What it is about, in a word.
     var what: String { job?.description ?? (kind == .unrouted ? "unrouted" : "message") }
 }
 
-struct LetterShow<Family: LetterFamily>: AsyncParsableCommand {
+struct DeadLetterShow<Family: DeadLetterFamily>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "show",
@@ -121,16 +121,16 @@ struct LetterShow<Family: LetterFamily>: AsyncParsableCommand {
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
     @Flag(help: "Write the message's body and nothing else, byte for byte.") var body = false
-    @Argument(help: "The letter's id.", completion: Completions.letters(Family.kinds)) var id: String
+    @Argument(help: "The dead letter's id.", completion: Completions.deadLetters(Family.kinds)) var id: String
 
     func run() async throws {
-        let id: LetterID = try identifier(id, "the letter's id")
+        let id: DeadLetterID = try identifier(id, "the dead letter's id")
         let store = try await shared.settings().openStore()
-        let file = try await stored { () async throws(StoreError) in try await store.letter(id) }
-        guard let file, Family.kinds.contains(file.letter.kind) else {
+        let file = try await stored { () async throws(StoreError) in try await store.deadLetter(id) }
+        guard let file, Family.kinds.contains(file.deadLetter.kind) else {
             throw CommandFailure(
                 .notFound,
-                "there is no \(Family.name) letter \(id)",
+                "there is no \(Family.name) dead letter \(id)",
                 advice: "`list` shows all of them"
             )
         }
@@ -145,7 +145,7 @@ struct LetterShow<Family: LetterFamily>: AsyncParsableCommand {
             guard message.bodyBytes == nil else {
                 throw CommandFailure(
                     .notFound,
-                    "the body of \(id) is too large for the store: \(file.letter.reason)",
+                    "the body of \(id) is too large for the store: \(file.deadLetter.reason)",
                     advice: "take it out of that queue with RabbitMQ's own tools"
                 )
             }
@@ -155,21 +155,21 @@ struct LetterShow<Family: LetterFamily>: AsyncParsableCommand {
         Terminal.say(text(of: file))
     }
 
-    private func text(of file: LetterFile) -> String {
-        let letter = file.letter
+    private func text(of file: DeadLetterFile) -> String {
+        let deadLetter = file.deadLetter
         var lines = [
-            Terminal.paint(letter.id.text, .strong),
-            "  state     \(letter.state.rawValue)",
-            "  what      \(letter.what)",
+            Terminal.paint(deadLetter.id.text, .strong),
+            "  state     \(deadLetter.state.rawValue)",
+            "  what      \(deadLetter.what)",
         ]
-        if let image = letter.image { lines.append("  image     \(image)") }
-        if let owner = letter.owner { lines.append("  owner     \(owner)") }
-        if let attempts = letter.attempts { lines.append("  attempts  \(attempts)") }
-        lines += ["  cause     \(letter.cause)", "  reason    \(letter.reason)"]
-        if let advice = letter.advice { lines.append("  advice    \(advice)") }
+        if let image = deadLetter.image { lines.append("  image     \(image)") }
+        if let owner = deadLetter.owner { lines.append("  owner     \(owner)") }
+        if let attempts = deadLetter.attempts { lines.append("  attempts  \(attempts)") }
+        lines += ["  cause     \(deadLetter.cause)", "  reason    \(deadLetter.reason)"]
+        if let advice = deadLetter.advice { lines.append("  advice    \(advice)") }
         lines += [
-            "  came      \(letter.arrivals)×, first \(Format.moment(letter.firstAt)), last \(Format.moment(letter.lastAt))",
-            "  replays   \(letter.replays)",
+            "  came      \(deadLetter.arrivals)×, first \(Format.moment(deadLetter.firstAt)), last \(Format.moment(deadLetter.lastAt))",
+            "  replays   \(deadLetter.replays)",
         ]
         if let message = file.message {
             lines += ["", "Message", "  key       \(PlainText.word(message.routingKey))"]
@@ -187,12 +187,12 @@ struct LetterShow<Family: LetterFamily>: AsyncParsableCommand {
             )
         }
         var table = Table("AT", "WHO", "WHAT", .wrapped("NOTE"))
-        for mark in file.marks {
+        for event in file.events {
             table.add(
-                Format.cell(mark.at),
-                .init(mark.who),
-                .init(mark.action.rawValue),
-                .init(mark.note ?? "")
+                Format.cell(event.at),
+                .init(event.who),
+                .init(event.action.rawValue),
+                .init(event.note ?? "")
             )
         }
         return (lines + ["", "History", table.text]).joined(separator: "\n")

@@ -1,19 +1,19 @@
 import ArgumentParser
 import ImageCore
 
-/// Letters that people look at together. Both families have the same commands.
-protocol LetterFamily: Sendable {
+/// Dead letters that people look at together. Both families have the same commands.
+protocol DeadLetterFamily: Sendable {
     static var name: String { get }
-    static var kinds: Set<Letter.Kind> { get }
+    static var kinds: Set<DeadLetter.Kind> { get }
     static var abstract: String { get }
     static var discussion: String { get }
     /// For examples.
     static var exampleID: String { get }
 }
 
-enum DeadFamily: LetterFamily {
+enum DeadFamily: DeadLetterFamily {
     static let name = "dead"
-    static let kinds: Set<Letter.Kind> = [.dead]
+    static let kinds: Set<DeadLetter.Kind> = [.dead]
     static let abstract = "Jobs that failed for good: look at them, give them back to work, or close them."
     static let discussion = """
         A dead letter is written when a job makes its image Error, and is named like the image. Looking changes nothing.
@@ -25,9 +25,9 @@ enum DeadFamily: LetterFamily {
     static let exampleID = "img-5f0c2b7e9a41d3c8"
 }
 
-enum ParkedFamily: LetterFamily {
+enum ParkedFamily: DeadLetterFamily {
     static let name = "parked"
-    static let kinds: Set<Letter.Kind> = [.parked, .unrouted]
+    static let kinds: Set<DeadLetter.Kind> = [.parked, .unrouted]
     static let abstract = "Messages only a human can judge: look at them, put them back, or close them."
     static let discussion = """
         Workers take them off the queues for humans and write them down whole. Looking changes nothing.
@@ -39,22 +39,22 @@ enum ParkedFamily: LetterFamily {
     static let exampleID = "msg-3c6e0b8a9c15224a8228b9a9"
 }
 
-struct LettersCommand<Family: LetterFamily>: AsyncParsableCommand {
+struct DeadLettersCommand<Family: DeadLetterFamily>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: Family.name,
             abstract: Family.abstract,
             discussion: Family.discussion,
             subcommands: [
-                LetterList<Family>.self, LetterShow<Family>.self, LetterReplay<Family>.self,
-                LetterDiscard<Family>.self,
+                DeadLetterList<Family>.self, DeadLetterShow<Family>.self, DeadLetterReplay<Family>.self,
+                DeadLetterDiscard<Family>.self,
             ]
         )
     }
 }
 
-/// Which letters.
-struct LetterFilter: ParsableArguments {
+/// Which dead letters.
+struct DeadLetterFilter: ParsableArguments {
     @Option(help: "Only of this step, such as system-disk, replicate or clean-up.", completion: Completions.steps)
     var step: String?
     @Option(help: "Only with this cause, as `list` shows it.") var cause: String?
@@ -66,8 +66,8 @@ struct LetterFilter: ParsableArguments {
 
     var isEmpty: Bool { [step, cause, owner, olderThan, newerThan].allSatisfy { $0 == nil } }
 
-    func query(_ kinds: Set<Letter.Kind>, at now: Timestamp) throws(CommandFailure) -> LetterQuery {
-        var query = LetterQuery(kinds: kinds)
+    func query(_ kinds: Set<DeadLetter.Kind>, at now: Timestamp) throws(CommandFailure) -> DeadLetterQuery {
+        var query = DeadLetterQuery(kinds: kinds)
         if let step {
             guard let known = Step(rawValue: step) else {
                 let all = Step.allCases.map(\.rawValue).joined(separator: ", ")

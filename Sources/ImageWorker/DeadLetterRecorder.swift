@@ -4,9 +4,9 @@ import Logging
 
 /// Writes down what only a human can judge, so that looking at it costs nothing: a message that is looked at in its
 /// queue spends its delivery count, and may change its place.
-struct LetterBox {
+struct DeadLetterRecorder {
     let context: WorkerContext
-    let kind: Letter.Kind
+    let kind: DeadLetter.Kind
 
     /// Of such a message everything but its body is kept: there is nobody who could read it.
     private static let unreadable = "the body is larger than 16 MiB, and was not kept"
@@ -20,7 +20,7 @@ struct LetterBox {
             return await Intake(context: context, lapse: death).handle(delivery)
         }
         let whole = KeptMessage(message)
-        let id = whole.letterID(kind)
+        let id = whole.deadLetterID(kind)
         let isTooLarge = whole.body.count > KeptMessage.bodyLimit
         var whereabouts = message.isWhole ? nil : Self.unreadable
         if isTooLarge {
@@ -30,7 +30,7 @@ struct LetterBox {
                 """
         }
         let kept = isTooLarge ? whole.withoutBody : whole
-        let letter = Letter(
+        let deadLetter = DeadLetter(
             id,
             kind,
             of: kept,
@@ -41,13 +41,13 @@ struct LetterBox {
         )
         do {
             try await context.persist { () async throws(StoreError) in
-                try await context.store.keep(letter, kept, at: letter.lastAt)
+                try await context.store.keep(deadLetter, kept, at: deadLetter.lastAt)
             }
             context.logger.error(
                 "message kept for a human",
                 metadata: [
-                    "letter": "\(letter.id)", "kind": "\(kind.rawValue)", "cause": "\(letter.cause)",
-                    "reason": "\(letter.reason)",
+                    "dead.letter": "\(deadLetter.id)", "kind": "\(kind.rawValue)", "cause": "\(deadLetter.cause)",
+                    "reason": "\(deadLetter.reason)",
                 ]
             )
             delivery.ack()
@@ -84,9 +84,9 @@ extension KeptMessage {
         )
     }
 
-    /// The same message is the same letter: a second copy, or one that comes back from a replay. So is the same job,
+    /// The same message is the same dead letter: a second copy, or one that comes back from a replay. So is the same job,
     /// whatever it failed with this time.
-    func letterID(_ kind: Letter.Kind) -> LetterID {
+    func deadLetterID(_ kind: DeadLetter.Kind) -> DeadLetterID {
         let parts: [[UInt8]?]
         if let job = JobMessage(parsing: body) {
             parts = [Array(job.imageId.text.utf8), Array(job.job.description.utf8)]
@@ -105,6 +105,6 @@ extension KeptMessage {
             let text = String(byte, radix: 16)
             return text.count == 1 ? "0" + text : text
         }
-        return LetterID(known: "msg-" + digits.joined())
+        return DeadLetterID(known: "msg-" + digits.joined())
     }
 }

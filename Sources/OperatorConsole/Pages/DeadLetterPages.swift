@@ -1,10 +1,10 @@
 import ImageCore
 
-/// Which letters are asked for; `nil` is every one.
-struct LetterFilter: Hashable {
-    var kind: Letter.Kind?
+/// Which dead letters are asked for; `nil` is every one.
+struct DeadLetterFilter: Hashable {
+    var kind: DeadLetter.Kind?
     /// Those that wait for a human, unless another state is asked for.
-    var state: Letter.State? = .open
+    var state: DeadLetter.State? = .open
     var owner: Owner?
 
     init() {}
@@ -12,11 +12,11 @@ struct LetterFilter: Hashable {
     /// As the fields of a form or an address say it; `nil` when one of them cannot be.
     init?(_ fields: FormFields) {
         if let text = fields["kind"], !text.isEmpty {
-            guard let kind = Letter.Kind(rawValue: text) else { return nil }
+            guard let kind = DeadLetter.Kind(rawValue: text) else { return nil }
             self.kind = kind
         }
         if let text = fields["state"], !text.isEmpty, text != Self.every {
-            guard let state = Letter.State(rawValue: text) else { return nil }
+            guard let state = DeadLetter.State(rawValue: text) else { return nil }
             self.state = state
         } else if fields["state"] == Self.every {
             state = nil
@@ -35,9 +35,9 @@ struct LetterFilter: Hashable {
             .compactMap { name, value in value.map { (name, $0) } }
     }
 
-    func query(limit: Int) -> LetterQuery {
-        var query = LetterQuery(
-            kinds: kind.map { [$0] } ?? Set(Letter.Kind.allCases),
+    func query(limit: Int) -> DeadLetterQuery {
+        var query = DeadLetterQuery(
+            kinds: kind.map { [$0] } ?? Set(DeadLetter.Kind.allCases),
             states: state.map { [$0] } ?? [],
             limit: limit
         )
@@ -46,7 +46,7 @@ struct LetterFilter: Hashable {
     }
 }
 
-extension Letter {
+extension DeadLetter {
     /// What it is about, for people.
     var what: String {
         if let job { return job.title }
@@ -64,32 +64,32 @@ extension Letter {
 }
 
 /// Dead letters and parked messages: what only a human can judge.
-struct LettersPage {
+struct DeadLettersPage {
     static let limit = 200
 
-    let letters: [Letter]
+    let deadLetters: [DeadLetter]
 
-    static func filterForm(_ filter: LetterFilter) -> HTML {
+    static func filterForm(_ filter: DeadLetterFilter) -> HTML {
         .joined([
             tag(.h1) { "Dead and parked" },
             tag(
                 .form,
                 .class("filter"),
                 Attribute("method", "get"),
-                .action(.letters(LetterFilter())),
+                .action(.deadLetters(DeadLetterFilter())),
                 Attribute("role", "search")
             ) {
                 tag(.label, Attribute("for", "kind")) { "Kind" }
                 choice(
                     "kind",
-                    [("", "All")] + Letter.Kind.allCases.map { ($0.rawValue, $0.rawValue) },
+                    [("", "All")] + DeadLetter.Kind.allCases.map { ($0.rawValue, $0.rawValue) },
                     filter.kind?.rawValue ?? ""
                 )
                 tag(.label, Attribute("for", "state")) { "State" }
                 choice(
                     "state",
-                    Letter.State.allCases.map { ($0.rawValue, $0.rawValue) } + [(LetterFilter.every, "all")],
-                    filter.state?.rawValue ?? LetterFilter.every
+                    DeadLetter.State.allCases.map { ($0.rawValue, $0.rawValue) } + [(DeadLetterFilter.every, "all")],
+                    filter.state?.rawValue ?? DeadLetterFilter.every
                 )
                 tag(.label, Attribute("for", "owner")) { "Owner" }
                 tag(
@@ -116,76 +116,76 @@ struct LettersPage {
     }
 
     var html: HTML {
-        guard !letters.isEmpty else { return tag(.p, .class("empty")) { "Nothing of this kind." } }
+        guard !deadLetters.isEmpty else { return tag(.p, .class("empty")) { "Nothing of this kind." } }
         return .joined([
             DataTable(
                 caption: "The one that has waited longest first",
                 columns: ["What", "State", "Kind", "Owner", "Cause", "Came", "Replays", "Last (UTC)"],
-                rows: letters.map { letter in
+                rows: deadLetters.map { deadLetter in
                     [
                         .html(
                             .joined([
-                                tag(.a, .href(.letter(letter.id))) { letter.what },
-                                tag(.small, .class("clipped")) { letter.reason },
+                                tag(.a, .href(.deadLetter(deadLetter.id))) { deadLetter.what },
+                                tag(.small, .class("clipped")) { deadLetter.reason },
                             ])
                         ),
-                        .mark(letter.mark), .text(letter.kind.rawValue), .text(letter.owner?.text), .code(letter.cause),
-                        .number(letter.arrivals == 1 ? "once" : "\(letter.arrivals) times"),
-                        .number(String(letter.replays)), .html(Words.moment(letter.lastAt)),
+                        .mark(deadLetter.mark), .text(deadLetter.kind.rawValue), .text(deadLetter.owner?.text), .code(deadLetter.cause),
+                        .number(deadLetter.arrivals == 1 ? "once" : "\(deadLetter.arrivals) times"),
+                        .number(String(deadLetter.replays)), .html(Words.moment(deadLetter.lastAt)),
                     ]
                 }
             ).html,
-            letters.count == Self.limit
+            deadLetters.count == Self.limit
                 ? tag(.p, .class("empty")) { "There may be more; ask for one kind, or use the command line." }
                 : .nothing,
         ])
     }
 }
 
-/// One letter, and what may be done with it.
-struct LetterPage {
-    let file: LetterFile
+/// One dead letter, and what may be done with it.
+struct DeadLetterPage {
+    let file: DeadLetterFile
     let role: Role
 
-    private var letter: Letter { file.letter }
+    private var deadLetter: DeadLetter { file.deadLetter }
 
     var html: HTML { .joined([heading, message, history]) }
 
     private var heading: HTML {
         tag(.section, .class("head")) {
             tag(.p, .class("over")) {
-                tag(.a, .href(.letters(LetterFilter()))) { "Dead and parked" }
+                tag(.a, .href(.deadLetters(DeadLetterFilter()))) { "Dead and parked" }
                 tag(.span, .hidden) { " / " }
-                tag(.code) { letter.id.text }
+                tag(.code) { deadLetter.id.text }
             }
             tag(.h1) {
-                letter.what
-                letter.mark.html
+                deadLetter.what
+                deadLetter.mark.html
             }
-            tag(.p, .class("lead")) { Words.sentence(letter.reason) }
-            if let advice = letter.advice {
+            tag(.p, .class("lead")) { Words.sentence(deadLetter.reason) }
+            if let advice = deadLetter.advice {
                 tag(.p, .class("advice")) {
                     tag(.strong) { "What to do: " }
                     Words.sentence(advice)
                 }
             }
             tag(.dl, .class("facts")) {
-                fact("Kind") { letter.kind.rawValue }
-                fact("Cause") { tag(.code) { letter.cause } }
-                if let image = letter.image {
+                fact("Kind") { deadLetter.kind.rawValue }
+                fact("Cause") { tag(.code) { deadLetter.cause } }
+                if let image = deadLetter.image {
                     fact("Image") { image.link }
                 }
-                if let owner = letter.owner { fact("Owner") { owner.text } }
-                if let attempts = letter.attempts { fact("Attempts") { String(attempts) } }
-                fact("Came") { Words.count(letter.arrivals, "time") }
-                fact("First") { Words.moment(letter.firstAt) }
-                fact("Last") { Words.moment(letter.lastAt) }
-                fact("Replays") { String(letter.replays) }
+                if let owner = deadLetter.owner { fact("Owner") { owner.text } }
+                if let attempts = deadLetter.attempts { fact("Attempts") { String(attempts) } }
+                fact("Came") { Words.count(deadLetter.arrivals, "time") }
+                fact("First") { Words.moment(deadLetter.firstAt) }
+                fact("Last") { Words.moment(deadLetter.lastAt) }
+                fact("Replays") { String(deadLetter.replays) }
             }
-            if role == .operator, letter.state == .open {
+            if role == .operator, deadLetter.state == .open {
                 tag(.p, .class("buttons")) {
-                    tag(.a, .href(.replay(letter.id)), .class("button")) { "Replay…" }
-                    tag(.a, .href(.discard(letter.id)), .class("button quiet")) { "Discard…" }
+                    tag(.a, .href(.replay(deadLetter.id)), .class("button")) { "Replay…" }
+                    tag(.a, .href(.discard(deadLetter.id)), .class("button quiet")) { "Discard…" }
                 }
             }
         }
@@ -201,7 +201,7 @@ struct LetterPage {
                 if let id = message.messageID { fact("Id") { tag(.code) { PlainText.sentence(id) } } }
                 if let place = message.replyTo { fact("Reply to") { tag(.code) { PlainText.sentence(place) } } }
                 if let size = message.bodyBytes {
-                    fact("Body, \(size) bytes") { "too large to be kept with the letter; the reason says where it is" }
+                    fact("Body, \(size) bytes") { "too large to be kept with the dead letter; the reason says where it is" }
                 } else {
                     fact("Body, \(message.body.count) bytes") { tag(.code) { PlainText.sentence(message.body) } }
                 }
@@ -214,8 +214,8 @@ struct LetterPage {
             DataTable(
                 caption: "History",
                 columns: ["What", "Time (UTC)", "Who", "Note"],
-                rows: file.marks.map { mark in
-                    [.text(mark.action.rawValue), .html(Words.moment(mark.at)), .text(mark.who), .text(mark.note)]
+                rows: file.events.map { event in
+                    [.text(event.action.rawValue), .html(Words.moment(event.at)), .text(event.who), .text(event.note)]
                 }
             ).html
         }
@@ -223,48 +223,48 @@ struct LetterPage {
 
     // MARK: Decisions
 
-    static func replayForm(_ letter: Letter, token: String) -> HTML {
-        confirmation("Replay this?", letter) {
+    static func replayForm(_ deadLetter: DeadLetter, token: String) -> HTML {
+        confirmation("Replay this?", deadLetter) {
             tag(.p) {
-                letter.kind == .dead
+                deadLetter.kind == .dead
                     ? "Its image is tried again from its beginning, as if its owner had asked for it. A worker takes it up within seconds."
                     : "Its message is put back into the queue it was meant for, by a worker, within seconds."
             }
-            Form.post(to: .replay(letter.id), token: token, .class("card")) {
-                if letter.replays >= Letter.replayLimit {
+            Form.post(to: .replay(deadLetter.id), token: token, .class("card")) {
+                if deadLetter.replays >= DeadLetter.replayLimit {
                     tag(.label, .class("check")) {
                         tag(.input, .type("checkbox"), .name("force"), .value("yes"), Attribute("required"))
-                        "Again, though it came back \(letter.replays) times"
+                        "Again, though it came back \(deadLetter.replays) times"
                     }
                 }
                 tag(.div, .class("buttons")) {
                     tag(.button, .type("submit")) { "Replay" }
-                    tag(.a, .href(.letter(letter.id))) { "Leave it" }
+                    tag(.a, .href(.deadLetter(deadLetter.id))) { "Leave it" }
                 }
             }
         }
     }
 
-    static func discardForm(_ letter: Letter, token: String) -> HTML {
-        confirmation("Discard this?", letter) {
+    static func discardForm(_ deadLetter: DeadLetter, token: String) -> HTML {
+        confirmation("Discard this?", deadLetter) {
             tag(.p) { "It stays to be looked at, marked with your name, and nothing is done about it any more." }
-            Form.post(to: .discard(letter.id), token: token, .class("card")) {
+            Form.post(to: .discard(deadLetter.id), token: token, .class("card")) {
                 tag(.label, Attribute("for", "note")) { "Why (for the history)" }
                 tag(.input, .id("note"), .name("note"), Attribute("maxlength", 200), Attribute("autocomplete", "off"))
                 tag(.div, .class("buttons")) {
                     tag(.button, .type("submit"), .class("grave")) { "Discard" }
-                    tag(.a, .href(.letter(letter.id))) { "Leave it" }
+                    tag(.a, .href(.deadLetter(deadLetter.id))) { "Leave it" }
                 }
             }
         }
     }
 
-    private static func confirmation(_ question: String, _ letter: Letter, @HTMLBuilder content: () -> HTML) -> HTML {
+    private static func confirmation(_ question: String, _ deadLetter: DeadLetter, @HTMLBuilder content: () -> HTML) -> HTML {
         .joined([
             tag(.h1) { question },
             tag(.p, .class("lead")) {
-                "\(letter.what), "
-                Words.sentence(letter.reason)
+                "\(deadLetter.what), "
+                Words.sentence(deadLetter.reason)
             },
             content(),
         ])

@@ -1,0 +1,99 @@
+import HTTPTypes
+import Hummingbird
+import ImageCore
+import Logging
+
+/// What operators decide about dead letters. Both decisions stand behind a page that asks once more.
+struct DeadLetterRoutes: Sendable {
+    let pages: Pages
+    let decisions: DeadLetterDecisions
+
+    func add(to inside: RouterGroup<ConsoleContext>) {
+        inside.get("/dead-letters/:id/replay") { _, context in
+            try await ask(context, "Replay") { DeadLetterPage.replayForm($0, token: $1) }
+        }
+        inside.get("/dead-letters/:id/discard") { _, context in
+            try await ask(context, "Discard") { DeadLetterPage.discardForm($0, token: $1) }
+        }
+        inside.post("/dead-letters/:id/replay") { request, context in
+            let fields = try await context.provenForm(request)
+            let who = try context.operating().account
+            return try await decisions.replay(try context.deadLetterID(), by: who, force: fields["force"] == "yes", context)
+        }
+        inside.post("/dead-letters/:id/discard") { request, context in
+            let fields = try await context.provenForm(request)
+            let who = try context.operating().account
+            return try await decisions.discard(try context.deadLetterID(), by: who, note: fields["note"], context)
+        }
+    }
+
+    private func ask(
+        _ context: ConsoleContext,
+        _ title: String,
+        _ form: (DeadLetter, String) -> HTML
+    ) async throws -> Response {
+        let session = try context.operating()
+        let id = try context.deadLetterID()
+        let deadLetter = try await pages.deadLetter(id).deadLetter
+        return .page(Layout.page(title, at: .replay(id), for: session) { form(deadLetter, session.formToken) })
+    }
+}
+
+/// Carries a decision out, for pages and for programs, in one transaction.
+struct DeadLetterDecisions: Sendable {
+    let store: any ImageStore
+    let time: any Timekeeper
+
+    func replay(_ id: DeadLetterID, by who: String, force: Bool, _ context: ConsoleContext) async throws -> Response {
+        let verdict: DeadLetterResult
+        do throws(StoreError) {
+            let limit = force ? Int.max : DeadLetter.replayLimit
+            verdict = try await store.replay(id, by: "\(who)@console", limit: limit, at: time.now())
+        } catch {
+            throw Problem(error)
+        }
+        return try await conclude(verdict, id, "a dead letter was replayed", by: who, context)
+    }
+
+    func discard(_ id: DeadLetterID, by who: String, note: String?, _ context: ConsoleContext) async throws -> Response {
+        let verdict: DeadLetterResult
+        do throws(StoreError) {
+            let note = note.map { PlainText.sentence($0) }.flatMap { $0.isEmpty ? nil : $0 }
+            verdict = try await store.discard(id, by: "\(who)@console", note: note, at: time.now())
+        } catch {
+            throw Problem(error)
+        }
+        return try await conclude(verdict, id, "a dead letter was discarded", by: who, context)
+    }
+
+    private func conclude(
+        _ verdict: DeadLetterResult,
+        _ id: DeadLetterID,
+        _ event: Logger.Message,
+        by who: String,
+        _ context: ConsoleContext
+    ) async throws -> Response {
+        switch verdict {
+        case .unknown: throw Problem.noDeadLetter(id.text)
+        case .refused(let reason): throw Problem(.conflict, reason)
+        case .done(let deadLetter, _):
+            // Its message is in the outbox, and a worker sends it: the console has no right to write to the broker.
+            context.logger.notice(event, metadata: ["by": "\(who)", "dead.letter": "\(id)"])
+            return context.program == nil ? .redirect(to: .deadLetter(id)) : .json(deadLetter)
+        }
+    }
+}
+
+extension ConsoleContext {
+    func deadLetterID() throws -> DeadLetterID {
+        let text = try parameters.require("id")
+        guard let id = DeadLetterID(text) else { throw Problem.noDeadLetter(text) }
+        return id
+    }
+}
+
+extension Problem {
+    static func noDeadLetter(_ id: String) -> Problem {
+        Problem(.notFound, "there is no dead letter \(PlainText.word(id))", advice: "look in the list")
+    }
+}

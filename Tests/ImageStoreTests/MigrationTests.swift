@@ -1,0 +1,64 @@
+import GoldsmithTestSupport
+import ImageCore
+import PrivateServers
+import SQLAccess
+import Testing
+
+@testable import ImageStore
+
+@Suite("A database of an earlier schema keeps what is in it", .timeLimit(.minutes(3)))
+struct MigrationTests {
+    /// The last schema whose dead letters were called letters.
+    private static let letters = 7
+
+    @Test("dead letters and their history are there after the tables are renamed: SQLite")
+    func sqlite() async throws {
+        let folder = try ScratchFolder()
+        try await renames(try SQLiteDatabase(path: folder.file("state.sqlite")))
+        withExtendedLifetime(folder) {}
+    }
+
+    @Test("dead letters and their history are there after the tables are renamed: PostgreSQL")
+    func postgreSQL() async throws {
+        try await TestPostgreSQL.with { server in
+            try await renames(try PostgreSQLDatabase(url: try await TestPostgreSQL.emptyDatabase(on: server)))
+        }
+    }
+
+    private func renames(_ database: some SQLDatabase) async throws {
+        try await SQLMigrations(Array(Schema.steps.prefix(Self.letters))).apply(to: database)
+        let message = KeptMessage(
+            routingKey: "image.create",
+            contentType: nil,
+            messageID: nil,
+            correlationID: nil,
+            replyTo: nil,
+            body: Array("{}".utf8)
+        )
+        let id = DeadLetterID(known: "msg-1")
+        let old = DeadLetter(id, .parked, of: message, reason: "INVALID_ARGUMENT: no", at: Timestamp(microseconds: 5))
+        let arrived = DeadLetterEvent(at: Timestamp(microseconds: 5), who: "goldsmith", action: .arrived, note: "no")
+        try await database.write { (connection) throws(SQLError) in
+            try connection.execute(
+                """
+                INSERT INTO letters (id, kind, state, cause, step, owner, last_at, letter, message)
+                VALUES ('msg-1', 'parked', 'open', 'INVALID_ARGUMENT', '', '', 5, $1, $2)
+                """,
+                [.text(CanonicalJSON.text(old)), .text(CanonicalJSON.text(message))]
+            )
+            try connection.execute(
+                "INSERT INTO letter_marks (letter_id, number, mark) VALUES ('msg-1', 1, $1)",
+                [.text(CanonicalJSON.text(arrived))]
+            )
+        }
+
+        let store = try await SQLImageStore(on: database)
+        let file = try #require(try await store.deadLetter(id))
+        #expect(file == DeadLetterFile(deadLetter: old, message: message, events: [arrived]))
+        #expect(try await store.deadLetters(DeadLetterQuery(kinds: [.parked])) == [old])
+        guard case .done = try await store.replay(id, by: "alice@ops1", limit: 3, at: Timestamp(microseconds: 9)) else {
+            return #expect(Bool(false), "it is not replayed")
+        }
+        #expect(try await store.deadLetter(id)?.events.map(\.action) == [.arrived, .replayed])
+    }
+}
