@@ -2,7 +2,7 @@
 public enum FaultKind: String, CaseIterable, Codable, Sendable, Comparable {
     /// The broker loses a message that it had confirmed.
     case lost
-    /// An operator purges a job queue, or the ladder.
+    /// An operator purges a job queue, or the retry queues.
     case purge
     /// A message arrives twice.
     case duplicate

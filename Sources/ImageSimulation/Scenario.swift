@@ -92,8 +92,8 @@ struct Scenario {
             world.note("\(lane) is purged")
             world.broker.purge(lane)
         } else {
-            world.note("the ladder is purged")
-            world.broker.purgeLadder()
+            world.note("the retry queues are purged")
+            world.broker.purgeRetryQueues()
         }
     }
 
@@ -113,7 +113,7 @@ struct Scenario {
             if !world.broker.busyLanes.isEmpty { return "messages in \(world.broker.busyLanes)" }
             if world.broker.unacked > 0 { return "messages in workers' hands" }
             if world.late > 0 { return "messages on their way" }
-            if world.broker.nextDue != nil { return "messages on the ladder" }
+            if world.broker.nextDue != nil { return "messages in the retry queues" }
             let unsent = try await world.store.unsent(before: Timestamp(microseconds: .max), limit: 1)
             if let message = unsent.first { return "\(message.id) is in the outbox" }
             let owned = Set(images.flatMap { $0.ledger.map(\.resource.id) })

@@ -234,9 +234,9 @@ private struct FaultyPublisher: MessagePublisher {
         return await world.broker.park(message, reason: reason)
     }
 
-    func putOff(_ message: IncomingMessage, after rung: Rung, since: Timestamp, reason: String) async -> ParkResult {
+    func putOff(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async -> ParkResult {
         await process.awake()
-        return await world.broker.putOff(message, after: rung, since: since, reason: reason)
+        return await world.broker.putOff(message, after: delay, since: since, reason: reason)
     }
 
     func setAside(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {

@@ -8,7 +8,7 @@ public struct SimulationOptions: Sendable {
     /// How long faults go on, in virtual time. Default 10 minutes.
     public var stormy: Duration = .seconds(600)
     /// Everything must have come to its end this long after faults stop, in virtual time. Default 5 hours: a job may
-    /// just have gone to the rung of an hour, and may do so a few times.
+    /// just have gone to the retry queue of an hour, and may do so a few times.
     public var patience: Duration = .seconds(5 * 3600)
 
     public init() {}

@@ -153,13 +153,13 @@ public struct BrokerPublisher: MessagePublisher {
         )
     }
 
-    public func putOff(_ message: IncomingMessage, after rung: Rung, since: Timestamp, reason: String) async
+    public func putOff(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async
         -> ParkResult
     {
         var headers = Self.headers(attempt: nil, reason: reason, message.trace)
         headers[Self.sinceHeader] = .int(since.microseconds / 1_000_000)
         headers[Self.askerHeader] = .string(message.userID ?? "")
-        return await pass(message, to: topology.exchange(for: .retry(rung)), message.routingKey, headers, as: user)
+        return await pass(message, to: topology.exchange(for: .retry(delay)), message.routingKey, headers, as: user)
     }
 
     public func setAside(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {

@@ -173,7 +173,7 @@ struct Intake {
         let since = message.waitingSince.map { min($0, now) } ?? now
         let reason = "\(failure.code.rawValue): \(failure.message)"
         switch RequestDeferral(since: since, now: now, policy: context.options.policy) {
-        case .wait(let rung):
+        case .wait(let delay):
             context.logger.warning(
                 "request waits, it cannot be judged now",
                 metadata: [
@@ -183,7 +183,7 @@ struct Intake {
                 ]
             )
             let result = await context.insist { () async -> ParkResult? in
-                let result = await context.publisher.putOff(message, after: rung, since: since, reason: reason)
+                let result = await context.publisher.putOff(message, after: delay, since: since, reason: reason)
                 return result == .notNow ? nil : result
             }
             switch result {

@@ -78,19 +78,19 @@ struct StepRunner {
         delivery.ack()
     }
 
-    /// Keeps a job's place in the queue without holding its delivery: the message goes round the ladder until the work
+    /// Keeps a job's place in the queue without holding its delivery: the message goes through the retry queues until the work
     /// is done or its lease has lapsed.
     private func recheck(
         _ message: JobMessage,
         lease: Lease?,
         _ delivery: any IncomingDelivery
     ) async throws(StoreError) {
-        let rung = lease.map { self.rung(for: message, $0, delivery) } ?? .seconds30
-        try await context.putOff(message, after: rung, delivery)
+        let delay = lease.map { self.delay(for: message, $0, delivery) } ?? .seconds30
+        try await context.putOff(message, after: delay, delivery)
     }
 
     /// When to look again at a job that somebody holds.
-    private func rung(for message: JobMessage, _ lease: Lease, _ delivery: any IncomingDelivery) -> Rung {
+    private func delay(for message: JobMessage, _ lease: Lease, _ delivery: any IncomingDelivery) -> RetryDelay {
         // Whoever still writes what is to be deleted stops at its next renewal, or its lease lapses.
         if message.job.step == .cleanUp { return .second1 }
         // A redelivery, or a lease that missed renewals, means that its worker may be dead: look again soon.

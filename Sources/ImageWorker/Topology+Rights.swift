@@ -53,7 +53,7 @@ extension Topology {
         // Answers go by way of the default exchange, to whatever queue the request names. Requests are those that a
         // person has put back: a worker sends what is left in the outbox.
         case .worker:
-            [exchange(for: .requests), exchange(for: .jobs)] + Rung.allCases.map { exchange(for: .retry($0)) }
+            [exchange(for: .requests), exchange(for: .jobs)] + RetryDelay.allCases.map { exchange(for: .retry($0)) }
                 + [exchange(for: .dead), exchange(for: .parking), exchange(for: .events), exchange(for: .reply)]
         // Sends requests, and puts requests and jobs back.
         case .operator: [requests, exchange(for: .jobs)]

@@ -38,7 +38,7 @@ public struct Topology: Sendable, Equatable {
     public init(prefix: String = standardPrefix, intakeLimit: Int = standardIntakeLimit) {
         let name = { (suffix: String) in "\(prefix).\(suffix)" }
         let unroutable: AMQPTable = ["alternate-exchange": .string(name("unroutable"))]
-        // A ladder's message that no job queue takes would wedge its rung for ever; the alternate exchange takes it.
+        // A message that no job queue takes would block its retry queue for ever; the alternate exchange takes it.
         var exchanges = [
             Exchange(name: name("unroutable"), type: "fanout"),
             Exchange(name: name("parking"), type: "fanout"),
@@ -47,7 +47,7 @@ public struct Topology: Sendable, Equatable {
             Exchange(name: name("requests"), type: "direct", arguments: unroutable),
             Exchange(name: name("jobs"), type: "direct", arguments: unroutable),
         ]
-        exchanges += Rung.allCases.map { Exchange(name: name("retry.\($0.rawValue)"), type: "fanout") }
+        exchanges += RetryDelay.allCases.map { Exchange(name: name("retry.\($0.rawValue)"), type: "fanout") }
 
         let forHumans: AMQPTable = ["x-queue-type": "quorum", "x-delivery-limit": 1_000_000]
         // Business retries never requeue, so this only catches messages that kill their worker.
@@ -75,16 +75,16 @@ public struct Topology: Sendable, Equatable {
         queues += Step.allCases.map {
             Queue(name: name("job.\($0.rawValue)"), arguments: work("dead"), purpose: "jobs of \($0.rawValue)")
         }
-        queues += Rung.allCases.map { rung in
-            let ladder: AMQPTable = [
+        queues += RetryDelay.allCases.map { delay in
+            let waiting: AMQPTable = [
                 "x-queue-type": "quorum", "x-overflow": "reject-publish", "x-dead-letter-strategy": "at-least-once",
                 "x-dead-letter-exchange": .string(name("jobs")), "x-delivery-limit": 1_000_000,
-                "x-message-ttl": .int(rung.delay.microseconds / 1000),
+                "x-message-ttl": .int(delay.duration.microseconds / 1000),
             ]
             return Queue(
-                name: name("retry.\(rung.rawValue)"),
-                arguments: ladder,
-                purpose: "jobs waiting for \(rung.rawValue)"
+                name: name("retry.\(delay.rawValue)"),
+                arguments: waiting,
+                purpose: "jobs waiting for \(delay.rawValue)"
             )
         }
 
@@ -96,14 +96,14 @@ public struct Topology: Sendable, Equatable {
         bindings += Operation.allCases.map {
             Binding(queue: name("intake"), exchange: name("requests"), routingKey: $0.rawValue)
         }
-        // A request that waits comes back from its rung by the exchange that all rungs lead to.
+        // A request that waits comes back from its retry queue by the exchange that all of them lead to.
         bindings += Operation.allCases.map {
             Binding(queue: name("intake"), exchange: name("jobs"), routingKey: $0.rawValue)
         }
         bindings += Step.allCases.map {
             Binding(queue: name("job.\($0.rawValue)"), exchange: name("jobs"), routingKey: $0.rawValue)
         }
-        bindings += Rung.allCases.map {
+        bindings += RetryDelay.allCases.map {
             Binding(queue: name("retry.\($0.rawValue)"), exchange: name("retry.\($0.rawValue)"), routingKey: "")
         }
         self.prefix = prefix
@@ -127,7 +127,7 @@ public struct Topology: Sendable, Equatable {
         switch destination {
         case .requests: requests
         case .jobs: "\(prefix).jobs"
-        case .retry(let rung): "\(prefix).retry.\(rung.rawValue)"
+        case .retry(let delay): "\(prefix).retry.\(delay.rawValue)"
         case .dead: "\(prefix).dead"
         case .parking: "\(prefix).parking"
         case .events: "\(prefix).events"

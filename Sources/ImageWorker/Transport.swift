@@ -129,10 +129,10 @@ public protocol MessagePublisher: Sendable {
 
     /// Puts a request into a retry queue, as it came: byte for byte, and for the same user. It comes back to intake.
     /// - Parameters:
-    ///   - rung: how long it stays there.
+    ///   - delay: how long it stays there.
     ///   - since: when it was first put off.
     ///   - reason: goes with it, for people who look into the queue.
-    func putOff(_ message: IncomingMessage, after rung: Rung, since: Timestamp, reason: String) async -> ParkResult
+    func putOff(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async -> ParkResult
 
     /// Moves a message to the queue for what is too large for the store, as it came, marked with its dead letter.
     /// - Returns: the queue's name once the broker has it, else `nil`.

@@ -96,7 +96,7 @@ package struct WorkerBody: Sendable {
         }
     }
 
-    /// All slots are taken by long work: the job goes round the ladder instead of being held.
+    /// All slots are taken by long work: the job goes through the retry queues instead of being held.
     private func putOff(_ delivery: any IncomingDelivery, _ lane: Lane) async {
         guard case .job = lane, let message = JobMessage(parsing: delivery.message.body) else {
             return delivery.giveBack()

@@ -46,15 +46,15 @@ struct WorkerContext: Sendable {
         }
     }
 
-    /// Lets a job go round the ladder instead of holding its delivery. By way of the store, so that nobody takes it for
+    /// Lets a job wait in the retry queues instead of holding its delivery. By way of the store, so that nobody takes it for
     /// lost meanwhile, and a broker that takes no messages costs it no delivery.
     func putOff(
         _ message: JobMessage,
-        after rung: Rung,
+        after delay: RetryDelay,
         _ delivery: any IncomingDelivery
     ) async throws(StoreError) {
         let applied = try await persist { () async throws(StoreError) in
-            try await store.apply(.rechecked(message.job, after: rung), to: message.imageId, in: circumstances())
+            try await store.apply(.rechecked(message.job, after: delay), to: message.imageId, in: circumstances())
         }
         guard let applied else {
             return await park(delivery, reason: "there is no image \(message.imageId) in this store")

@@ -23,7 +23,7 @@ public struct QueueStanding: Codable, Equatable, Sendable {
         /// Workers must consume it.
         case work
         /// Messages wait in it until their time has come.
-        case ladder
+        case retry
         /// Only people empty it.
         case human
         /// It holds bodies too large for the store, which dead letters name, until somebody takes them out.

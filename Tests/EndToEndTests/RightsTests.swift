@@ -16,14 +16,14 @@ struct RightsTests {
     }
 
     private static let steps = ["stop-check", "system-disk", "data-disk", "convert", "replicate", "launch", "clean-up"]
-    private static let rungs = ["1s", "5s", "30s", "2m", "10m", "1h"]
+    private static let delays = ["1s", "5s", "30s", "2m", "10m", "1h"]
 
     static let roles = [
         May(role: "producer", write: ["requests"], read: ["producer.answers", "producer.events"]),
         May(
             role: "worker",
             // The empty name is the default exchange, by which answers go.
-            write: Set(["", "requests", "jobs", "dead", "parking", "events"] + rungs.map { "retry.\($0)" }),
+            write: Set(["", "requests", "jobs", "dead", "parking", "events"] + delays.map { "retry.\($0)" }),
             read: Set(["intake", "dead", "parked", "unrouted"] + steps.map { "job.\($0)" })
         ),
         May(role: "operator", write: ["requests", "jobs"], read: []),
@@ -31,11 +31,11 @@ struct RightsTests {
     ]
 
     private static let exchanges =
-        ["", "requests", "jobs", "dead", "parking", "unroutable", "events"] + rungs.map { "retry.\($0)" }
+        ["", "requests", "jobs", "dead", "parking", "unroutable", "events"] + delays.map { "retry.\($0)" }
     private static let queues =
         ["intake", "dead", "parked", "unrouted", "oversized", "producer.answers", "producer.events"]
         + steps.map { "job.\($0)" }
-        + rungs.map { "retry.\($0)" }
+        + delays.map { "retry.\($0)" }
 
     private static func name(_ suffix: String) -> String { suffix.isEmpty ? "" : "goldsmith.\(suffix)" }
 

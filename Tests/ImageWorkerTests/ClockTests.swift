@@ -26,7 +26,7 @@ struct ClockTests {
         let wrong = rig.worker("wrong", time: SkewedTime(rig.time, ahead: ahead))
         try await wrong.context.time.follow(rig.store)
         await wrong.work(.job(.systemDisk))
-        #expect(rig.broker.ladder.count == 1 && rig.broker.unacked == 0, "it waits for the lease")
+        #expect(rig.broker.retryQueues.count == 1 && rig.broker.unacked == 0, "it waits for the lease")
         gate.open()
         await copying.value
         #expect(try await rig.image().jobs[.systemDisk]?.fence == 2, "nobody else was granted it")
@@ -65,7 +65,7 @@ struct ClockTests {
         rig.broker.lose(dead.name)
         let heir = rig.worker("heir")
         await heir.work(.job(.systemDisk))
-        #expect(rig.broker.ladder.count == 1)
+        #expect(rig.broker.retryQueues.count == 1)
         rig.time.advance(by: .seconds(15))
         rig.broker.turn()
         await heir.work(.job(.systemDisk))

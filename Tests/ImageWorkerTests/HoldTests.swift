@@ -19,15 +19,15 @@ struct HoldTests {
         #expect(rig.broker.unacked == 1)
         try await rig.passRenewing(seconds: 1, sleepers: 1)
         try await becomesTrue { rig.broker.unacked == 0 }
-        let recheck = try #require(rig.broker.ladder.first)
-        #expect(rig.broker.ladder.count == 1 && recheck.rung == .seconds30)
+        let recheck = try #require(rig.broker.retryQueues.first)
+        #expect(rig.broker.retryQueues.count == 1 && recheck.delay == .seconds30)
         #expect(recheck.entry.message.messageID == "\(try await rig.image().id)/system-disk/1")
 
         // The recheck goes round while the lease lives, and uses no attempt.
         try await rig.passRenewing(seconds: 30, sleepers: 1)
         rig.broker.turn()
         await rig.worker("w2").work(.job(.systemDisk))
-        #expect(rig.broker.ladder.count == 1 && rig.broker.unacked == 0)
+        #expect(rig.broker.retryQueues.count == 1 && rig.broker.unacked == 0)
 
         gate.open()
         await copying.value
@@ -48,7 +48,7 @@ struct HoldTests {
         let copying = Task { await late.work(.job(.systemDisk)) }
         try await becomesTrue { gate.isReached && rig.time.sleepers == 2 }
         try await rig.pass(seconds: 60) { rig.time.sleepers >= 1 }
-        try await becomesTrue { rig.broker.unacked == 0 && rig.broker.ladder.count == 1 }
+        try await becomesTrue { rig.broker.unacked == 0 && rig.broker.retryQueues.count == 1 }
         try await rig.pass(seconds: 30) { rig.time.sleepers == 1 }
         rig.broker.turn()
         await rig.worker("heir").work(.job(.systemDisk))
@@ -74,7 +74,7 @@ struct HoldTests {
         await dead.work(.job(.systemDisk))
         rig.broker.lose(dead.name)
         await rig.worker("w2").work(.job(.systemDisk))
-        #expect(rig.broker.ladder.map(\.rung) == [.seconds5])
+        #expect(rig.broker.retryQueues.map(\.delay) == [.seconds5])
         try await rig.run(rig.worker("w2"))
         try await rig.expectAvailable()
     }

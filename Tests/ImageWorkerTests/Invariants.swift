@@ -33,7 +33,7 @@ extension Rig {
         #expect(try await store.leases(of: image.id).isEmpty, "\(story)")
         #expect(try await unsent().isEmpty, "\(story)")
         #expect(try await store.quota(of: image.owner).used == image.quota, "\(story)")
-        #expect(broker.unacked == 0 && broker.ladder.isEmpty && broker.busyLanes.isEmpty, "\(story)")
+        #expect(broker.unacked == 0 && broker.retryQueues.isEmpty && broker.busyLanes.isEmpty, "\(story)")
         #expect(broker.parked.isEmpty, "\(story): \(broker.parked.map { $0.reason ?? "" })")
         try await expectHistory(of: image, story)
         #expect(try answers().first == .accepted(image.id, .pending), "\(story)")

@@ -172,7 +172,7 @@ struct OutageTests {
             let lanes = rig.broker.busyLanes
             if let lane = lanes.randomElement() { await worker.work(lane) }
             for lane in Lane.allCases { rig.broker.purge(lane) }
-            rig.broker.purgeLadder()
+            rig.broker.purgeRetryQueues()
             rig.time.advance(by: .seconds(4000))
             await worker.sweep()
         }
@@ -200,7 +200,7 @@ struct OutageTests {
             for _ in 0..<40 { await other.work(.job(.systemDisk)) }
         }
         let limit = ContinuousClock.now + .seconds(5)
-        while rig.broker.ladder.isEmpty, ContinuousClock.now < limit {
+        while rig.broker.retryQueues.isEmpty, ContinuousClock.now < limit {
             rig.time.advance(by: .seconds(1))
             try await Task.sleep(for: .milliseconds(2))
         }

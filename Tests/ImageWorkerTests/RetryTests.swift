@@ -24,7 +24,7 @@ struct RetryTests {
             .filter { $0.kind == kind && $0.job == job }.compactMap(\.attempt)
     }
 
-    @Test("a transient failure climbs the ladder, an attempt each, until it works")
+    @Test("a transient failure goes through the retry queues, an attempt each, until it works")
     func climbs() async throws {
         let rig = try await Rig()
         let failure = StepFailure(.transient, .unavailable, "try later")
@@ -49,7 +49,7 @@ struct RetryTests {
         #expect(try await attempts(rig, .stepStarted, of: job) == Array(1...6))
         let image = try await rig.image()
         #expect(image.failure?.job == job && image.failure?.attempts == 6)
-        // The ladder's rungs really lay between the attempts.
+        // The retry delays really lay between the attempts.
         #expect(rig.time.now() - begun > .seconds(60))
     }
 

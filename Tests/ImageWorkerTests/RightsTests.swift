@@ -45,7 +45,7 @@ struct RightsTests {
         let topology = Topology()
         let rights = topology.rights(of: .worker)
         let destinations: [OutgoingMessage.Destination] =
-            [.requests, .jobs, .dead, .parking, .events] + Rung.allCases.map { .retry($0) }
+            [.requests, .jobs, .dead, .parking, .events] + RetryDelay.allCases.map { .retry($0) }
         for destination in destinations {
             #expect(try matches(rights.write, topology.exchange(for: destination)), "\(destination)")
         }

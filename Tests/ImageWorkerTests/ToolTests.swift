@@ -129,7 +129,7 @@ struct ToolTests {
         #expect(hindered.count == 1)
         #expect(hindered.values.first?.waiting?.reason == "the data folder cannot be used: broken")
         #expect(hindered.values.first?.attempt == 1)
-        #expect(rig.broker.ladder.map(\.rung) == [.seconds30])
+        #expect(rig.broker.retryQueues.map(\.delay) == [.seconds30])
         try await rig.run(rig.worker("w2"))
         try await rig.expectAvailable()
     }

@@ -52,13 +52,13 @@ struct TopologyTests {
         }
     }
 
-    @Test("every rung keeps a message for its delay, and gives every step back to its queue", arguments: Rung.allCases)
-    func ladder(rung: Rung) throws {
-        let name = topology.exchange(for: .retry(rung))
+    @Test("every retry queue keeps a message for its delay, and gives every step back to its queue", arguments: RetryDelay.allCases)
+    func retryQueues(delay: RetryDelay) throws {
+        let name = topology.exchange(for: .retry(delay))
         #expect(topology.exchanges.first { $0.name == name }?.type == "fanout")
         let binding = try #require(topology.bindings.first { $0.exchange == name })
         let queue = try #require(topology.queues.first { $0.name == binding.queue })
-        #expect(number(queue, "x-message-ttl") == rung.delay.microseconds / 1000)
+        #expect(number(queue, "x-message-ttl") == delay.duration.microseconds / 1000)
         #expect(text(queue, "x-dead-letter-exchange") == topology.exchange(for: .jobs))
         #expect(queue.arguments["x-dead-letter-routing-key"] == nil)
         for step in Step.allCases {

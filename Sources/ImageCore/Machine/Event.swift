@@ -12,8 +12,8 @@ public enum Event: Equatable, Sendable {
     case postponed(Job, reason: String)
     /// The worker that got the job cannot do it, and another may. No attempt is used.
     case hindered(Job, StepFailure)
-    /// Somebody works on the job, or nobody has room for it: its message goes round the ladder meanwhile.
-    case rechecked(Job, after: Rung)
+    /// Somebody works on the job, or nobody has room for it: its message goes through the retry queues meanwhile.
+    case rechecked(Job, after: RetryDelay)
     /// A human put a parked clean-up back: it begins anew, with all its attempts.
     case replayed(Job)
     /// A job's dead letter arrived: from ourselves (out of attempts) or from the broker (it kept killing workers).
@@ -40,8 +40,8 @@ public enum Event: Equatable, Sendable {
 
 /// What is to be done because of an event. The store writes all of them in the transaction that keeps the new state.
 public enum Effect: Equatable, Sendable {
-    /// Queue a job: at once, or after a rung of the ladder.
-    case enqueue(Job, attempt: Int, after: Rung?)
+    /// Queue a job: at once, or after a retry delay.
+    case enqueue(Job, attempt: Int, after: RetryDelay?)
     /// Send a job that is out of attempts down the dead-letter path.
     case deadLetter(Job, attempt: Int, StepFailure)
     /// A clean-up that cannot be done: park it for a human, loudly.

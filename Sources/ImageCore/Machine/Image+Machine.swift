@@ -55,7 +55,7 @@ extension Image {
             interrupt(job, fence: fence, discarded: discarded, in: &turn)
         case .postponed(let job, let reason): postpone(job, reason: reason, in: &turn)
         case .hindered(let job, let failure): hinder(job, failure, in: &turn)
-        case .rechecked(let job, let rung): recheck(job, after: rung, in: &turn)
+        case .rechecked(let job, let delay): recheck(job, after: delay, in: &turn)
         case .replayed(let job): replay(job, in: &turn)
         case .deadLettered(let job, let attempt, let failure): handleDeadLetter(job, attempt: attempt, failure, in: &turn)
         case .cancelled: cancel(in: &turn)
@@ -79,7 +79,7 @@ extension Image {
         let isFree = jobs[job]?.fence == 0
         if !isFree {
             // The attempt before never reported: its worker died. Other jobs of that worker may be innocent, hence a
-            // limit of its own; the broker's delivery limit does not see a job that is taken over from the ladder.
+            // limit of its own; the broker's delivery limit does not see a job that is taken over from the retry queues.
             jobs[job]?.lost += 1
             if let lost = jobs[job]?.lost, lost >= turn.policy.lostAttempts {
                 retireFence(of: job)
@@ -153,9 +153,9 @@ extension Image {
         case .throttled where used < turn.policy.attempts(for: job.step),
             .transient where used < turn.policy.attempts(for: job.step):
             jobs[job]?.waiting = nil
-            let rung = turn.policy.rung(after: used, jitter: turn.jitter)
+            let delay = turn.policy.delay(after: used, jitter: turn.jitter)
             jobs[job]?.attempt += 1
-            enqueue(job, after: rung, in: &turn)
+            enqueue(job, after: delay, in: &turn)
             announce(.stepRetrying, job, failure: failure.told(of: job, isFinal: false), in: &turn)
         case .throttled, .transient, .permanent:
             giveUp(job, failure, in: &turn)
@@ -184,8 +184,8 @@ extension Image {
         } else {
             // Short waits first, since most holders are nearly done; then seldom, since one poll is four messages.
             let isFresh = jobs[job]?.waiting.map { turn.now - $0.since < .seconds(30) } ?? true
-            let rungs: (Rung, Rung) = isFresh ? (.second1, .seconds5) : (.seconds5, .seconds30)
-            wait(job, reason: reason, after: turn.jitter < 0.5 ? rungs.0 : rungs.1, in: &turn)
+            let delays: (RetryDelay, RetryDelay) = isFresh ? (.second1, .seconds5) : (.seconds5, .seconds30)
+            wait(job, reason: reason, after: turn.jitter < 0.5 ? delays.0 : delays.1, in: &turn)
         }
         return nil
     }
@@ -212,9 +212,9 @@ extension Image {
         return nil
     }
 
-    private mutating func recheck(_ job: Job, after rung: Rung, in turn: inout Turn) -> Ignored? {
+    private mutating func recheck(_ job: Job, after delay: RetryDelay, in turn: inout Turn) -> Ignored? {
         if let ignored = reasonToIgnore(job, in: &turn) { return ignored }
-        enqueue(job, after: rung, in: &turn)
+        enqueue(job, after: delay, in: &turn)
         return nil
     }
 

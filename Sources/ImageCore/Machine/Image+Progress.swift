@@ -157,17 +157,17 @@ extension Image {
         }
     }
 
-    mutating func enqueue(_ job: Job, after rung: Rung?, in turn: inout Turn) {
-        let dueAt = turn.now + (rung?.delay ?? .zero)
+    mutating func enqueue(_ job: Job, after delay: RetryDelay?, in turn: inout Turn) {
+        let dueAt = turn.now + (delay?.duration ?? .zero)
         jobs[job]?.dueAt = dueAt
         jobs[job]?.expectedAt = dueAt + turn.policy.overdueAfter
-        turn.effects.append(.enqueue(job, attempt: jobs[job]?.attempt ?? 1, after: rung))
+        turn.effects.append(.enqueue(job, attempt: jobs[job]?.attempt ?? 1, after: delay))
     }
 
-    mutating func wait(_ job: Job, reason: String, after rung: Rung, in turn: inout Turn) {
+    mutating func wait(_ job: Job, reason: String, after delay: RetryDelay, in turn: inout Turn) {
         let before = jobs[job]?.waiting
         jobs[job]?.waiting = .init(reason: reason, since: before?.since ?? turn.now)
-        enqueue(job, after: rung, in: &turn)
+        enqueue(job, after: delay, in: &turn)
         if before?.reason != reason { announce(.stepWaiting, job, reason: reason, in: &turn) }
     }
 

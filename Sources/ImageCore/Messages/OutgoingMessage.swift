@@ -5,7 +5,7 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
         /// Where upstreams put theirs: for what an operator asks for on an owner's behalf, or puts back.
         case requests
         case jobs
-        case retry(Rung)
+        case retry(RetryDelay)
         case dead
         case parking
         case events
@@ -40,11 +40,11 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     public static let leftBehindAfter = Duration.seconds(10)
 
     /// What makes two messages in the outbox the same one. More than the id: one job goes now to its queue and then to a
-    /// rung, and one request may be answered to two who asked.
+    /// retry delay, and one request may be answered to two who asked.
     public var outboxKey: String {
         let road =
             switch destination {
-            case .retry(let rung): rung.rawValue
+            case .retry(let delay): delay.rawValue
             case .requests: "requests"
             case .jobs, .dead, .parking, .events, .reply: ""
             }
@@ -151,9 +151,9 @@ extension Effect {
 
     private func untraced(_ image: Image) -> OutgoingMessage? {
         switch self {
-        case .enqueue(let job, let attempt, let rung):
+        case .enqueue(let job, let attempt, let delay):
             JobMessage(imageId: image.id, job: job, attempt: attempt)
-                .outgoing(to: rung.map { .retry($0) } ?? .jobs)
+                .outgoing(to: delay.map { .retry($0) } ?? .jobs)
         case .deadLetter(let job, let attempt, let failure):
             JobMessage(imageId: image.id, job: job, attempt: attempt, failure: failure).outgoing(to: .dead)
         case .park(let job, let attempt, let failure):

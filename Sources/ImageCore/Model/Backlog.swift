@@ -4,8 +4,8 @@ public struct Backlog: Codable, Equatable, Sendable {
     public var due = 0
     /// Jobs that somebody works on.
     public var running = 0
-    /// Jobs that wait on the ladder.
-    public var onLadder = 0
+    /// Jobs that wait in the retry queues.
+    public var waitingForRetry = 0
     /// When the job that has waited longest was due.
     public var oldestDueAt: Timestamp?
 
@@ -34,7 +34,7 @@ public struct Backlog: Codable, Equatable, Sendable {
             for (job, state) in image.jobs {
                 switch state.phase {
                 case .waiting where working[image.id]?.contains(job) == true: steps[job.step]?.running += 1
-                case .waiting where (state.dueAt ?? now) > now: steps[job.step]?.onLadder += 1
+                case .waiting where (state.dueAt ?? now) > now: steps[job.step]?.waitingForRetry += 1
                 case .waiting: steps[job.step]?.addDue(state.dueAt)
                 case .failed where image.hasPendingDeadLetter(job): deadLetters.addDue(state.dueAt)
                 case .failed, .done, .abandoned: break

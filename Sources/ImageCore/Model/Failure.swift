@@ -30,11 +30,11 @@ public struct Rejection: Error, Codable, Equatable, Sendable {
 /// Why a step could not be done, said by whoever tried it. The error says itself what may be done about it.
 public struct StepFailure: Error, Codable, Equatable, Sendable {
     public enum Disposition: String, Codable, Sendable {
-        /// May work next time: retried on the ladder, one attempt used.
+        /// May work next time: retried after a delay, one attempt used.
         case transient
         /// Will not work next time either: the image fails at once.
         case permanent
-        /// Asked to come back later: retried on the ladder, no attempt used.
+        /// Asked to come back later: retried after a delay, no attempt used.
         case throttled
     }
 

@@ -163,7 +163,7 @@ public struct LedgerEntry: Codable, Equatable, Sendable {
 /// Where one job stands.
 public struct JobState: Codable, Equatable, Sendable {
     public enum Phase: String, Codable, Sendable {
-        /// Queued, on the ladder, or being worked on.
+        /// Queued, in the retry queues, or being worked on.
         case waiting
         case done
         /// Out of attempts. For a forward step the dead letter is on its way; for a clean-up a human is needed.

@@ -3,7 +3,7 @@
 /// An answer is recorded and good for ever, so only what is about the request may become one. What is the worker's or the
 /// compute system's own trouble makes the request wait, without an answer.
 public enum RequestDeferral: Equatable, Sendable {
-    case wait(Rung)
+    case wait(RetryDelay)
     /// It has waited for too long: a human gets it, and the requester an answer that is not recorded.
     case giveUp
 

@@ -1,6 +1,6 @@
-/// One delay of the retry ladder. Each is a queue of its own with a fixed time to live, so that a long delay never
-/// blocks a short one behind it.
-public enum Rung: String, Codable, Sendable, CaseIterable {
+/// How long a job waits before it is tried again. Each delay has a queue of its own with a fixed time to live, so that a
+/// long one never blocks a short one behind it.
+public enum RetryDelay: String, Codable, Sendable, CaseIterable {
     case second1 = "1s"
     case seconds5 = "5s"
     case seconds30 = "30s"
@@ -8,7 +8,7 @@ public enum Rung: String, Codable, Sendable, CaseIterable {
     case minutes10 = "10m"
     case hour1 = "1h"
 
-    public var delay: Duration {
+    public var duration: Duration {
         switch self {
         case .second1: .seconds(1)
         case .seconds5: .seconds(5)
@@ -38,14 +38,14 @@ public struct RetryPolicy: Equatable, Sendable {
 
     public func attempts(for step: Step) -> Int { max(1, step == .cleanUp ? cleanUpAttempts : attempts) }
 
-    /// The rung to wait on after attempt number `attempt` (from 1) has failed.
-    /// - Parameter jitter: 0 ..< 1. The outer quarters choose the neighbouring rung, so that jobs which failed together
+    /// How long to wait after attempt number `attempt` (from 1) has failed.
+    /// - Parameter jitter: 0 ..< 1. The outer quarters choose the neighbouring delay, so that jobs which failed together
     ///   do not come back together.
-    public func rung(after attempt: Int, jitter: Double) -> Rung {
-        let rungs = Rung.allCases
+    public func delay(after attempt: Int, jitter: Double) -> RetryDelay {
+        let delays = RetryDelay.allCases
         let shift = jitter < 0.25 ? -1 : jitter >= 0.75 ? 1 : 0
-        let index = min(max(attempt - 1, 0), rungs.count - 1) + shift
-        return rungs[min(max(index, 0), rungs.count - 1)]
+        let index = min(max(attempt - 1, 0), delays.count - 1) + shift
+        return delays[min(max(index, 0), delays.count - 1)]
     }
 }
 

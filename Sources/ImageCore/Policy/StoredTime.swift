@@ -5,7 +5,7 @@ public enum StoredTime {
     public static let tolerance = Duration.seconds(10)
 
     /// How far ahead the message of a job is expected at most: the longest delay, and the time until it counts as lost.
-    public static let longestExpectation = Rung.hour1.delay + RetryPolicy().overdueAfter + tolerance
+    public static let longestExpectation = RetryDelay.hour1.duration + RetryPolicy().overdueAfter + tolerance
 
     /// Whether something that is due at `moment` is overdue, or was written by a clock that was wrong.
     public static func isOverdue(_ moment: Timestamp, at now: Timestamp) -> Bool {

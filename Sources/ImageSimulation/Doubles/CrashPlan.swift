@@ -95,10 +95,10 @@ private struct MortalPublisher: MessagePublisher {
         return result
     }
 
-    func putOff(_ message: IncomingMessage, after rung: Rung, since: Timestamp, reason: String) async -> ParkResult {
+    func putOff(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async -> ParkResult {
         let name = "put off \(message.messageID ?? "")"
         guard case .pass = plan.judge(PortCall(name: name, moment: .before)) else { return .notNow }
-        let result = await publisher.putOff(message, after: rung, since: since, reason: reason)
+        let result = await publisher.putOff(message, after: delay, since: since, reason: reason)
         guard case .pass = plan.judge(PortCall(name: name, moment: .after)) else { return .notNow }
         return result
     }

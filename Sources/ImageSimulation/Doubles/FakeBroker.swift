@@ -3,7 +3,7 @@ public import ImageWorker
 import Synchronization
 
 /// What RabbitMQ does for a worker, in memory and in manual time: queues with redelivery and a delivery limit, the
-/// ladder, dead-lettering, confirms. It may hand out a message twice, and never loses one unless told to.
+/// retry queues, dead-lettering, confirms. It may hand out a message twice, and never loses one unless told to.
 public final class FakeBroker: Sendable {
     /// A message in a queue.
     public struct Entry: Sendable {
@@ -13,17 +13,17 @@ public final class FakeBroker: Sendable {
         public var deliveries = 0
     }
 
-    /// A message on the ladder.
+    /// A message in the retry queues.
     public struct Waiting: Sendable {
         public var entry: Entry
-        public var rung: Rung
+        public var delay: RetryDelay
         public var dueAt: Timestamp
     }
 
     struct State {
         var ready: [Lane: [Entry]] = [:]
         var unacked: [Int: (lane: Lane, entry: Entry, worker: String)] = [:]
-        var ladder: [Waiting] = []
+        var retryQueues: [Waiting] = []
         var events: [OutgoingMessage] = []
         var replies: [OutgoingMessage] = []
         var parked: [Entry] = []
@@ -47,7 +47,7 @@ public final class FakeBroker: Sendable {
     /// What was moved to the queue for bodies too large for the store.
     public var oversized: [IncomingMessage] { state.withLock { $0.oversized } }
     public var parked: [Entry] { state.withLock { $0.parked } }
-    public var ladder: [Waiting] { state.withLock { $0.ladder } }
+    public var retryQueues: [Waiting] { state.withLock { $0.retryQueues } }
     public var unacked: Int { state.withLock { $0.unacked.count } }
     /// How many messages of a queue a worker holds.
     public func held(_ lane: Lane, by worker: String) -> Int {
@@ -55,8 +55,8 @@ public final class FakeBroker: Sendable {
     }
     public func ready(_ lane: Lane) -> [Entry] { state.withLock { $0.ready[lane] ?? [] } }
     public var busyLanes: [Lane] { Lane.allCases.filter { !ready($0).isEmpty } }
-    /// When the next message leaves the ladder.
-    public var nextDue: Timestamp? { state.withLock { $0.ladder.map(\.dueAt).min() } }
+    /// When the next message leaves the retry queues.
+    public var nextDue: Timestamp? { state.withLock { $0.retryQueues.map(\.dueAt).min() } }
 
     /// From now on this many messages are not confirmed, and not taken.
     public func refuse(_ count: Int) { state.withLock { $0.refusals = count } }
@@ -70,12 +70,12 @@ public final class FakeBroker: Sendable {
         state.withLock { $0.ready[lane, default: []].append(Entry(message: message)) }
     }
 
-    /// Moves what is due from the ladder to the job queues.
+    /// Moves what is due from the retry queues to the job queues.
     public func turn() {
         let now = time.now()
         state.withLock { state in
-            let due = state.ladder.filter { $0.dueAt <= now }.sorted { $0.dueAt < $1.dueAt }
-            state.ladder.removeAll { $0.dueAt <= now }
+            let due = state.retryQueues.filter { $0.dueAt <= now }.sorted { $0.dueAt < $1.dueAt }
+            state.retryQueues.removeAll { $0.dueAt <= now }
             for waiting in due {
                 let key = waiting.entry.message.routingKey
                 let isRequest = Operation(rawValue: key) != nil
@@ -116,7 +116,7 @@ public final class FakeBroker: Sendable {
         state.withLock { ($0.ready.removeValue(forKey: lane) ?? []).count }
     }
 
-    public func purgeLadder() { state.withLock { $0.ladder = [] } }
+    public func purgeRetryQueues() { state.withLock { $0.retryQueues = [] } }
 
     fileprivate func settle(_ tag: Int, isAck: Bool) {
         state.withLock { state in
@@ -188,7 +188,7 @@ extension FakeBroker: MessagePublisher {
 
     public func putOff(
         _ message: IncomingMessage,
-        after rung: Rung,
+        after delay: RetryDelay,
         since: Timestamp,
         reason: String
     ) async -> ParkResult {
@@ -199,8 +199,8 @@ extension FakeBroker: MessagePublisher {
             }
             var waiting = message
             waiting.waitingSince = since
-            state.ladder.append(
-                Waiting(entry: Entry(message: waiting, reason: reason), rung: rung, dueAt: time.now() + rung.delay)
+            state.retryQueues.append(
+                Waiting(entry: Entry(message: waiting, reason: reason), delay: delay, dueAt: time.now() + delay.duration)
             )
             return .parked
         }
@@ -239,8 +239,8 @@ extension FakeBroker: MessagePublisher {
         case .jobs:
             guard let lane = Lane(message.routingKey) else { return false }
             state.ready[lane, default: []].append(entry)
-        case .retry(let rung):
-            state.ladder.append(Waiting(entry: entry, rung: rung, dueAt: now + rung.delay))
+        case .retry(let delay):
+            state.retryQueues.append(Waiting(entry: entry, delay: delay, dueAt: now + delay.duration))
         case .dead: state.ready[.deadLetters, default: []].append(entry)
         case .parking: state.parked.append(entry)
         case .events: state.events.append(message)

@@ -65,9 +65,9 @@ struct OverviewPage {
 
     private var queueTable: HTML {
         guard !queues.queues.isEmpty else { return .nothing }
-        let ladder = queues.queues.filter { $0.role == .ladder }
-        let waiting = ladder.reduce(0) { $0 + ($1.ready ?? 0) }
-        let rest = queues.queues.filter { $0.role != .ladder }
+        let retrying = queues.queues.filter { $0.role == .retry }
+        let waiting = retrying.reduce(0) { $0 + ($1.ready ?? 0) }
+        let rest = queues.queues.filter { $0.role != .retry }
         let quiet = rest.filter(isQuiet)
         return tag(.section, .id(Alarm.queuesAnchor)) {
             if quiet.count < rest.count { table("Queues", rest.filter { !isQuiet($0) }, isCaptionHidden: false) }
@@ -78,8 +78,8 @@ struct OverviewPage {
                 table("Quiet queues", quiet, isCaptionHidden: true)
             }
             tag(.details) {
-                tag(.summary) { "Retry ladder, \(Words.count(waiting, "job")) waiting" }
-                table("Retry ladder", ladder, isCaptionHidden: true)
+                tag(.summary) { "Retry queues, \(Words.count(waiting, "job")) waiting" }
+                table("Retry queues", retrying, isCaptionHidden: true)
             }
         }
     }
@@ -115,7 +115,7 @@ struct OverviewPage {
         case .work where queue.consumers == 0: Mark(.bad, "none").html
         case .work: HTML(queue.consumers.map { String($0) } ?? "–")
         // Nobody is meant to consume those.
-        case .ladder, .human, .kept: HTML(queue.consumers.flatMap { $0 > 0 ? String($0) : nil } ?? "–")
+        case .retry, .human, .kept: HTML(queue.consumers.flatMap { $0 > 0 ? String($0) : nil } ?? "–")
         }
     }
 }

@@ -23,7 +23,7 @@ struct QueueList: AsyncParsableCommand {
         abstract: "List the queues: what is ready, who consumes, how fast it goes, how old the oldest is.",
         discussion: """
             A work queue without a consumer is marked: nobody does its jobs. OLDEST is how long the job has waited that was due \
-            first, as the store knows it; ON LADDER are jobs of that step which come back later. What is not known is –.
+            first, as the store knows it; IN RETRY are jobs of that step which come back later. What is not known is –.
 
             Examples:
               goldsmith queue list
@@ -45,8 +45,8 @@ struct QueueList: AsyncParsableCommand {
             .dropped("IN/S", 4),
             .dropped("OUT/S", 5),
             "OLDEST",
-            .dropped("ON LADDER", 3),
-            .dropped("RUNG", 1),
+            .dropped("IN RETRY", 3),
+            .dropped("DELAY", 1),
             .dropped("FOR", 2),
             ""
         )
@@ -59,8 +59,8 @@ struct QueueList: AsyncParsableCommand {
                 view.publishedPerSecond.map(Format.rate) ?? "–",
                 view.acknowledgedPerSecond.map(Format.rate) ?? "–",
                 view.oldestAgeSeconds.map { Format.age(.seconds($0)) } ?? "–",
-                Self.cell(view.onLadder),
-                view.rung ?? "–",
+                Self.cell(view.waitingForRetry),
+                view.retryDelay ?? "–",
                 view.purpose,
                 view.trouble.map { Terminal.paint($0, .bad) } ?? ""
             )
@@ -171,7 +171,7 @@ struct QueueShow: AsyncParsableCommand {
     }
 }
 
-/// A job that is in a queue, on the ladder or in somebody's hands.
+/// A job that is in a queue, in the retry queues or in somebody's hands.
 struct WaitingJob: Encodable {
     var image: ImageID
     var owner: Owner

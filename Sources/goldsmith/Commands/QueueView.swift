@@ -15,10 +15,10 @@ struct QueueView: Encodable {
     var acknowledgedPerSecond: Double?
     /// How long the job has waited that was due first, as the store knows it.
     var oldestAgeSeconds: Double?
-    /// Jobs of this queue's step that wait on the ladder.
-    var onLadder: Int?
-    /// The delay of a queue that is a rung of the ladder.
-    var rung: String?
+    /// Jobs of this queue's step that wait in the retry queues.
+    var waitingForRetry: Int?
+    /// The delay of a retry queue.
+    var retryDelay: String?
     /// Whether somebody must consume it.
     var needsConsumer: Bool
 
@@ -50,7 +50,7 @@ struct QueueSurvey {
                         purpose: queue.purpose,
                         ready: info?.messageCount,
                         consumers: info?.consumerCount,
-                        rung: topology.rung(of: queue.name)?.rawValue,
+                        retryDelay: topology.retryDelay(of: queue.name)?.rawValue,
                         needsConsumer: topology.consumedQueues.contains(queue.name)
                     )
                 )
@@ -95,7 +95,7 @@ struct QueueSurvey {
             leases = try await stored { () async throws(StoreError) in try await store.leases() }
             now = try await stored { () async throws(StoreError) in try await store.time() }
         } catch {
-            return notes.append("oldest and on ladder: \(error.message)")
+            return notes.append("oldest and in retry: \(error.message)")
         }
         let backlog = Backlog.of(images, leases: leases, at: now)
         for index in views.indices {
@@ -103,14 +103,14 @@ struct QueueSurvey {
             switch topology.lane(of: views[index].name) {
             case .job(let step)?:
                 waiting = backlog.steps[step]
-                views[index].onLadder = waiting?.onLadder
+                views[index].waitingForRetry = waiting?.waitingForRetry
             case .deadLetters?: waiting = backlog.deadLetters
             case .intake?, .parked?, .unrouted?, nil: waiting = nil
             }
             views[index].oldestAgeSeconds = waiting?.oldestDueAt.map { max(0, (now - $0).inSeconds) }
         }
         if images.count == Self.imageLimit {
-            notes.append("oldest and on ladder: of the \(Self.imageLimit) oldest open images only")
+            notes.append("oldest and in retry: of the \(Self.imageLimit) oldest open images only")
         }
     }
 }
@@ -119,6 +119,6 @@ extension Topology {
     /// Who consumes a queue.
     func lane(of queue: String) -> Lane? { Lane.allCases.first { self.queue(of: $0) == queue } }
 
-    /// Which rung of the ladder a queue is.
-    func rung(of queue: String) -> Rung? { Rung.allCases.first { queue == "\(prefix).retry.\($0.rawValue)" } }
+    /// The delay of a retry queue; `nil` for any other.
+    func retryDelay(of queue: String) -> RetryDelay? { RetryDelay.allCases.first { queue == "\(prefix).retry.\($0.rawValue)" } }
 }

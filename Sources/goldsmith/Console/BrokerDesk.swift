@@ -27,12 +27,12 @@ struct BrokerDesk: OperatorDesk {
         }
         // What people look at first stands first.
         return standings.filter { $0.role == .work } + standings.filter { $0.role == .human }
-            + standings.filter { $0.role == .kept } + standings.filter { $0.role == .ladder }
+            + standings.filter { $0.role == .kept } + standings.filter { $0.role == .retry }
     }
 
     private func role(of queue: String) -> QueueStanding.Role {
         if topology.queuesForHumans.contains(queue) { return .human }
         if queue == topology.oversized { return .kept }
-        return topology.consumedQueues.contains(queue) ? .work : .ladder
+        return topology.consumedQueues.contains(queue) ? .work : .retry
     }
 }

@@ -26,7 +26,7 @@ struct LostAttemptTests {
         #expect(play.image.jobs[.stopCheck]?.lost == 0)
     }
 
-    @Test("The message of a rechecked job waits on its rung, and nobody takes it for lost meanwhile")
+    @Test("The message of a rechecked job waits in its retry queue, and nobody takes it for lost meanwhile")
     func rechecked() {
         var play = Play()
         play.begin(.stopCheck)
@@ -36,7 +36,7 @@ struct LostAttemptTests {
         )
         let after = play.image.jobs[.stopCheck]
         #expect(after?.fence == before?.fence, "the work goes on")
-        let patience = Rung.minutes2.delay + play.circumstances.policy.overdueAfter
+        let patience = RetryDelay.minutes2.duration + play.circumstances.policy.overdueAfter
         #expect(after?.expectedAt == play.circumstances.now + patience)
     }
 

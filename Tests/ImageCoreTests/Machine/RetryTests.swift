@@ -5,9 +5,9 @@ import Testing
 /// How often, how long apart, and what uses up an attempt.
 struct RetryTests {
     @Test(
-        "The attempt chooses the rung; the outer quarters of the jitter its neighbours",
+        "The attempt chooses the retry delay; the outer quarters of the jitter its neighbours",
         arguments: [
-            // attempt, then the rung for a jitter of 0, 0.2499, 0.25, 0.75 and 0.9999
+            // attempt, then the retry delay for a jitter of 0, 0.2499, 0.25, 0.75 and 0.9999
             (1, [.second1, .second1, .second1, .seconds5, .seconds5]),
             (2, [.second1, .second1, .seconds5, .seconds30, .seconds30]),
             (3, [.seconds5, .seconds5, .seconds30, .minutes2, .minutes2]),
@@ -18,11 +18,11 @@ struct RetryTests {
             (Int.max, [.minutes10, .minutes10, .hour1, .hour1, .hour1]),
             (0, [.second1, .second1, .second1, .seconds5, .seconds5]),
             (Int.min + 1, [.second1, .second1, .second1, .seconds5, .seconds5]),
-        ] as [(Int, [Rung])]
+        ] as [(Int, [RetryDelay])]
     )
-    func ladder(attempt: Int, rungs: [Rung]) {
+    func retryQueues(attempt: Int, delays: [RetryDelay]) {
         let policy = RetryPolicy()
-        #expect([0, 0.2499, 0.25, 0.75, 0.9999].map { policy.rung(after: attempt, jitter: $0) } == rungs)
+        #expect([0, 0.2499, 0.25, 0.75, 0.9999].map { policy.delay(after: attempt, jitter: $0) } == delays)
     }
 
     @Test("A step is tried at least once, and a clean-up by its own number", arguments: Step.allCases)
@@ -82,7 +82,7 @@ struct RetryTests {
             let effects = play.run(.stopCheck, failing: .transient)
             #expect(
                 effects.messages == [
-                    .enqueue(.stopCheck, attempt: attempt + 1, after: RetryPolicy().rung(after: attempt, jitter: 0.5))
+                    .enqueue(.stopCheck, attempt: attempt + 1, after: RetryPolicy().delay(after: attempt, jitter: 0.5))
                 ]
             )
             #expect(effects.compactMap(\.line?.kind) == [.stepRetrying])

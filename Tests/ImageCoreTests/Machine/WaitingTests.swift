@@ -7,19 +7,19 @@ struct WaitingTests {
     @Test(
         "Waiting uses no attempt: often at first, seldom later",
         arguments: [
-            (0, 0.1, Rung.second1), (0, 0.9, .seconds5), (29, 0.1, .second1), (30, 0.1, .seconds5),
+            (0, 0.1, RetryDelay.second1), (0, 0.9, .seconds5), (29, 0.1, .second1), (30, 0.1, .seconds5),
             (30, 0.9, .seconds30),
             (6 * 3600, 0.9, .seconds30),
         ]
     )
-    func rungs(secondsIn: Int, jitter: Double, rung: Rung) {
+    func delays(secondsIn: Int, jitter: Double, delay: RetryDelay) {
         var play = Play()
         play.apply(.postponed(.stopCheck, reason: "held"))
         play.circumstances.now = Sample.now + .seconds(secondsIn)
         play.circumstances.jitter = jitter
         #expect(
             play.apply(.postponed(.stopCheck, reason: "held")).messages == [
-                .enqueue(.stopCheck, attempt: 1, after: rung)
+                .enqueue(.stopCheck, attempt: 1, after: delay)
             ]
         )
     }

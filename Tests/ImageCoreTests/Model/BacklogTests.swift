@@ -15,7 +15,7 @@ struct BacklogTests {
         )
     }
 
-    @Test("a job is due, in somebody's hands, or on the ladder, and its age is since it was due")
+    @Test("a job is due, in somebody's hands, or in the retry queues, and its age is since it was due")
     func states() {
         var image = Sample.accepted().image
         let start = Sample.now
@@ -27,7 +27,7 @@ struct BacklogTests {
         #expect(steps(held, at: 7)?.running == 1 && steps(held, at: 7)?.due == 0)
         #expect(steps(held, at: 11)?.due == 1, "a lease that has expired holds nothing")
         _ = image.apply(.rechecked(.stopCheck, after: .minutes2), in: Circumstances(now: start + .seconds(20)))
-        #expect(steps(at: 21)?.onLadder == 1 && steps(at: 21)?.due == 0 && steps(at: 21)?.oldestDueAt == nil)
+        #expect(steps(at: 21)?.waitingForRetry == 1 && steps(at: 21)?.due == 0 && steps(at: 21)?.oldestDueAt == nil)
         #expect(steps(at: 141)?.due == 1 && steps(at: 141)?.oldestDueAt == start + .seconds(140))
     }
 
