@@ -3,7 +3,7 @@ import ImageCore
 /// What becomes of an image after it is made.
 extension StoreConformance {
     static let operations = [
-        StoreCheck("a wish is granted once, and a repetition gets the first answer") { fixture in
+        StoreCheck("a command is carried out once, and a repetition gets the first answer") { fixture in
             let store = try await fixture.store()
             try await store.makeAvailable()
             let request = Given.share(with: "acct-7")

@@ -153,9 +153,9 @@ extension ImageStore {
     }
 
     /// Asks for something to be done with an image.
-    func ask(_ wish: Wish, for image: Int = 1, _ request: Request, at seconds: Int64 = 0) async throws -> Settlement {
+    func ask(_ command: ImageCommand, for image: Int = 1, _ request: Request, at seconds: Int64 = 0) async throws -> Settlement {
         try await grant(
-            wish,
+            command,
             for: Given.image(image),
             asked: request,
             limits: RequestLimits(),

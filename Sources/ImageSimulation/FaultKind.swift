@@ -29,7 +29,7 @@ public enum FaultKind: String, CaseIterable, Codable, Sendable, Comparable {
     /// An owner cancels, at any moment.
     case cancel
     /// Owners retry, share, convert, launch from and delete images, at any moment and whether they may or not.
-    case wish
+    case command
     /// A request comes twice, or another one under the same id.
     case `repeat`
     /// Requests race for an owner's last places.

@@ -46,16 +46,16 @@ final class Upstream: Sendable {
             if world.strikes(.cancel, onceIn: 5) {
                 Task { await cancel(number, for: instance.owner) }
             }
-            if world.strikes(.wish, onceIn: 2) {
-                Task { await wish(number, for: instance.owner) }
+            if world.strikes(.command, onceIn: 2) {
+                Task { await command(number, for: instance.owner) }
             }
         }
     }
 
-    private static let wishes: [Operation] = [.retry, .delete, .share, .unshare, .convert, .launch, .launch, .delete]
+    private static let operations: [Operation] = [.retry, .delete, .share, .unshare, .convert, .launch, .launch, .delete]
 
     /// A few things that owners ask of an image, and of what it was converted into.
-    private func wish(_ number: Int, for owner: Owner) async {
+    private func command(_ number: Int, for owner: Owner) async {
         for turn in 0..<(1 + world.dice.number(below: 4)) {
             await world.sleep(upTo: 120)
             var images = (try? await world.store.images(ImageQuery(owner: owner, limit: .max))) ?? []
@@ -63,7 +63,7 @@ final class Upstream: Sendable {
                 image.requestID.text == "r\(number)" || image.requestID.text.hasPrefix("w\(number)-")
             }
             guard let image = images.randomElement(world.dice) else { continue }
-            let operation = Self.wishes.randomElement(world.dice) ?? .retry
+            let operation = Self.operations.randomElement(world.dice) ?? .retry
             var body: [String: JSONValue] = [
                 "requestId": .string("w\(number)-\(turn)"), "owner": .string(owner.text),
                 "imageId": .string(image.id.text),

@@ -40,7 +40,7 @@ extension SQLImageStore {
     }
 
     public func grant(
-        _ wish: Wish,
+        _ command: ImageCommand,
         for id: ImageID,
         asked request: Request,
         limits: RequestLimits,
@@ -50,18 +50,18 @@ extension SQLImageStore {
         try await settle(request, reply: reply, in: circumstances) { (transaction) throws(SQLError) in
             let owner = request.identity.owner
             guard let image = try transaction.imageToChange(id) else { return .init(.rejected(.noImage(id))) }
-            if let refusal = image.refusal(of: wish, by: owner, limits: limits) { return .init(.rejected(refusal)) }
-            if wish == .retry, let refusal = try transaction.prepareRetry(of: image, limits: limits) {
+            if let refusal = image.refusal(of: command, by: owner, limits: limits) { return .init(.rejected(refusal)) }
+            if command == .retry, let refusal = try transaction.prepareRetry(of: image, limits: limits) {
                 return .init(.rejected(refusal))
             }
-            guard let event = wish.event else { return .init(.accepted(id, image.status)) }
+            guard let event = command.event else { return .init(.accepted(id, image.status)) }
             let applied = try transaction.apply(event, to: image, in: circumstances)
-            switch wish {
+            switch command {
             case .share, .unshare: try transaction.noteShares(of: applied.image)
             case .describe, .cancel, .retry, .delete, .convert, .launch: break
             }
             var answer = Answer.accepted(id, applied.image.status)
-            if case .launch(let launch) = wish {
+            if case .launch(let launch) = command {
                 answer.instanceId = launch.instanceID
                 answer.disks = launch.disks
             }
@@ -208,8 +208,8 @@ extension StoreTransaction {
     fileprivate func prepareRetry(of image: Image, limits: RequestLimits) throws(SQLError) -> Rejection? {
         if let source = image.plan.conversion?.source {
             guard let source = try imageToChange(source) else { return .noImage(source) }
-            let wish = Wish.convert(image.id)
-            if let refusal = source.refusal(of: wish, by: image.owner, limits: limits) { return refusal }
+            let command = ImageCommand.convert(image.id)
+            if let refusal = source.refusal(of: command, by: image.owner, limits: limits) { return refusal }
         }
         return image.quota == .none ? try reserve(image.plan.quota, for: image.owner) : nil
     }

@@ -38,8 +38,8 @@ extension Intake {
             return try await grant(.unshare(body.with), body.imageID, request, reply, circumstances)
         case .delete(let body):
             guard let gone = try await goneInstances(of: body.imageID, owner: body.owner) else { return .stopped }
-            let wish = Wish.delete(snapshots: body.deleteSnapshots, gone: gone)
-            return try await grant(wish, body.imageID, request, reply, circumstances)
+            let command = ImageCommand.delete(snapshots: body.deleteSnapshots, gone: gone)
+            return try await grant(command, body.imageID, request, reply, circumstances)
         case .convert(let body):
             return .settled(
                 try await context.store.convert(
@@ -73,7 +73,7 @@ extension Intake {
     }
 
     private func grant(
-        _ wish: Wish,
+        _ command: ImageCommand,
         _ image: ImageID,
         _ request: Request,
         _ reply: ReplyAddress?,
@@ -81,7 +81,7 @@ extension Intake {
     ) async throws(StoreError) -> Decision {
         .settled(
             try await context.store.grant(
-                wish,
+                command,
                 for: image,
                 asked: request,
                 limits: context.options.limits,

@@ -129,14 +129,14 @@ public struct SpanExporter: Service {
     private func deliver(_ message: String) async throws -> Int {
         var pause = Duration.seconds(1)
         for attempt in 1... {
-            var wish: Duration?
+            var asked: Duration?
             var reason: any Error
             do {
                 let answer = try await receiver.send(message)
                 if (200..<300).contains(answer.status) { return OTLPAnswer.refused(answer.body) }
                 reason = Refusal(description: "the receiver answers \(answer.status)")
                 guard [429, 502, 503, 504].contains(answer.status) else { throw reason }
-                wish = answer.retryAfter
+                asked = answer.retryAfter
             } catch let refusal as Refusal {
                 throw refusal
             } catch {
@@ -145,7 +145,7 @@ public struct SpanExporter: Service {
             guard attempt < Self.tries else { throw reason }
             // Not all workers at once.
             let spread = pause * Double.random(in: 0.8...1.2)
-            try await sleep(min(Self.longestPause, max(spread, wish ?? .zero)))
+            try await sleep(min(Self.longestPause, max(spread, asked ?? .zero)))
             pause = pause * 2
         }
         return 0

@@ -108,7 +108,7 @@ struct ExporterTests {
         #expect(failed.value == 0)
     }
 
-    @Test("a receiver that is busy or away is asked again, not before it wishes, and gets the same message")
+    @Test("a receiver that is busy or away is asked again, not before the time it names, and gets the same message")
     func again() async throws {
         let receiver = Script([
             ReceiverAnswer(status: 503, retryAfter: .seconds(30)), nil, ReceiverAnswer(status: 429),

@@ -1,6 +1,6 @@
 /// What happens to an image once it has come to an end: another try, sharing, conversion, launching, deletion.
 ///
-/// Whether a wish may be granted says `refusal(of:by:limits:)`; whoever applies one of these events has asked it in the
+/// Whether a command is allowed says `refusal(of:by:limits:)`; whoever applies one of these events has asked it in the
 /// same transaction. They hold for an image in any state all the same.
 extension Image {
     // MARK: Another try

@@ -7,10 +7,10 @@ extension Launch {
             throw Rejection(.failedPrecondition, "image \(image.id) has no replica yet", field: "imageId")
         }
         let presets = Dictionary(uniqueKeysWithValues: image.plan.dataDisks.map { ($0.device, $0) })
-        for (index, wish) in request.dataDisks.enumerated() where presets[wish.device] == nil {
+        for (index, requested) in request.dataDisks.enumerated() where presets[requested.device] == nil {
             throw Rejection(
                 .notFound,
-                "image \(image.id) has no data disk \(wish.device)",
+                "image \(image.id) has no data disk \(requested.device)",
                 field: "dataDisks[\(index)].device"
             )
         }
@@ -44,13 +44,13 @@ extension Launch {
                 guard let preset = presets[origin] else { continue }
                 disks.append(try Self.disk(device, preset, request, image))
             case .added(let index):
-                let wish = request.newDisks[index]
+                let requested = request.newDisks[index]
                 disks.append(
                     LaunchDisk(
                         device: device,
                         kind: .cloud,
-                        sizeBytes: Int64(wish.sizeGiB) << 30,
-                        autoDelete: wish.autoDelete ?? true,
+                        sizeBytes: Int64(requested.sizeGiB) << 30,
+                        autoDelete: requested.autoDelete ?? true,
                         from: nil
                     )
                 )
@@ -72,9 +72,9 @@ extension Launch {
         _ image: Image
     ) throws(Rejection) -> LaunchDisk {
         let index = request.dataDisks.firstIndex { $0.device == preset.device }
-        let wish = index.map { request.dataDisks[$0] }
+        let requested = index.map { request.dataDisks[$0] }
         var size = preset.sizeBytes
-        if let index, let gibibytes = wish?.sizeGiB {
+        if let index, let gibibytes = requested?.sizeGiB {
             // Never below what the snapshot holds: the preset's capacity may itself have been raised.
             let held = image.captures.first { $0.device == preset.device }?.virtualSizeBytes ?? preset.sizeBytes
             guard Int64(gibibytes) << 30 >= held else {
@@ -90,7 +90,7 @@ extension Launch {
             device: device,
             kind: preset.kind,
             sizeBytes: size,
-            autoDelete: wish?.autoDelete ?? preset.autoDelete,
+            autoDelete: requested?.autoDelete ?? preset.autoDelete,
             from: preset.device
         )
     }

@@ -19,10 +19,10 @@ public protocol ImageStore: Sendable {
         in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement
 
-    /// Grants a wish for an existing image, or refuses it (`Image.refusal`), and records the answer.
-    /// - Parameter request: what was asked; `wish` is what it means.
+    /// Carries out a command for an existing image, or refuses it (`Image.refusal`), and records the answer.
+    /// - Parameter request: what was asked; `command` is what it means.
     func grant(
-        _ wish: Wish,
+        _ command: ImageCommand,
         for image: ImageID,
         asked request: Request,
         limits: RequestLimits,

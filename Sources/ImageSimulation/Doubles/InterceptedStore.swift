@@ -46,16 +46,16 @@ public struct InterceptedStore: ImageStore {
     }
 
     public func grant(
-        _ wish: Wish,
+        _ command: ImageCommand,
         for image: ImageID,
         asked request: Request,
         limits: RequestLimits,
         reply: ReplyAddress?,
         in circumstances: Circumstances
     ) async throws(StoreError) -> Settlement {
-        try await call("grant \(wish.operation.rawValue)") { () async throws(StoreError) in
+        try await call("grant \(command.operation.rawValue)") { () async throws(StoreError) in
             try await store.grant(
-                wish,
+                command,
                 for: image,
                 asked: request,
                 limits: limits,

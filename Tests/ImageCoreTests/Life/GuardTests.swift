@@ -47,8 +47,8 @@ struct GuardTests {
     func strangers(operation: Operation) {
         let image = Life.available().image
         #expect(!image.isVisible(to: Owner(known: "acct-9"), for: operation))
-        if let wish = Life.wish(operation, of: image, by: "acct-9") {
-            #expect(image.refusal(of: wish, by: Owner(known: "acct-9"), limits: .init()) == .noImage(image.id))
+        if let command = Life.command(operation, of: image, by: "acct-9") {
+            #expect(image.refusal(of: command, by: Owner(known: "acct-9"), limits: .init()) == .noImage(image.id))
         }
     }
 
@@ -58,8 +58,8 @@ struct GuardTests {
         let receiver = Owner(known: "acct-7")
         life.apply(.shared([receiver]))
         for operation in Operation.allCases {
-            guard let wish = Life.wish(operation, of: life.image, by: receiver.text) else { continue }
-            let refusal = life.image.refusal(of: wish, by: receiver, limits: .init())
+            guard let command = Life.command(operation, of: life.image, by: receiver.text) else { continue }
+            let refusal = life.image.refusal(of: command, by: receiver, limits: .init())
             switch operation {
             case .describe, .launch: #expect(refusal == nil, "\(operation)")
             default: #expect(refusal == .noImage(life.image.id), "\(operation)")
@@ -81,22 +81,22 @@ struct GuardTests {
 
     @Test("An image is not deleted while it is shared, converted, launched, or its instances exist")
     func deletion() {
-        let wish = Wish.delete(snapshots: true, gone: [])
+        let command = ImageCommand.delete(snapshots: true, gone: [])
         var life = Life.available()
-        #expect(life.refusal(wish) == nil)
+        #expect(life.refusal(command) == nil)
         life.apply(.shared([Owner(known: "acct-7")]))
-        #expect(life.refusal(wish)?.message.contains("shared with acct-7; unshare it first") == true)
+        #expect(life.refusal(command)?.message.contains("shared with acct-7; unshare it first") == true)
         life.apply(.unshared([Owner(known: "acct-7")]))
         life.apply(.converting(into: ImageID(known: "img-2")))
-        #expect(life.refusal(wish)?.message.contains("converted into img-2") == true)
+        #expect(life.refusal(command)?.message.contains("converted into img-2") == true)
         #expect(life.refusal(.convert(ImageID(known: "img-3")))?.code == .failedPrecondition, "not twice at once")
         life.apply(.conversionEnded(ImageID(known: "img-2"), succeeded: true))
-        #expect(life.refusal(wish) == nil)
+        #expect(life.refusal(command) == nil)
         let launch = life.launch("i-new1")
         life.apply(.launching(launch))
-        #expect(life.refusal(wish)?.message.contains("being launched as i-new1") == true)
+        #expect(life.refusal(command)?.message.contains("being launched as i-new1") == true)
         for _ in 0..<2 { life.run(.launch(launch.instanceID)) }
-        #expect(life.refusal(wish)?.message.contains("instances launched from it exist: i-new1") == true)
+        #expect(life.refusal(command)?.message.contains("instances launched from it exist: i-new1") == true)
         #expect(life.refusal(.delete(snapshots: true, gone: [launch.instanceID])) == nil)
     }
 

@@ -77,7 +77,7 @@ struct Life {
         while let job = open.first { run(job) }
     }
 
-    func refusal(_ wish: Wish) -> Rejection? { image.refusal(of: wish, by: image.owner, limits: .init()) }
+    func refusal(_ command: ImageCommand) -> Rejection? { image.refusal(of: command, by: image.owner, limits: .init()) }
 
     func launch(_ id: String, by owner: Owner? = nil) -> Launch {
         Launch(
@@ -89,8 +89,8 @@ struct Life {
         )
     }
 
-    /// A wish for each operation that concerns an existing image.
-    static func wish(_ operation: Operation, of image: Image, by owner: String) -> Wish? {
+    /// A command for each operation that concerns an existing image.
+    static func command(_ operation: Operation, of image: Image, by owner: String) -> ImageCommand? {
         switch operation {
         case .create: nil
         case .describe: .describe

@@ -38,7 +38,7 @@ extension Operation {
 }
 
 /// What an operation wants of an image, beside the status it needs.
-public enum Wish: Equatable, Sendable {
+public enum ImageCommand: Equatable, Sendable {
     case describe
     case cancel
     case retry
@@ -77,16 +77,16 @@ extension Image {
     /// Why the image's status does not allow an operation; `nil` when it does.
     public func refusal(of operation: Operation) -> Rejection? { operation.refusal(in: status).map { unready($0) } }
 
-    /// Why a wish cannot be granted; `nil` when it can.
+    /// Why a command is refused; `nil` when it can.
     ///
     /// Somebody else's image is not "forbidden" but unknown: an owner must not learn which images others have.
-    public func refusal(of wish: Wish, by owner: Owner, limits: RequestLimits) -> Rejection? {
-        let operation = wish.operation
+    public func refusal(of command: ImageCommand, by owner: Owner, limits: RequestLimits) -> Rejection? {
+        let operation = command.operation
         guard isVisible(to: owner, for: operation) else { return .noImage(id) }
         // What is gone is not there, whatever was wanted of it.
         if isGone || status == .deleted && operation != .delete && operation != .describe { return .noImage(id) }
         if let refusal = refusal(of: operation) { return refusal }
-        switch wish {
+        switch command {
         case .describe, .cancel, .retry: return nil
         case .delete(let snapshots, let gone): return refusalOfDeletion(snapshots: snapshots, gone: gone)
         case .share(let owners):
@@ -187,7 +187,7 @@ extension Rejection {
     }
 }
 
-extension Wish {
+extension ImageCommand {
     /// What granting it does to the image; `nil` for one that only looks.
     public var event: Event? {
         switch self {

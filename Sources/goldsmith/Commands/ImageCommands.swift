@@ -3,7 +3,7 @@ import ImageCore
 import ImageWorker
 import TerminalText
 
-struct ImageCommand: AsyncParsableCommand {
+struct ImageCommands: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "image",
         abstract: "Make images, follow them, share, convert and delete them.",
