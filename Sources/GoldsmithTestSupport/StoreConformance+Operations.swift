@@ -64,21 +64,21 @@ extension StoreConformance {
             let deleted = try await store.images(ImageQuery(status: .deleted))
             try expect(deleted.map(\.id) == [image.id], "a deleted image cannot be asked for")
         },
-        StoreCheck("a conversion ties both images together in one transaction, and a failed one unties them") {
+        StoreCheck("a conversion links both images in one transaction, and a failed one unlinks them") {
             fixture in
             let store = try await fixture.store()
             try await store.makeAvailable()
             let settled = try await store.convert()
             try expect(settled.answer == .accepted(Given.image(2), .pending), "\(settled.answer)")
             var source = try await store.present(1)
-            try expect(source.ties.conversion == Given.image(2), "\(source.ties)")
+            try expect(source.references.conversion == Given.image(2), "\(source.references)")
             let twice = try await store.convert(request: 2, as: 3)
             try expect(twice.answer.code == .failedPrecondition, "\(twice.answer)")
             let used = try await store.quota(of: Given.owner).used
             try expect(used == QuotaUse(images: 2, snapshots: 2), "\(used)")
             _ = try await store.cancel(2, request: 9)
             source = try await store.present(1)
-            try expect(source.ties == Ties(), "\(source.ties)")
+            try expect(source.references == References(), "\(source.references)")
             let after = try await store.quota(of: Given.owner).used
             try expect(after == QuotaUse(images: 1, snapshots: 1), "\(after)")
         },

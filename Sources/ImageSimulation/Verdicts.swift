@@ -22,7 +22,7 @@ struct Verdicts {
             let tries = 1 + journal.count { $0.reason == "tried again" }
             try check(image, tries: tries)
             checkHistory(of: image, journal, tries: tries)
-            checkTies(of: image, among: images)
+            checkReferences(of: image, among: images)
         }
         try await checkLaunches(images)
         try await checkRemains(images)
@@ -134,16 +134,16 @@ struct Verdicts {
     }
 
     /// Both sides of a conversion know of each other, and none is left in the middle of one.
-    private func checkTies(of image: Image, among images: [Image]) {
-        if let conversion = image.ties.conversion {
-            world.violate(.ties, "\(image.id) is still being converted into \(conversion)")
+    private func checkReferences(of image: Image, among images: [Image]) {
+        if let conversion = image.references.conversion {
+            world.violate(.references, "\(image.id) is still being converted into \(conversion)")
         }
-        let borrowers = images.filter { $0.ties.borrowsFrom == image.id }.map(\.id)
-        if Set(borrowers) != Set(image.ties.borrowers) {
-            world.violate(.ties, "\(image.id) lends to \(image.ties.borrowers), and \(borrowers) borrow from it")
+        let borrowers = images.filter { $0.references.borrowsFrom == image.id }.map(\.id)
+        if Set(borrowers) != Set(image.references.borrowers) {
+            world.violate(.references, "\(image.id) lends to \(image.references.borrowers), and \(borrowers) borrow from it")
         }
-        if let source = image.ties.borrowsFrom, image.status != .available {
-            world.violate(.ties, "\(image.id) is \(image.status.rawValue) and borrows from \(source)")
+        if let source = image.references.borrowsFrom, image.status != .available {
+            world.violate(.references, "\(image.id) is \(image.status.rawValue) and borrows from \(source)")
         }
     }
 

@@ -130,7 +130,7 @@ public enum Invariant: String, Codable, Sendable {
     case adopted = "what is adopted is whole and made by the fence that holds"
     case complete = "an available image has all its captures and replicas"
     case cleaned = "a cleaned image has left nothing"
-    case ties = "both sides of a conversion know of each other"
+    case references = "both sides of a conversion know of each other"
     case quota = "quota used is the sum of the images'"
     case locks = "locks are balanced"
     case attempts = "attempts are within their limits"

@@ -62,6 +62,13 @@ enum Schema {
         // How long a lease is, in microseconds: one that ends later than that from now cannot be.
         ["ALTER TABLE leases ADD COLUMN length BIGINT"],
         deadLetters,
+        // In a text of JSON the quotes are escaped: what is found is the field alone.
+        [
+            """
+            UPDATE images SET state = REPLACE(state, '"storedTies":', '"storedReferences":')
+            WHERE state LIKE '%"storedTies":%'
+            """
+        ],
     ]
 
     static let migrations = SQLMigrations(steps)

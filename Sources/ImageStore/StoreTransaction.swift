@@ -121,7 +121,7 @@ struct StoreTransaction {
     /// Keeps the index by which owners find what is shared with them.
     func noteShares(of image: Image) throws(SQLError) {
         try connection.execute("DELETE FROM shares WHERE image_id = $1", [.text(image.id.text)])
-        for owner in image.ties.sharedWith {
+        for owner in image.references.sharedWith {
             try connection.execute(
                 "INSERT INTO shares (owner, image_id) VALUES ($1, $2)",
                 [.text(owner.text), .text(image.id.text)]

@@ -105,7 +105,7 @@ extension Intake {
     private func goneInstances(of id: ImageID, owner: Owner) async throws(StoreError) -> Set<InstanceID>? {
         guard let image = try await context.store.image(id), image.owner == owner else { return [] }
         var gone: Set<InstanceID> = []
-        for launch in image.ties.launches {
+        for launch in image.references.launches {
             do throws(StepFailure) {
                 _ = try await context.driver.describe(launch.instanceID, for: nil)
             } catch {

@@ -51,7 +51,7 @@ struct Steps {
         _ progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> JobOutput {
         let image = grant.image
-        guard let launch = image.ties.launches.first(where: { $0.instanceID == instance }),
+        guard let launch = image.references.launches.first(where: { $0.instanceID == instance }),
             let replica = image.replicas.first(where: { $0.location == launch.location })
         else {
             throw StepFailure(.permanent, .internal, "image \(image.id) knows nothing of the launch of \(instance)")

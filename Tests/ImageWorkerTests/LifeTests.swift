@@ -232,8 +232,8 @@ struct LifeTests {
         try await everyCrash(seed: seed, .convert) { rig, source, story in
             let images = try await rig.store.images(ImageQuery())
             #expect(images.count == 2 && images.allSatisfy { $0.status == .available }, "\(story)")
-            let ties = try #require(await rig.store.image(source)).ties
-            #expect(ties.conversion == nil && ties.borrowers.count == 1, "\(story)")
+            let references = try #require(await rig.store.image(source)).references
+            #expect(references.conversion == nil && references.borrowers.count == 1, "\(story)")
         }
     }
 

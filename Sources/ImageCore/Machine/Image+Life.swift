@@ -20,7 +20,7 @@ extension Image {
         }
         if quota == .none { quota = plan.quota }
         if let source = plan.conversion?.source {
-            ties.borrowsFrom = source
+            references.borrowsFrom = source
             turn.effects.append(.tell(source, .converting(into: id)))
         }
         failure = nil
@@ -49,17 +49,17 @@ extension Image {
 
     mutating func share(with owners: [Owner], in turn: inout Turn) -> Ignored? {
         guard status == .available else { return .atItsEnd(status) }
-        let new = Set(owners).subtracting(ties.sharedWith)
+        let new = Set(owners).subtracting(references.sharedWith)
         guard !new.isEmpty else { return .alreadyDone }
-        ties.sharedWith = (ties.sharedWith + new).sorted()
+        references.sharedWith = (references.sharedWith + new).sorted()
         announce(.imageShared, reason: "with " + new.sorted().map(\.text).joined(separator: ", "), in: &turn)
         return nil
     }
 
     mutating func unshare(from owners: [Owner], in turn: inout Turn) -> Ignored? {
-        let gone = Set(owners).intersection(ties.sharedWith)
+        let gone = Set(owners).intersection(references.sharedWith)
         guard !gone.isEmpty else { return .alreadyDone }
-        ties.sharedWith.removeAll { gone.contains($0) }
+        references.sharedWith.removeAll { gone.contains($0) }
         announce(.imageUnshared, reason: "from " + gone.sorted().map(\.text).joined(separator: ", "), in: &turn)
         return nil
     }
@@ -67,25 +67,25 @@ extension Image {
     // MARK: Conversion, seen from the source
 
     mutating func lend(to image: ImageID, in turn: inout Turn) -> Ignored? {
-        guard status == .available, ties.conversion == nil else { return .atItsEnd(status) }
-        ties.conversion = image
-        if !ties.borrowers.contains(image) { ties.borrowers.append(image) }
+        guard status == .available, references.conversion == nil else { return .atItsEnd(status) }
+        references.conversion = image
+        if !references.borrowers.contains(image) { references.borrowers.append(image) }
         announce(.imageConverting, reason: "into \(image)", in: &turn)
         return nil
     }
 
     mutating func endConversion(into image: ImageID, succeeded: Bool) -> Ignored? {
-        guard ties.conversion == image else { return .notWanted }
-        ties.conversion = nil
-        if !succeeded { ties.borrowers.removeAll { $0 == image } }
+        guard references.conversion == image else { return .notWanted }
+        references.conversion = nil
+        if !succeeded { references.borrowers.removeAll { $0 == image } }
         return nil
     }
 
     /// A snapshot that two images use goes with the last of them, if that one's deletion wants it.
     mutating func takeBack(from image: ImageID, deleted: Bool, in turn: inout Turn) -> Ignored? {
-        guard ties.borrowers.contains(image) else { return .notWanted }
-        ties.borrowers.removeAll { $0 == image }
-        if deleted, ties.borrowers.isEmpty, status == .deleting || status == .deleted {
+        guard references.borrowers.contains(image) else { return .notWanted }
+        references.borrowers.removeAll { $0 == image }
+        if deleted, references.borrowers.isEmpty, status == .deleting || status == .deleted {
             return beginDeletion(snapshots: true, in: &turn)
         }
         return nil
@@ -97,14 +97,14 @@ extension Image {
         guard status == .available else { return .atItsEnd(status) }
         guard self.launch(of: .launch(launch.instanceID)) == nil else { return .alreadyDone }
         forgetDoneLaunches()
-        ties.launches.append(launch)
+        references.launches.append(launch)
         open(.launch(launch.instanceID), in: &turn)
         return nil
     }
 
     func launch(of job: Job) -> Launch? {
         guard case .launch(let instance) = job else { return nil }
-        return ties.launches.first { $0.instanceID == instance }
+        return references.launches.first { $0.instanceID == instance }
     }
 
     /// The disks of a new instance are put together. Which attempt's they are is decided here, before the instance is put
@@ -126,9 +126,9 @@ extension Image {
 
     /// Only an image on local disks has to know which of its instances exist: it cannot be deleted before them.
     private mutating func forgetDoneLaunches() {
-        for launch in ties.launches where jobs[.launch(launch.instanceID)]?.phase == .done {
+        for launch in references.launches where jobs[.launch(launch.instanceID)]?.phase == .done {
             jobs[.launch(launch.instanceID)] = nil
-            if plan.systemDisk.kind == .cloud { ties.launches.removeAll { $0.instanceID == launch.instanceID } }
+            if plan.systemDisk.kind == .cloud { references.launches.removeAll { $0.instanceID == launch.instanceID } }
         }
         for job in jobs.keys where job.step == .launch && jobs[job]?.phase == .failed && launch(of: job) == nil {
             jobs[job] = nil
@@ -136,7 +136,7 @@ extension Image {
     }
 
     mutating func abandonLaunch(of instance: InstanceID, in turn: inout Turn) {
-        ties.launches.removeAll { $0.instanceID == instance }
+        references.launches.removeAll { $0.instanceID == instance }
         for entry in ledger where entry.job == .launch(instance) { open(.cleanUp(entry.resource.id), in: &turn) }
     }
 
@@ -147,10 +147,10 @@ extension Image {
         case .pending, .replicating, .deleting: return .atItsEnd(status)
         case .available, .error: break
         case .deleted:
-            guard snapshots, !ledger.isEmpty, ties.borrowers.isEmpty else { return .alreadyDone }
+            guard snapshots, !ledger.isEmpty, references.borrowers.isEmpty else { return .alreadyDone }
         }
-        if let source = ties.borrowsFrom {
-            ties.borrowsFrom = nil
+        if let source = references.borrowsFrom {
+            references.borrowsFrom = nil
             turn.effects.append(.tell(source, .snapshotsReturned(by: id, deleted: snapshots)))
         }
         // What is being cleaned up after a failure goes in any case.
@@ -158,7 +158,7 @@ extension Image {
     }
 
     private mutating func beginDeletion(snapshots: Bool, in turn: inout Turn) -> Ignored? {
-        let areSnapshotsKept = !snapshots || !ties.borrowers.isEmpty
+        let areSnapshotsKept = !snapshots || !references.borrowers.isEmpty
         if status != .deleting {
             status = .deleting
             announce(.imageDeleting, in: &turn)
@@ -185,5 +185,5 @@ extension Image {
     }
 
     /// Whether nothing is left of it but its history.
-    public var isForgettable: Bool { status == .deleted && ledger.isEmpty && ties.borrowers.isEmpty }
+    public var isForgettable: Bool { status == .deleted && ledger.isEmpty && references.borrowers.isEmpty }
 }

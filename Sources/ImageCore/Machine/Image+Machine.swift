@@ -12,7 +12,7 @@ extension Image {
         image.trace = circumstances.trace
         var turn = Turn(circumstances)
         if let source = plan.conversion?.source {
-            image.ties.borrowsFrom = source
+            image.references.borrowsFrom = source
             turn.effects.append(.tell(source, .converting(into: id)))
         }
         image.announce(.imagePending, in: &turn)
@@ -284,8 +284,8 @@ extension Image {
         for job in jobs.keys where job.step.isForward && jobs[job]?.phase == .waiting {
             jobs[job]?.phase = .abandoned
         }
-        if let source = ties.borrowsFrom {
-            ties.borrowsFrom = nil
+        if let source = references.borrowsFrom {
+            references.borrowsFrom = nil
             turn.effects.append(.tell(source, .conversionEnded(id, succeeded: false)))
         }
         announce(.imageError, reason.job, failure: reason.cause, in: &turn)

@@ -11,7 +11,7 @@ extension Image {
         case .replicate:
             guard isDone(plan.replicateJobs) else { return }
             status = .available
-            if let source = ties.borrowsFrom {
+            if let source = references.borrowsFrom {
                 turn.effects.append(.tell(source, .conversionEnded(id, succeeded: true)))
             }
             announce(.imageAvailable, in: &turn)
@@ -152,7 +152,7 @@ extension Image {
     public func hasPendingDeadLetter(_ job: Job) -> Bool {
         switch job {
         case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: !status.isEnd
-        case .launch(let instance): ties.launches.contains { $0.instanceID == instance }
+        case .launch(let instance): references.launches.contains { $0.instanceID == instance }
         case .cleanUp: false
         }
     }

@@ -75,7 +75,7 @@ public struct ImageView: Codable, Equatable, Sendable {
     public init(_ image: Image, leases: [Lease] = [], for owner: Owner) {
         self.init(image, leases: leases)
         // What others launch is their business.
-        let own = Set(image.ties.launches.filter { $0.owner == owner }.map { Job.launch($0.instanceID) })
+        let own = Set(image.references.launches.filter { $0.owner == owner }.map { Job.launch($0.instanceID) })
         jobs.removeAll { $0.job.step == .launch && !own.contains($0.job) }
         guard owner != image.owner else { return }
         instanceId = nil
@@ -117,9 +117,9 @@ public struct ImageView: Codable, Equatable, Sendable {
             )
         }
         replicas = isWhole ? image.replicas : []
-        sharedWith = image.ties.sharedWith.isEmpty ? nil : image.ties.sharedWith
+        sharedWith = image.references.sharedWith.isEmpty ? nil : image.references.sharedWith
         convertedFrom = image.plan.conversion?.source
-        convertingInto = image.ties.conversion
+        convertingInto = image.references.conversion
         keptSnapshots = image.keptSnapshots.isEmpty ? nil : image.keptSnapshots
         jobs = image.jobs.sorted { $0.key < $1.key }.map { job, state in
             let lease = leases.first { $0.job == job }

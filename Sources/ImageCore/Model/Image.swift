@@ -68,7 +68,7 @@ public struct Image: Codable, Equatable, Sendable {
     public internal(set) var sequence: Int64 = 0
     public internal(set) var updatedAt: Timestamp
     /// Absent in the stored document while it holds nothing, which is most of an image's life.
-    private var storedTies: Ties?
+    private var storedReferences: References?
     /// Attempts that earlier tries of the whole image have used: a new try counts on, so that a message of an earlier one
     /// can be told by its attempt. Absent: none.
     private var attemptsBefore: Int?
@@ -101,9 +101,9 @@ public struct Image: Codable, Equatable, Sendable {
         }
     }
 
-    public internal(set) var ties: Ties {
-        get { storedTies ?? Ties() }
-        set { storedTies = newValue == Ties() ? nil : newValue }
+    public internal(set) var references: References {
+        get { storedReferences ?? References() }
+        set { storedReferences = newValue == References() ? nil : newValue }
     }
 
     /// The first attempt of a job that is opened now. Clean-ups are new jobs each time and count from 1.

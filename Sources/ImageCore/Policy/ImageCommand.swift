@@ -69,7 +69,7 @@ extension Image {
     /// Whether `owner` may know that the image exists.
     public func isVisible(to owner: Owner, for operation: Operation) -> Bool {
         switch operation {
-        case .launch, .describe: self.owner == owner || ties.sharedWith.contains(owner)
+        case .launch, .describe: self.owner == owner || references.sharedWith.contains(owner)
         case .create, .cancel, .retry, .delete, .share, .unshare, .convert: self.owner == owner
         }
     }
@@ -93,7 +93,7 @@ extension Image {
             if owners.contains(self.owner) {
                 return Rejection(.invalidArgument, "\(self.owner) owns image \(id)", field: "with")
             }
-            let all = Set(ties.sharedWith).union(owners).count
+            let all = Set(references.sharedWith).union(owners).count
             guard all <= limits.sharesPerImage else {
                 return Rejection(
                     .outOfRange,
@@ -103,7 +103,7 @@ extension Image {
             }
             return nil
         case .unshare(let owners):
-            guard let stranger = owners.first(where: { !ties.sharedWith.contains($0) }) else { return nil }
+            guard let stranger = owners.first(where: { !references.sharedWith.contains($0) }) else { return nil }
             return Rejection(.notFound, "image \(id) is not shared with \(stranger)", field: "with")
         case .convert: return refusalOfConversion
         case .launch(let launch): return refusal(of: launch)
@@ -121,21 +121,21 @@ extension Image {
     private func refusalOfDeletion(snapshots: Bool, gone: Set<InstanceID>) -> Rejection? {
         if status == .deleted {
             guard snapshots else { return .noImage(id) }
-            return ties.borrowers.isEmpty
+            return references.borrowers.isEmpty
                 ? nil
-                : unready("is deleted, and its snapshots are used by \(Self.list(ties.borrowers)); delete that first")
+                : unready("is deleted, and its snapshots are used by \(Self.list(references.borrowers)); delete that first")
         }
-        if !ties.sharedWith.isEmpty {
-            return unready("is shared with \(Self.list(ties.sharedWith)); unshare it first")
+        if !references.sharedWith.isEmpty {
+            return unready("is shared with \(Self.list(references.sharedWith)); unshare it first")
         }
-        if let conversion = ties.conversion {
+        if let conversion = references.conversion {
             return unready("is being converted into \(conversion); wait until that has ended, or cancel it")
         }
-        let running = ties.launches.filter { jobs[.launch($0.instanceID)]?.phase == .waiting }
+        let running = references.launches.filter { jobs[.launch($0.instanceID)]?.phase == .waiting }
         if !running.isEmpty {
             return unready("is being launched as \(Self.list(running.map(\.instanceID))); wait until that has ended")
         }
-        let standing = ties.launches.map(\.instanceID).filter { !gone.contains($0) }
+        let standing = references.launches.map(\.instanceID).filter { !gone.contains($0) }
         if plan.systemDisk.kind == .local, !standing.isEmpty {
             return unready(
                 "is on local disks, and instances launched from it exist: \(Self.list(standing)); delete them first"
@@ -148,7 +148,7 @@ extension Image {
         guard plan.systemDisk.kind == .local else {
             return unready("has a cloud system disk already")
         }
-        if let conversion = ties.conversion {
+        if let conversion = references.conversion {
             return unready("is being converted into \(conversion) already; wait until that has ended")
         }
         return nil
@@ -162,7 +162,7 @@ extension Image {
                 field: "location"
             )
         }
-        guard ties.launches.count < Self.launchLimit else {
+        guard references.launches.count < Self.launchLimit else {
             return unready("has \(Self.launchLimit) launches on record; convert it, or make a new image")
         }
         return nil

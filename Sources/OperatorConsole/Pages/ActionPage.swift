@@ -72,9 +72,9 @@ struct ActionPage {
         case .share:
             [
                 "Those you name may launch instances from it. They can neither change it nor share it further.",
-                image.ties.sharedWith.isEmpty
+                image.references.sharedWith.isEmpty
                     ? "It is shared with nobody now."
-                    : "It is shared with \(image.ties.sharedWith.map(\.text).joined(separator: ", ")) already.",
+                    : "It is shared with \(image.references.sharedWith.map(\.text).joined(separator: ", ")) already.",
                 "While it is shared it cannot be deleted.",
             ]
         case .unshare:
@@ -120,7 +120,7 @@ struct ActionPage {
         case .unshare:
             tag(.fieldset, .id("with")) {
                 tag(.legend) { "Take it back from" }
-                for owner in image.ties.sharedWith {
+                for owner in image.references.sharedWith {
                     let name = ActionForm.ownerField(owner)
                     check(name, owner.text, fields[name] == "yes")
                 }

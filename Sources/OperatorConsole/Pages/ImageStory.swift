@@ -45,11 +45,11 @@ struct ImageStory {
                     fact("Last change") { Words.moment(image.updatedAt) }
                 }
                 fact("Request") { tag(.code) { image.requestID.text } }
-                if !image.ties.sharedWith.isEmpty {
-                    fact("Shared with") { image.ties.sharedWith.map(\.text).joined(separator: ", ") }
+                if !image.references.sharedWith.isEmpty {
+                    fact("Shared with") { image.references.sharedWith.map(\.text).joined(separator: ", ") }
                 }
                 if let source = image.plan.conversion?.source { fact("Made of") { source.link } }
-                if let target = image.ties.conversion { fact("Being converted into") { target.link } }
+                if let target = image.references.conversion { fact("Being converted into") { target.link } }
                 for (key, value) in image.labels.sorted(by: { $0.key < $1.key }) { fact(key) { value } }
             }
             if offersActions { ActionBar(image: image).html }

@@ -18,7 +18,7 @@ struct ActionForm {
     }
 
     /// Who may launch from the image.
-    var owners: [Owner] { [image.owner] + image.ties.sharedWith }
+    var owners: [Owner] { [image.owner] + image.references.sharedWith }
 
     /// What the request holds beside owner and request id.
     /// - Throws: what only the form can find wrong.
@@ -38,7 +38,7 @@ struct ActionForm {
             if fields["deleteSnapshots"] == "yes" { body["deleteSnapshots"] = .bool(true) }
         case .share: body["with"] = .array(Self.words(fields["with"]).map { .string($0) })
         case .unshare:
-            let chosen = image.ties.sharedWith.filter { fields[Self.ownerField($0)] == "yes" }
+            let chosen = image.references.sharedWith.filter { fields[Self.ownerField($0)] == "yes" }
             body["with"] = .array(chosen.map { .string($0.text) })
         case .convert:
             if let name = fields["name"], !name.isEmpty { body["name"] = .string(name) }

@@ -57,7 +57,7 @@ enum ImageAction: String, CaseIterable, Sendable {
         case .cancel, .share, .launch, .retry: image.refusal(of: operation)
         case .unshare:
             image.refusal(of: operation)
-                ?? (image.ties.sharedWith.isEmpty
+                ?? (image.references.sharedWith.isEmpty
                     ? Rejection(.failedPrecondition, "image \(image.id) is shared with nobody") : nil)
         case .convert:
             image.refusal(of: operation)

@@ -91,7 +91,7 @@ struct DeletionTests {
         #expect(copy.image.plan.quota == QuotaUse(images: 1, snapshots: 1))
         #expect(copy.told.map(\.0) == [source.image.id])
         source.apply(try #require(copy.told.first).1)
-        #expect(source.image.ties.conversion == copy.image.id)
+        #expect(source.image.references.conversion == copy.image.id)
         copy.runToItsEnd()
         #expect(copy.image.status == .available)
         #expect(copy.image.captures.map(\.device) == source.image.captures.map(\.device))
@@ -99,13 +99,13 @@ struct DeletionTests {
         #expect(copy.image.captures[0].resource.kind == .snapshot)
         #expect(copy.told.last?.1 == .conversionEnded(copy.image.id, succeeded: true))
         source.apply(.conversionEnded(copy.image.id, succeeded: true))
-        #expect(source.image.ties.conversion == nil && source.image.ties.borrowers == [copy.image.id])
+        #expect(source.image.references.conversion == nil && source.image.references.borrowers == [copy.image.id])
     }
 
     @Test("A conversion that fails leaves its source as it was, and can be tried again")
     func failedConversion() throws {
         var source = Life.available()
-        let before = source.image.ties
+        let before = source.image.references
         var copy = Life(converting: source.image)
         source.apply(copy.told[0].1)
         copy.kill(.convert)
@@ -113,7 +113,7 @@ struct DeletionTests {
         let end = try #require(copy.told.last).1
         #expect(end == .conversionEnded(copy.image.id, succeeded: false))
         source.apply(end)
-        #expect(source.image.ties == before)
+        #expect(source.image.references == before)
         copy.apply(.retried)
         #expect(copy.told.last?.1 == .converting(into: copy.image.id))
         #expect(copy.open == [.convert])
@@ -159,6 +159,6 @@ struct DeletionTests {
         copy.runToItsEnd()
         #expect(copy.image.isForgettable)
         #expect(source.image.status == .available && source.image.ledger == ledger && source.open.isEmpty)
-        #expect(source.image.ties == Ties())
+        #expect(source.image.references == References())
     }
 }

@@ -180,7 +180,7 @@ struct LaunchTests {
         life.kill(job)
         #expect(life.open.map(\.step) == [.cleanUp])
         life.runToItsEnd()
-        #expect(life.image.ledger == ledger && life.image.ties.launches.isEmpty)
+        #expect(life.image.ledger == ledger && life.image.references.launches.isEmpty)
     }
 
     @Test("A launch that fails leaves the image Available, and nothing behind")
@@ -193,7 +193,7 @@ struct LaunchTests {
         #expect(life.image.status == .available && life.image.failure == nil)
         life.runToItsEnd()
         #expect(life.image.ledger == ledger)
-        #expect(life.image.ties.launches.isEmpty)
+        #expect(life.image.references.launches.isEmpty)
         #expect(life.image.wakeAt == nil)
         life.apply(.launching(life.launch("i-new2")))
         #expect(life.image.jobs[.launch(InstanceID(known: "i-new1"))] == nil, "failed launches do not pile up")

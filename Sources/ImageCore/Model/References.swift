@@ -1,5 +1,5 @@
 /// What others have to do with an image once it is made. Most images have none of it.
-public struct Ties: Codable, Equatable, Sendable {
+public struct References: Codable, Equatable, Sendable {
     /// Who else may launch from it, in order. They cannot share it further.
     public var sharedWith: [Owner] = []
     /// The conversion that reads it now. Until it ends, the image is neither deleted nor converted again.
