@@ -19,7 +19,7 @@ extension StoreConformance {
                     as: Given.image(number),
                     plan: try Given.plan(),
                     reply: nil,
-                    in: Given.circumstances()
+                    in: Given.context()
                 ).answer
             }
             let isOne = answers.allSatisfy { $0 == answers[0] && $0.status == .accepted }

@@ -87,7 +87,7 @@ extension StoreConformance {
                 fingerprint: "f",
                 Rejection(.quotaExceeded, "no place"),
                 reply: nil,
-                in: Given.circumstances(3)
+                in: Given.context(3)
             )
             let file = try value(try await store.deadLetter(deadLetter.id))
             try expect(file.deadLetter.state == .open, "\(file.deadLetter)")
@@ -113,7 +113,7 @@ extension StoreConformance {
                         fingerprint: "f",
                         refusal,
                         reply: nil,
-                        in: Given.circumstances(1)
+                        in: Given.context(1)
                     )
                 }
                 guard case .done(let deadLetter, _) = try await store.replay(old, by: "a", limit: 3, at: Given.at(2)) else {
@@ -127,7 +127,7 @@ extension StoreConformance {
                         fingerprint: "g",
                         refusal,
                         reply: nil,
-                        in: Given.circumstances(3)
+                        in: Given.context(3)
                     )
                 }
                 let file = try value(try await store.deadLetter(deadLetter.id))

@@ -110,7 +110,7 @@ extension StoreConformance {
             guard case .unknownImage = try await store.begin(.stopCheck) else {
                 throw ConformanceFailure("an unknown image's job was taken")
             }
-            let applied = try await store.apply(.cancelled, to: Given.image(), in: Given.circumstances())
+            let applied = try await store.apply(.cancelled, to: Given.image(), in: Given.context())
             try expect(applied == nil, "\(String(describing: applied))")
         },
         StoreCheck("a done job that comes again sends its follow-ups again, under the same ids") { fixture in

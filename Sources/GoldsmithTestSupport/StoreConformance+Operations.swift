@@ -199,7 +199,7 @@ extension ImageStore {
             owner: Given.owner,
             imageID: Given.image(1)
         )
-        return try await convert(body, as: Given.image(image), reply: nil, in: Given.circumstances())
+        return try await convert(body, as: Given.image(image), reply: nil, in: Given.context())
     }
 
     /// Lets every open clean-up of an image end well.

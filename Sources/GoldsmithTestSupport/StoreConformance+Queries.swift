@@ -38,7 +38,7 @@ extension StoreConformance {
                 as: Given.image(),
                 plan: try Given.plan(),
                 reply: address,
-                in: Given.circumstances()
+                in: Given.context()
             )
             let stuck = try await store.waiting()
             try expect(stuck.contains { $0.destination == .reply }, "\(stuck)")

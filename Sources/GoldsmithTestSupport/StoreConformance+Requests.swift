@@ -10,7 +10,7 @@ extension StoreConformance {
                 as: Given.image(),
                 plan: try Given.plan(),
                 reply: Given.address,
-                in: Given.circumstances()
+                in: Given.context()
             )
             try expect(settlement.answer == .accepted(Given.image(), .pending), "\(settlement.answer)")
             let image = try await store.present()
@@ -36,7 +36,7 @@ extension StoreConformance {
                 as: Given.image(2),
                 plan: try Given.plan(),
                 reply: nil,
-                in: Given.circumstances(60)
+                in: Given.context(60)
             )
             try expect(again.answer == first.answer, "\(again.answer)")
             let images = try await store.images(ImageQuery())
@@ -52,7 +52,7 @@ extension StoreConformance {
                 as: Given.image(2),
                 plan: try Given.plan(),
                 reply: nil,
-                in: Given.circumstances()
+                in: Given.context()
             )
             try expect(other.answer.code == .conflict, "\(other.answer)")
             let images = try await store.images(ImageQuery())
@@ -66,7 +66,7 @@ extension StoreConformance {
                 as: Given.image(2),
                 plan: try Given.plan(),
                 reply: nil,
-                in: Given.circumstances()
+                in: Given.context()
             )
             try expect(other.answer == .accepted(Given.image(2), .pending), "\(other.answer)")
         },
@@ -78,7 +78,7 @@ extension StoreConformance {
                 as: Given.image(2),
                 plan: try Given.plan(),
                 reply: Given.address,
-                in: Given.circumstances()
+                in: Given.context()
             )
             try expect(again.outgoing.map(\.destination) == [.reply], "\(again.outgoing)")
             let waiting = try await store.waiting()
@@ -115,11 +115,11 @@ extension StoreConformance {
                 fingerprint: "f",
                 rejection,
                 reply: nil,
-                in: Given.circumstances()
+                in: Given.context()
             )
             try expect(first.answer == .rejected(rejection), "\(first.answer)")
             let other = Rejection(.internal, "something else")
-            let again = try await store.reject(identity, fingerprint: "f", other, reply: nil, in: Given.circumstances())
+            let again = try await store.reject(identity, fingerprint: "f", other, reply: nil, in: Given.context())
             try expect(again.answer == first.answer, "\(again.answer)")
             let different = try await store.take(1)
             try expect(different.answer.code == .conflict, "\(different.answer)")

@@ -41,7 +41,7 @@ enum Given {
     static let address = ReplyAddress(queue: "answers", correlationID: "c1")
 
     static func at(_ seconds: Int64) -> Timestamp { start + .seconds(seconds) }
-    static func circumstances(_ seconds: Int64 = 0) -> Circumstances { Circumstances(now: at(seconds)) }
+    static func context(_ seconds: Int64 = 0) -> TransitionContext { TransitionContext(now: at(seconds)) }
     static func worker(_ number: Int) -> WorkerID { WorkerID(known: "w\(number)") }
     static func image(_ number: Int = 1) -> ImageID { ImageID(known: "img-\(number)") }
 
@@ -88,7 +88,7 @@ extension ImageStore {
             as: Given.image(number),
             plan: try Given.plan(instance: instance),
             reply: nil,
-            in: Given.circumstances(seconds)
+            in: Given.context(seconds)
         )
     }
 
@@ -105,7 +105,7 @@ extension ImageStore {
             by: Given.worker(worker),
             nonce: nonce ?? .random(in: .min ... .max),
             lease: Given.lease,
-            in: Given.circumstances(seconds)
+            in: Given.context(seconds)
         )
     }
 
@@ -144,7 +144,7 @@ extension ImageStore {
 
     @discardableResult
     func tell(_ event: Event, image: ImageID = Given.image(), at seconds: Int64 = 0) async throws -> Applied {
-        try value(try await apply(event, to: image, in: Given.circumstances(seconds)))
+        try value(try await apply(event, to: image, in: Given.context(seconds)))
     }
 
     func cancel(_ image: Int, request: Int, owner: Owner = Given.owner) async throws -> Answer {
@@ -160,7 +160,7 @@ extension ImageStore {
             asked: request,
             limits: RequestLimits(),
             reply: nil,
-            in: Given.circumstances(seconds)
+            in: Given.context(seconds)
         )
     }
 

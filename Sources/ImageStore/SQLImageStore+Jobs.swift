@@ -7,11 +7,11 @@ extension SQLImageStore {
         by worker: WorkerID,
         nonce: Int64,
         lease: Duration,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Beginning {
         try await write { (transaction) throws(SQLError) in
             guard let image = try transaction.imageToChange(message.imageId) else { return .unknownImage }
-            let now = circumstances.now
+            let now = context.now
             let leases = try transaction.leases(of: image.id)
             if image.jobs[message.job]?.phase == .waiting,
                 let lease = leases.first(where: { $0.isAlive(at: now) && $0.blocks(message.job, of: image) })
@@ -33,7 +33,7 @@ extension SQLImageStore {
                     reason: "instance \(image.plan.instanceID) is held by the making of image \(holder)"
                 )
             }
-            let applied = try transaction.apply(event, to: image, in: circumstances)
+            let applied = try transaction.apply(event, to: image, in: context)
             // Only an attempt that may go on has a fencing number of its own.
             let fence = applied.image.fence
             guard fence > image.fence else { return .settled(outgoing: applied.outgoing) }
@@ -77,14 +77,14 @@ extension SQLImageStore {
     public func apply(
         _ event: Event,
         to image: ImageID,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Applied? {
         try await write { (transaction) throws(SQLError) in
             guard let image = try transaction.imageToChange(image) else { return nil }
             if let (job, fence) = event.endOfAttempt {
                 try transaction.endLease(job, of: image.id, fence: fence)
             }
-            return try transaction.apply(event, to: image, in: circumstances)
+            return try transaction.apply(event, to: image, in: context)
         }
     }
 }

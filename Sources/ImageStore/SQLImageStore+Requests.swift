@@ -32,10 +32,10 @@ extension SQLImageStore {
         as id: ImageID,
         plan: Plan,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement {
-        try await settle(.create(request), reply: reply, in: circumstances) { (transaction) throws(SQLError) in
-            try transaction.begin(request.identity, label: request.label, as: id, plan: plan, in: circumstances)
+        try await settle(.create(request), reply: reply, in: context) { (transaction) throws(SQLError) in
+            try transaction.begin(request.identity, label: request.label, as: id, plan: plan, in: context)
         }
     }
 
@@ -45,9 +45,9 @@ extension SQLImageStore {
         asked request: Request,
         limits: RequestLimits,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement {
-        try await settle(request, reply: reply, in: circumstances) { (transaction) throws(SQLError) in
+        try await settle(request, reply: reply, in: context) { (transaction) throws(SQLError) in
             let owner = request.identity.owner
             guard let image = try transaction.imageToChange(id) else { return .init(.rejected(.noImage(id))) }
             if let refusal = image.refusal(of: command, by: owner, limits: limits) { return .init(.rejected(refusal)) }
@@ -55,7 +55,7 @@ extension SQLImageStore {
                 return .init(.rejected(refusal))
             }
             guard let event = command.event else { return .init(.accepted(id, image.status)) }
-            let applied = try transaction.apply(event, to: image, in: circumstances)
+            let applied = try transaction.apply(event, to: image, in: context)
             switch command {
             case .share, .unshare: try transaction.noteShares(of: applied.image)
             case .describe, .cancel, .retry, .delete, .convert, .launch: break
@@ -73,9 +73,9 @@ extension SQLImageStore {
         _ request: ConvertRequest,
         as id: ImageID,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement {
-        try await settle(.convert(request), reply: reply, in: circumstances) { (transaction) throws(SQLError) in
+        try await settle(.convert(request), reply: reply, in: context) { (transaction) throws(SQLError) in
             guard let source = try transaction.imageToChange(request.imageID) else {
                 return .init(.rejected(.noImage(request.imageID)))
             }
@@ -90,7 +90,7 @@ extension SQLImageStore {
                 label: .init(name: request.name ?? source.name, details: source.details, labels: source.labels),
                 as: id,
                 plan: plan,
-                in: circumstances
+                in: context
             )
         }
     }
@@ -99,9 +99,9 @@ extension SQLImageStore {
         _ answer: Answer,
         to request: Request,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement {
-        try await settle(request, reply: reply, in: circumstances) { _ in .init(answer) }
+        try await settle(request, reply: reply, in: context) { _ in .init(answer) }
     }
 
     public func reject(
@@ -109,9 +109,9 @@ extension SQLImageStore {
         fingerprint: String,
         _ rejection: Rejection,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement {
-        try await settle(identity, fingerprint: fingerprint, reply: reply, in: circumstances) { _ in
+        try await settle(identity, fingerprint: fingerprint, reply: reply, in: context) { _ in
             .init(.rejected(rejection))
         }
     }
@@ -129,7 +129,7 @@ extension SQLImageStore {
     private func settle(
         _ request: Request,
         reply: ReplyAddress?,
-        in circumstances: Circumstances,
+        in context: TransitionContext,
         for operation: String = #function,
         _ decide: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Decision
     ) async throws(StoreError) -> Settlement {
@@ -137,7 +137,7 @@ extension SQLImageStore {
             request.identity,
             fingerprint: request.fingerprint,
             reply: reply,
-            in: circumstances,
+            in: context,
             for: operation,
             decide
         )
@@ -148,11 +148,11 @@ extension SQLImageStore {
         _ identity: RequestIdentity,
         fingerprint: String,
         reply: ReplyAddress?,
-        in circumstances: Circumstances,
+        in context: TransitionContext,
         for operation: String = #function,
         _ decide: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Decision
     ) async throws(StoreError) -> Settlement {
-        let now = circumstances.now
+        let now = context.now
         return try await write(for: operation) { (transaction) throws(SQLError) in
             var decision: Decision
             if let recorded = try transaction.answer(to: identity) {
@@ -165,12 +165,12 @@ extension SQLImageStore {
                 try transaction.record(decision.answer, to: identity, fingerprint: fingerprint, at: now)
                 if let rejection = decision.answer.rejection {
                     var event = CloudEvent(rejected: rejection, of: identity, at: now).outgoing()
-                    event.trace = circumstances.trace
+                    event.trace = context.trace
                     decision.outgoing += try transaction.post([event], at: now)
                 }
             }
             if let reply {
-                let message = decision.answer.outgoing(to: reply, for: identity, under: circumstances.trace)
+                let message = decision.answer.outgoing(to: reply, for: identity, under: context.trace)
                 decision.outgoing += try transaction.post([message], at: now)
             }
             return Settlement(answer: decision.answer, outgoing: decision.outgoing)
@@ -185,12 +185,12 @@ extension StoreTransaction {
         label: Image.Label,
         as id: ImageID,
         plan: Plan,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) throws(SQLError) -> SQLImageStore.Decision {
         if let refusal = try reserve(plan.quota, for: request.owner) { return .init(.rejected(refusal)) }
-        let (image, effects) = Image.accepted(request, label: label, as: id, plan: plan, in: circumstances)
+        let (image, effects) = Image.accepted(request, label: label, as: id, plan: plan, in: context)
         try insert(image)
-        return .init(.accepted(id, image.status), try carryOut(effects, of: image, in: circumstances))
+        return .init(.accepted(id, image.status), try carryOut(effects, of: image, in: context))
     }
 
     /// Takes a part of an owner's quota, or says why not.

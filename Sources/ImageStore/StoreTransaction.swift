@@ -76,20 +76,20 @@ struct StoreTransaction {
     }
 
     /// Applies one event to an image that was read to be changed, and writes everything it brings about.
-    func apply(_ event: Event, to image: Image, in circumstances: Circumstances) throws(SQLError) -> Applied {
+    func apply(_ event: Event, to image: Image, in context: TransitionContext) throws(SQLError) -> Applied {
         let wasFailed = image.status == .error
         var image = image
-        let transition = image.apply(event, in: circumstances)
-        let outgoing = try carryOut(transition.effects, of: image, in: circumstances)
+        let transition = image.apply(event, in: context)
+        let outgoing = try carryOut(transition.effects, of: image, in: context)
         if transition.isMoved || !transition.effects.isEmpty { try update(image) }
-        if !wasFailed, let deadLetter = DeadLetter(ofFailed: image) { try arrive(deadLetter, nil, at: circumstances.now) }
+        if !wasFailed, let deadLetter = DeadLetter(ofFailed: image) { try arrive(deadLetter, nil, at: context.now) }
         return Applied(image: image, transition: transition, outgoing: outgoing)
     }
 
     func carryOut(
         _ effects: [Effect],
         of image: Image,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) throws(SQLError) -> [OutgoingMessage] {
         var told: [OutgoingMessage] = []
         for effect in effects {
@@ -109,11 +109,11 @@ struct StoreTransaction {
             case .tell(let other, let event):
                 // One that is forgotten has nothing to do with it any more.
                 guard let other = try imageToChange(other) else { continue }
-                told += try apply(event, to: other, in: circumstances).outgoing
+                told += try apply(event, to: other, in: context).outgoing
             case .enqueue, .deadLetter, .park: break
             }
         }
-        return try post(effects.compactMap { $0.message(of: image) }, at: circumstances.now) + told
+        return try post(effects.compactMap { $0.message(of: image) }, at: context.now) + told
     }
 
     // MARK: Shares

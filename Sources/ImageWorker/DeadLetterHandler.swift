@@ -36,7 +36,7 @@ struct DeadLetterHandler {
                 try await context.store.apply(
                     .deadLettered(message.job, attempt: message.attempt, failure),
                     to: message.imageId,
-                    in: context.circumstances()
+                    in: context.transitionContext()
                 )
             }
             guard let applied else {

@@ -10,60 +10,60 @@ extension Intake {
     /// The store repeats the first answer to a request that was answered before, whatever is decided here.
     func answer(_ request: Request, for message: IncomingMessage) async throws(StoreError) -> Decision {
         let reply = message.replyAddress(by: context.options.replies)
-        var circumstances = context.circumstances(actor: Self.actor(request, message))
-        circumstances.trace = message.trace
+        var transitionContext = context.transitionContext(actor: Self.actor(request, message))
+        transitionContext.trace = message.trace
         switch request {
         case .create(let create):
             switch await plan(create) {
             case .stopped: return .stopped
             case .unknown(let failure): return .deferred(failure)
             case .made(let plan):
-                if create.dryRun == true { return try await rehearse(request, plan, reply, circumstances) }
+                if create.dryRun == true { return try await rehearse(request, plan, reply, transitionContext) }
                 return .settled(
                     try await context.store.accept(
                         create,
                         as: ImageID(known: newID("img")),
                         plan: plan,
                         reply: reply,
-                        in: circumstances
+                        in: transitionContext
                     )
                 )
             case .refused(let rejection):
-                return try await record(.rejected(rejection), to: request, reply, circumstances)
+                return try await record(.rejected(rejection), to: request, reply, transitionContext)
             }
-        case .cancel(let body): return try await grant(.cancel, body.imageID, request, reply, circumstances)
-        case .retry(let body): return try await grant(.retry, body.imageID, request, reply, circumstances)
-        case .share(let body): return try await grant(.share(body.with), body.imageID, request, reply, circumstances)
+        case .cancel(let body): return try await grant(.cancel, body.imageID, request, reply, transitionContext)
+        case .retry(let body): return try await grant(.retry, body.imageID, request, reply, transitionContext)
+        case .share(let body): return try await grant(.share(body.with), body.imageID, request, reply, transitionContext)
         case .unshare(let body):
-            return try await grant(.unshare(body.with), body.imageID, request, reply, circumstances)
+            return try await grant(.unshare(body.with), body.imageID, request, reply, transitionContext)
         case .delete(let body):
             guard let gone = try await goneInstances(of: body.imageID, owner: body.owner) else { return .stopped }
             let command = ImageCommand.delete(snapshots: body.deleteSnapshots, gone: gone)
-            return try await grant(command, body.imageID, request, reply, circumstances)
+            return try await grant(command, body.imageID, request, reply, transitionContext)
         case .convert(let body):
             return .settled(
                 try await context.store.convert(
                     body,
                     as: ImageID(known: newID("img")),
                     reply: reply,
-                    in: circumstances
+                    in: transitionContext
                 )
             )
-        case .launch(let body): return try await launch(body, reply, circumstances)
-        case .describe(let body): return try await describe(body, reply, circumstances)
+        case .launch(let body): return try await launch(body, reply, transitionContext)
+        case .describe(let body): return try await describe(body, reply, transitionContext)
         }
     }
 
     /// The answer to a request that nobody has looked at in time. One that was answered before is answered the same.
     func answer(_ request: Request, lapsed: Death, for message: IncomingMessage) async throws(StoreError) -> Decision {
         let reply = message.replyAddress(by: context.options.replies)
-        var circumstances = context.circumstances(actor: Self.actor(request, message))
-        circumstances.trace = message.trace
+        var transitionContext = context.transitionContext(actor: Self.actor(request, message))
+        transitionContext.trace = message.trace
         let answer = Answer.rejected(Rejection(.unavailable, "the request was not looked at: \(lapsed.sentence)"))
         guard case .describe(let body) = request else {
-            return try await record(answer, to: request, reply, circumstances)
+            return try await record(answer, to: request, reply, transitionContext)
         }
-        return .settled(unkept(answer, to: body, reply, circumstances))
+        return .settled(unkept(answer, to: body, reply, transitionContext))
     }
 
     /// Who asked, for the image's history: the broker's user where the broker vouches for one.
@@ -77,7 +77,7 @@ extension Intake {
         _ image: ImageID,
         _ request: Request,
         _ reply: ReplyAddress?,
-        _ circumstances: Circumstances
+        _ transitionContext: TransitionContext
     ) async throws(StoreError) -> Decision {
         .settled(
             try await context.store.grant(
@@ -86,7 +86,7 @@ extension Intake {
                 asked: request,
                 limits: context.options.limits,
                 reply: reply,
-                in: circumstances
+                in: transitionContext
             )
         )
     }
@@ -95,9 +95,9 @@ extension Intake {
         _ answer: Answer,
         to request: Request,
         _ reply: ReplyAddress?,
-        _ circumstances: Circumstances
+        _ transitionContext: TransitionContext
     ) async throws(StoreError) -> Decision {
-        .settled(try await context.store.record(answer, to: request, reply: reply, in: circumstances))
+        .settled(try await context.store.record(answer, to: request, reply: reply, in: transitionContext))
     }
 
     /// Which instances launched from an image exist no more.
@@ -120,32 +120,32 @@ extension Intake {
     private func launch(
         _ body: LaunchRequest,
         _ reply: ReplyAddress?,
-        _ circumstances: Circumstances
+        _ transitionContext: TransitionContext
     ) async throws(StoreError) -> Decision {
         let request = Request.launch(body)
         let image = try await context.store.image(body.imageID)
         guard let image, image.isVisible(to: body.owner, for: .launch) else {
-            return try await record(.rejected(.noImage(body.imageID)), to: request, reply, circumstances)
+            return try await record(.rejected(.noImage(body.imageID)), to: request, reply, transitionContext)
         }
         if let refusal = image.refusal(of: Operation.launch) {
-            return try await record(.rejected(refusal), to: request, reply, circumstances)
+            return try await record(.rejected(refusal), to: request, reply, transitionContext)
         }
         let launch: Launch
         do throws(Rejection) {
             let instance = InstanceID(known: newID("i"))
             launch = try Launch(body, as: instance, of: image, limits: context.options.limits)
         } catch {
-            return try await record(.rejected(error), to: request, reply, circumstances)
+            return try await record(.rejected(error), to: request, reply, transitionContext)
         }
         guard body.dryRun == true else {
-            return try await grant(.launch(launch), image.id, request, reply, circumstances)
+            return try await grant(.launch(launch), image.id, request, reply, transitionContext)
         }
         if let refusal = image.refusal(of: .launch(launch), by: body.owner, limits: context.options.limits) {
-            return try await record(.rejected(refusal), to: request, reply, circumstances)
+            return try await record(.rejected(refusal), to: request, reply, transitionContext)
         }
         var answer = Answer.accepted(image.id, image.status)
         answer.disks = launch.disks
-        return try await record(answer, to: request, reply, circumstances)
+        return try await record(answer, to: request, reply, transitionContext)
     }
 
     /// Read anew each time: what an image was like when somebody asked first is no answer today. So it is not recorded,
@@ -153,7 +153,7 @@ extension Intake {
     private func describe(
         _ body: DescribeRequest,
         _ reply: ReplyAddress?,
-        _ circumstances: Circumstances
+        _ transitionContext: TransitionContext
     ) async throws(StoreError) -> Decision {
         var answer = Answer.accepted()
         if let id = body.imageID {
@@ -177,16 +177,16 @@ extension Intake {
             answer.images = images.map { ImageView($0, for: body.owner) }
             if images.count == body.query.limit { answer.nextPage = images.last.map { .images(ImagePage(after: $0)) } }
         }
-        return .settled(unkept(answer, to: body, reply, circumstances))
+        return .settled(unkept(answer, to: body, reply, transitionContext))
     }
 
     private func unkept(
         _ answer: Answer,
         to body: DescribeRequest,
         _ reply: ReplyAddress?,
-        _ circumstances: Circumstances
+        _ transitionContext: TransitionContext
     ) -> Settlement {
-        let message = reply.map { answer.outgoing(to: $0, for: body.identity, under: circumstances.trace) }
+        let message = reply.map { answer.outgoing(to: $0, for: body.identity, under: transitionContext.trace) }
         var settlement = Settlement(answer: answer, outgoing: message.map { [$0] } ?? [])
         settlement.isKept = false
         return settlement
@@ -209,12 +209,12 @@ extension Intake {
         _ request: Request,
         _ plan: Plan,
         _ reply: ReplyAddress?,
-        _ circumstances: Circumstances
+        _ transitionContext: TransitionContext
     ) async throws(StoreError) -> Decision {
         let owner = request.identity.owner
         let standing = try await context.store.quota(of: owner)
         if let refusal = standing.limits.refusal(of: plan.quota, beside: standing.used) {
-            return try await record(.rejected(refusal), to: request, reply, circumstances)
+            return try await record(.rejected(refusal), to: request, reply, transitionContext)
         }
         var lines: [Announcement] = []
         for image in try await context.store.images(ImageQuery(status: .available, limit: Self.sampleSize)) {
@@ -231,7 +231,7 @@ extension Intake {
         } catch {
             if Task.isCancelled { return .stopped }
             guard error.code.isAboutTheRequest else { return .deferred(error) }
-            return try await record(.rejected(Rejection(error.code, error.message)), to: request, reply, circumstances)
+            return try await record(.rejected(Rejection(error.code, error.message)), to: request, reply, transitionContext)
         }
         var answer = Answer.accepted()
         answer.dryRun = DryRun(
@@ -241,7 +241,7 @@ extension Intake {
             quota: standing,
             rates: CopyRates(of: lines)
         )
-        return try await record(answer, to: request, reply, circumstances)
+        return try await record(answer, to: request, reply, transitionContext)
     }
 
     private enum Planning {

@@ -109,16 +109,16 @@ struct Intake {
         if let refusal = context.options.authority.refusal(of: message.userID, for: identity.owner) {
             return await deny(refusal, operation, identity, delivery, span)
         }
-        var circumstances = Circumstances(now: context.time.now())
-        circumstances.trace = message.trace
-        await settle(delivery, operation, identity, span) { [circumstances] () async throws(StoreError) in
+        var transitionContext = TransitionContext(now: context.time.now())
+        transitionContext.trace = message.trace
+        await settle(delivery, operation, identity, span) { [transitionContext] () async throws(StoreError) in
             .settled(
                 try await context.store.reject(
                     identity,
                     fingerprint: "unusable " + String(decoding: message.body.prefix(4096), as: UTF8.self),
                     unusable.rejection,
                     reply: message.replyAddress(by: context.options.replies),
-                    in: circumstances
+                    in: transitionContext
                 )
             )
         }

@@ -17,7 +17,7 @@ struct StepRunner {
                     try await context.store.apply(
                         .replayed(message.job),
                         to: message.imageId,
-                        in: context.circumstances()
+                        in: context.transitionContext()
                     )
                 }
             }
@@ -31,7 +31,7 @@ struct StepRunner {
                     by: context.options.id,
                     nonce: nonce,
                     lease: context.options.lease,
-                    in: context.circumstances()
+                    in: context.transitionContext()
                 )
             }
             switch beginning {
@@ -68,7 +68,7 @@ struct StepRunner {
             try await context.store.apply(
                 .hindered(message.job, StepFailure(fault)),
                 to: message.imageId,
-                in: context.circumstances()
+                in: context.transitionContext()
             )
         }
         guard let applied else {
@@ -252,7 +252,7 @@ struct StepRunner {
             }
         }
         let applied = try await context.persist { () async throws(StoreError) in
-            try await context.store.apply(event, to: grant.image.id, in: context.circumstances())
+            try await context.store.apply(event, to: grant.image.id, in: context.transitionContext())
         }
         // Too late: another attempt holds the job, or the image has failed. What was made must not stay. The image says
         // whether it was adopted, not the transition: a commit whose answer was lost is met again as a duplicate.

@@ -122,7 +122,7 @@ struct Sweeper {
             let applied = try await context.store.apply(
                 .overdue(alive: Set(leased + queued)),
                 to: image.id,
-                in: context.circumstances()
+                in: context.transitionContext()
             )
             guard let applied, !applied.outgoing.isEmpty else { continue }
             context.logger.warning(

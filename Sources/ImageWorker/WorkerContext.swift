@@ -23,8 +23,8 @@ struct WorkerContext: Sendable {
     private static let patience = Duration.seconds(600)
 
     /// - Parameter actor: who brings it about; this worker unless somebody asked for it.
-    func circumstances(actor: String? = nil) -> Circumstances {
-        Circumstances(now: time.now(), policy: options.policy, jitter: random(), actor: actor ?? options.id.text)
+    func transitionContext(actor: String? = nil) -> TransitionContext {
+        TransitionContext(now: time.now(), policy: options.policy, jitter: random(), actor: actor ?? options.id.text)
     }
 
     /// Keeps trying while the store is out of reach: a store that restarts must not turn into failed images, and giving
@@ -54,7 +54,7 @@ struct WorkerContext: Sendable {
         _ delivery: any IncomingDelivery
     ) async throws(StoreError) {
         let applied = try await persist { () async throws(StoreError) in
-            try await store.apply(.rechecked(message.job, after: delay), to: message.imageId, in: circumstances())
+            try await store.apply(.rechecked(message.job, after: delay), to: message.imageId, in: transitionContext())
         }
         guard let applied else {
             return await park(delivery, reason: "there is no image \(message.imageId) in this store")

@@ -49,7 +49,7 @@ struct ObserverTests {
             fingerprint: "f",
             no,
             reply: nil,
-            in: Circumstances(now: Timestamp(microseconds: 1))
+            in: TransitionContext(now: Timestamp(microseconds: 1))
         )
         let failing = FailingDatabase(database)
         let refused = try await SQLImageStore(on: failing) { calls.note($0) }

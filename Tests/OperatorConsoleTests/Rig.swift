@@ -105,8 +105,8 @@ struct Rig {
             instance: Instance(id: request.instanceID, owner: owner, status: .stopped, disks: disks),
             knownLocations: [LocationName(known: "east")]
         )
-        let circumstances = Circumstances(now: time.now() + .seconds(Int64(number)))
-        _ = try await store.accept(request, as: id, plan: plan, reply: nil, in: circumstances)
+        let context = TransitionContext(now: time.now() + .seconds(Int64(number)))
+        _ = try await store.accept(request, as: id, plan: plan, reply: nil, in: context)
         return id
     }
 
@@ -117,7 +117,7 @@ struct Rig {
 
     /// Does every job of the image, so that it is Available.
     func finish(_ id: ImageID) async throws {
-        let circumstances = Circumstances(now: time.now() + .seconds(60))
+        let context = TransitionContext(now: time.now() + .seconds(60))
         while let image = try await store.image(id),
             let job = image.jobs.filter({ $0.value.phase == .waiting }).keys.min()
         {
@@ -126,7 +126,7 @@ struct Rig {
                 by: WorkerID(known: "w1"),
                 nonce: 1,
                 lease: .seconds(15),
-                in: circumstances
+                in: context
             )
             guard case .granted(let grant, _) = beginning else { return }
             let output: JobOutput
@@ -145,7 +145,7 @@ struct Rig {
             } else {
                 output = .checked([])
             }
-            _ = try await store.apply(.succeeded(job, fence: grant.fence, output), to: id, in: circumstances)
+            _ = try await store.apply(.succeeded(job, fence: grant.fence, output), to: id, in: context)
         }
     }
 
@@ -166,7 +166,7 @@ struct Rig {
             messageID: message.id,
             body: Array(message.body.utf8)
         )
-        _ = try await store.record(answer, to: request, reply: nil, in: Circumstances(now: time.now()))
+        _ = try await store.record(answer, to: request, reply: nil, in: TransitionContext(now: time.now()))
     }
 
     /// A worker that answers all that comes the same way, while `body` runs. Time passes meanwhile.
@@ -197,22 +197,22 @@ struct Rig {
 
     /// Makes the image fail in its stop-check.
     func fail(_ id: ImageID, _ failure: StepFailure) async throws {
-        let circumstances = Circumstances(now: time.now() + .seconds(60))
+        let context = TransitionContext(now: time.now() + .seconds(60))
         let message = JobMessage(imageId: id, job: .stopCheck, attempt: 1)
         let beginning = try await store.begin(
             message,
             by: WorkerID(known: "w1"),
             nonce: 1,
             lease: .seconds(15),
-            in: circumstances
+            in: context
         )
         guard case .granted(let grant, _) = beginning else { return }
         _ = try await store.apply(
             .failed(.stopCheck, fence: grant.fence, failure, discarded: true),
             to: id,
-            in: circumstances
+            in: context
         )
-        _ = try await store.apply(.deadLettered(.stopCheck, attempt: 1, failure), to: id, in: circumstances)
+        _ = try await store.apply(.deadLettered(.stopCheck, attempt: 1, failure), to: id, in: context)
     }
 }
 

@@ -7,7 +7,7 @@ extension Image {
 
     /// From the stop check on, with everything made anew; or, while every capture is still whole because no clean-up
     /// has begun to delete one, from the replication on: then nothing is read from the instance any more.
-    mutating func tryAgain(in turn: inout Turn) -> Ignored? {
+    mutating func tryAgain(in builder: inout TransitionBuilder) -> Ignored? {
         guard status == .error else { return .atItsEnd(status) }
         let isCaptured = plan.captureJobs.allSatisfy { isStillWhole($0) }
         countAttempts()
@@ -21,17 +21,17 @@ extension Image {
         if quota == .none { quota = plan.quota }
         if let source = plan.conversion?.source {
             references.borrowsFrom = source
-            turn.effects.append(.tell(source, .converting(into: id)))
+            builder.effects.append(.tell(source, .converting(into: id)))
         }
         failure = nil
         cleaned = []
         let reason = "tried again"
         if isCaptured {
-            replicate(reason: reason, in: &turn)
+            replicate(reason: reason, in: &builder)
         } else {
             status = .pending
-            announce(.imagePending, reason: reason, in: &turn)
-            open(plan.firstJob, in: &turn)
+            announce(.imagePending, reason: reason, in: &builder)
+            open(plan.firstJob, in: &builder)
         }
         return nil
     }
@@ -47,30 +47,30 @@ extension Image {
 
     // MARK: Sharing
 
-    mutating func share(with owners: [Owner], in turn: inout Turn) -> Ignored? {
+    mutating func share(with owners: [Owner], in builder: inout TransitionBuilder) -> Ignored? {
         guard status == .available else { return .atItsEnd(status) }
         let new = Set(owners).subtracting(references.sharedWith)
         guard !new.isEmpty else { return .alreadyDone }
         references.sharedWith = (references.sharedWith + new).sorted()
-        announce(.imageShared, reason: "with " + new.sorted().map(\.text).joined(separator: ", "), in: &turn)
+        announce(.imageShared, reason: "with " + new.sorted().map(\.text).joined(separator: ", "), in: &builder)
         return nil
     }
 
-    mutating func unshare(from owners: [Owner], in turn: inout Turn) -> Ignored? {
+    mutating func unshare(from owners: [Owner], in builder: inout TransitionBuilder) -> Ignored? {
         let gone = Set(owners).intersection(references.sharedWith)
         guard !gone.isEmpty else { return .alreadyDone }
         references.sharedWith.removeAll { gone.contains($0) }
-        announce(.imageUnshared, reason: "from " + gone.sorted().map(\.text).joined(separator: ", "), in: &turn)
+        announce(.imageUnshared, reason: "from " + gone.sorted().map(\.text).joined(separator: ", "), in: &builder)
         return nil
     }
 
     // MARK: Conversion, seen from the source
 
-    mutating func lend(to image: ImageID, in turn: inout Turn) -> Ignored? {
+    mutating func lend(to image: ImageID, in builder: inout TransitionBuilder) -> Ignored? {
         guard status == .available, references.conversion == nil else { return .atItsEnd(status) }
         references.conversion = image
         if !references.borrowers.contains(image) { references.borrowers.append(image) }
-        announce(.imageConverting, reason: "into \(image)", in: &turn)
+        announce(.imageConverting, reason: "into \(image)", in: &builder)
         return nil
     }
 
@@ -82,23 +82,23 @@ extension Image {
     }
 
     /// A snapshot that two images use goes with the last of them, if that one's deletion wants it.
-    mutating func takeBack(from image: ImageID, deleted: Bool, in turn: inout Turn) -> Ignored? {
+    mutating func takeBack(from image: ImageID, deleted: Bool, in builder: inout TransitionBuilder) -> Ignored? {
         guard references.borrowers.contains(image) else { return .notWanted }
         references.borrowers.removeAll { $0 == image }
         if deleted, references.borrowers.isEmpty, status == .deleting || status == .deleted {
-            return beginDeletion(snapshots: true, in: &turn)
+            return beginDeletion(snapshots: true, in: &builder)
         }
         return nil
     }
 
     // MARK: Launching
 
-    mutating func launch(_ launch: Launch, in turn: inout Turn) -> Ignored? {
+    mutating func launch(_ launch: Launch, in builder: inout TransitionBuilder) -> Ignored? {
         guard status == .available else { return .atItsEnd(status) }
         guard self.launch(of: .launch(launch.instanceID)) == nil else { return .alreadyDone }
         forgetDoneLaunches()
         references.launches.append(launch)
-        open(.launch(launch.instanceID), in: &turn)
+        open(.launch(launch.instanceID), in: &builder)
         return nil
     }
 
@@ -109,18 +109,18 @@ extension Image {
 
     /// The disks of a new instance are put together. Which attempt's they are is decided here, before the instance is put
     /// in place: so no late attempt can put one there whose launch has failed meanwhile.
-    mutating func goOn(_ job: Job, fence: Int64, in turn: inout Turn) {
+    mutating func goOn(_ job: Job, fence: Int64, in builder: inout TransitionBuilder) {
         jobs[job]?.output = .built
         jobs[job]?.waiting = nil
         jobs[job]?.lastFailure = nil
-        adopt(job, fence: fence, in: &turn)
+        adopt(job, fence: fence, in: &builder)
         retireFence(of: job)
         jobs[job]?.handOver()
-        enqueue(job, after: nil, in: &turn)
+        enqueue(job, after: nil, in: &builder)
     }
 
     /// The instance is its owner's now, and no resource of the image.
-    mutating func handOver(_ instance: InstanceID, in turn: inout Turn) {
+    mutating func handOver(_ instance: InstanceID, in builder: inout TransitionBuilder) {
         ledger.removeAll { $0.job == .launch(instance) && $0.isAdopted }
     }
 
@@ -135,14 +135,14 @@ extension Image {
         }
     }
 
-    mutating func abandonLaunch(of instance: InstanceID, in turn: inout Turn) {
+    mutating func abandonLaunch(of instance: InstanceID, in builder: inout TransitionBuilder) {
         references.launches.removeAll { $0.instanceID == instance }
-        for entry in ledger where entry.job == .launch(instance) { open(.cleanUp(entry.resource.id), in: &turn) }
+        for entry in ledger where entry.job == .launch(instance) { open(.cleanUp(entry.resource.id), in: &builder) }
     }
 
     // MARK: Deletion
 
-    mutating func delete(snapshots: Bool, in turn: inout Turn) -> Ignored? {
+    mutating func delete(snapshots: Bool, in builder: inout TransitionBuilder) -> Ignored? {
         switch status {
         case .pending, .replicating, .deleting: return .atItsEnd(status)
         case .available, .error: break
@@ -151,37 +151,37 @@ extension Image {
         }
         if let source = references.borrowsFrom {
             references.borrowsFrom = nil
-            turn.effects.append(.tell(source, .snapshotsReturned(by: id, deleted: snapshots)))
+            builder.effects.append(.tell(source, .snapshotsReturned(by: id, deleted: snapshots)))
         }
         // What is being cleaned up after a failure goes in any case.
-        return beginDeletion(snapshots: snapshots || status == .error, in: &turn)
+        return beginDeletion(snapshots: snapshots || status == .error, in: &builder)
     }
 
-    private mutating func beginDeletion(snapshots: Bool, in turn: inout Turn) -> Ignored? {
+    private mutating func beginDeletion(snapshots: Bool, in builder: inout TransitionBuilder) -> Ignored? {
         let areSnapshotsKept = !snapshots || !references.borrowers.isEmpty
         if status != .deleting {
             status = .deleting
-            announce(.imageDeleting, in: &turn)
+            announce(.imageDeleting, in: &builder)
         }
         for entry in ledger where !(areSnapshotsKept && entry.resource.kind == .snapshot && entry.isAdopted) {
             let job = Job.cleanUp(entry.resource.id)
             // A parked clean-up gets all its attempts again.
             if jobs[job]?.phase == .failed { jobs[job] = nil }
-            open(job, in: &turn)
+            open(job, in: &builder)
         }
-        finishDeletion(in: &turn)
+        finishDeletion(in: &builder)
         return nil
     }
 
     /// Deleted once everything that is to go is gone. What its owner keeps still counts.
-    mutating func finishDeletion(in turn: inout Turn) {
+    mutating func finishDeletion(in builder: inout TransitionBuilder) {
         guard status == .deleting, ledger.allSatisfy({ jobs[.cleanUp($0.resource.id)] == nil }) else { return }
         status = .deleted
         let kept = QuotaUse(images: 0, snapshots: min(quota.snapshots, ledger.count))
         let released = QuotaUse(images: quota.images, snapshots: quota.snapshots - kept.snapshots)
-        if released != .none { turn.effects.append(.releaseQuota(released)) }
+        if released != .none { builder.effects.append(.releaseQuota(released)) }
         quota = kept
-        announce(.imageDeleted, in: &turn)
+        announce(.imageDeleted, in: &builder)
     }
 
     /// Whether nothing is left of it but its history.

@@ -6,84 +6,84 @@ extension Image {
         label: Label,
         as id: ImageID,
         plan: Plan,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) -> (image: Image, effects: [Effect]) {
-        var image = Image(id: id, request: request, label: label, plan: plan, at: circumstances.now)
-        image.trace = circumstances.trace
-        var turn = Turn(circumstances)
+        var image = Image(id: id, request: request, label: label, plan: plan, at: context.now)
+        image.trace = context.trace
+        var builder = TransitionBuilder(context)
         if let source = plan.conversion?.source {
             image.references.borrowsFrom = source
-            turn.effects.append(.tell(source, .converting(into: id)))
+            builder.effects.append(.tell(source, .converting(into: id)))
         }
-        image.announce(.imagePending, in: &turn)
-        image.open(plan.firstJob, in: &turn)
-        return (image, turn.effects)
+        image.announce(.imagePending, in: &builder)
+        image.open(plan.firstJob, in: &builder)
+        return (image, builder.effects)
     }
 
-    public mutating func apply(_ event: Event, in circumstances: Circumstances) -> Transition {
-        var turn = Turn(circumstances)
-        if let ignored = handle(event, in: &turn) {
-            return .ignored(ignored, turn.effects)
+    public mutating func apply(_ event: Event, in context: TransitionContext) -> Transition {
+        var builder = TransitionBuilder(context)
+        if let ignored = handle(event, in: &builder) {
+            return .ignored(ignored, builder.effects)
         }
-        updatedAt = circumstances.now
-        return .moved(turn.effects)
+        updatedAt = context.now
+        return .moved(builder.effects)
     }
 
     /// The effects gathered while one event is handled.
-    struct Turn {
+    struct TransitionBuilder {
         let now: Timestamp
         let policy: RetryPolicy
         let jitter: Double
         let actor: String?
         var effects: [Effect] = []
 
-        init(_ circumstances: Circumstances) {
-            now = circumstances.now
-            policy = circumstances.policy
-            jitter = circumstances.jitter
-            actor = circumstances.actor
+        init(_ context: TransitionContext) {
+            now = context.now
+            policy = context.policy
+            jitter = context.jitter
+            actor = context.actor
         }
     }
 
-    private mutating func handle(_ event: Event, in turn: inout Turn) -> Ignored? {
+    private mutating func handle(_ event: Event, in builder: inout TransitionBuilder) -> Ignored? {
         switch event {
-        case .began(let job, let attempt): begin(job, attempt: attempt, in: &turn)
-        case .succeeded(let job, let fence, let output): succeed(job, fence: fence, output, in: &turn)
+        case .began(let job, let attempt): begin(job, attempt: attempt, in: &builder)
+        case .succeeded(let job, let fence, let output): succeed(job, fence: fence, output, in: &builder)
         case .failed(let job, let fence, let failure, let discarded):
-            fail(job, fence: fence, failure, discarded: discarded, in: &turn)
+            fail(job, fence: fence, failure, discarded: discarded, in: &builder)
         case .interrupted(let job, let fence, let discarded):
-            interrupt(job, fence: fence, discarded: discarded, in: &turn)
-        case .postponed(let job, let reason): postpone(job, reason: reason, in: &turn)
-        case .hindered(let job, let failure): hinder(job, failure, in: &turn)
-        case .rechecked(let job, let delay): recheck(job, after: delay, in: &turn)
-        case .replayed(let job): replay(job, in: &turn)
-        case .deadLettered(let job, let attempt, let failure): handleDeadLetter(job, attempt: attempt, failure, in: &turn)
-        case .cancelled: cancel(in: &turn)
-        case .retried: tryAgain(in: &turn)
-        case .deletionConfirmed(let snapshots): delete(snapshots: snapshots, in: &turn)
-        case .shared(let owners): share(with: owners, in: &turn)
-        case .unshared(let owners): unshare(from: owners, in: &turn)
-        case .converting(let image): lend(to: image, in: &turn)
+            interrupt(job, fence: fence, discarded: discarded, in: &builder)
+        case .postponed(let job, let reason): postpone(job, reason: reason, in: &builder)
+        case .hindered(let job, let failure): hinder(job, failure, in: &builder)
+        case .rechecked(let job, let delay): recheck(job, after: delay, in: &builder)
+        case .replayed(let job): replay(job, in: &builder)
+        case .deadLettered(let job, let attempt, let failure): handleDeadLetter(job, attempt: attempt, failure, in: &builder)
+        case .cancelled: cancel(in: &builder)
+        case .retried: tryAgain(in: &builder)
+        case .deletionConfirmed(let snapshots): delete(snapshots: snapshots, in: &builder)
+        case .shared(let owners): share(with: owners, in: &builder)
+        case .unshared(let owners): unshare(from: owners, in: &builder)
+        case .converting(let image): lend(to: image, in: &builder)
         case .conversionEnded(let image, let succeeded): endConversion(into: image, succeeded: succeeded)
-        case .snapshotsReturned(let image, let deleted): takeBack(from: image, deleted: deleted, in: &turn)
-        case .launching(let launch): self.launch(launch, in: &turn)
-        case .overdue(let alive): renew(alive: alive, in: &turn)
+        case .snapshotsReturned(let image, let deleted): takeBack(from: image, deleted: deleted, in: &builder)
+        case .launching(let launch): self.launch(launch, in: &builder)
+        case .overdue(let alive): renew(alive: alive, in: &builder)
         }
     }
 
     // MARK: A job's attempt
 
-    private mutating func begin(_ job: Job, attempt: Int, in turn: inout Turn) -> Ignored? {
-        if let ignored = reasonToIgnore(job, in: &turn) { return ignored }
+    private mutating func begin(_ job: Job, attempt: Int, in builder: inout TransitionBuilder) -> Ignored? {
+        if let ignored = reasonToIgnore(job, in: &builder) { return ignored }
         if isOutdated(job, attempt) { return .superseded }
         let isFree = jobs[job]?.fence == 0
         if !isFree {
             // The attempt before never reported: its worker died. Other jobs of that worker may be innocent, hence a
             // limit of its own; the broker's delivery limit does not see a job that is taken over from the retry queues.
             jobs[job]?.lost += 1
-            if let lost = jobs[job]?.lost, lost >= turn.policy.lostAttempts {
+            if let lost = jobs[job]?.lost, lost >= builder.policy.lostAttempts {
                 retireFence(of: job)
-                giveUp(job, .killer(job, lost), in: &turn)
+                giveUp(job, .killer(job, lost), in: &builder)
                 return nil
             }
         }
@@ -91,26 +91,26 @@ extension Image {
         jobs[job]?.fence = fence
         // What hands over goes on with the try that put it together.
         let goesOn = isFree && jobs[job]?.output == .built && jobs[job]?.startedAt != nil
-        if !goesOn { jobs[job]?.startedAt = turn.now }
-        jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
+        if !goesOn { jobs[job]?.startedAt = builder.now }
+        jobs[job]?.expectedAt = builder.now + builder.policy.overdueAfter
         // From here on it may be half deleted.
         if case .cleanUp(let doomed) = job { disown(doomed) }
         if jobs[job]?.output == nil, let resource = plan.resource(for: job, of: id, fence: fence) {
             ledger.append(LedgerEntry(resource: resource, job: job, fence: fence))
         }
         // A throttled job starts every half minute; once is news.
-        if !goesOn, jobs[job]?.lastFailure?.disposition != .throttled { announce(.stepStarted, job, in: &turn) }
+        if !goesOn, jobs[job]?.lastFailure?.disposition != .throttled { announce(.stepStarted, job, in: &builder) }
         return nil
     }
 
-    private mutating func succeed(_ job: Job, fence: Int64, _ output: JobOutput, in turn: inout Turn) -> Ignored? {
-        if let ignored = reasonToIgnore(job, fence: fence, in: &turn) { return ignored }
+    private mutating func succeed(_ job: Job, fence: Int64, _ output: JobOutput, in builder: inout TransitionBuilder) -> Ignored? {
+        if let ignored = reasonToIgnore(job, fence: fence, in: &builder) { return ignored }
         guard expects(output, of: job, fence: fence) else {
             let failure = StepFailure(.permanent, .internal, "the worker reported what this job does not make")
-            return fail(job, fence: fence, failure, discarded: false, in: &turn)
+            return fail(job, fence: fence, failure, discarded: false, in: &builder)
         }
         if output == .built {
-            goOn(job, fence: fence, in: &turn)
+            goOn(job, fence: fence, in: &builder)
             return nil
         }
         jobs[job]?.phase = .done
@@ -124,13 +124,13 @@ extension Image {
             if let mending = capture.mending {
                 findings = findings.filter { $0.code == .deviceGap } + mending.findings
             }
-            adopt(job, fence: fence, in: &turn)
-        case .replicated: adopt(job, fence: fence, in: &turn)
-        case .launched(let instance): handOver(instance, in: &turn)
+            adopt(job, fence: fence, in: &builder)
+        case .replicated: adopt(job, fence: fence, in: &builder)
+        case .launched(let instance): handOver(instance, in: &builder)
         case .built, .cleaned: break
         }
-        announce(.stepDone, job, in: &turn)
-        advance(past: job, in: &turn)
+        announce(.stepDone, job, in: &builder)
+        advance(past: job, in: &builder)
         return nil
     }
 
@@ -139,82 +139,82 @@ extension Image {
         fence: Int64,
         _ failure: StepFailure,
         discarded: Bool,
-        in turn: inout Turn
+        in builder: inout TransitionBuilder
     ) -> Ignored? {
-        if let ignored = reasonToIgnore(job, fence: fence, in: &turn) { return ignored }
+        if let ignored = reasonToIgnore(job, fence: fence, in: &builder) { return ignored }
         if discarded { strike(job, fence: fence) }
         retireFence(of: job)
         jobs[job]?.lastFailure = failure
         jobs[job]?.startedAt = nil
         let used = (jobs[job]?.tries ?? 1) + 1 - firstAttempt(of: job)
         switch failure.disposition {
-        case .throttled where !hasWaitedTooLong(job, turn):
-            wait(job, reason: failure.message, after: .seconds30, in: &turn)
-        case .throttled where used < turn.policy.attempts(for: job.step),
-            .transient where used < turn.policy.attempts(for: job.step):
+        case .throttled where !hasWaitedTooLong(job, builder):
+            wait(job, reason: failure.message, after: .seconds30, in: &builder)
+        case .throttled where used < builder.policy.attempts(for: job.step),
+            .transient where used < builder.policy.attempts(for: job.step):
             jobs[job]?.waiting = nil
-            let delay = turn.policy.delay(after: used, jitter: turn.jitter)
+            let delay = builder.policy.delay(after: used, jitter: builder.jitter)
             jobs[job]?.attempt += 1
-            enqueue(job, after: delay, in: &turn)
-            announce(.stepRetrying, job, failure: failure.told(of: job, isFinal: false), in: &turn)
+            enqueue(job, after: delay, in: &builder)
+            announce(.stepRetrying, job, failure: failure.told(of: job, isFinal: false), in: &builder)
         case .throttled, .transient, .permanent:
-            giveUp(job, failure, in: &turn)
+            giveUp(job, failure, in: &builder)
         }
         return nil
     }
 
-    private mutating func interrupt(_ job: Job, fence: Int64, discarded: Bool, in turn: inout Turn) -> Ignored? {
-        if let ignored = reasonToIgnore(job, fence: fence, in: &turn) { return ignored }
+    private mutating func interrupt(_ job: Job, fence: Int64, discarded: Bool, in builder: inout TransitionBuilder) -> Ignored? {
+        if let ignored = reasonToIgnore(job, fence: fence, in: &builder) { return ignored }
         if discarded { strike(job, fence: fence) }
         retireFence(of: job)
         jobs[job]?.startedAt = nil
-        enqueue(job, after: nil, in: &turn)
-        announce(.stepInterrupted, job, in: &turn)
+        enqueue(job, after: nil, in: &builder)
+        announce(.stepInterrupted, job, in: &builder)
         return nil
     }
 
-    private mutating func postpone(_ job: Job, reason: String, in turn: inout Turn) -> Ignored? {
-        if let ignored = reasonToIgnore(job, in: &turn) { return ignored }
-        if hasWaitedTooLong(job, turn) {
+    private mutating func postpone(_ job: Job, reason: String, in builder: inout TransitionBuilder) -> Ignored? {
+        if let ignored = reasonToIgnore(job, in: &builder) { return ignored }
+        if hasWaitedTooLong(job, builder) {
             giveUp(
                 job,
                 StepFailure(.permanent, .conflict, "waited too long: \(reason)", advice: "ask again when it is free"),
-                in: &turn
+                in: &builder
             )
         } else {
             // Short waits first, since most holders are nearly done; then seldom, since one poll is four messages.
-            let isFresh = jobs[job]?.waiting.map { turn.now - $0.since < .seconds(30) } ?? true
+            let isFresh = jobs[job]?.waiting.map { builder.now - $0.since < .seconds(30) } ?? true
             let delays: (RetryDelay, RetryDelay) = isFresh ? (.second1, .seconds5) : (.seconds5, .seconds30)
-            wait(job, reason: reason, after: turn.jitter < 0.5 ? delays.0 : delays.1, in: &turn)
+            wait(job, reason: reason, after: builder.jitter < 0.5 ? delays.0 : delays.1, in: &builder)
         }
         return nil
     }
 
-    private mutating func hinder(_ job: Job, _ failure: StepFailure, in turn: inout Turn) -> Ignored? {
-        if let ignored = reasonToIgnore(job, in: &turn) { return ignored }
-        if hasWaitedTooLong(job, turn) {
-            giveUp(job, failure, in: &turn)
+    private mutating func hinder(_ job: Job, _ failure: StepFailure, in builder: inout TransitionBuilder) -> Ignored? {
+        if let ignored = reasonToIgnore(job, in: &builder) { return ignored }
+        if hasWaitedTooLong(job, builder) {
+            giveUp(job, failure, in: &builder)
         } else {
-            wait(job, reason: failure.message, after: .seconds30, in: &turn)
+            wait(job, reason: failure.message, after: .seconds30, in: &builder)
         }
         return nil
     }
 
     /// Everything comes to an end, also what uses no attempt.
-    private func hasWaitedTooLong(_ job: Job, _ turn: Turn) -> Bool {
+    private func hasWaitedTooLong(_ job: Job, _ builder: TransitionBuilder) -> Bool {
         guard let since = jobs[job]?.waiting?.since else { return false }
-        return turn.now - since > turn.policy.waitDeadline
+        return builder.now - since > builder.policy.waitDeadline
     }
 
-    private mutating func replay(_ job: Job, in turn: inout Turn) -> Ignored? {
+    private mutating func replay(_ job: Job, in builder: inout TransitionBuilder) -> Ignored? {
         guard job.step == .cleanUp, jobs[job]?.phase == .failed else { return .notWanted }
-        jobs[job] = JobState(expectedAt: turn.now + turn.policy.overdueAfter, dueAt: turn.now)
+        jobs[job] = JobState(expectedAt: builder.now + builder.policy.overdueAfter, dueAt: builder.now)
         return nil
     }
 
-    private mutating func recheck(_ job: Job, after delay: RetryDelay, in turn: inout Turn) -> Ignored? {
-        if let ignored = reasonToIgnore(job, in: &turn) { return ignored }
-        enqueue(job, after: delay, in: &turn)
+    private mutating func recheck(_ job: Job, after delay: RetryDelay, in builder: inout TransitionBuilder) -> Ignored? {
+        if let ignored = reasonToIgnore(job, in: &builder) { return ignored }
+        enqueue(job, after: delay, in: &builder)
         return nil
     }
 
@@ -227,19 +227,19 @@ extension Image {
         _ job: Job,
         attempt: Int,
         _ failure: StepFailure,
-        in turn: inout Turn
+        in builder: inout TransitionBuilder
     ) -> Ignored? {
         guard let state = jobs[job] else { return .notWanted }
         if isOutdated(job, attempt) { return .superseded }
         switch state.phase {
         case .done:
-            emitAgain(after: job, in: &turn)
+            emitAgain(after: job, in: &builder)
             return .alreadyDone
         case .abandoned: return .notWanted
         case .waiting, .failed:
             if job.step == .cleanUp {
                 if state.phase == .failed { return .alreadyDone }
-                giveUp(job, failure, in: &turn)
+                giveUp(job, failure, in: &builder)
                 return nil
             }
             guard hasPendingDeadLetter(job) else { return .notWanted }
@@ -247,38 +247,38 @@ extension Image {
             jobs[job]?.lastFailure = failure
             if case .launch(let instance) = job {
                 // Given up by the broker: nobody has told of it yet.
-                if state.phase == .waiting { announce(.stepFailed, job, failure: failure, in: &turn) }
-                abandonLaunch(of: instance, in: &turn)
+                if state.phase == .waiting { announce(.stepFailed, job, failure: failure, in: &builder) }
+                abandonLaunch(of: instance, in: &builder)
             } else {
                 let used = state.attempt + 1 - firstAttempt(of: job)
-                failWhole(ImageFailure(job: job, attempts: used, cause: failure, at: turn.now), in: &turn)
+                failWhole(ImageFailure(job: job, attempts: used, cause: failure, at: builder.now), in: &builder)
             }
             return nil
         }
     }
 
-    private mutating func cancel(in turn: inout Turn) -> Ignored? {
+    private mutating func cancel(in builder: inout TransitionBuilder) -> Ignored? {
         guard !status.isEnd else { return .atItsEnd(status) }
         let cause = StepFailure(.permanent, .cancelled, "cancelled by its owner")
-        failWhole(ImageFailure(job: nil, attempts: 0, cause: cause, at: turn.now), in: &turn)
+        failWhole(ImageFailure(job: nil, attempts: 0, cause: cause, at: builder.now), in: &builder)
         return nil
     }
 
-    private mutating func renew(alive: Set<Job>, in turn: inout Turn) -> Ignored? {
+    private mutating func renew(alive: Set<Job>, in builder: inout TransitionBuilder) -> Ignored? {
         for (job, state) in jobs.sorted(by: { $0.key < $1.key })
-        where StoredTime.isOverdue(state.expectedAt, at: turn.now) {
+        where StoredTime.isOverdue(state.expectedAt, at: builder.now) {
             if alive.contains(job) {
-                jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
+                jobs[job]?.expectedAt = builder.now + builder.policy.overdueAfter
             } else {
-                emit(job, state, in: &turn)
+                emit(job, state, in: &builder)
             }
         }
         return nil
     }
 
-    private mutating func failWhole(_ reason: ImageFailure, in turn: inout Turn) {
+    private mutating func failWhole(_ reason: ImageFailure, in builder: inout TransitionBuilder) {
         // From Replicating on they are already released, and may be another image's by now.
-        if status == .pending { turn.effects.append(.releaseLocks) }
+        if status == .pending { builder.effects.append(.releaseLocks) }
         status = .error
         failure = reason
         for job in jobs.keys where job.step.isForward && jobs[job]?.phase == .waiting {
@@ -286,10 +286,10 @@ extension Image {
         }
         if let source = references.borrowsFrom {
             references.borrowsFrom = nil
-            turn.effects.append(.tell(source, .conversionEnded(id, succeeded: false)))
+            builder.effects.append(.tell(source, .conversionEnded(id, succeeded: false)))
         }
-        announce(.imageError, reason.job, failure: reason.cause, in: &turn)
-        for entry in ledger { open(.cleanUp(entry.resource.id), in: &turn) }
-        finishCleanUp(in: &turn)
+        announce(.imageError, reason.job, failure: reason.cause, in: &builder)
+        for entry in ledger { open(.cleanUp(entry.resource.id), in: &builder) }
+        finishCleanUp(in: &builder)
     }
 }

@@ -1,40 +1,40 @@
 /// How the machine moves from job to job. Fan-in asks which jobs are done, never how many messages came.
 extension Image {
     /// Called once a job is done.
-    mutating func advance(past job: Job, in turn: inout Turn) {
+    mutating func advance(past job: Job, in builder: inout TransitionBuilder) {
         switch job {
         case .stopCheck:
-            for next in plan.captureJobs { open(next, in: &turn) }
+            for next in plan.captureJobs { open(next, in: &builder) }
         case .systemDisk, .dataDisk, .convert:
             guard isDone(plan.captureJobs) else { return }
-            replicate(in: &turn)
+            replicate(in: &builder)
         case .replicate:
             guard isDone(plan.replicateJobs) else { return }
             status = .available
             if let source = references.borrowsFrom {
-                turn.effects.append(.tell(source, .conversionEnded(id, succeeded: true)))
+                builder.effects.append(.tell(source, .conversionEnded(id, succeeded: true)))
             }
-            announce(.imageAvailable, in: &turn)
+            announce(.imageAvailable, in: &builder)
         case .launch: break
         case .cleanUp(let resource):
             if ledger.contains(where: { $0.resource.id == resource }) { cleaned.append(resource) }
             ledger.removeAll { $0.resource.id == resource }
-            finishCleanUp(in: &turn)
-            finishDeletion(in: &turn)
+            finishCleanUp(in: &builder)
+            finishDeletion(in: &builder)
         }
     }
 
     /// Every disk is captured.
-    mutating func replicate(reason: String? = nil, in turn: inout Turn) {
+    mutating func replicate(reason: String? = nil, in builder: inout TransitionBuilder) {
         status = .replicating
         // Its owner may start the instance again from here on.
-        turn.effects.append(.releaseLocks)
-        announce(.imageReplicating, reason: reason, in: &turn)
-        for next in plan.replicateJobs { open(next, in: &turn) }
+        builder.effects.append(.releaseLocks)
+        announce(.imageReplicating, reason: reason, in: &builder)
+        for next in plan.replicateJobs { open(next, in: &builder) }
     }
 
     /// The follow-ups of a done job that are still open.
-    mutating func emitAgain(after job: Job, in turn: inout Turn) {
+    mutating func emitAgain(after job: Job, in builder: inout TransitionBuilder) {
         let next: [Job] =
             switch job {
             case .stopCheck: plan.captureJobs
@@ -43,34 +43,34 @@ extension Image {
             }
         for follower in next {
             guard let state = jobs[follower] else { continue }
-            emit(follower, state, in: &turn)
+            emit(follower, state, in: &builder)
         }
     }
 
     /// Sends the message an open job is waiting for once more: the same message, under the same id.
-    mutating func emit(_ job: Job, _ state: JobState, in turn: inout Turn) {
+    mutating func emit(_ job: Job, _ state: JobState, in builder: inout TransitionBuilder) {
         switch state.phase {
         case .waiting:
-            jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
-            turn.effects.append(.enqueue(job, attempt: state.attempt, after: nil))
+            jobs[job]?.expectedAt = builder.now + builder.policy.overdueAfter
+            builder.effects.append(.enqueue(job, attempt: state.attempt, after: nil))
         case .failed where hasPendingDeadLetter(job):
-            jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
+            jobs[job]?.expectedAt = builder.now + builder.policy.overdueAfter
             if let failure = state.lastFailure {
-                turn.effects.append(.deadLetter(job, attempt: state.attempt, failure))
+                builder.effects.append(.deadLetter(job, attempt: state.attempt, failure))
             }
         case .failed, .done, .abandoned: break
         }
     }
 
     /// Says why a job must not be worked on, and emits again what whoever finished it may not have sent.
-    mutating func reasonToIgnore(_ job: Job, fence: Int64? = nil, in turn: inout Turn) -> Ignored? {
+    mutating func reasonToIgnore(_ job: Job, fence: Int64? = nil, in builder: inout TransitionBuilder) -> Ignored? {
         guard let state = jobs[job] else { return .notWanted }
         switch state.phase {
         case .done:
-            emitAgain(after: job, in: &turn)
+            emitAgain(after: job, in: &builder)
             return .alreadyDone
         case .failed:
-            emit(job, state, in: &turn)
+            emit(job, state, in: &builder)
             return .notWanted
         case .abandoned: return .notWanted
         case .waiting:
@@ -97,12 +97,12 @@ extension Image {
     }
 
     /// Makes a job's output part of the image; what earlier attempts of that job left is deleted.
-    mutating func adopt(_ job: Job, fence: Int64, in turn: inout Turn) {
+    mutating func adopt(_ job: Job, fence: Int64, in builder: inout TransitionBuilder) {
         for index in ledger.indices where ledger[index].job == job {
             if ledger[index].fence == fence {
                 ledger[index].isAdopted = true
             } else {
-                open(.cleanUp(ledger[index].resource.id), in: &turn)
+                open(.cleanUp(ledger[index].resource.id), in: &builder)
             }
         }
     }
@@ -115,37 +115,37 @@ extension Image {
     /// No attempt holds the job any more, so that a second report of the same attempt counts for nothing.
     mutating func retireFence(of job: Job) { jobs[job]?.fence = 0 }
 
-    mutating func giveUp(_ job: Job, _ failure: StepFailure, in turn: inout Turn) {
+    mutating func giveUp(_ job: Job, _ failure: StepFailure, in builder: inout TransitionBuilder) {
         let failure = failure.told(of: job, isFinal: true)
         jobs[job]?.phase = .failed
         jobs[job]?.lastFailure = failure
-        jobs[job]?.dueAt = turn.now
-        jobs[job]?.expectedAt = turn.now + turn.policy.overdueAfter
+        jobs[job]?.dueAt = builder.now
+        jobs[job]?.expectedAt = builder.now + builder.policy.overdueAfter
         let attempt = jobs[job]?.attempt ?? 1
-        announce(.stepFailed, job, failure: failure, in: &turn)
-        turn.effects.append(
+        announce(.stepFailed, job, failure: failure, in: &builder)
+        builder.effects.append(
             job.step == .cleanUp ? .park(job, attempt: attempt, failure) : .deadLetter(job, attempt: attempt, failure)
         )
     }
 
-    mutating func finishCleanUp(in turn: inout Turn) {
+    mutating func finishCleanUp(in builder: inout TransitionBuilder) {
         guard status == .error, ledger.isEmpty, quota != .none else { return }
-        turn.effects.append(.releaseQuota(quota))
+        builder.effects.append(.releaseQuota(quota))
         quota = .none
-        announce(.imageCleaned, in: &turn)
+        announce(.imageCleaned, in: &builder)
     }
 
     // MARK: Small parts
 
-    mutating func open(_ job: Job, in turn: inout Turn) {
+    mutating func open(_ job: Job, in builder: inout TransitionBuilder) {
         guard jobs[job] == nil else { return }
         let attempt = firstAttempt(of: job)
         jobs[job] = JobState(
             attempt: attempt,
-            expectedAt: turn.now + turn.policy.overdueAfter,
-            dueAt: turn.now
+            expectedAt: builder.now + builder.policy.overdueAfter,
+            dueAt: builder.now
         )
-        turn.effects.append(.enqueue(job, attempt: attempt, after: nil))
+        builder.effects.append(.enqueue(job, attempt: attempt, after: nil))
     }
 
     /// Whether a job that has failed has consequences that nobody has drawn yet: its dead letter is on its way.
@@ -157,18 +157,18 @@ extension Image {
         }
     }
 
-    mutating func enqueue(_ job: Job, after delay: RetryDelay?, in turn: inout Turn) {
-        let dueAt = turn.now + (delay?.duration ?? .zero)
+    mutating func enqueue(_ job: Job, after delay: RetryDelay?, in builder: inout TransitionBuilder) {
+        let dueAt = builder.now + (delay?.duration ?? .zero)
         jobs[job]?.dueAt = dueAt
-        jobs[job]?.expectedAt = dueAt + turn.policy.overdueAfter
-        turn.effects.append(.enqueue(job, attempt: jobs[job]?.attempt ?? 1, after: delay))
+        jobs[job]?.expectedAt = dueAt + builder.policy.overdueAfter
+        builder.effects.append(.enqueue(job, attempt: jobs[job]?.attempt ?? 1, after: delay))
     }
 
-    mutating func wait(_ job: Job, reason: String, after delay: RetryDelay, in turn: inout Turn) {
+    mutating func wait(_ job: Job, reason: String, after delay: RetryDelay, in builder: inout TransitionBuilder) {
         let before = jobs[job]?.waiting
-        jobs[job]?.waiting = .init(reason: reason, since: before?.since ?? turn.now)
-        enqueue(job, after: delay, in: &turn)
-        if before?.reason != reason { announce(.stepWaiting, job, reason: reason, in: &turn) }
+        jobs[job]?.waiting = .init(reason: reason, since: before?.since ?? builder.now)
+        enqueue(job, after: delay, in: &builder)
+        if before?.reason != reason { announce(.stepWaiting, job, reason: reason, in: &builder) }
     }
 
     func isDone(_ all: [Job]) -> Bool { all.allSatisfy { jobs[$0]?.phase == .done } }
@@ -178,23 +178,23 @@ extension Image {
         _ job: Job? = nil,
         failure: StepFailure? = nil,
         reason: String? = nil,
-        in turn: inout Turn
+        in builder: inout TransitionBuilder
     ) {
         sequence += 1
         var line = Announcement(
             kind: kind,
             sequence: sequence,
-            at: turn.now,
+            at: builder.now,
             status: status,
             job: job,
             attempt: job.flatMap { jobs[$0]?.tries },
             failure: failure,
             reason: reason,
-            actor: turn.actor,
+            actor: builder.actor,
             launch: job.flatMap { launch(of: $0) }
         )
-        if kind == .stepDone, let job { line.note(jobs[job], at: turn.now) }
-        turn.effects.append(.announce(line))
+        if kind == .stepDone, let job { line.note(jobs[job], at: builder.now) }
+        builder.effects.append(.announce(line))
     }
 
     /// When the sweeper should next ask whether a message of this image was lost; `nil` when nothing is open.

@@ -50,7 +50,7 @@ public struct RetryPolicy: Equatable, Sendable {
 }
 
 /// What a transition may depend on besides state and event. Given, never asked for.
-public struct Circumstances: Sendable {
+public struct TransitionContext: Sendable {
     public var now: Timestamp
     public var policy: RetryPolicy
     /// 0 ..< 1.

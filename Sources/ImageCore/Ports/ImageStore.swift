@@ -16,7 +16,7 @@ public protocol ImageStore: Sendable {
         as image: ImageID,
         plan: Plan,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement
 
     /// Carries out a command for an existing image, or refuses it (`Image.refusal`), and records the answer.
@@ -27,7 +27,7 @@ public protocol ImageStore: Sendable {
         asked request: Request,
         limits: RequestLimits,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement
 
     /// Makes a new image of an existing one: quota, the source's tie, the image and its first job, and the answer.
@@ -35,7 +35,7 @@ public protocol ImageStore: Sendable {
         _ request: ConvertRequest,
         as image: ImageID,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement
 
     /// Records the answer to a request that changes nothing, for whoever asks again.
@@ -43,7 +43,7 @@ public protocol ImageStore: Sendable {
         _ answer: Answer,
         to request: Request,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement
 
     /// Records that a request was refused.
@@ -52,7 +52,7 @@ public protocol ImageStore: Sendable {
         fingerprint: String,
         _ rejection: Rejection,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement
 
     // MARK: Jobs
@@ -66,7 +66,7 @@ public protocol ImageStore: Sendable {
         by worker: WorkerID,
         nonce: Int64,
         lease: Duration,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Beginning
 
     /// Keeps a lease alive and notes the progress. `false` when the job is lost or no longer wanted: stop.
@@ -81,7 +81,7 @@ public protocol ImageStore: Sendable {
     func apply(
         _ event: Event,
         to image: ImageID,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Applied?
 
     // MARK: Outbox and sweeping

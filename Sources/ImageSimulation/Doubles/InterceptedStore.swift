@@ -38,10 +38,10 @@ public struct InterceptedStore: ImageStore {
         as image: ImageID,
         plan: Plan,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement {
         try await call("accept") { () async throws(StoreError) in
-            try await store.accept(request, as: image, plan: plan, reply: reply, in: circumstances)
+            try await store.accept(request, as: image, plan: plan, reply: reply, in: context)
         }
     }
 
@@ -51,7 +51,7 @@ public struct InterceptedStore: ImageStore {
         asked request: Request,
         limits: RequestLimits,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement {
         try await call("grant \(command.operation.rawValue)") { () async throws(StoreError) in
             try await store.grant(
@@ -60,7 +60,7 @@ public struct InterceptedStore: ImageStore {
                 asked: request,
                 limits: limits,
                 reply: reply,
-                in: circumstances
+                in: context
             )
         }
     }
@@ -69,10 +69,10 @@ public struct InterceptedStore: ImageStore {
         _ request: ConvertRequest,
         as image: ImageID,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement {
         try await call("convert") { () async throws(StoreError) in
-            try await store.convert(request, as: image, reply: reply, in: circumstances)
+            try await store.convert(request, as: image, reply: reply, in: context)
         }
     }
 
@@ -80,10 +80,10 @@ public struct InterceptedStore: ImageStore {
         _ answer: Answer,
         to request: Request,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement {
         try await call("record") { () async throws(StoreError) in
-            try await store.record(answer, to: request, reply: reply, in: circumstances)
+            try await store.record(answer, to: request, reply: reply, in: context)
         }
     }
 
@@ -99,10 +99,10 @@ public struct InterceptedStore: ImageStore {
         fingerprint: String,
         _ rejection: Rejection,
         reply: ReplyAddress?,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Settlement {
         try await call("reject") { () async throws(StoreError) in
-            try await store.reject(identity, fingerprint: fingerprint, rejection, reply: reply, in: circumstances)
+            try await store.reject(identity, fingerprint: fingerprint, rejection, reply: reply, in: context)
         }
     }
 
@@ -111,10 +111,10 @@ public struct InterceptedStore: ImageStore {
         by worker: WorkerID,
         nonce: Int64,
         lease: Duration,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Beginning {
         try await call("begin \(message.job)") { () async throws(StoreError) in
-            try await store.begin(message, by: worker, nonce: nonce, lease: lease, in: circumstances)
+            try await store.begin(message, by: worker, nonce: nonce, lease: lease, in: context)
         }
     }
 
@@ -132,10 +132,10 @@ public struct InterceptedStore: ImageStore {
     public func apply(
         _ event: Event,
         to image: ImageID,
-        in circumstances: Circumstances
+        in context: TransitionContext
     ) async throws(StoreError) -> Applied? {
         try await call("apply") { () async throws(StoreError) in
-            try await store.apply(event, to: image, in: circumstances)
+            try await store.apply(event, to: image, in: context)
         }
     }
 

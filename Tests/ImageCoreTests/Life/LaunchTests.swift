@@ -146,7 +146,7 @@ struct LaunchTests {
         life.run(job)
         let view = ImageView(life.image)
         #expect(view.jobs.first { $0.job == job }?.attempt == 1)
-        life.circumstances.now = Sample.now + .seconds(5)
+        life.context.now = Sample.now + .seconds(5)
         life.run(job)
         let lines = life.lines.filter { $0.job == job }
         #expect(lines.map(\.kind) == [.stepStarted, .stepDone] && lines.map(\.attempt) == [1, 1])
@@ -159,14 +159,14 @@ struct LaunchTests {
         let job = Job.launch(InstanceID(known: "i-new1"))
         life.apply(.launching(life.launch("i-new1")))
         life.run(job)
-        for _ in 2...life.circumstances.policy.attempts(for: .launch) {
+        for _ in 2...life.context.policy.attempts(for: .launch) {
             life.apply(.began(job, attempt: try #require(life.image.jobs[job]).attempt))
             life.apply(.failed(job, fence: life.image.fence, Sample.failure(.transient), discarded: false))
             #expect(life.image.jobs[job]?.phase == .waiting)
         }
         life.run(job)
         #expect(life.image.jobs[job]?.phase == .done)
-        #expect(life.lines.last { $0.kind == .stepDone }?.attempt == life.circumstances.policy.attempts(for: .launch))
+        #expect(life.lines.last { $0.kind == .stepDone }?.attempt == life.context.policy.attempts(for: .launch))
     }
 
     @Test("A hand-over that fails for good takes what was built with it")
@@ -217,7 +217,7 @@ struct LaunchTests {
         life.apply(.began(job, attempt: 1))
         life.apply(.failed(job, fence: life.image.fence, Sample.failure(.permanent), discarded: true))
         #expect(life.image.wakeAt != nil)
-        life.circumstances.now = Sample.now + .seconds(1_000)
+        life.context.now = Sample.now + .seconds(1_000)
         let effects = life.apply(.overdue(alive: [])).effects
         #expect(effects.contains { if case .deadLetter(job, _, _) = $0 { true } else { false } })
     }

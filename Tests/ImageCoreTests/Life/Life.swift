@@ -3,7 +3,7 @@
 /// Plays the life of one image after it is made.
 struct Life {
     var image: Image
-    var circumstances = Circumstances(now: Sample.now, actor: "w1")
+    var context = TransitionContext(now: Sample.now, actor: "w1")
     var told: [(ImageID, Event)] = []
     var released = QuotaUse.none
     var lines: [Announcement] = []
@@ -14,7 +14,7 @@ struct Life {
             label: Sample.request.label,
             as: Sample.imageID,
             plan: Sample.plan(disks: disks, locations: locations, systemDisk: systemDisk),
-            in: Circumstances(now: Sample.now)
+            in: TransitionContext(now: Sample.now)
         )
     }
 
@@ -25,7 +25,7 @@ struct Life {
             label: .init(name: "cloud", details: "", labels: [:]),
             as: ImageID(known: id),
             plan: Plan.converting(source) ?? source.plan,
-            in: Circumstances(now: Sample.now)
+            in: TransitionContext(now: Sample.now)
         )
         self.image = image
         take(effects)
@@ -39,7 +39,7 @@ struct Life {
 
     @discardableResult
     mutating func apply(_ event: Event) -> Transition {
-        let transition = image.apply(event, in: circumstances)
+        let transition = image.apply(event, in: context)
         take(transition.effects)
         return transition
     }

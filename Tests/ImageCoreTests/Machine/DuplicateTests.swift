@@ -41,10 +41,10 @@ struct DuplicateTests {
         var play = Play()
         play.apply(.cancelled)
         #expect(play.image.failure?.cause.code == .cancelled)
-        #expect(play.image.apply(.cancelled, in: play.circumstances) == .ignored(.atItsEnd(.error), []))
+        #expect(play.image.apply(.cancelled, in: play.context) == .ignored(.atItsEnd(.error), []))
         var whole = Play()
         for job in [.stopCheck, .systemDisk, .replicate(Sample.locations[0])] as [Job] { whole.run(job) }
-        #expect(whole.image.apply(.cancelled, in: whole.circumstances) == .ignored(.atItsEnd(.available), []))
+        #expect(whole.image.apply(.cancelled, in: whole.context) == .ignored(.atItsEnd(.available), []))
     }
 
     @Test("The sweeper sends again what is late and has no living worker")
@@ -52,7 +52,7 @@ struct DuplicateTests {
         var play = Play(disks: 2)
         play.run(.stopCheck)
         #expect(play.apply(.overdue(alive: [])) == [], "nothing is late yet")
-        play.circumstances.now = Sample.now + .seconds(120)
+        play.context.now = Sample.now + .seconds(120)
         let effects = play.apply(.overdue(alive: [.systemDisk]))
         #expect(effects == [.enqueue(.dataDisk(Sample.device(1)), attempt: 1, after: nil)])
         #expect(play.image.wakeAt == Sample.now + .seconds(240), "both are waited for anew")
@@ -67,7 +67,7 @@ struct DuplicateTests {
         ]
         let answers = events.map { event in
             var copy = play.image
-            return copy.apply(event, in: play.circumstances)
+            return copy.apply(event, in: play.context)
         }
         guard answers.allSatisfy({ !$0.isMoved && $0.effects == answers[0].effects }) else { return nil }
         return answers[0].effects

@@ -7,7 +7,7 @@ struct LostAttemptTests {
     @Test("A job whose workers die every time ends on the dead-letter path, without an attempt used before")
     func killer() {
         var play = Play()
-        let limit = play.circumstances.policy.lostAttempts
+        let limit = play.context.policy.lostAttempts
         for _ in 0..<limit { play.begin(.stopCheck) }
         #expect(play.image.jobs[.stopCheck]?.attempt == 1)
         let effects = play.apply(.began(.stopCheck, attempt: 1))
@@ -36,8 +36,8 @@ struct LostAttemptTests {
         )
         let after = play.image.jobs[.stopCheck]
         #expect(after?.fence == before?.fence, "the work goes on")
-        let patience = RetryDelay.minutes2.duration + play.circumstances.policy.overdueAfter
-        #expect(after?.expectedAt == play.circumstances.now + patience)
+        let patience = RetryDelay.minutes2.duration + play.context.policy.overdueAfter
+        #expect(after?.expectedAt == play.context.now + patience)
     }
 
     @Test("Throttling uses no attempt for hours, and then it does, so that everything ends")
@@ -46,7 +46,7 @@ struct LostAttemptTests {
         var rounds = 0
         while play.image.jobs[.stopCheck]?.phase == .waiting, rounds < 10_000 {
             play.run(.stopCheck, failing: .throttled)
-            play.circumstances.now = play.circumstances.now + .seconds(30)
+            play.context.now = play.context.now + .seconds(30)
             rounds += 1
         }
         #expect(play.image.jobs[.stopCheck]?.phase == .failed)

@@ -61,7 +61,7 @@ struct RetryTests {
     func finalAdvice() {
         var play = Play()
         let failure = StepFailure(.transient, .unavailable, "it is gone", advice: "Mount it.", adviceMends: true)
-        play.circumstances.policy.attempts = 2
+        play.context.policy.attempts = 2
         var fence = play.begin(.stopCheck)
         play.apply(.failed(.stopCheck, fence: fence, failure, discarded: true))
         #expect(ImageView(play.image).jobs.first?.lastFailure?.advice == "Mount it; it is tried again by itself.")
@@ -139,9 +139,9 @@ struct RetryTests {
         var play = Play()
         play.run(.stopCheck, failing: .transient)
         let before = play.image
-        #expect(play.image.apply(.began(.stopCheck, attempt: 1), in: play.circumstances) == .ignored(.superseded, []))
+        #expect(play.image.apply(.began(.stopCheck, attempt: 1), in: play.context) == .ignored(.superseded, []))
         #expect(play.image == before)
-        #expect(play.image.apply(.began(.stopCheck, attempt: 2), in: play.circumstances).isMoved)
+        #expect(play.image.apply(.began(.stopCheck, attempt: 2), in: play.context).isMoved)
     }
 
     @Test("A number that was never given out reports nothing", arguments: [Int64.min, -1, 0, 2, .max])
@@ -149,12 +149,12 @@ struct RetryTests {
         var play = Play()
         let output = JobOutput.checked([])
         #expect(
-            play.image.apply(.succeeded(.stopCheck, fence: fence, output), in: play.circumstances)
+            play.image.apply(.succeeded(.stopCheck, fence: fence, output), in: play.context)
                 == .ignored(.superseded, [])
         )
         play.begin(.stopCheck)
         #expect(
-            play.image.apply(.succeeded(.stopCheck, fence: fence, output), in: play.circumstances)
+            play.image.apply(.succeeded(.stopCheck, fence: fence, output), in: play.context)
                 == .ignored(.superseded, [])
         )
     }
@@ -166,7 +166,7 @@ struct RetryTests {
         play.apply(.failed(.stopCheck, fence: fence, Sample.failure(.transient), discarded: true))
         for disposition in [StepFailure.Disposition.transient, .permanent, .throttled] {
             let again = Event.failed(.stopCheck, fence: fence, Sample.failure(disposition), discarded: true)
-            #expect(play.image.apply(again, in: play.circumstances) == .ignored(.superseded, []))
+            #expect(play.image.apply(again, in: play.context) == .ignored(.superseded, []))
         }
     }
 }
@@ -174,14 +174,14 @@ struct RetryTests {
 /// Plays events against one image, at a time of the test's choosing.
 struct Play {
     var image: Image
-    var circumstances = Circumstances(now: Sample.now)
+    var context = TransitionContext(now: Sample.now)
 
     init(disks: Int = 1, locations: Int = 1) {
         image = Sample.accepted(disks: disks, locations: locations).image
     }
 
     @discardableResult
-    mutating func apply(_ event: Event) -> [Effect] { image.apply(event, in: circumstances).effects }
+    mutating func apply(_ event: Event) -> [Effect] { image.apply(event, in: context).effects }
 
     /// Begins the attempt a job is at.
     @discardableResult

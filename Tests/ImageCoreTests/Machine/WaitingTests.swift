@@ -15,8 +15,8 @@ struct WaitingTests {
     func delays(secondsIn: Int, jitter: Double, delay: RetryDelay) {
         var play = Play()
         play.apply(.postponed(.stopCheck, reason: "held"))
-        play.circumstances.now = Sample.now + .seconds(secondsIn)
-        play.circumstances.jitter = jitter
+        play.context.now = Sample.now + .seconds(secondsIn)
+        play.context.jitter = jitter
         #expect(
             play.apply(.postponed(.stopCheck, reason: "held")).messages == [
                 .enqueue(.stopCheck, attempt: 1, after: delay)
@@ -38,7 +38,7 @@ struct WaitingTests {
     func deadline() {
         var play = Play()
         play.apply(.postponed(.stopCheck, reason: "held by img-a"))
-        play.circumstances.now = Sample.now + .seconds(6 * 3600) + .microseconds(1)
+        play.context.now = Sample.now + .seconds(6 * 3600) + .microseconds(1)
         guard
             case .deadLetter(.stopCheck, attempt: 1, let failure) = play.apply(
                 .postponed(.stopCheck, reason: "held by img-a")
@@ -53,7 +53,7 @@ struct WaitingTests {
         var play = Play()
         play.apply(.postponed(.stopCheck, reason: "held"))
         let since = play.image.jobs[.stopCheck]?.waiting?.since
-        play.circumstances.now = Sample.now + .seconds(60)
+        play.context.now = Sample.now + .seconds(60)
         play.run(.stopCheck, failing: .throttled)
         #expect(play.image.jobs[.stopCheck]?.waiting?.since == since)
         play.run(.stopCheck, failing: .transient)

@@ -100,7 +100,7 @@ struct EstimateTests {
         for took in [20, 22, 1, 24] {
             var life = Life()
             life.apply(.began(.stopCheck, attempt: 1))
-            life.circumstances.now = Sample.now + .seconds(took)
+            life.context.now = Sample.now + .seconds(took)
             life.apply(.succeeded(.stopCheck, fence: life.image.fence, .checked([])))
             lines += life.lines
         }

@@ -26,7 +26,7 @@ struct BacklogTests {
         let held = [lease(.stopCheck, until: start + .seconds(10))]
         #expect(steps(held, at: 7)?.running == 1 && steps(held, at: 7)?.due == 0)
         #expect(steps(held, at: 11)?.due == 1, "a lease that has expired holds nothing")
-        _ = image.apply(.rechecked(.stopCheck, after: .minutes2), in: Circumstances(now: start + .seconds(20)))
+        _ = image.apply(.rechecked(.stopCheck, after: .minutes2), in: TransitionContext(now: start + .seconds(20)))
         #expect(steps(at: 21)?.waitingForRetry == 1 && steps(at: 21)?.due == 0 && steps(at: 21)?.oldestDueAt == nil)
         #expect(steps(at: 141)?.due == 1 && steps(at: 141)?.oldestDueAt == start + .seconds(140))
     }
@@ -35,14 +35,14 @@ struct BacklogTests {
     func renewed() {
         var image = Sample.accepted().image
         let later = Sample.now + .seconds(600)
-        _ = image.apply(.overdue(alive: [.stopCheck]), in: Circumstances(now: later))
+        _ = image.apply(.overdue(alive: [.stopCheck]), in: TransitionContext(now: later))
         #expect(Backlog.of([image], leases: [], at: later).steps[.stopCheck]?.oldestDueAt == Sample.now)
     }
 
     @Test("a dead letter on its way waits for the handler, and no longer than that")
     func deadLetters() {
         var image = Sample.accepted().image
-        let later = Circumstances(now: Sample.now + .seconds(5))
+        let later = TransitionContext(now: Sample.now + .seconds(5))
         _ = image.apply(.began(.stopCheck, attempt: 1), in: later)
         let failure = Sample.failure(.permanent)
         _ = image.apply(.failed(.stopCheck, fence: 1, failure, discarded: true), in: later)

@@ -74,7 +74,7 @@ struct DeadLetterTests {
     @Test("a dead letter's replay is its owner's request, under a number of its own each time")
     func retry() throws {
         var image = Sample.accepted().image
-        let now = Circumstances(now: Sample.now)
+        let now = TransitionContext(now: Sample.now)
         #expect(DeadLetter(ofFailed: image) == nil)
         _ = image.apply(.began(.stopCheck, attempt: 1), in: now)
         _ = image.apply(.deadLettered(.stopCheck, attempt: 1, Sample.failure(.permanent)), in: now)

@@ -69,7 +69,7 @@ struct ReadinessTests {
             play.apply(.hindered(.stopCheck, failure)).messages == [.enqueue(.stopCheck, attempt: 1, after: .seconds30)]
         )
         #expect(play.image.jobs[.stopCheck]?.waiting?.reason == "qemu-img cannot be used: broken")
-        play.circumstances.now = Sample.now + .seconds(6 * 3600 + 1)
+        play.context.now = Sample.now + .seconds(6 * 3600 + 1)
         guard
             case .deadLetter(.stopCheck, attempt: 1, let told) = play.apply(.hindered(.stopCheck, failure)).messages
                 .first

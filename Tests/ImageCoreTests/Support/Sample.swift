@@ -41,7 +41,7 @@ enum Sample {
             label: request.label,
             as: imageID,
             plan: plan(disks: disks, locations: locations),
-            in: Circumstances(now: now)
+            in: TransitionContext(now: now)
         )
     }
 

@@ -77,7 +77,7 @@ struct World {
         let before = image
         if case .began(let job, _) = event { image.fence = nextFence(for: job) }
         let numbered = image
-        let transition = image.apply(event, in: Circumstances(now: now, policy: Self.policy))
+        let transition = image.apply(event, in: TransitionContext(now: now, policy: Self.policy))
         if !transition.isMoved, image.fence == numbered.fence { image.fence = before.fence }
         problems += MachineRules.broken(by: transition, of: event, from: before, to: image)
             .map { "\($0) (\(event))" }
