@@ -47,7 +47,7 @@ extension DriverConformance {
                 _ = try await fixture.driver.describe(launch.instanceID, for: nil)
             }
             // A second time for a worker that died after the first.
-            for _ in 0..<2 { try await fixture.driver.handOver(launch, from: made) }
+            for _ in 0..<2 { try await fixture.driver.publishInstance(launch, from: made) }
             let instance = try await fixture.driver.describe(launch.instanceID, for: launch.owner)
             try expect(instance.status == .stopped && instance.owner == launch.owner, "\(instance)")
             try expect(instance.disks.map(\.device) == launch.disks.map(\.device), "\(instance.disks)")
@@ -59,19 +59,19 @@ extension DriverConformance {
             let (launch, replica) = try await fixture.replicated()
             let (made, other) = (try resource(.instance, "launch"), try resource(.instance, "other"))
             try await fixture.driver.launch(launch, from: replica, into: made, progress: { _ in })
-            try await fixture.driver.handOver(launch, from: made)
+            try await fixture.driver.publishInstance(launch, from: made)
             try await fixture.driver.launch(launch, from: replica, into: other, progress: { _ in })
-            try await expect(.conflict, .permanent) { try await fixture.driver.handOver(launch, from: other) }
-            try await fixture.driver.takeBack(other)
+            try await expect(.conflict, .permanent) { try await fixture.driver.publishInstance(launch, from: other) }
+            try await fixture.driver.rollBackLaunch(other)
             _ = try await fixture.driver.describe(launch.instanceID, for: nil)
-            // Who only saw it before the hand-over, and takes it for nobody's, does no harm.
+            // Who only saw it before the publishing, and takes it for nobody's, does no harm.
             try await fixture.driver.delete(made)
             _ = try await fixture.driver.describe(launch.instanceID, for: nil)
-            for _ in 0..<2 { try await fixture.driver.takeBack(made) }
+            for _ in 0..<2 { try await fixture.driver.rollBackLaunch(made) }
             try await expect(.notFound, .permanent) {
                 _ = try await fixture.driver.describe(launch.instanceID, for: nil)
             }
-            try await expect(.notFound, .permanent) { try await fixture.driver.handOver(launch, from: made) }
+            try await expect(.notFound, .permanent) { try await fixture.driver.publishInstance(launch, from: made) }
         },
     ]
 }

@@ -72,9 +72,9 @@ struct WatchedDriver: ImageDriver {
     }
     func inventory() async throws(StepFailure) -> [Resource] { try await driver.inventory() }
     func delete(_ resource: Resource) async throws(StepFailure) { try await driver.delete(resource) }
-    func takeBack(_ resource: Resource) async throws(StepFailure) { try await driver.takeBack(resource) }
-    func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
-        try await driver.handOver(launch, from: resource)
+    func rollBackLaunch(_ resource: Resource) async throws(StepFailure) { try await driver.rollBackLaunch(resource) }
+    func publishInstance(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
+        try await driver.publishInstance(launch, from: resource)
     }
 
     func capture(

@@ -169,7 +169,7 @@ final class SimulatedProcess: Sendable {
             await awake()
         }
         guard world.strikes(.driver, onceIn: 15) else { return .pass }
-        let isDeletion = call.name == "driver.delete" || call.name == "driver.takeBack"
+        let isDeletion = call.name == "driver.delete" || call.name == "driver.rollBackLaunch"
         return switch world.dice.number(below: 8) {
         case 0 where !isDeletion: .fail(StepFailure(.permanent, .failedPrecondition, "broken for good"))
         case 1, 2: .fail(StepFailure(.throttled, .unavailable, "too many requests"))

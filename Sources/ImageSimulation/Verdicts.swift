@@ -77,7 +77,7 @@ struct Verdicts {
 
     private func check(_ image: Image, tries: Int) throws {
         for (job, state) in image.jobs.sorted(by: { $0.key < $1.key }) {
-            // A launch's hand-over is an attempt of its own.
+            // A launch's publishing is an attempt of its own.
             let limit = RetryPolicy().attempts(for: job.step) * tries + (job.step == .launch ? 1 : 0)
             if state.attempt > limit { world.violate(.attempts, "\(job) of \(image.id): attempt \(state.attempt)") }
         }

@@ -65,6 +65,10 @@ enum Schema {
         // In a text of JSON the quotes are escaped: what is found is the field alone.
         [
             """
+            UPDATE images SET state = REPLACE(state, '"handOvers":', '"publications":')
+            WHERE state LIKE '%"handOvers":%'
+            """,
+            """
             UPDATE images SET state = REPLACE(state, '"storedTies":', '"storedReferences":')
             WHERE state LIKE '%"storedTies":%'
             """

@@ -37,7 +37,7 @@ struct Steps {
             // Already struck from the ledger means already gone.
             if let entry = image.ledger.first(where: { $0.resource.id == id }) {
                 switch entry.resource.kind {
-                case .instance: try await driver.takeBack(entry.resource)
+                case .instance: try await driver.rollBackLaunch(entry.resource)
                 case .imageFile, .snapshot, .replica: try await driver.delete(entry.resource)
                 }
             }
@@ -57,7 +57,7 @@ struct Steps {
             throw StepFailure(.permanent, .internal, "image \(image.id) knows nothing of the launch of \(instance)")
         }
         if let built = image.ledger.first(where: { $0.job == grant.job && $0.isAdopted }) {
-            try await driver.handOver(launch, from: built.resource)
+            try await driver.publishInstance(launch, from: built.resource)
             return .launched(instance)
         }
         try await driver.launch(launch, from: replica, into: try resource(of: grant), progress: progress)

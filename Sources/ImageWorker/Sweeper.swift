@@ -64,7 +64,7 @@ struct Sweeper {
     /// had already found gone. What carries an image's name and is not in its ledger is nobody's.
     ///
     /// The inventory is taken first: a resource is written in the ledger before it is made, so one that exists and is
-    /// not in the ledger has been struck from it for good. What was handed over meanwhile, a launched instance, is no
+    /// not in the ledger has been struck from it for good. What was published meanwhile, a launched instance, is no
     /// longer where the inventory saw it, and `delete` leaves instances alone. What belongs to an image this store does not know is left
     /// alone: it may be another store's.
     func sweepOrphans() async throws(StoreError) {

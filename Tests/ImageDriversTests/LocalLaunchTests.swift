@@ -56,7 +56,7 @@ struct LocalLaunchTests {
 
         func put(_ launch: Launch) async throws {
             try await scratch.driver.launch(launch, from: replica, into: try place) { _ in }
-            try await scratch.driver.handOver(launch, from: try place)
+            try await scratch.driver.publishInstance(launch, from: try place)
         }
 
         var place: Resource { get throws { try known(resource("img-1", .instance, "launch")) } }
@@ -115,7 +115,7 @@ struct LocalLaunchTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: other + "/.launches").isEmpty)
     }
 
-    @Test("what an earlier version has put together in its place is handed over, listed and deleted")
+    @Test("what an earlier version has put together in its place is published, listed and deleted")
     func earlierPlace() async throws {
         let made = try await Made()
         let launch = try made.launch()
@@ -137,7 +137,7 @@ struct LocalLaunchTests {
         #expect(try await !made.scratch.driver.inventory().contains(place))
         try await made.scratch.driver.launch(launch, from: made.replica, into: place) { _ in }
         try move()
-        try await made.scratch.driver.handOver(launch, from: place)
+        try await made.scratch.driver.publishInstance(launch, from: place)
         #expect(try await made.scratch.driver.describe(launch.instanceID).disks.count == 3)
     }
 

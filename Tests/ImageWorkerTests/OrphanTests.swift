@@ -7,8 +7,8 @@ import Testing
 
 @Suite("The orphan sweep deletes nothing that is somebody's", .timeLimit(.minutes(30)))
 struct OrphanTests {
-    @Test("an instance that is handed over while the sweep looks stays")
-    func handedOver() async throws {
+    @Test("an instance that is published while the sweep looks stays")
+    func published() async throws {
         let rig = try await Rig()
         rig.request()
         try await rig.run(rig.worker())
@@ -20,7 +20,7 @@ struct OrphanTests {
         await worker.work(.job(.launch))
         let built = try await rig.driver.inventory().filter { $0.kind == .instance }
         #expect(built.count == 1)
-        // The sweep has seen it there; then it is handed over.
+        // The sweep has seen it there; then it is published.
         try await rig.run(worker)
         let launched = try #require(try rig.answers().last?.instanceId)
         for resource in built { try await rig.driver.delete(resource) }

@@ -82,7 +82,7 @@ extension Image {
     }
 
     /// A snapshot that two images use goes with the last of them, if that one's deletion wants it.
-    mutating func takeBack(from image: ImageID, deleted: Bool, in builder: inout TransitionBuilder) -> Ignored? {
+    mutating func returnSnapshots(from image: ImageID, deleted: Bool, in builder: inout TransitionBuilder) -> Ignored? {
         guard references.borrowers.contains(image) else { return .notWanted }
         references.borrowers.removeAll { $0 == image }
         if deleted, references.borrowers.isEmpty, status == .deleting || status == .deleted {
@@ -115,12 +115,12 @@ extension Image {
         jobs[job]?.lastFailure = nil
         adopt(job, fence: fence, in: &builder)
         retireFence(of: job)
-        jobs[job]?.handOver()
+        jobs[job]?.publish()
         enqueue(job, after: nil, in: &builder)
     }
 
     /// The instance is its owner's now, and no resource of the image.
-    mutating func handOver(_ instance: InstanceID, in builder: inout TransitionBuilder) {
+    mutating func publish(_ instance: InstanceID, in builder: inout TransitionBuilder) {
         ledger.removeAll { $0.job == .launch(instance) && $0.isAdopted }
     }
 

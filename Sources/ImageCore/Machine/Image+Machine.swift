@@ -65,7 +65,7 @@ extension Image {
         case .unshared(let owners): unshare(from: owners, in: &builder)
         case .converting(let image): lend(to: image, in: &builder)
         case .conversionEnded(let image, let succeeded): endConversion(into: image, succeeded: succeeded)
-        case .snapshotsReturned(let image, let deleted): takeBack(from: image, deleted: deleted, in: &builder)
+        case .snapshotsReturned(let image, let deleted): returnSnapshots(from: image, deleted: deleted, in: &builder)
         case .launching(let launch): self.launch(launch, in: &builder)
         case .overdue(let alive): renew(alive: alive, in: &builder)
         }
@@ -89,7 +89,7 @@ extension Image {
         }
         fence += 1
         jobs[job]?.fence = fence
-        // What hands over goes on with the try that put it together.
+        // Publishing goes on with the try that put it together.
         let goesOn = isFree && jobs[job]?.output == .built && jobs[job]?.startedAt != nil
         if !goesOn { jobs[job]?.startedAt = builder.now }
         jobs[job]?.expectedAt = builder.now + builder.policy.overdueAfter
@@ -126,7 +126,7 @@ extension Image {
             }
             adopt(job, fence: fence, in: &builder)
         case .replicated: adopt(job, fence: fence, in: &builder)
-        case .launched(let instance): handOver(instance, in: &builder)
+        case .launched(let instance): publish(instance, in: &builder)
         case .built, .cleaned: break
         }
         announce(.stepDone, job, in: &builder)

@@ -197,17 +197,17 @@ public struct JobState: Codable, Equatable, Sendable {
     public var expectedAt: Timestamp
     /// When its message was to be in its queue, for the age of what waits. Absent in what an older version wrote.
     public var dueAt: Timestamp?
-    /// How many of `attempt` are no tries of their own: a launch's hand-over goes under the next number, so that a copy of
+    /// How many of `attempt` are no tries of their own: a launch's publishing goes under the next number, so that a copy of
     /// the message before it does nothing. Absent: none.
-    private var handOvers: Int?
+    private var publications: Int?
 
     /// Which try it is, from 1, as people count them.
-    public var tries: Int { max(1, attempt - (handOvers ?? 0)) }
+    public var tries: Int { max(1, attempt - (publications ?? 0)) }
 
     /// The try that runs goes on under the next number.
-    mutating func handOver() {
+    mutating func publish() {
         attempt += 1
-        handOvers = (handOvers ?? 0) + 1
+        publications = (publications ?? 0) + 1
     }
 
     public struct Waiting: Codable, Equatable, Sendable {

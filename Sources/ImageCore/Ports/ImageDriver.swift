@@ -71,15 +71,15 @@ public protocol ImageDriver: Sendable {
 
     /// Makes what `launch` has put together in `resource` the instance, in one step. Done already is success.
     /// - Throws: `CONFLICT` when there is another instance of that id.
-    func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure)
+    func publishInstance(_ launch: Launch, from resource: Resource) async throws(StepFailure)
 
     /// Deletes what a failed launch has put together in `resource`, and the instance if it was put in place from just
     /// that: only for a launch that is known to have failed, since nobody else may delete somebody's instance. After it
-    /// no late hand-over can put one in place.
-    func takeBack(_ resource: Resource) async throws(StepFailure)
+    /// no late publishing can put one in place.
+    func rollBackLaunch(_ resource: Resource) async throws(StepFailure)
 
     /// Deletes a resource and everything a half-done operation left of it. Already gone is success. An instance that was
-    /// handed over is no resource any more, and is left alone.
+    /// published is no resource any more, and is left alone.
     func delete(_ resource: Resource) async throws(StepFailure)
 
     /// Every resource that exists, whole or partial, so that what nobody owns can be found.

@@ -27,7 +27,7 @@ struct LocalFolders: Sendable {
     /// Beside the instances, so that one can be put in place by a rename wherever they lie. No instance has its name: an
     /// identifier does not begin with a dot.
     var launches: String { instances + "/.launches" }
-    /// Where earlier versions put them together. What such a version left there is still handed over, or deleted.
+    /// Where earlier versions put them together. What such a version left there is still published, or deleted.
     var earlierLaunches: String { root + "/launches" }
 
     static func fileName(_ device: DeviceName) -> String { device.shortName + ".qcow2" }

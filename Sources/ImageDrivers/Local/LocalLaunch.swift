@@ -42,7 +42,7 @@ extension LocalDriver {
         gauge.finish()
     }
 
-    public func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
+    public func publishInstance(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
         let instance = launch.instanceID
         if let maker = try maker(of: instance) {
             guard maker == resource.id else { throw .exists(instance) }
@@ -72,8 +72,8 @@ extension LocalDriver {
         return maker
     }
 
-    public func takeBack(_ resource: Resource) async throws(StepFailure) {
-        // First what a late hand-over would put in place: from here on it finds nothing to rename.
+    public func rollBackLaunch(_ resource: Resource) async throws(StepFailure) {
+        // First what a late publishing would put in place: from here on it finds nothing to rename.
         try await delete(resource)
         try filing(at: .storage) { () throws(FileFailure) in
             for id in try FileCalls.names(in: folders.instances).compactMap({ InstanceID($0) }) {

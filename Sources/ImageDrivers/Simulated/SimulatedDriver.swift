@@ -169,8 +169,8 @@ public final class SimulatedDriver: ImageDriver {
         try write(Marker(resource: resource, sums: ["built": ""]), to: name)
     }
 
-    public func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
-        try dice.throwOrPass("the hand-over of \(launch.instanceID)")
+    public func publishInstance(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
+        try dice.throwOrPass("the publishing of \(launch.instanceID)")
         let name = try name(of: resource)
         let note = "launched/" + launch.instanceID.text
         let done: Marker? = try read(note)
@@ -252,7 +252,7 @@ public final class SimulatedDriver: ImageDriver {
         try shelf.delete(try name(of: resource))
     }
 
-    public func takeBack(_ resource: Resource) async throws(StepFailure) {
+    public func rollBackLaunch(_ resource: Resource) async throws(StepFailure) {
         try await delete(resource)
         for instance in try shelf.names(in: "launched") {
             let note: Marker? = try read("launched/" + instance)

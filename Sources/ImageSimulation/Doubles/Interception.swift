@@ -127,14 +127,14 @@ public struct InterceptedDriver: ImageDriver {
         }
     }
 
-    public func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
-        try await call("handOver") { () async throws(StepFailure) in
-            try await driver.handOver(launch, from: resource)
+    public func publishInstance(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
+        try await call("publishInstance") { () async throws(StepFailure) in
+            try await driver.publishInstance(launch, from: resource)
         }
     }
 
-    public func takeBack(_ resource: Resource) async throws(StepFailure) {
-        try await call("takeBack") { () async throws(StepFailure) in try await driver.takeBack(resource) }
+    public func rollBackLaunch(_ resource: Resource) async throws(StepFailure) {
+        try await call("rollBackLaunch") { () async throws(StepFailure) in try await driver.rollBackLaunch(resource) }
     }
 
     public func delete(_ resource: Resource) async throws(StepFailure) {

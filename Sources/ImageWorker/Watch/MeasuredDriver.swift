@@ -15,8 +15,8 @@ struct MeasuredDriver: ImageDriver {
         case replicate
         case convert
         case launch
-        case handOver = "hand-over"
-        case takeBack = "take-back"
+        case publishInstance = "publish-instance"
+        case rollBackLaunch = "roll-back-launch"
         case delete
         case inventory
     }
@@ -124,14 +124,14 @@ struct MeasuredDriver: ImageDriver {
         }
     }
 
-    func handOver(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
-        try await timed(.handOver) { () async throws(StepFailure) in
-            try await driver.handOver(launch, from: resource)
+    func publishInstance(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
+        try await timed(.publishInstance) { () async throws(StepFailure) in
+            try await driver.publishInstance(launch, from: resource)
         }
     }
 
-    func takeBack(_ resource: Resource) async throws(StepFailure) {
-        try await timed(.takeBack) { () async throws(StepFailure) in try await driver.takeBack(resource) }
+    func rollBackLaunch(_ resource: Resource) async throws(StepFailure) {
+        try await timed(.rollBackLaunch) { () async throws(StepFailure) in try await driver.rollBackLaunch(resource) }
     }
 
     func delete(_ resource: Resource) async throws(StepFailure) {

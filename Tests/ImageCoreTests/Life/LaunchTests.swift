@@ -114,8 +114,8 @@ struct LaunchTests {
         #expect(rejection.code == .failedPrecondition)
     }
 
-    @Test("A launch is built, decided, and then handed over; the instance is no resource of the image any more")
-    func handedOver() {
+    @Test("A launch is built, decided, and then published; the instance is no resource of the image any more")
+    func published() {
         var life = Life.available()
         let ledger = life.image.ledger
         let job = Job.launch(InstanceID(known: "i-new1"))
@@ -131,14 +131,14 @@ struct LaunchTests {
         #expect(life.apply(.began(job, attempt: 1)) == .ignored(.superseded, []), "the message for the building")
         let before = life.image.ledger
         life.apply(.began(job, attempt: 2))
-        #expect(life.image.ledger == before, "the hand-over makes nothing")
+        #expect(life.image.ledger == before, "the publishing makes nothing")
         life.apply(.succeeded(job, fence: life.image.fence, .launched(InstanceID(known: "i-new1"))))
         #expect(life.open.map(\.step) == [.cleanUp], "what the dead worker left is deleted")
         life.runToItsEnd()
         #expect(life.image.ledger == ledger && life.image.status == .available)
     }
 
-    @Test("A launch that works at once is one attempt, from its beginning to the hand-over's end")
+    @Test("A launch that works at once is one attempt, from its beginning to the end of publishing")
     func oneAttempt() throws {
         var life = Life.available()
         let job = Job.launch(InstanceID(known: "i-new1"))
@@ -153,8 +153,8 @@ struct LaunchTests {
         #expect(lines.last?.milliseconds == 5_000, "both halves of it")
     }
 
-    @Test("A hand-over that is tried again is the second attempt, and has as many as any other job")
-    func handOverAgain() throws {
+    @Test("Publishing that is tried again is the second attempt, and has as many as any other job")
+    func publishedAgain() throws {
         var life = Life.available()
         let job = Job.launch(InstanceID(known: "i-new1"))
         life.apply(.launching(life.launch("i-new1")))
@@ -169,8 +169,8 @@ struct LaunchTests {
         #expect(life.lines.last { $0.kind == .stepDone }?.attempt == life.context.policy.attempts(for: .launch))
     }
 
-    @Test("A hand-over that fails for good takes what was built with it")
-    func failedHandOver() {
+    @Test("Publishing that fails for good takes what was built with it")
+    func failedPublishing() {
         var life = Life.available()
         let ledger = life.image.ledger
         let job = Job.launch(InstanceID(known: "i-new1"))
@@ -261,7 +261,7 @@ struct LaunchTests {
         for _ in 0..<2 { life.run(.launch(InstanceID(known: "i-theirs"))) }
         let launches = life.lines.filter { $0.job?.step == .launch }
         #expect(launches.map(\.kind) == [.stepStarted, .stepDone])
-        #expect(launches.map(\.attempt) == [1, 1], "a hand-over is no second attempt")
+        #expect(launches.map(\.attempt) == [1, 1], "publishing is no second attempt")
         for line in launches {
             let event = CloudEvent(line, of: life.image)
             #expect(event.outgoing().routingKey.hasSuffix(".acct-7"))
