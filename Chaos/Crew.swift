@@ -20,14 +20,14 @@ final class Crew: Sendable {
     private let program: FilePath
     private let environment: [String: String]
     private let logs: FilePath
-    private let watch: ParentWatch
+    private let monitor: ParentMonitor
     private let state: Mutex<State>
 
     init(_ count: Int, program: FilePath, environment: [String: String], logs: FilePath) throws {
         self.program = program
         self.environment = environment
         self.logs = logs
-        watch = try ParentWatch()
+        monitor = try ParentMonitor()
         state = Mutex(State(members: Array(repeating: Member(), count: count)))
     }
 
@@ -50,7 +50,7 @@ final class Crew: Sendable {
                     let worker = try ChildProcess(program.string, ["worker"], environment: environment, output: log)
                     state.members[index] = Member(process: worker)
                 }
-                watch.watch(state.members.compactMap { $0.process?.pid })
+                monitor.watch(state.members.compactMap { $0.process?.pid })
             }
             try await Task.sleep(for: .milliseconds(500))
         }
@@ -95,7 +95,7 @@ final class Crew: Sendable {
             worker.killNow()
             killed += 1
         }
-        watch.dismiss()
+        monitor.dismiss()
         return killed
     }
 }

@@ -47,7 +47,7 @@ final class SimulatedProcess: Sendable {
         let body = WorkerBody(
             options: options,
             store: InterceptedStore(world.store) { await self.judge($0, .store) },
-            driver: WatchedDriver(
+            driver: MonitoredDriver(
                 driver: InterceptedDriver(world.driver) { await self.judge($0, .driver) },
                 process: self,
                 world: world
@@ -86,8 +86,8 @@ final class SimulatedProcess: Sendable {
         world.note("\(name) gets \(lane) \(delivery.message.messageID ?? "")")
         let stream = state.withLock { $0.lanes[lane] }
         Task {
-            let watched = await WatchedDelivery(delivery, self, world)
-            stream?.yield(plan.delivery(watched))
+            let monitored = await MonitoredDelivery(delivery, self, world)
+            stream?.yield(plan.delivery(monitored))
         }
     }
 
@@ -202,7 +202,7 @@ private struct FaultyPublisher: MessagePublisher {
             await world.letOthers()
             await process.awake()
             world.note("\(process.name) publishes \(message.destination) \(message.id)")
-            world.watch.published(message.id, by: process.name)
+            world.monitor.published(message.id, by: process.name)
             if await isConfirmed(message) { report.confirmed.append(message) }
         }
         return report

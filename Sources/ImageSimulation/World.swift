@@ -26,7 +26,7 @@ final class World: Sendable {
     let store: any ImageStore
     let trace: Trace
     let options: SimulationOptions
-    let watch = EffectWatch()
+    let monitor = EffectMonitor()
     private let state = Mutex(State())
 
     init(seed: UInt64, options: SimulationOptions, dice: SharedDice, echo: (@Sendable (String) -> Void)?) async throws {

@@ -46,7 +46,7 @@ public struct SQLImageStore: ImageStore {
         for operation: String = #function,
         _ body: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Value
     ) async throws(StoreError) -> Value {
-        try await watched(operation) { (runs) throws(SQLError) in
+        try await observed(operation) { (runs) throws(SQLError) in
             try await database.read { (connection) throws(SQLError) in
                 runs.count()
                 return try body(StoreTransaction(connection, decoded, clock))
@@ -58,7 +58,7 @@ public struct SQLImageStore: ImageStore {
         for operation: String = #function,
         _ body: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Value
     ) async throws(StoreError) -> Value {
-        try await watched(operation) { (runs) throws(SQLError) in
+        try await observed(operation) { (runs) throws(SQLError) in
             try await database.write { (connection) throws(SQLError) in
                 runs.count()
                 return try body(StoreTransaction(connection, decoded, clock))
@@ -67,7 +67,7 @@ public struct SQLImageStore: ImageStore {
     }
 
     /// - Parameter operation: the name of the port's function, as `#function` has it.
-    private func watched<Value: Sendable>(
+    private func observed<Value: Sendable>(
         _ operation: String,
         _ call: (Runs) async throws(SQLError) -> Value
     ) async throws(StoreError) -> Value {

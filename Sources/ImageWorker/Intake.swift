@@ -61,7 +61,7 @@ struct Intake {
         _ span: any Span
     ) async {
         let message = delivery.message
-        context.watch.answered(operation, refusal.code)
+        context.telemetry.answered(operation, refusal.code)
         span.fail(refusal.code, refusal.message)
         context.logger.warning(
             "request denied",
@@ -92,7 +92,7 @@ struct Intake {
     ) async {
         let message = delivery.message
         guard let identity = unusable.identity else {
-            context.watch.answered(operation, unusable.rejection.code)
+            context.telemetry.answered(operation, unusable.rejection.code)
             span.fail(unusable.rejection.code, unusable.rejection.message)
             // Nobody can be told apart to record an answer for. Whoever waits for a reply gets one; a human gets the
             // message.
@@ -141,7 +141,7 @@ struct Intake {
             var metadata: [String: String] = ["status": settlement.answer.status.rawValue]
             metadata["image.id"] = settlement.answer.imageId?.text
             metadata["code"] = settlement.answer.code?.rawValue
-            context.watch.answered(operation, settlement.answer.code)
+            context.telemetry.answered(operation, settlement.answer.code)
             span.attributes["goldsmith.image.id"] = settlement.answer.imageId?.text
             if let code = settlement.answer.code { span.fail(code, settlement.answer.message ?? "") }
             metadata["trace.id"] = delivery.message.trace?.traceID
@@ -167,7 +167,7 @@ struct Intake {
         _ failure: StepFailure
     ) async {
         // The trouble may be this worker's own.
-        context.watch.tools.suspect()
+        context.telemetry.tools.suspect()
         let message = delivery.message
         let now = context.time.now()
         let since = message.waitingSince.map { min($0, now) } ?? now
@@ -193,7 +193,7 @@ struct Intake {
             }
         case .giveUp:
             let rejection = Rejection(failure.code, failure.message)
-            context.watch.answered(operation, rejection.code)
+            context.telemetry.answered(operation, rejection.code)
             if let address = message.replyAddress(by: context.options.replies) {
                 let answer = Answer.rejected(rejection)
                 await context.answer(answer.outgoing(to: address, for: identity, under: message.trace))

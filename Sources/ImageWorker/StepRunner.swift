@@ -21,7 +21,7 @@ struct StepRunner {
                     )
                 }
             }
-            if let fault = context.watch.tools.readiness.hindrance(of: message.job.step) {
+            if let fault = context.telemetry.tools.readiness.hindrance(of: message.job.step) {
                 return try await hinder(message, fault, delivery)
             }
             let nonce = Int64.random(in: .min ... .max)
@@ -117,11 +117,11 @@ struct StepRunner {
         let began = context.time.uptime()
         let span = beginSpan(grant, message)
         defer { span.end() }
-        let watch = context.watch
-        watch.begins(grant.job)
-        let progress = LatestProgress { watch.copied($0, for: grant.job) }
-        watch.running.begins(grant, progress)
-        defer { watch.running.ends(grant) }
+        let telemetry = context.telemetry
+        telemetry.begins(grant.job)
+        let progress = LatestProgress { telemetry.copied($0, for: grant.job) }
+        telemetry.running.begins(grant, progress)
+        defer { telemetry.running.ends(grant) }
         // Both unstructured on purpose: a publish cannot be cancelled, and what has been made must not wait for one before
         // it is written down, while nobody renews its lease any more. The outbox has what must not be lost.
         let announcing = Task { await context.send(outgoing) }
@@ -131,7 +131,7 @@ struct StepRunner {
             group.addTask {
                 await context.inside(span) {
                     let checks = grant.image.plan.guestChecks
-                    if let fault = context.watch.tools.readiness.hindrance(of: grant.job, under: checks) {
+                    if let fault = context.telemetry.tools.readiness.hindrance(of: grant.job, under: checks) {
                         return .finished(.failure(StepFailure(fault)))
                     }
                     let steps = Steps(driver: context.driver)
@@ -159,9 +159,9 @@ struct StepRunner {
             return (.failure(StepFailure(.transient, .internal, "the work ended without a result")), isLost)
         }
         let duration = context.time.uptime() - began
-        watch.rests(grant.job, after: duration)
+        telemetry.rests(grant.job, after: duration)
         let (followUps, outcome) = try await conclude(grant, result, isLost: isLost)
-        watch.ended(grant.job, outcome)
+        telemetry.ended(grant.job, outcome)
         span.attributes["goldsmith.outcome"] = outcome.rawValue
         let seconds = duration / .seconds(1)
         var facts: Logger.Metadata = ["seconds": "\(seconds)", "outcome": "\(outcome.rawValue)"]
@@ -242,7 +242,7 @@ struct StepRunner {
             context.breakers.succeeded(grant.job.step)
             event = .succeeded(grant.job, fence: grant.fence, output)
         case .failure(let failure):
-            if failure.code == .unavailable { context.watch.tools.suspect() }
+            if failure.code == .unavailable { context.telemetry.tools.suspect() }
             let discarded = if failure.madeNothing == true { true } else { await discard(grant) }
             if Task.isCancelled || isLost {
                 event = .interrupted(grant.job, fence: grant.fence, discarded: discarded)

@@ -40,7 +40,7 @@ struct Sweeper {
     private func report(since began: Duration) async {
         let options = context.options
         let now = context.time.machine.now()
-        let tools = context.watch.tools
+        let tools = context.telemetry.tools
         var report = WorkerReport(
             worker: options.id,
             identity: options.identity,
@@ -52,7 +52,7 @@ struct Sweeper {
         report.faults = tools.faults
         let paused = options.lanes.filter { tools.hindrance(of: $0) != nil }.map(\.description)
         if !paused.isEmpty { report.pausedLanes = paused }
-        if context.watch.isStopping { report.isDraining = true }
+        if context.telemetry.isStopping { report.isDraining = true }
         do throws(StoreError) {
             try await context.store.report(report)
         } catch {
@@ -82,7 +82,7 @@ struct Sweeper {
                 context.logger.warning("nobody's resource deleted", metadata: ["resource": "\(orphan.id)"])
                 do throws(StepFailure) {
                     try await context.driver.delete(orphan)
-                    context.watch.deletedOrphan()
+                    context.telemetry.deletedOrphan()
                 } catch {
                     context.logger.warning("nobody's resource stays", metadata: ["error": "\(error.message)"])
                 }
@@ -129,7 +129,7 @@ struct Sweeper {
                 "messages of an image were lost, sent again",
                 metadata: ["image.id": "\(image.id)", "count": "\(applied.outgoing.count)"]
             )
-            context.watch.resent(applied.outgoing.count)
+            context.telemetry.resent(applied.outgoing.count)
             await context.send(applied.outgoing)
         }
     }

@@ -14,12 +14,12 @@ struct ToolTrials {
     /// Until the task is cancelled. The first trial is the caller's.
     func run() async {
         while (try? await context.time.sleep(for: Self.beat)) != nil {
-            if context.watch.tools.isDue(at: context.time.uptime()) { await tryOnce() }
+            if context.telemetry.tools.isDue(at: context.time.uptime()) { await tryOnce() }
         }
     }
 
     func tryOnce() async {
-        let tools = context.watch.tools
+        let tools = context.telemetry.tools
         tools.begins(at: context.time.uptime())
         await note { [time = context.time] in tools.ended(await trial.tryTools(), at: time.uptime()) }
     }
@@ -30,13 +30,13 @@ struct ToolTrials {
         let needs: [Lane] = [.job(.stopCheck), .job(.systemDisk)]
         guard context.options.lanes.contains(where: needs.contains) else { return }
         let missing = await trial.tryGuestLook(thoroughly: false)
-        await note { context.watch.tools.looked(missing) }
+        await note { context.telemetry.tools.looked(missing) }
         // Workers that were started together do not all look at once.
         var pause = Duration.seconds(120 + 60 * context.random())
         while (try? await context.time.sleep(for: pause)) != nil {
             let fault = await trial.tryGuestLook(thoroughly: true)
             if Task.isCancelled { return }
-            await note { context.watch.tools.looked(fault) }
+            await note { context.telemetry.tools.looked(fault) }
             if fault == nil { return }
             pause = .seconds(600)
         }
@@ -44,7 +44,7 @@ struct ToolTrials {
 
     /// Tells what a trial has changed, and pauses lanes.
     private func note(_ change: () async -> Void) async {
-        let tools = context.watch.tools
+        let tools = context.telemetry.tools
         let before = tools.readiness
         let served = context.options.lanes.filter { tools.hindrance(of: $0) == nil }
         await change()

@@ -29,7 +29,7 @@ public struct Worker: Service {
         time: any Timekeeper,
         random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
         logger: Logger,
-        watch: WorkerWatch = WorkerWatch(),
+        telemetry: WorkerTelemetry = WorkerTelemetry(),
         tracer: any Tracer = NoOpTracer()
     ) {
         var options = options
@@ -61,11 +61,11 @@ public struct Worker: Service {
             time: time,
             random: random,
             logger: logger,
-            watch: watch,
+            telemetry: telemetry,
             tracer: tracer
         )
-        watch.begins(options, at: time.now())
-        watch.lend(
+        telemetry.begins(options, at: time.now())
+        telemetry.lend(
             .init(
                 consumer: { [consumer] in consumer.vitals },
                 publisher: { [publisher] in publisher.vitals },
@@ -84,8 +84,8 @@ public struct Worker: Service {
             ]
         )
         await body.begin()
-        let watch = context.watch
-        watch.tools.expectTrials()
+        let telemetry = context.telemetry
+        telemetry.tools.expectTrials()
         let trials = ToolTrials(context: context, trial: tools) { lanes in
             for lane in lanes { await consumer.cancel(queue: topology.queue(of: lane)) }
         }
@@ -93,7 +93,7 @@ public struct Worker: Service {
         await trials.tryOnce()
         var sources: [(Lane, AMQPDeliveries?)] = []
         for lane in lanes { sources.append((lane, try await isAble(lane) ? deliveries(of: lane) : nil)) }
-        watch.serves()
+        telemetry.serves()
         await withTaskGroup(of: Ended.self) { group in
             for (lane, deliveries) in sources {
                 group.addTask {
@@ -119,7 +119,7 @@ public struct Worker: Service {
             }
             group.addTask {
                 try? await gracefulShutdown()
-                context.watch.stops()
+                context.telemetry.stops()
                 context.logger.info("worker stops: no new jobs, finishing what runs")
                 // What was delivered but not begun goes back to its queue.
                 await consumer.cancel()
@@ -150,7 +150,7 @@ public struct Worker: Service {
     }
 
     /// Whether this worker's tools let it take a lane's work.
-    private func isAble(_ lane: Lane) -> Bool { context.watch.tools.hindrance(of: lane) == nil }
+    private func isAble(_ lane: Lane) -> Bool { context.telemetry.tools.hindrance(of: lane) == nil }
 
     private func deliveries(of lane: Lane) async throws(AMQPError) -> AMQPDeliveries {
         let prefetch = UInt16(clamping: context.options.concurrency(of: lane))
@@ -170,7 +170,7 @@ public struct Worker: Service {
             }
             next = nil
             repeat {
-                if context.watch.isStopping { return }
+                if context.telemetry.isStopping { return }
                 guard (try? await context.time.sleep(for: .milliseconds(500))) != nil else { return }
             } while !isAble(lane)
             do {
@@ -180,7 +180,7 @@ public struct Worker: Service {
                 context.logger.warning("lane not subscribed yet", metadata: ["lane": "\(lane)", "error": "\(error)"])
             }
             // What stopped or paused it meanwhile saw no subscription to end.
-            if context.watch.isStopping || !isAble(lane) { await consumer.cancel(queue: topology.queue(of: lane)) }
+            if context.telemetry.isStopping || !isAble(lane) { await consumer.cancel(queue: topology.queue(of: lane)) }
         }
     }
 
@@ -189,7 +189,7 @@ public struct Worker: Service {
         let end = context.time.uptime() + context.options.drain
         while case let left = end - context.time.uptime(), left > .zero {
             guard (try? await context.time.sleep(for: min(left, .seconds(10)))) != nil else { return }
-            let works = context.watch.running.descriptions
+            let works = context.telemetry.running.descriptions
             guard !works.isEmpty else { continue }
             context.logger.info(
                 "worker stops: work goes on",

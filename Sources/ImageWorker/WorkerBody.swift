@@ -17,7 +17,7 @@ package struct WorkerBody: Sendable {
         time: any Timekeeper,
         random: @escaping @Sendable () -> Double,
         logger: Logger,
-        watch: WorkerWatch = WorkerWatch(),
+        telemetry: WorkerTelemetry = WorkerTelemetry(),
         tracer: any Tracer = NoOpTracer()
     ) {
         self.gauge = gauge
@@ -25,12 +25,12 @@ package struct WorkerBody: Sendable {
         context = WorkerContext(
             options: options,
             store: store,
-            driver: MeasuredDriver(driver: driver, watch: watch, time: time, tracer: tracer),
+            driver: MeasuredDriver(driver: driver, telemetry: telemetry, time: time, tracer: tracer),
             publisher: publisher,
             time: time,
             random: random,
             logger: logger,
-            watch: watch,
+            telemetry: telemetry,
             tracer: tracer
         )
     }
@@ -61,18 +61,18 @@ package struct WorkerBody: Sendable {
         let slots = Slots(context.options.concurrency(of: lane))
         await withDiscardingTaskGroup { group in
             for await delivery in deliveries {
-                context.watch.lanes.came(in: lane)
+                context.telemetry.lanes.came(in: lane)
                 guard delivery.message.isWhole || lane.isForHumans else {
                     // The broker parks it itself: the queues it can be in have the parking place at the end of their
                     // road.
                     context.logger.error("message refused, too large to be read", metadata: ["lane": "\(lane)"])
                     delivery.refuse()
-                    context.watch.lanes.isHandled(in: lane)
+                    context.telemetry.lanes.isHandled(in: lane)
                     continue
                 }
                 // Each waits for its slot by itself, so that none is held longer than `hold` for it.
                 group.addTask {
-                    defer { context.watch.lanes.isHandled(in: lane) }
+                    defer { context.telemetry.lanes.isHandled(in: lane) }
                     let hasSlot = await slots.acquire { try? await context.time.sleep(for: context.options.hold) }
                     guard hasSlot else {
                         return await slots.isClosed ? delivery.giveBack() : await putOff(delivery, lane)

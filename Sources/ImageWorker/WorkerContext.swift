@@ -14,7 +14,7 @@ struct WorkerContext: Sendable {
     /// 0 ..< 1.
     let random: @Sendable () -> Double
     let logger: Logger
-    var watch = WorkerWatch()
+    var telemetry = WorkerTelemetry()
     var tracer: any Tracer = NoOpTracer()
     let breakers = OutageBreakers()
 
@@ -66,7 +66,7 @@ struct WorkerContext: Sendable {
     private func publish(_ messages: [OutgoingMessage]) async -> PublishReport {
         let began = time.uptime()
         let report = await publisher.publish(messages)
-        watch.published(report, of: messages.count, in: time.uptime() - began)
+        telemetry.published(report, of: messages.count, in: time.uptime() - began)
         for refused in report.refused {
             logger.error(
                 "message set aside: the broker takes it from nobody",
@@ -123,7 +123,7 @@ struct WorkerContext: Sendable {
     /// Puts away a message only a human can judge, with the reason, then settles it. It is never dropped.
     func park(_ delivery: any IncomingDelivery, reason: String) async {
         let message = delivery.message
-        watch.parked()
+        telemetry.parked()
         logger.error("message parked", metadata: ["reason": "\(reason)", "routing.key": "\(message.routingKey)"])
         let result = await insist {
             let result = await publisher.park(message, reason: reason)

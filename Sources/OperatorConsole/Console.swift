@@ -20,7 +20,7 @@ public struct Console: Service {
     private let listening: @Sendable (Int) async -> Void
 
     /// - Parameters:
-    ///   - watch: measures it.
+    ///   - telemetry: measures it.
     ///   - listening: called with the port once requests are served.
     /// - Throws: `RefusedToListen` when others could reach it and it would not know who they are.
     public init(
@@ -30,7 +30,7 @@ public struct Console: Service {
         driver: any ImageDriver,
         desk: any OperatorDesk,
         time: any Timekeeper,
-        watch: ConsoleWatch,
+        telemetry: ConsoleTelemetry,
         logger: Logger,
         listening: @escaping @Sendable (Int) async -> Void = { _ in }
     ) throws(RefusedToListen) {
@@ -38,19 +38,19 @@ public struct Console: Service {
         self.options = options
         self.logger = logger
         self.listening = listening
-        let queues = QueueHistory(desk: desk, time: time, every: options.sampleEvery, watch: watch)
+        let queues = QueueHistory(desk: desk, time: time, every: options.sampleEvery, telemetry: telemetry)
         self.queues = queues
-        lookout = StoreLookout(store: store, time: time, every: options.sampleEvery, watch: watch)
+        lookout = StoreLookout(store: store, time: time, every: options.sampleEvery, telemetry: telemetry)
         let access = Access(accounts: accounts, time: time, options: options)
         let pages = Pages(store: store, driver: driver, queues: queues, time: time)
         let pulse = Pulse(every: options.watchEvery, limit: options.viewers, time: time) {
             await pages.fingerprint(of: $0)
         }
         let sessions = access.sessions
-        watch.lend(.init(streams: { pulse.viewerCount }, sessions: { sessions.count }))
+        telemetry.lend(.init(streams: { pulse.viewerCount }, sessions: { sessions.count }))
 
         let router = Router(context: ConsoleContext.self)
-        router.add(middleware: MetricsMiddleware(watch: watch))
+        router.add(middleware: MetricsMiddleware(telemetry: telemetry))
         router.add(middleware: HeaderGuard(isSecure: access.isSecure))
         router.add(middleware: ProblemGuard())
         router.add(middleware: OriginGuard(options: options))
@@ -64,7 +64,7 @@ public struct Console: Service {
             time: time,
             decisions: decisions,
             desk: requests,
-            watch: watch
+            telemetry: telemetry
         ).add(to: router)
         InterfaceRoutes(pages: pages, access: access, time: time, decisions: decisions, desk: requests).add(to: router)
         responder = router.buildResponder()

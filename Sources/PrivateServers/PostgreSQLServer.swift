@@ -36,7 +36,7 @@ public final class PostgreSQLServer: Sendable {
     public let password: String
     private let options: Options
     private let bin: FilePath
-    private let watch: ParentWatch
+    private let monitor: ParentMonitor
     private let server = Mutex<ChildProcess?>(nil)
 
     /// Starts a server and returns when it takes connections.
@@ -57,7 +57,7 @@ public final class PostgreSQLServer: Sendable {
         try Files.makeFolder(folder)
         password = try Secrets.kept(in: folder.appending("password"))
         port = try Loopback.freePorts(1)[0]
-        watch = try ParentWatch()
+        monitor = try ParentMonitor()
     }
 
     deinit { kill() }
@@ -93,7 +93,7 @@ public final class PostgreSQLServer: Sendable {
             ProcessTable.waitForEnd(of: children)
             running = nil
         }
-        watch.watch([])
+        monitor.watch([])
     }
 
     /// Stops the server if it runs and starts it again: same port, same data.
@@ -110,7 +110,7 @@ public final class PostgreSQLServer: Sendable {
             let children = ProcessTable.children(of: running.pid)
             for child in children { Glibc.kill(child, SIGSTOP) }
             // A halted child does not notice that the server is gone.
-            watch.watch([running.pid] + children)
+            monitor.watch([running.pid] + children)
         }
     }
 
@@ -119,7 +119,7 @@ public final class PostgreSQLServer: Sendable {
             guard let running else { return }
             for child in ProcessTable.children(of: running.pid) { Glibc.kill(child, SIGCONT) }
             running.send(SIGCONT)
-            watch.watch([running.pid])
+            monitor.watch([running.pid])
         }
     }
 
@@ -177,7 +177,7 @@ public final class PostgreSQLServer: Sendable {
         try server.withLock { server in
             let process = try start("postgres", arguments)
             server = process
-            watch.watch([process.pid])
+            monitor.watch([process.pid])
         }
         do {
             try await waitUntilReady()

@@ -6,7 +6,7 @@ public import SystemPackage
 public final class RabbitMQCluster: Sendable {
     public let nodes: [RabbitMQNode]
     private let portMapper: ChildProcess
-    private let watch: ParentWatch
+    private let monitor: ParentMonitor
 
     /// Starts the nodes one after the other and returns when all take connections.
     ///
@@ -20,9 +20,9 @@ public final class RabbitMQCluster: Sendable {
     ) async throws -> RabbitMQCluster {
         try Files.makeFolder(folder)
         let port = try Loopback.freePorts(1)[0]
-        let watch = try ParentWatch()
+        let monitor = try ParentMonitor()
         let portMapper = try RabbitMQNode.portMapper(options, port)
-        watch.watch([portMapper.pid])
+        monitor.watch([portMapper.pid])
         let (password, cookie) = (Secrets.random(), Secrets.random())
         var nodes: [RabbitMQNode] = []
         do {
@@ -50,13 +50,13 @@ public final class RabbitMQCluster: Sendable {
             portMapper.killNow()
             throw error
         }
-        return RabbitMQCluster(nodes, portMapper, watch)
+        return RabbitMQCluster(nodes, portMapper, monitor)
     }
 
-    private init(_ nodes: [RabbitMQNode], _ portMapper: ChildProcess, _ watch: ParentWatch) {
+    private init(_ nodes: [RabbitMQNode], _ portMapper: ChildProcess, _ monitor: ParentMonitor) {
         self.nodes = nodes
         self.portMapper = portMapper
-        self.watch = watch
+        self.monitor = monitor
     }
 
     deinit { portMapper.killNow() }
@@ -73,6 +73,6 @@ public final class RabbitMQCluster: Sendable {
     public func stop() async {
         for node in nodes { await node.stop() }
         portMapper.killNow()
-        watch.watch([])
+        monitor.watch([])
     }
 }

@@ -59,7 +59,7 @@ public final class RabbitMQNode: Sendable {
     private let options: Options
     private let portMapperPort: Int
     private let distributionPort: Int
-    private let watch: ParentWatch
+    private let monitor: ParentMonitor
     private let processes = Mutex<Processes?>(nil)
 
     /// Starts a server and returns when it takes connections.
@@ -81,7 +81,7 @@ public final class RabbitMQNode: Sendable {
         (port, distributionPort) = (ports[0], ports[2])
         portMapperPort = options.membership?.portMapperPort ?? ports[1]
         managementPort = options.plugins.contains("rabbitmq_management") ? options.managementPort ?? ports[3] : nil
-        watch = try ParentWatch()
+        monitor = try ParentMonitor()
         try writeFiles()
     }
 
@@ -115,7 +115,7 @@ public final class RabbitMQNode: Sendable {
             running?.portMapper?.killNow()
             running = nil
         }
-        watch.watch([])
+        monitor.watch([])
     }
 
     /// Stops the server if it runs and starts it again: same ports, same data.
@@ -170,7 +170,7 @@ public final class RabbitMQNode: Sendable {
             let portMapper = try options.membership == nil ? Self.portMapper(options, portMapperPort) : nil
             let mapperPID = portMapper.map { [$0.pid] } ?? []
             // Told at once, one by one: we may be killed between any two lines.
-            watch.watch(mapperPID)
+            monitor.watch(mapperPID)
             do {
                 let server = try ChildProcess(
                     options.program.string,
@@ -178,7 +178,7 @@ public final class RabbitMQNode: Sendable {
                     environment: environment,
                     output: folder.appending("output.log")
                 )
-                watch.watch(mapperPID + [server.pid])
+                monitor.watch(mapperPID + [server.pid])
                 processes = Processes(portMapper: portMapper, server: server)
             } catch {
                 portMapper?.killNow()

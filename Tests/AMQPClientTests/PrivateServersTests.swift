@@ -44,13 +44,13 @@ struct PrivateServersTests {
     }
 
     @Test("watched processes die with the one who watches, and not when he lets go")
-    func parentWatch() async throws {
-        let (watch, sleeper) = (try ParentWatch(), try ChildProcess("/bin/sleep", ["600"]))
-        watch.watch([sleeper.pid])
-        watch.hangUp()
+    func parentMonitor() async throws {
+        let (monitor, sleeper) = (try ParentMonitor(), try ChildProcess("/bin/sleep", ["600"]))
+        monitor.watch([sleeper.pid])
+        monitor.hangUp()
         #expect(await sleeper.hasEnded(within: .seconds(10)))
         #expect(sleeper.exitStatus == 137)
-        let (other, survivor) = (try ParentWatch(), try ChildProcess("/bin/sleep", ["600"]))
+        let (other, survivor) = (try ParentMonitor(), try ChildProcess("/bin/sleep", ["600"]))
         other.watch([survivor.pid])
         other.dismiss()
         #expect(survivor.isRunning)

@@ -42,7 +42,7 @@ struct DeadSubscriptionTests {
         }
         _ = try #require(await held.next())
 
-        let (time, watch) = (HurriedTime(), WorkerWatch())
+        let (time, telemetry) = (HurriedTime(), WorkerTelemetry())
         var options = WorkerOptions(id: WorkerID(known: "w1"))
         options.lanes = [.parked]
         let store = try await SQLImageStore(on: try SQLiteDatabase(path: folder.file("state.sqlite")))
@@ -55,21 +55,21 @@ struct DeadSubscriptionTests {
             options: options,
             time: time,
             logger: testLogger,
-            watch: watch
+            telemetry: telemetry
         )
         let running = Task { try await worker.run() }
-        let isTold = await eventually { !watch.health(at: time.uptime()).isAlive }
-        let reasons = watch.health(at: time.uptime()).problems.map(\.text)
+        let isTold = await eventually { !telemetry.health(at: time.uptime()).isAlive }
+        let reasons = telemetry.health(at: time.uptime()).problems.map(\.text)
         #expect(isTold)
         #expect(reasons.contains { $0.hasPrefix("the subscription of parked is dead: messages wait") }, "\(reasons)")
-        #expect(watch.metrics(at: time.uptime()).contains("goldsmith_ready 0\n"))
+        #expect(telemetry.metrics(at: time.uptime()).contains("goldsmith_ready 0\n"))
         #expect(try await store.deadLetters(DeadLetterQuery(kinds: [.parked])).isEmpty)
 
         // Now the broker turns to the worker, whose subscription was in order all the time.
         await first.close()
-        let isWell = await eventually { watch.health(at: time.uptime()).isReady }
-        #expect(isWell, "\(watch.health(at: time.uptime()).problems)")
-        #expect(watch.metrics(at: time.uptime()).contains("goldsmith_ready 1\n"))
+        let isWell = await eventually { telemetry.health(at: time.uptime()).isReady }
+        #expect(isWell, "\(telemetry.health(at: time.uptime()).problems)")
+        #expect(telemetry.metrics(at: time.uptime()).contains("goldsmith_ready 1\n"))
         #expect(try await eventually { try await store.deadLetters(DeadLetterQuery(kinds: [.parked])).count == 3 })
 
         running.cancel()

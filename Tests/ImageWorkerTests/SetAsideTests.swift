@@ -30,7 +30,7 @@ struct SetAsideTests {
         let deadLetters = try await deadLetters(rig)
         #expect(deadLetters.map(\.cause) == [DeadLetter.Cause.endsConnection] && deadLetters.map(\.kind) == [.parked])
         #expect(try await rig.unsent().isEmpty)
-        #expect(worker.context.watch.metrics(at: rig.time.uptime()).contains("goldsmith_messages_set_aside_total 1\n"))
+        #expect(worker.context.telemetry.metrics(at: rig.time.uptime()).contains("goldsmith_messages_set_aside_total 1\n"))
     }
 
     @Test("an answer that is kept nowhere is dropped, and not called kept")

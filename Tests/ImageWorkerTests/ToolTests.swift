@@ -31,7 +31,7 @@ struct ToolTests {
     }
 
     private func trials(_ worker: TestWorker, _ tools: Tools) -> ToolTrials {
-        worker.context.watch.tools.expectTrials()
+        worker.context.telemetry.tools.expectTrials()
         return ToolTrials(context: worker.context, trial: tools) { tools.pause($0) }
     }
 
@@ -43,16 +43,16 @@ struct ToolTests {
         let worker = rig.worker()
         let tools = Tools()
         let trials = trials(worker, tools)
-        let watch = worker.context.watch
-        #expect(watch.tools.problems(at: rig.time.uptime()) == ["the worker's tools have not been tried yet"])
-        #expect(watch.tools.hindrance(of: .intake) == nil, "nothing is held back on a guess")
+        let telemetry = worker.context.telemetry
+        #expect(telemetry.tools.problems(at: rig.time.uptime()) == ["the worker's tools have not been tried yet"])
+        #expect(telemetry.tools.hindrance(of: .intake) == nil, "nothing is held back on a guess")
 
         tools.fail(.childProcess, .location(Self.east))
         await trials.tryOnce()
-        let problems = watch.health(at: rig.time.uptime()).problems
+        let problems = telemetry.health(at: rig.time.uptime()).problems
         #expect(problems.contains { $0.text == "child processes cannot be used: broken" && !$0.isCuredByRestart })
         #expect(problems.contains { $0.text == "location east cannot be used: broken" })
-        let metrics = watch.metrics(at: rig.time.uptime())
+        let metrics = telemetry.metrics(at: rig.time.uptime())
         #expect(metrics.contains("goldsmith_tool_up{tool=\"child-process\"} 0\n"))
         #expect(metrics.contains("goldsmith_tool_up{tool=\"locations\"} 0\n"))
         #expect(metrics.contains("goldsmith_tool_up{tool=\"qemu-img\"} 1\n"))
@@ -62,7 +62,7 @@ struct ToolTests {
 
         tools.fail()
         await trials.tryOnce()
-        #expect(watch.tools.problems(at: rig.time.uptime()).isEmpty && watch.tools.hindrance(of: .intake) == nil)
+        #expect(telemetry.tools.problems(at: rig.time.uptime()).isEmpty && telemetry.tools.hindrance(of: .intake) == nil)
         #expect(rig.log.text.contains("a tool of the worker's works again"))
     }
 
@@ -72,27 +72,27 @@ struct ToolTests {
         let tools = Tools()
         let worker = rig.worker()
         let trials = trials(worker, tools)
-        let watch = worker.context.watch.tools
+        let telemetry = worker.context.telemetry.tools
         tools.fail(.storage)
         await trials.tryOnce()
         let begin = rig.time.uptime()
-        #expect(!watch.isDue(at: begin + .seconds(9)) && watch.isDue(at: begin + .seconds(10)))
+        #expect(!telemetry.isDue(at: begin + .seconds(9)) && telemetry.isDue(at: begin + .seconds(10)))
         tools.fail()
         await trials.tryOnce()
-        #expect(!watch.isDue(at: begin + .seconds(59)) && watch.isDue(at: begin + .seconds(60)))
-        watch.suspect()
-        #expect(!watch.isDue(at: begin + .seconds(9)) && watch.isDue(at: begin + .seconds(10)))
+        #expect(!telemetry.isDue(at: begin + .seconds(59)) && telemetry.isDue(at: begin + .seconds(60)))
+        telemetry.suspect()
+        #expect(!telemetry.isDue(at: begin + .seconds(9)) && telemetry.isDue(at: begin + .seconds(10)))
     }
 
     @Test("a trial that hangs is told after a minute and a half")
     func hangs() async throws {
         let rig = try await Rig()
-        let watch = rig.worker().context.watch.tools
-        watch.expectTrials()
-        watch.ended([], at: rig.time.uptime())
-        watch.begins(at: rig.time.uptime())
-        #expect(watch.problems(at: rig.time.uptime() + .seconds(90)).isEmpty)
-        #expect(watch.problems(at: rig.time.uptime() + .seconds(91)).count == 1)
+        let telemetry = rig.worker().context.telemetry.tools
+        telemetry.expectTrials()
+        telemetry.ended([], at: rig.time.uptime())
+        telemetry.begins(at: rig.time.uptime())
+        #expect(telemetry.problems(at: rig.time.uptime() + .seconds(90)).isEmpty)
+        #expect(telemetry.problems(at: rig.time.uptime() + .seconds(91)).count == 1)
     }
 
     @Test("a look into guests that fails makes a worker unready, and its lanes go on")
@@ -105,12 +105,12 @@ struct ToolTests {
         tools.breakGuestLook()
         let look = Task { await trials.runGuestLook() }
         try await becomesTrue { rig.time.sleepers == 1 }
-        #expect(worker.context.watch.tools.problems(at: rig.time.uptime()).isEmpty, "a worker begins without it")
+        #expect(worker.context.telemetry.tools.problems(at: rig.time.uptime()).isEmpty, "a worker begins without it")
         rig.time.advance(by: .seconds(180))
-        try await becomesTrue { !worker.context.watch.tools.problems(at: rig.time.uptime()).isEmpty }
+        try await becomesTrue { !worker.context.telemetry.tools.problems(at: rig.time.uptime()).isEmpty }
         look.cancel()
         await look.value
-        #expect(worker.context.watch.tools.hindrance(of: .job(.stopCheck)) == nil && tools.pausedLanes.isEmpty)
+        #expect(worker.context.telemetry.tools.hindrance(of: .job(.stopCheck)) == nil && tools.pausedLanes.isEmpty)
     }
 
     @Test("a job that this worker's tools cannot do waits without an attempt, and another worker does it")
@@ -168,14 +168,14 @@ struct ToolTests {
         let first = try #require(rig.broker.take(.job(.dataDisk), by: worker.name))
         deliveries.yield(first)
         try await becomesTrue { gate.isReached }
-        #expect(worker.context.watch.running.descriptions.first?.hasPrefix("data-disk") == true)
+        #expect(worker.context.telemetry.running.descriptions.first?.hasPrefix("data-disk") == true)
         let second = try #require(rig.broker.take(.job(.dataDisk), by: worker.name))
         deliveries.yield(second)
         deliveries.finish()
         try await becomesTrue { rig.broker.ready(.job(.dataDisk)).count == 1 }
         gate.open()
         await serving.value
-        #expect(worker.context.watch.running.descriptions.isEmpty && rig.broker.unacked == 0)
+        #expect(worker.context.telemetry.running.descriptions.isEmpty && rig.broker.unacked == 0)
         try await rig.run(rig.worker("w2"))
         try await rig.expectAvailable()
     }

@@ -22,7 +22,7 @@ struct Rig {
     let folder: ScratchFolder
     let store: any ImageStore & ImageListing & RequestBox
     let time = ManualTime(start)
-    let watch = ConsoleWatch(version: "1.2.3", at: start)
+    let telemetry = ConsoleTelemetry(version: "1.2.3", at: start)
     let console: Console
 
     init(
@@ -52,7 +52,7 @@ struct Rig {
             driver: driver,
             desk: StubDesk(),
             time: time,
-            watch: watch,
+            telemetry: telemetry,
             logger: logger
         )
     }

@@ -54,10 +54,10 @@ public enum GuestVisit {
         for isEmulated in ways {
             do throws(GuestTrouble) {
                 let appliance = try GuestAppliance(library)
-                let watch = isEmulated ? nil : LaunchWatch()
-                defer { watch?.end() }
+                let monitor = isEmulated ? nil : LaunchMonitor()
+                defer { monitor?.end() }
                 try appliance.launch(disk, memoryMebibytes: memoryMebibytes, isEmulated: isEmulated)
-                watch?.end()
+                monitor?.end()
                 var report = visit(appliance, mends: mends)
                 if isEmulated, ways.count > 1 { report.isWithoutKVM = true }
                 return report

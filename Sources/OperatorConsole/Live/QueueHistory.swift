@@ -20,14 +20,14 @@ final class QueueHistory: Service {
     private let desk: any OperatorDesk
     private let time: any Timekeeper
     private let every: Duration
-    private let watch: ConsoleWatch
+    private let telemetry: ConsoleTelemetry
     private let state = Mutex(State())
 
-    init(desk: any OperatorDesk, time: any Timekeeper, every: Duration, watch: ConsoleWatch) {
+    init(desk: any OperatorDesk, time: any Timekeeper, every: Duration, telemetry: ConsoleTelemetry) {
         self.desk = desk
         self.time = time
         self.every = every
-        self.watch = watch
+        self.telemetry = telemetry
     }
 
     var now: State { state.withLock { $0 } }
@@ -45,7 +45,7 @@ final class QueueHistory: Service {
         do throws(DeskError) {
             let queues = try await desk.queues()
             let now = time.now()
-            watch.saw(.broker, at: now)
+            telemetry.saw(.broker, at: now)
             state.withLock { state in
                 state.queues = queues
                 state.problem = nil

@@ -11,7 +11,7 @@ struct PageRoutes: Sendable {
     let time: any Timekeeper
     let decisions: DeadLetterDecisions
     let desk: RequestDesk
-    let watch: ConsoleWatch
+    let telemetry: ConsoleTelemetry
 
     func add(to router: Router<ConsoleContext>) {
         router.get("/login") { request, context in try await showLogin(request) }
@@ -91,7 +91,7 @@ struct PageRoutes: Sendable {
         let address = access.address(of: request, from: context.peer)
         do {
             let (cookie, account) = try await access.logIn(fields, from: address)
-            watch.loggedIn(.accepted)
+            telemetry.loggedIn(.accepted)
             context.logger.info(
                 "logged in",
                 metadata: ["account": "\(account.name)", "role": "\(account.role.rawValue)", "peer": "\(address)"]
@@ -100,7 +100,7 @@ struct PageRoutes: Sendable {
             access.setCookie(cookie, on: &response, to: request)
             return response
         } catch let problem as Problem {
-            watch.loggedIn(problem.status == .tooManyRequests ? .throttled : .refused)
+            telemetry.loggedIn(problem.status == .tooManyRequests ? .throttled : .refused)
             context.logger.notice(
                 "a login was refused",
                 metadata: ["peer": "\(address)", "status": "\(problem.status.code)"]

@@ -53,11 +53,11 @@ struct ConsoleServe: AsyncParsableCommand {
             )
         }
         let monitored = try await settings.metricsListen()
-        let watch = ConsoleWatch.ofThisProcess()
-        let console = try await settings.console(on: address, access.accounts, watch, logger) { port in
+        let telemetry = ConsoleTelemetry.ofThisProcess()
+        let console = try await settings.console(on: address, access.accounts, telemetry, logger) { port in
             Terminal.say("console: \(access.url(address, port: port))")
         }
-        let monitor = monitored.map { Monitor(of: watch, on: $0, logger) }
+        let monitor = monitored.map { HealthServer(of: telemetry, on: $0, logger) }
         let watched: any Service = monitor?.before(console) ?? console
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(

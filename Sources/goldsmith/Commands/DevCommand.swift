@@ -216,9 +216,9 @@ private struct DevServices: Service {
         var logger = try await settings.logger("goldsmith.console")
         // What a terminal is for here is said by `dev` itself.
         logger.logLevel = max(logger.logLevel, .notice)
-        let watch = ConsoleWatch.ofThisProcess()
-        let console = try await settings.console(on: address, access.accounts, watch, logger) { port.yield($0) }
-        let monitor = watched.map { Monitor(of: watch, on: $0, logger) }
+        let telemetry = ConsoleTelemetry.ofThisProcess()
+        let console = try await settings.console(on: address, access.accounts, telemetry, logger) { port.yield($0) }
+        let monitor = watched.map { HealthServer(of: telemetry, on: $0, logger) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             if let monitor {
                 group.addTask {

@@ -84,10 +84,10 @@ struct WorkerRun: AsyncParsableCommand {
             )
         }
         if let exposure = endpoint.exposure { logger.warning("the connection to \(endpoint) \(exposure)") }
-        let watch = WorkerWatch()
-        let store = try await settings.openStore(makesIt: true) { watch.called($0) }
+        let telemetry = WorkerTelemetry()
+        let store = try await settings.openStore(makesIt: true) { telemetry.called($0) }
         let driver = try await settings.workerDriver(logger)
-        let tracing = receiver.map { SpanPipeline(to: $0, keeping: ratio, by: options, watch, logger) }
+        let tracing = receiver.map { SpanPipeline(to: $0, keeping: ratio, by: options, telemetry, logger) }
         let worker = Worker(
             endpoint: endpoint,
             topology: try await settings.topology(),
@@ -97,10 +97,10 @@ struct WorkerRun: AsyncParsableCommand {
             options: options,
             time: SystemTime(),
             logger: logger,
-            watch: watch,
+            telemetry: telemetry,
             tracer: tracing?.tracer ?? NoOpTracer()
         )
-        let monitor = monitored.map { Monitor(of: watch, on: $0, logger) }
+        let monitor = monitored.map { HealthServer(of: telemetry, on: $0, logger) }
         let watched: any Service = monitor?.before(worker) ?? worker
         // They stop from the last to the first: a worker that drains still shows it, and its last spans are sent.
         let companions: [(any Service)?] = [monitor, tracing?.exporter]
@@ -131,10 +131,10 @@ private struct SpanPipeline {
         to receiver: OTLPReceiver,
         keeping ratio: Double,
         by options: WorkerOptions,
-        _ watch: WorkerWatch,
+        _ telemetry: WorkerTelemetry,
         _ logger: Logger
     ) {
-        let told: @Sendable (SpanExporter.Outcome, Int) -> Void = { watch.exported($1, $0.rawValue) }
+        let told: @Sendable (SpanExporter.Outcome, Int) -> Void = { telemetry.exported($1, $0.rawValue) }
         let buffer = SpanBuffer { told(.dropped, 1) }
         tracer = OTLPTracer(into: buffer, keeping: ratio)
         exporter = SpanExporter(
@@ -153,19 +153,19 @@ private struct SpanPipeline {
     }
 }
 
-extension Monitor {
-    fileprivate init(of watch: WorkerWatch, on address: ListenAddress, _ logger: Logger) {
+extension HealthServer {
+    fileprivate init(of telemetry: WorkerTelemetry, on address: ListenAddress, _ logger: Logger) {
         let time = SystemTime()
         self.init(
             on: address,
-            metrics: { watch.metrics(at: time.uptime()) },
+            metrics: { telemetry.metrics(at: time.uptime()) },
             alive: {
-                let health = watch.health(at: time.uptime())
+                let health = telemetry.health(at: time.uptime())
                 let reasons = health.problems.filter(\.isCuredByRestart).map(\.text)
                 return Verdict(isGood: health.isAlive, reasons: reasons)
             },
             ready: {
-                let health = watch.health(at: time.uptime())
+                let health = telemetry.health(at: time.uptime())
                 return Verdict(isGood: health.isReady, reasons: health.problems.map(\.text))
             },
             logger: logger

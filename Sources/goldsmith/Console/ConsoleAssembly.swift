@@ -24,7 +24,7 @@ extension Settings {
     func console(
         on address: ListenAddress,
         _ accounts: Accounts,
-        _ watch: ConsoleWatch,
+        _ telemetry: ConsoleTelemetry,
         _ logger: Logger,
         listening: @escaping @Sendable (Int) async -> Void
     ) async throws(CommandFailure) -> Console {
@@ -45,7 +45,7 @@ extension Settings {
                 driver: driver,
                 desk: desk,
                 time: SystemTime(),
-                watch: watch,
+                telemetry: telemetry,
                 logger: logger,
                 listening: listening
             )
@@ -105,22 +105,22 @@ extension Settings {
     }
 }
 
-extension ConsoleWatch {
-    static func ofThisProcess() -> ConsoleWatch {
-        ConsoleWatch(version: Goldsmith.version, at: SystemTime().now())
+extension ConsoleTelemetry {
+    static func ofThisProcess() -> ConsoleTelemetry {
+        ConsoleTelemetry(version: Goldsmith.version, at: SystemTime().now())
     }
 }
 
-extension Monitor {
+extension HealthServer {
     /// Shows what a console measures, apart from the console: whoever may see numbers need not be let in there.
-    init(of watch: ConsoleWatch, on address: ListenAddress, _ logger: Logger) {
+    init(of telemetry: ConsoleTelemetry, on address: ListenAddress, _ logger: Logger) {
         let time = SystemTime()
         self.init(
             on: address,
-            metrics: { watch.metrics(at: time.now()) },
+            metrics: { telemetry.metrics(at: time.now()) },
             // Nothing is known that only another start would cure: a store that is away is away for the next one too.
             alive: { Verdict(isGood: true, reasons: []) },
-            ready: { watch.ready(at: time.now()) },
+            ready: { telemetry.ready(at: time.now()) },
             logger: logger
         )
     }

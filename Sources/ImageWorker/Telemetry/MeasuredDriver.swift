@@ -22,7 +22,7 @@ struct MeasuredDriver: ImageDriver {
     }
 
     let driver: any ImageDriver
-    let watch: WorkerWatch
+    let telemetry: WorkerTelemetry
     let time: any Timekeeper
     var tracer: any Tracer = NoOpTracer()
 
@@ -37,10 +37,10 @@ struct MeasuredDriver: ImageDriver {
         let began = time.uptime()
         do {
             let value = try await body()
-            watch.called(call, nil, in: time.uptime() - began)
+            telemetry.called(call, nil, in: time.uptime() - began)
             return value
         } catch {
-            watch.called(call, error, in: time.uptime() - began)
+            telemetry.called(call, error, in: time.uptime() - began)
             span?.fail(error.code, error.message)
             throw error
         }

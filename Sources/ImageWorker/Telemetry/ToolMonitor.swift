@@ -2,7 +2,7 @@ import ImageCore
 import Synchronization
 
 /// What a worker knows of its own tools: the last trial, and whether the next is due.
-final class ToolWatch: Sendable {
+final class ToolMonitor: Sendable {
     private struct State {
         /// `nil`: never tried.
         var cheap: [ToolFault]?

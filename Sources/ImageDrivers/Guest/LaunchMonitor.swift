@@ -3,7 +3,7 @@ import Glibc
 
 /// Ends a QEMU of this process that does not get its appliance started, so that `guestfs_launch`, which has no limit of its
 /// own, returns with an error.
-struct LaunchWatch {
+struct LaunchMonitor {
     /// With a processor's virtualisation that works, a start takes some three seconds, and ten on a busy host.
     static let limit = Duration.seconds(30)
 

@@ -18,10 +18,10 @@ struct Sampler {
         } catch {
             census = .failure(error)
         }
-        context.watch.note(census, now: context.time.now(), at: context.time.uptime())
+        context.telemetry.note(census, now: context.time.now(), at: context.time.uptime())
         for lane in context.options.lanes {
             let standing = await gauge.standing(of: lane)
-            context.watch.note(
+            context.telemetry.note(
                 standing,
                 of: lane,
                 prefetch: context.options.concurrency(of: lane),

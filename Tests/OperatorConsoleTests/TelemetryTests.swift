@@ -8,9 +8,9 @@ import Testing
 @testable import OperatorConsole
 
 @Suite("What a console shows to those who watch", .timeLimit(.minutes(30)))
-struct WatchTests {
+struct TelemetryTests {
     private static func lines(_ rig: Rig) -> [String] {
-        rig.watch.metrics(at: rig.time.now()).split(separator: "\n").map(String.init)
+        rig.telemetry.metrics(at: rig.time.now()).split(separator: "\n").map(String.init)
     }
 
     @Test("every answer is counted by kind and status, and nothing that a person has named")
@@ -61,20 +61,20 @@ struct WatchTests {
     func sight() async throws {
         let rig = try await Rig()
         #expect(Self.lines(rig).contains("goldsmith_console_look_age_seconds{at=\"store\"} NaN"))
-        #expect(rig.watch.ready(at: rig.time.now()).reasons == ["the store has not been seen yet"])
-        let lookout = StoreLookout(store: rig.store, time: rig.time, every: .seconds(5), watch: rig.watch)
+        #expect(rig.telemetry.ready(at: rig.time.now()).reasons == ["the store has not been seen yet"])
+        let lookout = StoreLookout(store: rig.store, time: rig.time, every: .seconds(5), telemetry: rig.telemetry)
         await lookout.look()
-        let history = QueueHistory(desk: StubDesk(), time: rig.time, every: .seconds(5), watch: rig.watch)
+        let history = QueueHistory(desk: StubDesk(), time: rig.time, every: .seconds(5), telemetry: rig.telemetry)
         rig.time.advance(by: .seconds(50))
         await history.sample()
         rig.time.advance(by: .seconds(10))
-        #expect(rig.watch.ready(at: rig.time.now()).isGood)
+        #expect(rig.telemetry.ready(at: rig.time.now()).isGood)
         let lines = Self.lines(rig)
         #expect(lines.contains("goldsmith_console_look_age_seconds{at=\"store\"} 60"))
         #expect(lines.contains("goldsmith_console_look_age_seconds{at=\"broker\"} 10"))
         #expect(lines.contains("goldsmith_console_ready 1"))
         rig.time.advance(by: .seconds(1))
-        #expect(rig.watch.ready(at: rig.time.now()).reasons == ["the store has not been seen for 61 s"])
+        #expect(rig.telemetry.ready(at: rig.time.now()).reasons == ["the store has not been seen for 61 s"])
     }
 
     @Test("the console's own address has no metrics, with or without a login")

@@ -2,7 +2,7 @@ public import ImageCore
 import PrometheusMetrics
 
 /// What handlers tell of their work.
-extension WorkerWatch {
+extension WorkerTelemetry {
     func begins(_ job: Job) {
         registry.add(to: WorkerMetrics.jobsBegun, job.step.rawValue)
         registry.add(to: WorkerMetrics.jobsRunning, job.step.rawValue)

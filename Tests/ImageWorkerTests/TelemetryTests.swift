@@ -7,7 +7,7 @@ import Testing
 @testable import ImageWorker
 
 @Suite("A worker tells how it stands")
-struct WatchTests {
+struct TelemetryTests {
     private let start = Duration.seconds(1000)
     private let today = Timestamp(microseconds: 1_700_000_000_000_000)
 
@@ -18,15 +18,15 @@ struct WatchTests {
         return vitals
     }
 
-    /// A watch whose worker serves, over connections as given.
-    private func watch(_ consumer: AMQPVitals, _ publisher: AMQPVitals = AMQPVitals(), blocked: Bool = false)
-        -> WorkerWatch
+    /// Telemetry whose worker serves, over connections as given.
+    private func telemetry(_ consumer: AMQPVitals, _ publisher: AMQPVitals = AMQPVitals(), blocked: Bool = false)
+        -> WorkerTelemetry
     {
-        let watch = WorkerWatch()
-        watch.lend(.init(consumer: { consumer }, publisher: { publisher }, isBlocked: { blocked }))
-        watch.serves()
-        watch.note(.success(StoreCensus()), now: today, at: start)
-        return watch
+        let telemetry = WorkerTelemetry()
+        telemetry.lend(.init(consumer: { consumer }, publisher: { publisher }, isBlocked: { blocked }))
+        telemetry.serves()
+        telemetry.note(.success(StoreCensus()), now: today, at: start)
+        return telemetry
     }
 
     @Test("counters, gauges and histograms are written as Prometheus reads them, and strange labels are escaped")
@@ -61,41 +61,41 @@ struct WatchTests {
 
     @Test("a worker that has all it needs is ready, and each thing that is missing is said")
     func readiness() {
-        #expect(watch(connected()).health(at: start).problems.isEmpty)
-        #expect(WorkerWatch().health(at: start).isReady == false)
+        #expect(telemetry(connected()).health(at: start).problems.isEmpty)
+        #expect(WorkerTelemetry().health(at: start).isReady == false)
 
         var lost = connected()
         (lost.isConnected, lost.missingQueues) = (false, ["goldsmith.intake"])
-        let health = watch(lost, blocked: true).health(at: start)
+        let health = telemetry(lost, blocked: true).health(at: start)
         #expect(health.problems.count == 3 && health.isAlive, "\(health)")
 
-        let away = watch(connected())
+        let away = telemetry(connected())
         away.note(.failure(StoreError(.unavailable, "gone")), now: today, at: start)
         #expect(away.health(at: start).problems.map(\.text) == ["the store is out of reach: gone"])
         #expect(away.metrics(at: start).contains("goldsmith_store_up 0\n"))
         #expect(!away.metrics(at: start).contains("goldsmith_outbox_messages 0"), "an old value is worse than none")
 
-        let stopping = watch(connected())
+        let stopping = telemetry(connected())
         stopping.stops()
         #expect(!stopping.health(at: start).isReady && stopping.health(at: start).isAlive)
     }
 
     @Test("a store that does not answer at all is told after a minute")
     func silentStore() {
-        let watch = watch(connected())
-        #expect(watch.health(at: start + .seconds(59)).isReady)
-        #expect(!watch.health(at: start + .seconds(61)).isReady)
+        let telemetry = telemetry(connected())
+        #expect(telemetry.health(at: start + .seconds(59)).isReady)
+        #expect(!telemetry.health(at: start + .seconds(61)).isReady)
     }
 
     @Test("a thread that hangs and a broker that is silent are told, and only the first asks for another start")
     func silentConnection() {
         var hung = connected()
         hung.nextTurn = .now - .seconds(90)
-        let first = watch(hung).health(at: start)
+        let first = telemetry(hung).health(at: start)
         #expect(first.problems.count == 1 && !first.isAlive, "\(first)")
         var silent = connected()
         silent.lastHeard = .now - .seconds(90)
-        let second = watch(silent).health(at: start)
+        let second = telemetry(silent).health(at: start)
         #expect(second.problems.count == 1 && second.isAlive && !second.isReady, "\(second)")
     }
 
@@ -104,14 +104,14 @@ struct WatchTests {
     )
     func deadSubscription() {
         for standing in [LaneStanding(ready: 0, consumers: 0), LaneStanding(ready: 3, consumers: 2)] {
-            let watch = watch(connected())
-            watch.note(standing, of: .intake, prefetch: 2, at: start)
-            #expect(watch.health(at: start).isReady, "it may be a moment between two deliveries")
-            watch.note(standing, of: .intake, prefetch: 2, at: start + .seconds(30))
-            let health = watch.health(at: start + .seconds(30))
+            let telemetry = telemetry(connected())
+            telemetry.note(standing, of: .intake, prefetch: 2, at: start)
+            #expect(telemetry.health(at: start).isReady, "it may be a moment between two deliveries")
+            telemetry.note(standing, of: .intake, prefetch: 2, at: start + .seconds(30))
+            let health = telemetry.health(at: start + .seconds(30))
             #expect(health.problems.count == 1 && !health.isAlive, "\(health)")
-            watch.note(LaneStanding(ready: 0, consumers: 1), of: .intake, prefetch: 2, at: start + .seconds(40))
-            #expect(watch.health(at: start + .seconds(40)).isReady)
+            telemetry.note(LaneStanding(ready: 0, consumers: 1), of: .intake, prefetch: 2, at: start + .seconds(40))
+            #expect(telemetry.health(at: start + .seconds(40)).isReady)
         }
     }
 
@@ -119,48 +119,48 @@ struct WatchTests {
     func knownToBeGone() {
         var lost = connected()
         lost.isConnected = false
-        let stopping = watch(connected())
+        let stopping = telemetry(connected())
         stopping.stops()
-        for watch in [watch(lost), stopping] {
+        for telemetry in [telemetry(lost), stopping] {
             for second in [0, 40] as [Int64] {
-                watch.note(
+                telemetry.note(
                     LaneStanding(ready: 3, consumers: 0),
                     of: .intake,
                     prefetch: 2,
                     at: start + .seconds(second)
                 )
             }
-            let health = watch.health(at: start + .seconds(40))
+            let health = telemetry.health(at: start + .seconds(40))
             #expect(health.isAlive && !health.isReady, "\(health)")
         }
     }
 
     @Test("a lane that is busy, or gets deliveries, or cannot be looked at is not taken for dead")
     func busyLane() {
-        let watch = watch(connected())
+        let telemetry = telemetry(connected())
         let full = LaneStanding(ready: 9, consumers: 1)
-        watch.lanes.came(in: .intake)
-        watch.lanes.came(in: .intake)
+        telemetry.lanes.came(in: .intake)
+        telemetry.lanes.came(in: .intake)
         for second in stride(from: 0, through: 60, by: 10) {
-            watch.note(full, of: .intake, prefetch: 2, at: start + .seconds(second))
-            watch.lanes.came(in: .deadLetters)
-            watch.lanes.isHandled(in: .deadLetters)
-            watch.note(full, of: .deadLetters, prefetch: 2, at: start + .seconds(second))
-            watch.note(nil, of: .parked, prefetch: 2, at: start + .seconds(second))
+            telemetry.note(full, of: .intake, prefetch: 2, at: start + .seconds(second))
+            telemetry.lanes.came(in: .deadLetters)
+            telemetry.lanes.isHandled(in: .deadLetters)
+            telemetry.note(full, of: .deadLetters, prefetch: 2, at: start + .seconds(second))
+            telemetry.note(nil, of: .parked, prefetch: 2, at: start + .seconds(second))
         }
-        #expect(watch.health(at: start + .seconds(60)).isReady)
+        #expect(telemetry.health(at: start + .seconds(60)).isReady)
     }
 
     @Test("an image's making is counted by step, and what is answered by code")
     func counted() async throws {
         let rig = try await Rig()
         let worker = rig.worker()
-        #expect(worker.context.watch.metrics(at: start).contains("goldsmith_jobs_begun_total{step=\"stop-check\"} 0\n"))
-        worker.context.watch.begins(.stopCheck)
-        worker.context.watch.rests(.stopCheck, after: .milliseconds(300))
-        worker.context.watch.ended(.stopCheck, .retried)
-        worker.context.watch.answered(.create, .quotaExceeded)
-        let text = worker.context.watch.metrics(at: start)
+        #expect(worker.context.telemetry.metrics(at: start).contains("goldsmith_jobs_begun_total{step=\"stop-check\"} 0\n"))
+        worker.context.telemetry.begins(.stopCheck)
+        worker.context.telemetry.rests(.stopCheck, after: .milliseconds(300))
+        worker.context.telemetry.ended(.stopCheck, .retried)
+        worker.context.telemetry.answered(.create, .quotaExceeded)
+        let text = worker.context.telemetry.metrics(at: start)
         for line in [
             "goldsmith_jobs_begun_total{step=\"stop-check\"} 1", "goldsmith_jobs_running{step=\"stop-check\"} 0",
             "goldsmith_jobs_ended_total{step=\"stop-check\",outcome=\"retried\"} 1",
@@ -172,17 +172,17 @@ struct WatchTests {
     @Test("calls of the store and the driver are timed, and told apart by what came of them")
     func calls() async throws {
         let rig = try await Rig()
-        let watch = WorkerWatch()
-        watch.called(StoreCall(operation: "begin", duration: .milliseconds(20), repeats: 3, failure: nil))
-        watch.called(StoreCall(operation: "begin", duration: .seconds(9), repeats: 0, failure: .unavailable))
+        let telemetry = WorkerTelemetry()
+        telemetry.called(StoreCall(operation: "begin", duration: .milliseconds(20), repeats: 3, failure: nil))
+        telemetry.called(StoreCall(operation: "begin", duration: .seconds(9), repeats: 0, failure: .unavailable))
         let slow: Interceptor = { call in
             if call.moment == .before { rig.time.advance(by: .seconds(2)) }
             return .pass
         }
-        let driver = MeasuredDriver(driver: InterceptedDriver(rig.driver, slow), watch: watch, time: rig.time)
+        let driver = MeasuredDriver(driver: InterceptedDriver(rig.driver, slow), telemetry: telemetry, time: rig.time)
         _ = try await driver.describe(InstanceID(known: "i-web1"), for: nil)
         await #expect(throws: StepFailure.self) { try await driver.describe(InstanceID(known: "i-none"), for: nil) }
-        let text = watch.metrics(at: start)
+        let text = telemetry.metrics(at: start)
         for line in [
             "goldsmith_store_seconds_bucket{operation=\"begin\",outcome=\"ok\",le=\"0.005\"} 0",
             "goldsmith_store_seconds_bucket{operation=\"begin\",outcome=\"ok\",le=\"0.025\"} 1",

@@ -3,7 +3,7 @@ import ImageWorker
 import Synchronization
 
 /// Remembers what goes on at this moment, for the checks that only look at the end would miss.
-final class EffectWatch: Sendable {
+final class EffectMonitor: Sendable {
     struct Work {
         var resource: Resource
         var part: String
@@ -51,7 +51,7 @@ final class EffectWatch: Sendable {
 }
 
 /// A driver that is watched while it makes something.
-struct WatchedDriver: ImageDriver {
+struct MonitoredDriver: ImageDriver {
     let driver: any ImageDriver
     let process: SimulatedProcess
     let world: World
@@ -85,7 +85,7 @@ struct WatchedDriver: ImageDriver {
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         let number = await begin(resource)
-        defer { world.watch.end(number) }
+        defer { world.monitor.end(number) }
         return try await driver.capture(
             device,
             of: instance,
@@ -102,7 +102,7 @@ struct WatchedDriver: ImageDriver {
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Replica {
         let number = await begin(resource)
-        defer { world.watch.end(number) }
+        defer { world.monitor.end(number) }
         return try await driver.replicate(captures, manifest: manifest, into: resource, progress: progress)
     }
 
@@ -112,7 +112,7 @@ struct WatchedDriver: ImageDriver {
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         let number = await begin(resource)
-        defer { world.watch.end(number) }
+        defer { world.monitor.end(number) }
         return try await driver.convert(capture, into: resource, progress: progress)
     }
 
@@ -123,7 +123,7 @@ struct WatchedDriver: ImageDriver {
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) {
         let number = await begin(resource, subject: launch.instanceID.text)
-        defer { world.watch.end(number) }
+        defer { world.monitor.end(number) }
         try await driver.launch(launch, from: replica, into: resource, progress: progress)
     }
 
@@ -135,7 +135,7 @@ struct WatchedDriver: ImageDriver {
             || image?.cleaned.contains(resource.id) == true
             || process.troubles > 0
         if !isKnown { world.violate(.ledgerFirst, "\(process.name) makes \(resource.id)") }
-        let (number, rival) = world.watch.begin(resource, subject, by: process)
+        let (number, rival) = world.monitor.begin(resource, subject, by: process)
         if let rival, !world.isClockUnsettled {
             world.violate(
                 .oneWorker,

@@ -81,7 +81,7 @@ enum ConsoleMetrics {
 
 /// Counts every answer, whatever it is.
 struct MetricsMiddleware: RouterMiddleware {
-    let watch: ConsoleWatch
+    let telemetry: ConsoleTelemetry
 
     func handle(
         _ request: Request,
@@ -91,7 +91,7 @@ struct MetricsMiddleware: RouterMiddleware {
         let kind = ConsoleMetrics.Kind(request)
         let began = ContinuousClock.now
         let response = try await next(request, context)
-        watch.answered(kind, response.status.code, after: ContinuousClock.now - began)
+        telemetry.answered(kind, response.status.code, after: ContinuousClock.now - began)
         return response
     }
 }

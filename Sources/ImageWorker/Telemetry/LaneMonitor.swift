@@ -21,7 +21,7 @@ package protocol LaneGauge: Sendable {
 }
 
 /// Finds a subscription that is dead and does not know it: its connection lives, and yet nothing comes.
-final class LaneWatch: Sendable {
+final class LaneMonitor: Sendable {
     private struct State {
         var deliveries = 0
         var inHand = 0

@@ -3,7 +3,7 @@ import ImageWorker
 
 /// A delivery that remembers what was already done when it came, to judge its ack by: who finished the job may have
 /// died before its follow-ups left, and a duplicate that is merely acked is the last chance gone.
-struct WatchedDelivery: IncomingDelivery {
+struct MonitoredDelivery: IncomingDelivery {
     private let delivery: FakeDelivery
     private let process: SimulatedProcess
     private let world: World
@@ -22,7 +22,7 @@ struct WatchedDelivery: IncomingDelivery {
             return
         }
         followUps = Self.followers(of: message.job, in: image).map { follower, attempt in
-            (follower, attempt, world.watch.publications(of: Self.id(image.id, follower, attempt), by: process.name))
+            (follower, attempt, world.monitor.publications(of: Self.id(image.id, follower, attempt), by: process.name))
         }
     }
 
@@ -36,7 +36,7 @@ struct WatchedDelivery: IncomingDelivery {
             guard let image = try? await world.store.image(job.imageId) else { return }
             let open = Self.followers(of: job.job, in: image)
             for (follower, attempt, sent) in followUps where open.contains(where: { $0 == (follower, attempt) }) {
-                let now = world.watch.publications(of: Self.id(image.id, follower, attempt), by: process.name)
+                let now = world.monitor.publications(of: Self.id(image.id, follower, attempt), by: process.name)
                 if now == sent {
                     world.violate(.reemit, "\(process.name) acked \(job.job) of \(image.id) without \(follower)")
                 }

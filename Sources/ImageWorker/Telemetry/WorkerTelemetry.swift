@@ -4,7 +4,7 @@ import PrometheusMetrics
 import Synchronization
 
 /// Watches one worker: what it has done, how it stands, and whether it can go on. Nothing of the work waits for it.
-public final class WorkerWatch: Sendable {
+public final class WorkerTelemetry: Sendable {
     private struct Sample {
         /// By `Timekeeper.uptime`, like every moment here.
         var at: Duration
@@ -24,8 +24,8 @@ public final class WorkerWatch: Sendable {
     }
 
     let registry = MetricsRegistry(WorkerMetrics.all)
-    let lanes = LaneWatch()
-    let tools = ToolWatch()
+    let lanes = LaneMonitor()
+    let tools = ToolMonitor()
     let running = RunningWork()
     private let state = Mutex(State())
 

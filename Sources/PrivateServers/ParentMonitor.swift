@@ -6,7 +6,7 @@ import Synchronization
 /// A small shell reads process ids from a socket, each line replacing the one before. We hold the only other end, so
 /// end of file means that we are gone. (A parent-death signal would not do: it follows the thread which started the
 /// child, and is lost to grandchildren.)
-package final class ParentWatch: Sendable {
+package final class ParentMonitor: Sendable {
     private let shell: ChildProcess
     private let end: Mutex<CInt>
 

@@ -4,7 +4,7 @@ import ServiceLifecycle
 import Synchronization
 
 /// Watches one console: what it has answered, and whether it still sees what it shows. Nothing that a person has named.
-public final class ConsoleWatch: Sendable {
+public final class ConsoleTelemetry: Sendable {
     /// What a console that runs lends to its watch.
     struct Counts: Sendable {
         var streams: @Sendable () -> Int
@@ -55,14 +55,14 @@ public final class ConsoleWatch: Sendable {
     }
 
     /// A console without its store can show nothing. Without the broker it shows all but the queues, and says so itself.
-    public func ready(at now: Timestamp) -> Monitor.Verdict {
+    public func ready(at now: Timestamp) -> HealthServer.Verdict {
         guard let seen = state.withLock({ $0.seen[.store] }) else {
-            return Monitor.Verdict(isGood: false, reasons: ["the store has not been seen yet"])
+            return HealthServer.Verdict(isGood: false, reasons: ["the store has not been seen yet"])
         }
         let age = now - seen
-        guard age > Self.patience else { return Monitor.Verdict(isGood: true, reasons: []) }
+        guard age > Self.patience else { return HealthServer.Verdict(isGood: true, reasons: []) }
         let seconds = age.microseconds / 1_000_000
-        return Monitor.Verdict(isGood: false, reasons: ["the store has not been seen for \(seconds) s"])
+        return HealthServer.Verdict(isGood: false, reasons: ["the store has not been seen for \(seconds) s"])
     }
 }
 
@@ -72,7 +72,7 @@ struct StoreLookout: Service {
     let store: any ImageStore
     let time: any Timekeeper
     let every: Duration
-    let watch: ConsoleWatch
+    let telemetry: ConsoleTelemetry
 
     func run() async throws {
         try? await cancelWhenGracefulShutdown {
@@ -85,6 +85,6 @@ struct StoreLookout: Service {
 
     func look() async {
         guard (try? await store.workers()) != nil else { return }
-        watch.saw(.store, at: time.now())
+        telemetry.saw(.store, at: time.now())
     }
 }
