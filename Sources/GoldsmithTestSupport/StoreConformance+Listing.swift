@@ -23,12 +23,12 @@ extension StoreConformance {
             let all = try await store.quotas(limit: 10)
             try expect(all.map(\.owner.text) == ["acct-0", "acct-1", "acct-2"], "\(all)")
             try expect(
-                all.first == QuotaStanding(owner: given, used: .none, limits: QuotaLimits(images: 7, snapshots: 8)),
+                all.first == QuotaUsage(owner: given, used: .none, limits: QuotaLimits(images: 7, snapshots: 8)),
                 "\(all)"
             )
-            for standing in all {
-                let alone = try await store.quota(of: standing.owner)
-                try expect(standing == alone, "\(standing) is not \(alone)")
+            for usage in all {
+                let alone = try await store.quota(of: usage.owner)
+                try expect(usage == alone, "\(usage) is not \(alone)")
             }
             try expect(all.last?.used == QuotaUse(images: 1, snapshots: 1), "\(all)")
             try expect(try await store.quotas(limit: 2) == Array(all.prefix(2)), "a limit cuts elsewhere")

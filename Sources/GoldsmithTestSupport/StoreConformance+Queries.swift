@@ -126,7 +126,7 @@ extension StoreConformance {
         StoreCheck("a quota is what was set, whatever is used meanwhile") { fixture in
             let store = try await fixture.store()
             let before = try await store.quota(of: Given.owner)
-            try expect(before == QuotaStanding(owner: Given.owner, used: .none, limits: .standard), "\(before)")
+            try expect(before == QuotaUsage(owner: Given.owner, used: .none, limits: .standard), "\(before)")
             try await store.take()
             let limits = QuotaLimits(images: 0, snapshots: 0)
             try await store.setQuota(of: Given.owner, to: limits)

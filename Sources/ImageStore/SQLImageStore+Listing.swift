@@ -17,9 +17,9 @@ extension SQLImageStore: ImageListing {
         }
     }
 
-    public func quotas(limit: Int) async throws(StoreError) -> [QuotaStanding] {
+    public func quotas(limit: Int) async throws(StoreError) -> [QuotaUsage] {
         try await read { (transaction) throws(SQLError) in
-            var standings: [QuotaStanding] = []
+            var usages: [QuotaUsage] = []
             for row in try transaction.connection.query(
                 "SELECT owner, image_limit, snapshot_limit, images, snapshots FROM quotas ORDER BY owner LIMIT $1",
                 [SQLValue(max(0, limit))]
@@ -27,8 +27,8 @@ extension SQLImageStore: ImageListing {
                 guard let owner = Owner(try row.text("owner")) else {
                     throw SQLError(.unreadable, "a quota names no owner")
                 }
-                standings.append(
-                    QuotaStanding(
+                usages.append(
+                    QuotaUsage(
                         owner: owner,
                         used: QuotaUse(
                             images: Int(try row.integer("images")),
@@ -41,7 +41,7 @@ extension SQLImageStore: ImageListing {
                     )
                 )
             }
-            return standings
+            return usages
         }
     }
 }

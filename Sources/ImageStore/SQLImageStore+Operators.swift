@@ -112,8 +112,8 @@ extension SQLImageStore {
             try transaction.connection.execute(
                 "DELETE FROM workers WHERE stored_at < $1 OR stored_at > $2",
                 [
-                    .integer(now.microseconds - WorkerStanding.forgottenAfter.microseconds),
-                    .integer((now + WorkerStanding.forgottenAfter).microseconds),
+                    .integer(now.microseconds - WorkerStatus.forgottenAfter.microseconds),
+                    .integer((now + WorkerStatus.forgottenAfter).microseconds),
                 ]
             )
         }
@@ -125,21 +125,21 @@ extension SQLImageStore {
         }
     }
 
-    public func workers() async throws(StoreError) -> [WorkerStanding] {
+    public func workers() async throws(StoreError) -> [WorkerStatus] {
         try await read { (transaction) throws(SQLError) in
             let now = try transaction.time()
             let rows = try transaction.connection.query("SELECT stored_at, report FROM workers ORDER BY id")
-            var standings: [WorkerStanding] = []
+            var statuses: [WorkerStatus] = []
             for row in rows {
-                standings.append(
-                    WorkerStanding(
+                statuses.append(
+                    WorkerStatus(
                         report: try transaction.decode(WorkerReport.self, try row.text("report"), "a worker's report"),
                         storedAt: Timestamp(microseconds: try row.integer("stored_at")),
                         readAt: now
                     )
                 )
             }
-            return standings
+            return statuses
         }
     }
 

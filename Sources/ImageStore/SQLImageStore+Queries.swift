@@ -147,15 +147,15 @@ extension SQLImageStore {
         }
     }
 
-    public func quota(of owner: Owner) async throws(StoreError) -> QuotaStanding {
+    public func quota(of owner: Owner) async throws(StoreError) -> QuotaUsage {
         try await read { (transaction) throws(SQLError) in try transaction.quota(of: owner) }
     }
 
     public func setQuota(of owner: Owner, to limits: QuotaLimits) async throws(StoreError) {
         try await write { (transaction) throws(SQLError) in
-            var standing = try transaction.quotaToChange(of: owner)
-            standing.limits = limits
-            try transaction.keep(standing)
+            var usage = try transaction.quotaToChange(of: owner)
+            usage.limits = limits
+            try transaction.keep(usage)
         }
     }
 }

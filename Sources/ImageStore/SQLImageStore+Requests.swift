@@ -195,11 +195,11 @@ extension StoreTransaction {
 
     /// Takes a part of an owner's quota, or says why not.
     fileprivate func reserve(_ wanted: QuotaUse, for owner: Owner) throws(SQLError) -> Rejection? {
-        var standing = try quotaToChange(of: owner)
-        if let refusal = standing.limits.refusal(of: wanted, beside: standing.used) { return refusal }
-        standing.used.images += wanted.images
-        standing.used.snapshots += wanted.snapshots
-        try keep(standing)
+        var usage = try quotaToChange(of: owner)
+        if let refusal = usage.limits.refusal(of: wanted, beside: usage.used) { return refusal }
+        usage.used.images += wanted.images
+        usage.used.snapshots += wanted.snapshots
+        try keep(usage)
         return nil
     }
 

@@ -116,11 +116,11 @@ extension StoreTransaction {
     // MARK: Looking
 
     /// A dead letter as it stands now: a dead one whose image has left Error is settled, whoever saw to that.
-    private static let standing = """
+    private static let currentStates = """
         SELECT id, kind, cause, step, owner, last_at, dead_letter,
             CASE WHEN kind = 'dead' AND state = 'open' AND NOT EXISTS (
                 SELECT 1 FROM images WHERE images.id = dead_letters.id AND images.status = 'Error')
-            THEN 'settled' ELSE state END AS standing
+            THEN 'settled' ELSE state END AS current_state
         FROM dead_letters
         """
 
@@ -137,7 +137,7 @@ extension StoreTransaction {
             return "$\(arguments.count)"
         }
         var parts = ["kind IN (\(list(query.kinds.map(\.rawValue))))"]
-        if !query.states.isEmpty { parts.append("standing IN (\(list(query.states.map(\.rawValue))))") }
+        if !query.states.isEmpty { parts.append("current_state IN (\(list(query.states.map(\.rawValue))))") }
         if !query.ids.isEmpty { parts.append("id IN (\(list(query.ids.map(\.text))))") }
         if let step = query.step { parts.append("step = \(next(.text(step.rawValue)))") }
         if let cause = query.cause { parts.append("cause = \(next(.text(cause)))") }
@@ -152,7 +152,7 @@ extension StoreTransaction {
         let (condition, arguments) = condition(query)
         let rows = try connection.query(
             """
-            SELECT dead_letter, standing FROM (\(Self.standing)) AS standings WHERE \(condition)
+            SELECT dead_letter, current_state FROM (\(Self.currentStates)) AS current_states WHERE \(condition)
             ORDER BY last_at, id LIMIT $\(arguments.count + 1)
             """,
             arguments + [SQLValue(max(0, query.limit))]
@@ -169,7 +169,7 @@ extension StoreTransaction {
             """
             SELECT kind, step, cause, COUNT(*) AS number, MIN(last_at) AS oldest, MAX(last_at) AS newest,
                 MIN(id) AS example
-            FROM (\(Self.standing)) AS standings WHERE \(condition)
+            FROM (\(Self.currentStates)) AS current_states WHERE \(condition)
             GROUP BY kind, step, cause ORDER BY COUNT(*) DESC, kind, step, cause
             """,
             arguments
@@ -196,7 +196,7 @@ extension StoreTransaction {
 
     func deadLetter(_ id: DeadLetterID) throws(SQLError) -> DeadLetter? {
         let rows = try connection.query(
-            "SELECT dead_letter, standing FROM (\(Self.standing)) AS standings WHERE id = $1",
+            "SELECT dead_letter, current_state FROM (\(Self.currentStates)) AS current_states WHERE id = $1",
             [.text(id.text)]
         )
         guard let row = rows.first else { return nil }
@@ -205,7 +205,7 @@ extension StoreTransaction {
 
     private func deadLetter(in row: SQLRow) throws(SQLError) -> DeadLetter {
         var deadLetter = try decode(DeadLetter.self, try row.text("dead_letter"), "dead.letter")
-        guard let state = DeadLetter.State(rawValue: try row.text("standing")) else {
+        guard let state = DeadLetter.State(rawValue: try row.text("current_state")) else {
             throw SQLError(.unreadable, "dead letter \(deadLetter.id) has no known state")
         }
         deadLetter.state = state

@@ -308,15 +308,15 @@ struct StoreTransaction {
 
     // MARK: Quota
 
-    private static let quotaStanding =
+    private static let quotaUsage =
         "SELECT image_limit, snapshot_limit, images, snapshots FROM quotas WHERE owner = $1"
 
-    func quota(of owner: Owner) throws(SQLError) -> QuotaStanding {
-        try quota(of: owner, in: try connection.query(Self.quotaStanding, [.text(owner.text)]))
+    func quota(of owner: Owner) throws(SQLError) -> QuotaUsage {
+        try quota(of: owner, in: try connection.query(Self.quotaUsage, [.text(owner.text)]))
     }
 
-    /// A standing no other transaction changes meanwhile. A row that is not there yet cannot be held, so it is made.
-    func quotaToChange(of owner: Owner) throws(SQLError) -> QuotaStanding {
+    /// A usage no other transaction changes meanwhile. A row that is not there yet cannot be held, so it is made.
+    func quotaToChange(of owner: Owner) throws(SQLError) -> QuotaUsage {
         try connection.execute(
             """
             INSERT INTO quotas (owner, image_limit, snapshot_limit, images, snapshots) VALUES ($1, $2, $3, 0, 0)
@@ -324,12 +324,12 @@ struct StoreTransaction {
             """,
             [.text(owner.text), SQLValue(QuotaLimits.standard.images), SQLValue(QuotaLimits.standard.snapshots)]
         )
-        return try quota(of: owner, in: try connection.queryForUpdate(Self.quotaStanding, [.text(owner.text)]))
+        return try quota(of: owner, in: try connection.queryForUpdate(Self.quotaUsage, [.text(owner.text)]))
     }
 
-    private func quota(of owner: Owner, in rows: [SQLRow]) throws(SQLError) -> QuotaStanding {
-        guard let row = rows.first else { return QuotaStanding(owner: owner, used: .none, limits: .standard) }
-        return QuotaStanding(
+    private func quota(of owner: Owner, in rows: [SQLRow]) throws(SQLError) -> QuotaUsage {
+        guard let row = rows.first else { return QuotaUsage(owner: owner, used: .none, limits: .standard) }
+        return QuotaUsage(
             owner: owner,
             used: QuotaUse(images: Int(try row.integer("images")), snapshots: Int(try row.integer("snapshots"))),
             limits: QuotaLimits(
@@ -339,7 +339,7 @@ struct StoreTransaction {
         )
     }
 
-    func keep(_ standing: QuotaStanding) throws(SQLError) {
+    func keep(_ usage: QuotaUsage) throws(SQLError) {
         try connection.execute(
             """
             INSERT INTO quotas (owner, image_limit, snapshot_limit, images, snapshots) VALUES ($1, $2, $3, $4, $5)
@@ -348,8 +348,8 @@ struct StoreTransaction {
                 images = excluded.images, snapshots = excluded.snapshots
             """,
             [
-                .text(standing.owner.text), SQLValue(standing.limits.images), SQLValue(standing.limits.snapshots),
-                SQLValue(standing.used.images), SQLValue(standing.used.snapshots),
+                .text(usage.owner.text), SQLValue(usage.limits.images), SQLValue(usage.limits.snapshots),
+                SQLValue(usage.used.images), SQLValue(usage.used.snapshots),
             ]
         )
     }

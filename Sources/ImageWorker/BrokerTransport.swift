@@ -245,8 +245,8 @@ struct BrokerGauge: QueueGauge, LaneGauge {
         return info.messageCount
     }
 
-    func standing(of lane: Lane) async -> LaneStanding? {
+    func status(of lane: Lane) async -> LaneStatus? {
         guard let info = try? await connection.inspectQueue(topology.queue(of: lane)) else { return nil }
-        return LaneStanding(ready: info.messageCount, consumers: info.consumerCount)
+        return LaneStatus(ready: info.messageCount, consumers: info.consumerCount)
     }
 }

@@ -212,8 +212,8 @@ extension Intake {
         _ transitionContext: TransitionContext
     ) async throws(StoreError) -> Decision {
         let owner = request.identity.owner
-        let standing = try await context.store.quota(of: owner)
-        if let refusal = standing.limits.refusal(of: plan.quota, beside: standing.used) {
+        let usage = try await context.store.quota(of: owner)
+        if let refusal = usage.limits.refusal(of: plan.quota, beside: usage.used) {
             return try await record(.rejected(refusal), to: request, reply, transitionContext)
         }
         var lines: [Announcement] = []
@@ -238,7 +238,7 @@ extension Intake {
             plan: plan,
             copyBytes: sizes,
             findings: findings,
-            quota: standing,
+            quota: usage,
             rates: CopyRates(of: lines)
         )
         return try await record(answer, to: request, reply, transitionContext)

@@ -3,7 +3,7 @@
 public protocol OperatorDesk: Sendable {
     /// Every queue as the broker has it now.
     /// - Throws: `DeskError` when the broker cannot be asked.
-    func queues() async throws(DeskError) -> [QueueStanding]
+    func queues() async throws(DeskError) -> [QueueStatus]
 }
 
 /// Why something could not be looked at or done, for people.
@@ -18,7 +18,7 @@ public struct DeskError: Error, Equatable, Sendable {
 }
 
 /// One queue at one moment.
-public struct QueueStanding: Codable, Equatable, Sendable {
+public struct QueueStatus: Codable, Equatable, Sendable {
     public enum Role: String, Codable, Sendable {
         /// Workers must consume it.
         case work

@@ -63,9 +63,9 @@ struct DatabaseCommandTests {
         let rows = list.output.split(separator: "\n").dropFirst()
         #expect(rows.count == 2 && rows.first?.hasPrefix("acct-1") == true, "\(list)")
         #expect(rows.last?.contains("0 of 7") == true, "\(list)")
-        struct Standing: Decodable { var owner: String }
+        struct Status: Decodable { var owner: String }
         let json = try await run(["quota", "list", "--json"]).output
-        #expect(try JSONDecoder().decode([Standing].self, from: Data(json.utf8)).map(\.owner) == ["acct-1", "acct-2"])
+        #expect(try JSONDecoder().decode([Status].self, from: Data(json.utf8)).map(\.owner) == ["acct-1", "acct-2"])
         let cut = try await run(["quota", "list", "--limit", "1"])
         #expect(cut.code == 0 && cut.complaint.contains("--limit"), "\(cut)")
         #expect(try await run(["quota", "list", "--limit", "0"]).code == 2)

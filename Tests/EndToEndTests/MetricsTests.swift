@@ -116,8 +116,8 @@ struct MetricsTests {
             let isReady = await eventually {
                 (try? await get("http://\(worker)/readyz"))?.code == "200"
             }
-            let standing = try await get("http://\(worker)/readyz").body
-            #expect(isReady, "\(standing)")
+            let status = try await get("http://\(worker)/readyz").body
+            #expect(isReady, "\(status)")
             #expect(try await get("http://\(worker)/healthz").body == "ok\n")
             #expect(try await get("http://\(worker)/").code == "404")
             let sample = try await dev.run("instance", "sample", "--id", "i-sample", "--data-disks", "1", "--mib", "4")

@@ -104,11 +104,11 @@ struct ClockTests {
         clock.set(ahead: error)
         for _ in 0..<6 {
             try await rig.pass(seconds: 10) { rig.time.sleepers == 1 }
-            let standing = try #require(try await rig.store.workers().first)
-            #expect(!standing.isGone && standing.silence <= .seconds(15), "\(standing.silence)")
+            let status = try #require(try await rig.store.workers().first)
+            #expect(!status.isGone && status.silence <= .seconds(15), "\(status.silence)")
         }
-        let standing = try #require(try await rig.store.workers().first)
-        #expect(standing.skew == error && standing.report.at - standing.report.startedAt >= .seconds(50))
+        let status = try #require(try await rig.store.workers().first)
+        #expect(status.skew == error && status.report.at - status.report.startedAt >= .seconds(50))
         sweeping.cancel()
         await sweeping.value
     }

@@ -103,14 +103,14 @@ struct TelemetryTests {
         "a subscription that the broker does not count, or that gets nothing of what waits, is dead after half a minute"
     )
     func deadSubscription() {
-        for standing in [LaneStanding(ready: 0, consumers: 0), LaneStanding(ready: 3, consumers: 2)] {
+        for status in [LaneStatus(ready: 0, consumers: 0), LaneStatus(ready: 3, consumers: 2)] {
             let telemetry = telemetry(connected())
-            telemetry.note(standing, of: .intake, prefetch: 2, at: start)
+            telemetry.note(status, of: .intake, prefetch: 2, at: start)
             #expect(telemetry.health(at: start).isReady, "it may be a moment between two deliveries")
-            telemetry.note(standing, of: .intake, prefetch: 2, at: start + .seconds(30))
+            telemetry.note(status, of: .intake, prefetch: 2, at: start + .seconds(30))
             let health = telemetry.health(at: start + .seconds(30))
             #expect(health.problems.count == 1 && !health.isAlive, "\(health)")
-            telemetry.note(LaneStanding(ready: 0, consumers: 1), of: .intake, prefetch: 2, at: start + .seconds(40))
+            telemetry.note(LaneStatus(ready: 0, consumers: 1), of: .intake, prefetch: 2, at: start + .seconds(40))
             #expect(telemetry.health(at: start + .seconds(40)).isReady)
         }
     }
@@ -124,7 +124,7 @@ struct TelemetryTests {
         for telemetry in [telemetry(lost), stopping] {
             for second in [0, 40] as [Int64] {
                 telemetry.note(
-                    LaneStanding(ready: 3, consumers: 0),
+                    LaneStatus(ready: 3, consumers: 0),
                     of: .intake,
                     prefetch: 2,
                     at: start + .seconds(second)
@@ -138,7 +138,7 @@ struct TelemetryTests {
     @Test("a lane that is busy, or gets deliveries, or cannot be looked at is not taken for dead")
     func busyLane() {
         let telemetry = telemetry(connected())
-        let full = LaneStanding(ready: 9, consumers: 1)
+        let full = LaneStatus(ready: 9, consumers: 1)
         telemetry.lanes.came(in: .intake)
         telemetry.lanes.came(in: .intake)
         for second in stride(from: 0, through: 60, by: 10) {

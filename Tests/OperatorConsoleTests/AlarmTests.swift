@@ -7,7 +7,7 @@ import Testing
 struct AlarmTests {
     private static let now = Rig.start
 
-    private func standing(_ name: String, silentFor seconds: Int64) -> WorkerStanding {
+    private func status(_ name: String, silentFor seconds: Int64) -> WorkerStatus {
         let storedAt = Self.now + .seconds(-seconds)
         let report = WorkerReport(
             worker: WorkerID(known: name),
@@ -17,11 +17,11 @@ struct AlarmTests {
             startedAt: storedAt,
             at: storedAt
         )
-        return WorkerStanding(report: report, storedAt: storedAt, readAt: Self.now)
+        return WorkerStatus(report: report, storedAt: storedAt, readAt: Self.now)
     }
 
     /// - Parameter holders: who still has a lease.
-    private func alarms(_ workers: [WorkerStanding], holding holders: String...) -> [Alarm] {
+    private func alarms(_ workers: [WorkerStatus], holding holders: String...) -> [Alarm] {
         let leases = holders.map { name in
             Lease(
                 image: ImageID(known: "img-1"),
@@ -65,16 +65,16 @@ struct AlarmTests {
     func titles() {
         var history = QueueHistory.State()
         history.queues = [
-            QueueStanding(name: "g.intake", purpose: "requests", role: .work, ready: 3, consumers: 0),
-            QueueStanding(name: "g.job.replicate", purpose: "jobs", role: .work, ready: 1, consumers: 0),
-            QueueStanding(name: "g.dead", purpose: "dead", role: .human, ready: 2, consumers: 0),
-            QueueStanding(name: "g.parked", purpose: "parked", role: .human, ready: nil, consumers: nil),
+            QueueStatus(name: "g.intake", purpose: "requests", role: .work, ready: 3, consumers: 0),
+            QueueStatus(name: "g.job.replicate", purpose: "jobs", role: .work, ready: 1, consumers: 0),
+            QueueStatus(name: "g.dead", purpose: "dead", role: .human, ready: 2, consumers: 0),
+            QueueStatus(name: "g.parked", purpose: "parked", role: .human, ready: nil, consumers: nil),
         ]
         let alarms = Alarm.all(
             in: history,
             stuck: 0,
             deadLetters: [group(.dead, "a", 2), group(.dead, "b", 1), group(.parked, "c", 1), group(.unrouted, "d", 1)],
-            workers: RollCall([standing("w-2", silentFor: 40)], leases: [])
+            workers: RollCall([status("w-2", silentFor: 40)], leases: [])
         )
         #expect(Set(alarms.map(\.what)).count == alarms.count, "\(alarms.map(\.what))")
         #expect(alarms.allSatisfy { $0.page?.hasPrefix("/") == true })
@@ -85,14 +85,14 @@ struct AlarmTests {
 
     @Test("workers that were killed are one alarm, which ends by itself when others have what they did")
     func killed() {
-        let here = standing("w-1", silentFor: 3)
-        let killed = [here, standing("w-2", silentFor: 40), standing("w-3", silentFor: 50)]
+        let here = status("w-1", silentFor: 3)
+        let killed = [here, status("w-2", silentFor: 40), status("w-3", silentFor: 50)]
         #expect(alarms(killed).isEmpty, "they did nothing, and others serve their lanes")
         let lately = alarms(killed, holding: "w-2", "w-3")
         #expect(lately.count == 1)
         #expect(lately.first?.message.contains("w-2") == true && lately.first?.message.contains("w-3") == true)
         #expect(lately.first?.message.contains("w-1") == false)
-        #expect(alarms([here, standing("w-2", silentFor: 601)], holding: "w-2").isEmpty)
-        #expect(alarms([standing("w-2", silentFor: 601)]).count == 1, "nobody is left")
+        #expect(alarms([here, status("w-2", silentFor: 601)], holding: "w-2").isEmpty)
+        #expect(alarms([status("w-2", silentFor: 601)]).count == 1, "nobody is left")
     }
 }

@@ -218,8 +218,8 @@ struct Rig {
 
 /// One queue that nobody serves.
 struct StubDesk: OperatorDesk {
-    func queues() async throws(DeskError) -> [QueueStanding] {
-        [QueueStanding(name: "goldsmith.intake", purpose: "requests", role: .work, ready: 3, consumers: 0)]
+    func queues() async throws(DeskError) -> [QueueStatus] {
+        [QueueStatus(name: "goldsmith.intake", purpose: "requests", role: .work, ready: 3, consumers: 0)]
     }
 }
 

@@ -74,7 +74,7 @@ public struct DryRun: Codable, Equatable, Sendable {
         plan: Plan,
         copyBytes sizes: [DeviceName: Int64],
         findings: [Finding],
-        quota: QuotaStanding,
+        quota: QuotaUsage,
         rates: CopyRates
     ) {
         deviceMapping = plan.disks.map { Disk($0, copyBytes: sizes[$0.device] ?? 0) }

@@ -50,7 +50,7 @@ public struct WorkerIdentity: Codable, Equatable, Sendable {
 }
 
 /// A worker's last report, beside the time that the store's own clock gave it: workers' clocks may differ.
-public struct WorkerStanding: Codable, Equatable, Sendable {
+public struct WorkerStatus: Codable, Equatable, Sendable {
     public var report: WorkerReport
     /// By the database's clock.
     public var storedAt: Timestamp

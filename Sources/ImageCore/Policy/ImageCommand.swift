@@ -135,10 +135,10 @@ extension Image {
         if !running.isEmpty {
             return unready("is being launched as \(Self.list(running.map(\.instanceID))); wait until that has ended")
         }
-        let standing = references.launches.map(\.instanceID).filter { !gone.contains($0) }
-        if plan.systemDisk.kind == .local, !standing.isEmpty {
+        let existing = references.launches.map(\.instanceID).filter { !gone.contains($0) }
+        if plan.systemDisk.kind == .local, !existing.isEmpty {
             return unready(
-                "is on local disks, and instances launched from it exist: \(Self.list(standing)); delete them first"
+                "is on local disks, and instances launched from it exist: \(Self.list(existing)); delete them first"
             )
         }
         return nil

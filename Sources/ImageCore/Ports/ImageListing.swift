@@ -6,5 +6,5 @@ public protocol ImageListing: Sendable {
 
     /// What every owner holds and may hold, by owner: those that have ever asked for an image, or been given limits.
     /// - Parameter limit: at most this many.
-    func quotas(limit: Int) async throws(StoreError) -> [QuotaStanding]
+    func quotas(limit: Int) async throws(StoreError) -> [QuotaUsage]
 }

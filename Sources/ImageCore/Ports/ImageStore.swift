@@ -135,7 +135,7 @@ public protocol ImageStore: Sendable {
     /// Forgets a worker that ends in order.
     func signOff(_ worker: WorkerID) async throws(StoreError)
     /// Everybody who has reported and has not signed off, by id.
-    func workers() async throws(StoreError) -> [WorkerStanding]
+    func workers() async throws(StoreError) -> [WorkerStatus]
     /// Everybody's leases, also those that have expired.
     func leases() async throws(StoreError) -> [Lease]
 
@@ -152,7 +152,7 @@ public protocol ImageStore: Sendable {
     /// An image's history after a sequence number, in order, at most `limit` lines.
     func journal(of image: ImageID, after sequence: Int64, limit: Int) async throws(StoreError) -> [Announcement]
     func locks() async throws(StoreError) -> [Lock]
-    func quota(of owner: Owner) async throws(StoreError) -> QuotaStanding
+    func quota(of owner: Owner) async throws(StoreError) -> QuotaUsage
     func setQuota(of owner: Owner, to limits: QuotaLimits) async throws(StoreError)
 }
 
@@ -351,7 +351,7 @@ public struct Lock: Codable, Equatable, Sendable {
     }
 }
 
-public struct QuotaStanding: Codable, Equatable, Sendable {
+public struct QuotaUsage: Codable, Equatable, Sendable {
     public var owner: Owner
     public var used: QuotaUse
     public var limits: QuotaLimits

@@ -15,9 +15,9 @@ extension LocalDriver {
         guard Set(captures.map(\.device)).count == captures.count else {
             throw StepFailure(.permanent, .invalidArgument, "A replica cannot hold two copies of one device.")
         }
-        let standing = try filing(at: place) { () throws(FileFailure) in try FileCalls.status(shelf, followLinks: true)
+        let status = try filing(at: place) { () throws(FileFailure) in try FileCalls.status(shelf, followLinks: true)
         }
-        guard standing?.kind == .folder else {
+        guard status?.kind == .folder else {
             var failure = StepFailure.notThere(place)
             failure.madeNothing = true
             throw failure

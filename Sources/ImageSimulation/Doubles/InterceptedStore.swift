@@ -208,7 +208,7 @@ public struct InterceptedStore: ImageStore {
     ) async throws(StoreError) -> DeadLetterResult {
         try await store.discard(id, by: who, note: note, at: now)
     }
-    public func workers() async throws(StoreError) -> [WorkerStanding] { try await store.workers() }
+    public func workers() async throws(StoreError) -> [WorkerStatus] { try await store.workers() }
     public func leases() async throws(StoreError) -> [Lease] { try await store.leases() }
     public func openImages(limit: Int) async throws(StoreError) -> [Image] { try await store.openImages(limit: limit) }
     public func image(_ id: ImageID) async throws(StoreError) -> Image? { try await store.image(id) }
@@ -221,7 +221,7 @@ public struct InterceptedStore: ImageStore {
         try await store.journal(of: image, after: sequence, limit: limit)
     }
     public func locks() async throws(StoreError) -> [Lock] { try await store.locks() }
-    public func quota(of owner: Owner) async throws(StoreError) -> QuotaStanding { try await store.quota(of: owner) }
+    public func quota(of owner: Owner) async throws(StoreError) -> QuotaUsage { try await store.quota(of: owner) }
     public func setQuota(of owner: Owner, to limits: QuotaLimits) async throws(StoreError) {
         try await store.setQuota(of: owner, to: limits)
     }

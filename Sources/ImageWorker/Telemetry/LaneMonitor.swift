@@ -2,7 +2,7 @@ import ImageCore
 import Synchronization
 
 /// What the broker says of a lane's queue.
-package struct LaneStanding: Sendable, Equatable {
+package struct LaneStatus: Sendable, Equatable {
     /// Messages ready for delivery.
     package var ready: Int
     /// Those of all workers.
@@ -17,7 +17,7 @@ package struct LaneStanding: Sendable, Equatable {
 /// Asks the broker about the queues a worker serves.
 package protocol LaneGauge: Sendable {
     /// `nil` when it cannot be told.
-    func standing(of lane: Lane) async -> LaneStanding?
+    func status(of lane: Lane) async -> LaneStatus?
 }
 
 /// Finds a subscription that is dead and does not know it: its connection lives, and yet nothing comes.
@@ -47,17 +47,17 @@ final class LaneMonitor: Sendable {
     /// - Parameters:
     ///   - prefetch: how many deliveries the broker hands out at once.
     ///   - now: by `Timekeeper.uptime`.
-    func note(_ standing: LaneStanding?, of lane: Lane, prefetch: Int, at now: Duration) {
+    func note(_ status: LaneStatus?, of lane: Lane, prefetch: Int, at now: Duration) {
         lanes.withLock { lanes in
             var state = lanes[lane] ?? State()
             defer { lanes[lane] = state }
             let isBusy = state.deliveries != state.seenDeliveries || state.inHand >= prefetch
             state.seenDeliveries = state.deliveries
             let sign: String? =
-                switch standing {
+                switch status {
                 case .none: nil
-                case .some(let standing) where standing.consumers == 0: "the broker counts no consumer on its queue"
-                case .some(let standing) where standing.ready > 0 && !isBusy:
+                case .some(let status) where status.consumers == 0: "the broker counts no consumer on its queue"
+                case .some(let status) where status.ready > 0 && !isBusy:
                     "messages wait in its queue, this worker has room, and none comes"
                 case .some: nil
                 }

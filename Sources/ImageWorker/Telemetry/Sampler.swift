@@ -20,9 +20,9 @@ struct Sampler {
         }
         context.telemetry.note(census, now: context.time.now(), at: context.time.uptime())
         for lane in context.options.lanes {
-            let standing = await gauge.standing(of: lane)
+            let status = await gauge.status(of: lane)
             context.telemetry.note(
-                standing,
+                status,
                 of: lane,
                 prefetch: context.options.concurrency(of: lane),
                 at: context.time.uptime()

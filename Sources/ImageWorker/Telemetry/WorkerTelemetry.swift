@@ -75,12 +75,12 @@ public final class WorkerTelemetry: Sendable {
     }
 
     /// Notes what the broker said of a lane's queue.
-    func note(_ standing: LaneStanding?, of lane: Lane, prefetch: Int, at now: Duration) {
-        registry.set(WorkerMetrics.queueMessages, lane.description, to: standing.map { Double($0.ready) } ?? .nan)
-        registry.set(WorkerMetrics.queueConsumers, lane.description, to: standing.map { Double($0.consumers) } ?? .nan)
+    func note(_ status: LaneStatus?, of lane: Lane, prefetch: Int, at now: Duration) {
+        registry.set(WorkerMetrics.queueMessages, lane.description, to: status.map { Double($0.ready) } ?? .nan)
+        registry.set(WorkerMetrics.queueConsumers, lane.description, to: status.map { Double($0.consumers) } ?? .nan)
         // Only a subscription that this worker believes in can be dead without its knowledge.
         let isServed = isSubscribed && tools.hindrance(of: lane) == nil
-        lanes.note(isServed ? standing : nil, of: lane, prefetch: prefetch, at: now)
+        lanes.note(isServed ? status : nil, of: lane, prefetch: prefetch, at: now)
     }
 
     private var isSubscribed: Bool {

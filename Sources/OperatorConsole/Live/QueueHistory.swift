@@ -6,7 +6,7 @@ import Synchronization
 final class QueueHistory: Service {
     struct State: Sendable {
         /// As they were last time.
-        var queues: [QueueStanding] = []
+        var queues: [QueueStatus] = []
         /// What was ready in each, oldest first.
         var ready: [String: [Int]] = [:]
         /// Why they could not be looked at last time.

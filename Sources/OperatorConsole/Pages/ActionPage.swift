@@ -3,7 +3,7 @@ import ImageCore
 /// Asks once more, and says what will happen.
 struct ActionPage {
     let form: ActionForm
-    let quota: QuotaStanding
+    let quota: QuotaUsage
     let formToken: String
     /// A new one each time a form is shown: a request that was rejected has its answer for good.
     let requestID: RequestID

@@ -64,7 +64,7 @@ struct Alarm: Encodable, Equatable {
     private static let queuesPage = Place.overview.address + "#" + queuesAnchor
 
     /// One worker too few is one alarm, however many queues it would serve.
-    private static func alarm(ofUnserved queues: [QueueStanding]) -> Alarm? {
+    private static func alarm(ofUnserved queues: [QueueStatus]) -> Alarm? {
         let unserved = queues.filter { $0.role == .work && $0.ready != nil && $0.consumers == 0 }
         guard !unserved.isEmpty else { return nil }
         let ready = unserved.reduce(0) { $0 + ($1.ready ?? 0) }
@@ -80,7 +80,7 @@ struct Alarm: Encodable, Equatable {
     static let stuckLimit = 1000
 
     /// One, however many workers went: an alarm too many hides another.
-    private static func alarm(of missed: [WorkerStanding]) -> Alarm? {
+    private static func alarm(of missed: [WorkerStatus]) -> Alarm? {
         guard !missed.isEmpty else { return nil }
         let names = missed.map { "\($0.report.worker) (since \($0.storedAt.rfc3339))" }
         let hosts = Set(missed.map(\.report.identity.host)).sorted()
@@ -94,7 +94,7 @@ struct Alarm: Encodable, Equatable {
     }
 
     /// What fails in the same way at many workers is one alarm.
-    private static func toolAlarms(_ alive: [WorkerStanding]) -> [Alarm] {
+    private static func toolAlarms(_ alive: [WorkerStatus]) -> [Alarm] {
         var hosts: [String: Set<String>] = [:]
         var advice: [String: String] = [:]
         for report in alive.map(\.report) {

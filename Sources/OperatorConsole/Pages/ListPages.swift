@@ -145,27 +145,27 @@ struct InstancesPage {
 enum QuotasPage {
     static let limit = 1000
 
-    static func html(_ standings: [QuotaStanding], for role: Role) -> HTML {
+    static func html(_ usages: [QuotaUsage], for role: Role) -> HTML {
         .joined([
             tag(.h1) { "Quotas" },
-            standings.isEmpty
+            usages.isEmpty
                 ? tag(.p, .class("empty")) { "No owner has asked for an image yet." }
                 : DataTable(
                     caption: "Quotas",
                     isCaptionHidden: true,
                     columns: ["Owner", "Images", "Snapshots"] + (role == .operator ? ["Change"] : []),
-                    rows: standings.map { row($0, for: role) }
+                    rows: usages.map { row($0, for: role) }
                 ).html,
         ])
     }
 
-    private static func row(_ standing: QuotaStanding, for role: Role) -> [DataTable.Cell] {
-        let owner = standing.owner
+    private static func row(_ usage: QuotaUsage, for role: Role) -> [DataTable.Cell] {
+        let owner = usage.owner
         let change = tag(.a, .href(.quota(owner)), .label("Change the quota of \(owner)")) { "Change" }
         return [
             .text(owner.text),
-            .html(use(standing.used.images, of: standing.limits.images, "images of \(owner)")),
-            .html(use(standing.used.snapshots, of: standing.limits.snapshots, "snapshots of \(owner)")),
+            .html(use(usage.used.images, of: usage.limits.images, "images of \(owner)")),
+            .html(use(usage.used.snapshots, of: usage.limits.snapshots, "snapshots of \(owner)")),
         ] + (role == .operator ? [.html(change)] : [])
     }
 
@@ -178,15 +178,15 @@ enum QuotasPage {
     }
 
     /// One owner's limits, to be changed.
-    static func form(_ standing: QuotaStanding, token: String) -> HTML {
+    static func form(_ usage: QuotaUsage, token: String) -> HTML {
         .joined([
-            tag(.h1) { "Quota of \(standing.owner)" },
+            tag(.h1) { "Quota of \(usage.owner)" },
             tag(.p) {
-                "It holds \(Words.count(standing.used.images, "image")) and \(Words.count(standing.used.snapshots, "snapshot")). What is held already stays, even above a lower limit."
+                "It holds \(Words.count(usage.used.images, "image")) and \(Words.count(usage.used.snapshots, "snapshot")). What is held already stays, even above a lower limit."
             },
-            Form.post(to: .quota(standing.owner), token: token, .class("card")) {
-                number("Images", "images", standing.limits.images)
-                number("Snapshots", "snapshots", standing.limits.snapshots)
+            Form.post(to: .quota(usage.owner), token: token, .class("card")) {
+                number("Images", "images", usage.limits.images)
+                number("Snapshots", "snapshots", usage.limits.snapshots)
                 tag(.div, .class("buttons")) {
                     tag(.button, .type("submit")) { "Set the quota" }
                     tag(.a, .href(.quotas)) { "Leave it" }

@@ -85,19 +85,19 @@ struct OverviewPage {
     }
 
     /// Whether there is nothing to see: empty now and lately, and served if somebody must.
-    private func isQuiet(_ queue: QueueStanding) -> Bool {
+    private func isQuiet(_ queue: QueueStatus) -> Bool {
         queue.ready == 0 && (queues.ready[queue.name] ?? []).allSatisfy { $0 == 0 }
             && !(queue.role == .work && queue.consumers == 0)
     }
 
-    private func table(_ caption: String, _ standings: [QueueStanding], isCaptionHidden: Bool) -> HTML {
+    private func table(_ caption: String, _ statuses: [QueueStatus], isCaptionHidden: Bool) -> HTML {
         let moment = queues.lookedAt.map { HTML.joined([HTML("as of "), Words.clock($0), HTML(" UTC")]) }
         return DataTable(
             caption: caption,
             aside: moment ?? .nothing,
             isCaptionHidden: isCaptionHidden,
             columns: ["Queue", "Ready", "Lately", "Consumers"],
-            rows: standings.map { queue in
+            rows: statuses.map { queue in
                 [
                     .html(
                         .joined([tag(.code) { queue.name }, tag(.small) { queue.purpose }])
@@ -110,7 +110,7 @@ struct OverviewPage {
         ).html
     }
 
-    private func consumers(_ queue: QueueStanding) -> HTML {
+    private func consumers(_ queue: QueueStatus) -> HTML {
         switch queue.role {
         case .work where queue.consumers == 0: Mark(.bad, "none").html
         case .work: HTML(queue.consumers.map { String($0) } ?? "–")

@@ -21,9 +21,9 @@ struct WorkerTable {
         }
     }
 
-    private func row(_ standing: WorkerStanding) -> [DataTable.Cell] {
-        let report = standing.report
-        let works = leases.filter { $0.worker == report.worker && !standing.isGone }
+    private func row(_ status: WorkerStatus) -> [DataTable.Cell] {
+        let report = status.report
+        let works = leases.filter { $0.worker == report.worker && !status.isGone }
         let list = tag(.ul, .class("plain")) {
             for lease in works {
                 tag(.li) {
@@ -40,15 +40,15 @@ struct WorkerTable {
                     tag(.small) { "process \(report.identity.processID) on \(report.identity.host)" },
                 ])
             ),
-            .mark(mark(of: standing)),
-            .html(Words.moment(standing.isGone ? standing.storedAt : report.startedAt)),
+            .mark(mark(of: status)),
+            .html(Words.moment(status.isGone ? status.storedAt : report.startedAt)),
             works.isEmpty ? .text("–") : .html(list), .text(report.lanes.joined(separator: ", ")),
         ]
     }
 
-    private func mark(of standing: WorkerStanding) -> Mark {
-        let report = standing.report
-        if standing.isGone { return Mark(.bad, "Gone") }
+    private func mark(of status: WorkerStatus) -> Mark {
+        let report = status.report
+        if status.isGone { return Mark(.bad, "Gone") }
         if report.isDraining == true { return Mark(.busy, "Draining") }
         return report.faults?.isEmpty == false ? Mark(.bad, "Not ready") : Mark(.good, "Alive")
     }

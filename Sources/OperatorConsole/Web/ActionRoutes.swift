@@ -57,7 +57,7 @@ struct ActionRoutes: Sendable {
         _ rejection: Rejection? = nil,
         for session: Session
     ) async throws -> Response {
-        let quota: QuotaStanding
+        let quota: QuotaUsage
         do throws(StoreError) { quota = try await pages.store.quota(of: form.image.owner) } catch {
             throw Problem(error)
         }

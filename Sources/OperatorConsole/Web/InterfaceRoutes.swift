@@ -53,7 +53,7 @@ struct InterfaceRoutes: Sendable {
     private struct OverviewDocument: Encodable {
         var images: [String: Int]
         var alarms: [Alarm]
-        var queues: [QueueStanding]
+        var queues: [QueueStatus]
     }
 
     private func overview() async throws -> Response {
@@ -124,7 +124,7 @@ struct InterfaceRoutes: Sendable {
     }
 
     private func quotas() async throws -> Response {
-        struct Document: Encodable { var quotas: [QuotaStanding] }
+        struct Document: Encodable { var quotas: [QuotaUsage] }
         return .json(
             Document(
                 quotas: try await stored { () async throws(StoreError) in
@@ -135,7 +135,7 @@ struct InterfaceRoutes: Sendable {
     }
 
     private func workers() async throws -> Response {
-        struct Document: Encodable { var workers: [WorkerStanding] }
+        struct Document: Encodable { var workers: [WorkerStatus] }
         return .json(
             Document(workers: try await stored { () async throws(StoreError) in try await pages.store.workers() })
         )
@@ -167,12 +167,12 @@ struct InterfaceRoutes: Sendable {
         else {
             throw Problem(.badRequest, "the body must be images and snapshots, whole numbers from 0 to 1000000")
         }
-        let standing = try await stored { () async throws(StoreError) in
+        let usage = try await stored { () async throws(StoreError) in
             try await pages.store.setQuota(of: owner, to: QuotaLimits(images: images, snapshots: snapshots))
             return try await pages.store.quota(of: owner)
         }
         context.logger.notice("a quota was set", metadata: ["by": "\(account)", "owner": "\(owner)"])
-        return .json(standing)
+        return .json(usage)
     }
 
     private func stored<Value>(_ operation: () async throws(StoreError) -> Value) async throws -> Value {

@@ -123,10 +123,10 @@ struct PageRoutes: Sendable {
         let session = try context.operating()
         let owner = try context.owner()
         do throws(StoreError) {
-            let standing = try await pages.store.quota(of: owner)
+            let usage = try await pages.store.quota(of: owner)
             return .page(
                 Layout.page("Quota of \(owner)", at: .quota(owner), for: session) {
-                    QuotasPage.form(standing, token: session.formToken)
+                    QuotasPage.form(usage, token: session.formToken)
                 }
             )
         } catch {

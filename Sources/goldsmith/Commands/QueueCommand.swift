@@ -114,7 +114,7 @@ struct QueueShow: AsyncParsableCommand {
         guard let view = survey.views.first(where: { $0.name == full }) else { return }
         let store = try await settings.openStore()
         let lane = topology.lane(of: full)
-        let standings = try await stored { () async throws(StoreError) in try await store.workers() }
+        let statuses = try await stored { () async throws(StoreError) in try await store.workers() }
         let images = try await stored { () async throws(StoreError) in
             try await store.openImages(limit: QueueSurvey.imageLimit)
         }
@@ -125,7 +125,7 @@ struct QueueShow: AsyncParsableCommand {
             queue: view,
             arguments: queue.arguments.mapValues(\.plain),
             bindings: topology.bindings.filter { $0.queue == full }.map { "\($0.exchange) \($0.routingKey)" },
-            workers: standings.filter {
+            workers: statuses.filter {
                 !$0.isGone && lane.map(\.description).map($0.report.servedLanes.contains) == true
             }
             .map(\.report.worker),

@@ -40,22 +40,22 @@ struct QuotaList: AsyncParsableCommand {
         let limit = limit
         guard (1...100_000).contains(limit) else { throw CommandFailure(.usage, "--limit must be 1 to 100000") }
         let store = try await shared.settings().openStore()
-        let standings = try await stored { () async throws(StoreError) in try await store.quotas(limit: limit) }
-        if output.json { return try Terminal.say(json: standings) }
-        guard !standings.isEmpty else { return Terminal.say("no owner holds anything or has limits of its own") }
-        Terminal.say(QuotaTable.text(standings))
-        if standings.count == limit { Terminal.complain("there may be more: --limit") }
+        let usages = try await stored { () async throws(StoreError) in try await store.quotas(limit: limit) }
+        if output.json { return try Terminal.say(json: usages) }
+        guard !usages.isEmpty else { return Terminal.say("no owner holds anything or has limits of its own") }
+        Terminal.say(QuotaTable.text(usages))
+        if usages.count == limit { Terminal.complain("there may be more: --limit") }
     }
 }
 
 private enum QuotaTable {
-    static func text(_ standings: [QuotaStanding]) -> String {
+    static func text(_ usages: [QuotaUsage]) -> String {
         var table = Table("OWNER", "IMAGES", "SNAPSHOTS")
-        for standing in standings {
+        for usage in usages {
             table.add(
-                standing.owner.text,
-                "\(standing.used.images) of \(standing.limits.images)",
-                "\(standing.used.snapshots) of \(standing.limits.snapshots)"
+                usage.owner.text,
+                "\(usage.used.images) of \(usage.limits.images)",
+                "\(usage.used.snapshots) of \(usage.limits.snapshots)"
             )
         }
         return table.text
@@ -81,9 +81,9 @@ struct QuotaShow: AsyncParsableCommand {
         let settings = try await shared.settings([.owner: owner])
         let store = try await settings.openStore()
         let owner = try await settings.owner()
-        let standing = try await stored { () async throws(StoreError) in try await store.quota(of: owner) }
-        if output.json { return try Terminal.say(json: standing) }
-        Terminal.say(QuotaTable.text([standing]))
+        let usage = try await stored { () async throws(StoreError) in try await store.quota(of: owner) }
+        if output.json { return try Terminal.say(json: usage) }
+        Terminal.say(QuotaTable.text([usage]))
     }
 }
 

@@ -25,10 +25,10 @@ struct WorkerList: AsyncParsableCommand {
 
     func run() async throws {
         let store = try await shared.settings().openStore()
-        let standings = try await stored { () async throws(StoreError) in try await store.workers() }
+        let statuses = try await stored { () async throws(StoreError) in try await store.workers() }
         let leases = try await stored { () async throws(StoreError) in try await store.leases() }
         let now = try await stored { () async throws(StoreError) in try await store.time() }
-        let view = WorkersView(standings, leases: leases, all: all, at: now)
+        let view = WorkersView(statuses, leases: leases, all: all, at: now)
         if output.json { try Terminal.say(json: view) } else { Terminal.say(view.text) }
         if !view.unserved.isEmpty { throw ExitCode(CommandFailure.Kind.failed.rawValue) }
     }
@@ -45,13 +45,13 @@ struct WorkersView: Encodable {
             case draining
             case gone
 
-            init(_ standing: WorkerStanding) {
-                if standing.isGone {
+            init(_ status: WorkerStatus) {
+                if status.isGone {
                     self = .gone
-                } else if standing.report.isDraining == true {
+                } else if status.report.isDraining == true {
                     self = .draining
                 } else {
-                    self = standing.report.faults?.isEmpty == false ? .notReady : .alive
+                    self = status.report.faults?.isEmpty == false ? .notReady : .alive
                 }
             }
         }
@@ -111,27 +111,27 @@ struct WorkersView: Encodable {
     }
 
     /// - Parameter all: whether those are listed too that others have made up for.
-    init(_ standings: [WorkerStanding], leases: [Lease], all: Bool, at now: Timestamp) {
+    init(_ statuses: [WorkerStatus], leases: [Lease], all: Bool, at now: Timestamp) {
         self.now = now
         let running = Dictionary(grouping: leases.filter { $0.isAlive(at: now) }, by: \.worker)
-        let past = all ? [] : Set(RollCall(standings, leases: leases).past.map(\.report.worker))
+        let past = all ? [] : Set(RollCall(statuses, leases: leases).past.map(\.report.worker))
         gone = past.count
-        workers = standings.filter { !past.contains($0.report.worker) }.map { standing in
-            let report = standing.report
+        workers = statuses.filter { !past.contains($0.report.worker) }.map { status in
+            let report = status.report
             return Worker(
                 id: report.worker,
-                state: Worker.State(standing),
+                state: Worker.State(status),
                 host: report.identity.host,
                 pid: report.identity.processID,
                 version: report.identity.version,
-                isReady: Worker.State(standing) == .alive,
+                isReady: Worker.State(status) == .alive,
                 faults: (report.faults ?? []).map { .init($0) },
                 lanes: report.lanes,
                 pausedLanes: report.pausedLanes ?? [],
                 concurrency: report.concurrency,
-                startedAt: standing.upSince,
-                silentSeconds: standing.silence.inSeconds,
-                clockAheadSeconds: standing.skew.inSeconds,
+                startedAt: status.upSince,
+                silentSeconds: status.silence.inSeconds,
+                clockAheadSeconds: status.skew.inSeconds,
                 works: (running[report.worker] ?? []).map { lease in
                     .init(
                         image: lease.image,
@@ -144,7 +144,7 @@ struct WorkersView: Encodable {
                 }
             )
         }
-        let served = Set(standings.filter { !$0.isGone }.flatMap(\.report.servedLanes))
+        let served = Set(statuses.filter { !$0.isGone }.flatMap(\.report.servedLanes))
         unserved = Lane.allCases.map(\.description).filter { !served.contains($0) }
     }
 

@@ -7,13 +7,13 @@ struct BrokerDesk: OperatorDesk {
     let connection: AMQPConnection
     let topology: Topology
 
-    func queues() async throws(DeskError) -> [QueueStanding] {
-        var standings: [QueueStanding] = []
+    func queues() async throws(DeskError) -> [QueueStatus] {
+        var statuses: [QueueStatus] = []
         do throws(AMQPError) {
             for queue in topology.queues {
                 let info = try await connection.inspectQueue(queue.name)
-                standings.append(
-                    QueueStanding(
+                statuses.append(
+                    QueueStatus(
                         name: queue.name,
                         purpose: queue.purpose,
                         role: role(of: queue.name),
@@ -26,11 +26,11 @@ struct BrokerDesk: OperatorDesk {
             throw DeskError("the broker: \(error)", advice: "is RabbitMQ running? `goldsmith doctor` looks closer")
         }
         // What people look at first stands first.
-        return standings.filter { $0.role == .work } + standings.filter { $0.role == .human }
-            + standings.filter { $0.role == .kept } + standings.filter { $0.role == .retry }
+        return statuses.filter { $0.role == .work } + statuses.filter { $0.role == .human }
+            + statuses.filter { $0.role == .kept } + statuses.filter { $0.role == .retry }
     }
 
-    private func role(of queue: String) -> QueueStanding.Role {
+    private func role(of queue: String) -> QueueStatus.Role {
         if topology.queuesForHumans.contains(queue) { return .human }
         if queue == topology.oversized { return .kept }
         return topology.consumedQueues.contains(queue) ? .work : .retry

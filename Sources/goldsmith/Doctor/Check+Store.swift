@@ -97,9 +97,9 @@ extension Check {
             clock("this machine", ahead: SystemTime().now() - Timestamp(microseconds: facts.microseconds))
         ]
         guard let store = try await settings.currentStore() else { return findings }
-        let standings = try await stored { () async throws(StoreError) in try await store.workers() }
+        let statuses = try await stored { () async throws(StoreError) in try await store.workers() }
         let leases = try await stored { () async throws(StoreError) in try await store.leases() }
-        let roll = RollCall(standings, leases: leases)
+        let roll = RollCall(statuses, leases: leases)
         let alive = roll.alive
         if alive.isEmpty {
             let open = try await stored { () async throws(StoreError) in try await store.openImages(limit: 1) }

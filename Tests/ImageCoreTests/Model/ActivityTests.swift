@@ -81,7 +81,7 @@ struct EstimateTests {
     private func seconds(_ guestChecks: GuestChecks, _ rates: CopyRates) -> Int64? {
         var plan = Sample.plan()
         plan.guestChecks = guestChecks
-        let quota = QuotaStanding(owner: Sample.owner, used: .none, limits: QuotaLimits(images: 5, snapshots: 5))
+        let quota = QuotaUsage(owner: Sample.owner, used: .none, limits: QuotaLimits(images: 5, snapshots: 5))
         return DryRun(plan: plan, copyBytes: [.system: 100], findings: [], quota: quota, rates: rates).estimatedSeconds
     }
 

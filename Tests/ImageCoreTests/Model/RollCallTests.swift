@@ -5,7 +5,7 @@ import Testing
 struct RollCallTests {
     private static let now = Timestamp(microseconds: 1_700_000_000_000_000)
 
-    private func standing(_ name: String, _ lanes: [String], silentFor seconds: Int64) -> WorkerStanding {
+    private func status(_ name: String, _ lanes: [String], silentFor seconds: Int64) -> WorkerStatus {
         let storedAt = Self.now + .seconds(-seconds)
         let report = WorkerReport(
             worker: WorkerID(known: name),
@@ -15,7 +15,7 @@ struct RollCallTests {
             startedAt: storedAt,
             at: storedAt
         )
-        return WorkerStanding(report: report, storedAt: storedAt, readAt: Self.now)
+        return WorkerStatus(report: report, storedAt: storedAt, readAt: Self.now)
     }
 
     private func leases(of names: String...) -> [Lease] {
@@ -31,35 +31,35 @@ struct RollCallTests {
         }
     }
 
-    private func names(_ standings: [WorkerStanding]) -> [String] { standings.map(\.report.worker.text) }
+    private func names(_ statuses: [WorkerStatus]) -> [String] { statuses.map(\.report.worker.text) }
 
     @Test("a worker that went silent is missed until its leases are taken over, and while nobody else serves its lanes")
     func rollCall() {
-        let standings = [
-            standing("here", ["intake", "clean-up"], silentFor: 30),
-            standing("idle", ["intake"], silentFor: 31),
-            standing("holding", ["intake"], silentFor: 600),
-            standing("before", ["clean-up"], silentFor: 601),
-            standing("alone", ["clean-up", "replicate"], silentFor: 80_000),
+        let statuses = [
+            status("here", ["intake", "clean-up"], silentFor: 30),
+            status("idle", ["intake"], silentFor: 31),
+            status("holding", ["intake"], silentFor: 600),
+            status("before", ["clean-up"], silentFor: 601),
+            status("alone", ["clean-up", "replicate"], silentFor: 80_000),
         ]
-        let roll = RollCall(standings, leases: leases(of: "here", "holding", "before"))
+        let roll = RollCall(statuses, leases: leases(of: "here", "holding", "before"))
         #expect(names(roll.alive) == ["here"])
         #expect(names(roll.missed) == ["holding", "alone"])
         #expect(names(roll.past) == ["idle", "before"])
-        let later = RollCall(standings, leases: leases(of: "here"))
+        let later = RollCall(statuses, leases: leases(of: "here"))
         #expect(names(later.missed) == ["alone"], "others have what it did")
     }
 
     @Test("a report from the future tells nothing: the store's clock was set back since")
     func future() {
-        #expect(!standing("a", ["intake"], silentFor: -10).isGone)
-        #expect(standing("a", ["intake"], silentFor: -11).isGone)
-        #expect(RollCall([standing("a", ["intake"], silentFor: -3600)], leases: []).alive.isEmpty)
+        #expect(!status("a", ["intake"], silentFor: -10).isGone)
+        #expect(status("a", ["intake"], silentFor: -11).isGone)
+        #expect(RollCall([status("a", ["intake"], silentFor: -3600)], leases: []).alive.isEmpty)
     }
 
     @Test("where nobody is left, everybody is missed")
     func nobody() {
-        #expect(names(RollCall([standing("a", ["intake"], silentFor: 80_000)], leases: []).missed) == ["a"])
+        #expect(names(RollCall([status("a", ["intake"], silentFor: 80_000)], leases: []).missed) == ["a"])
         #expect(RollCall([], leases: []).missed.isEmpty)
     }
 }
