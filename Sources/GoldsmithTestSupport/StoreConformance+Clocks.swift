@@ -71,8 +71,8 @@ extension StoreConformance {
             let overdue = try await store.overdue(at: Given.at(0), limit: 10)
             // The other one may just wait on the longest delay.
             try expect(overdue.map(\.id) == [Given.image(1)], "\(overdue.map(\.id))")
-            let census = try await store.census(at: Given.at(0))
-            try expect(census.overdueImages == 1, "\(census)")
+            let statistics = try await store.statistics(at: Given.at(0))
+            try expect(statistics.overdueImages == 1, "\(statistics)")
             let applied = try await store.tell(.overdue(alive: []), at: 0)
             try expect(applied.outgoing.map(\.id) == ["img-1/stop-check/1"], "\(applied.outgoing)")
             let then = try await store.overdue(at: Given.at(0), limit: 10)
@@ -82,8 +82,8 @@ extension StoreConformance {
             let store = try await fixture.store()
             try await store.take()
             _ = try await store.grant(.stopCheck, at: hour)
-            let census = try await store.census(at: Given.at(0))
-            try expect(census.liveLeases == 0 && census.expiredLeases == 1, "\(census)")
+            let statistics = try await store.statistics(at: Given.at(0))
+            try expect(statistics.liveLeases == 0 && statistics.expiredLeases == 1, "\(statistics)")
         },
         StoreCheck("a lease that an older version wrote is believed for an hour at most") { fixture in
             let database = try await fixture.database()

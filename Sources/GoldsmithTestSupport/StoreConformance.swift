@@ -9,7 +9,7 @@ public struct StoreFixture: Sendable {
     public init(database: @escaping @Sendable () async throws -> any SQLDatabase) { self.database = database }
 
     /// Another process's store on the same data.
-    public func store() async throws -> any ImageStore & ImageListing & RequestBox & StoreGauge {
+    public func store() async throws -> any ImageStore & ImageListing & RequestOutbox & StoreStatisticsReader {
         try await SQLImageStore(on: try await database())
     }
 }
@@ -30,7 +30,7 @@ public struct StoreCheck: Sendable, CustomStringConvertible {
 public enum StoreConformance {
     public static let checks =
         requests + cancelling + operations + jobs + locking + outbox + queries + concurrency + statements + deadLetters
-        + workers + censuses + listings + clocks
+        + workers + statistics + listings + clocks
 }
 
 /// The values checks are made of.

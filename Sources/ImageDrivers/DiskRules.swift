@@ -7,14 +7,14 @@ enum DiskRules {
         _ disk: DiskKind,
         _ device: DeviceName,
         _ kind: Resource.Kind,
-        _ place: Place
+        _ subject: FailureSubject
     ) throws(StepFailure) {
         switch (disk, kind) {
         case (.local, _) where !device.isSystem:
             throw StepFailure(
                 .permanent,
                 .failedPrecondition,
-                "\(place) is a local disk: local data disks cannot be snapshotted.",
+                "\(subject) is a local disk: local data disks cannot be snapshotted.",
                 advice: "Leave it out of the image, or move its data to a cloud disk."
             )
         case (.local, .imageFile), (.cloud, .snapshot):
@@ -23,7 +23,7 @@ enum DiskRules {
             throw StepFailure(
                 .permanent,
                 .failedPrecondition,
-                "\(place) is a \(disk.rawValue) disk: it cannot become a \(kind.rawValue)."
+                "\(subject) is a \(disk.rawValue) disk: it cannot become a \(kind.rawValue)."
             )
         }
     }

@@ -53,7 +53,7 @@ final class SimulatedProcess: Sendable {
                 world: world
             ),
             publisher: plan.publisher(FaultyPublisher(process: self, world: world)),
-            gauge: world.broker,
+            inspector: world.broker,
             time: plan.time(ProcessTime(process: self, time: clock)),
             random: { world.dice.share() },
             logger: Logger(label: name) { _ in SwiftLogNoOpLogHandler() }

@@ -1,7 +1,7 @@
 public import ImageCore
 import SQLAccess
 
-extension SQLImageStore: RequestBox {
+extension SQLImageStore: RequestOutbox {
     public func put(_ request: OutgoingMessage, at now: Timestamp) async throws(StoreError) {
         try await write { (transaction) throws(SQLError) in
             // Whoever puts it here does not send it: it is left behind from the beginning.

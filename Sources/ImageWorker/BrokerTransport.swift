@@ -235,7 +235,7 @@ public struct BrokerPublisher: MessagePublisher {
 }
 
 /// Asks the broker how full a queue is.
-struct BrokerGauge: QueueGauge, LaneGauge {
+struct BrokerInspector: QueueInspector, LaneInspector {
     let connection: AMQPConnection
     let topology: Topology
 

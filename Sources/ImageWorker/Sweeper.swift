@@ -5,7 +5,7 @@ import Logging
 /// nobody owns any more.
 struct Sweeper {
     let context: WorkerContext
-    let gauge: any QueueGauge
+    let inspector: any QueueInspector
 
     private static let batch = 500
 
@@ -115,7 +115,7 @@ struct Sweeper {
                     $0.value.phase == .waiting && StoredTime.isOverdue($0.value.expectedAt, at: now)
                 }.keys.map(\.step)
             )
-            for step in steps where backlogs[step] == nil { backlogs[step] = await gauge.backlog(of: step) }
+            for step in steps where backlogs[step] == nil { backlogs[step] = await inspector.backlog(of: step) }
             let leased = try await context.store.leases(of: image.id).filter { $0.isAlive(at: now) }.map(\.job)
             // Unknown counts as full: nothing is sent again on a guess.
             let queued = image.jobs.keys.filter { steps.contains($0.step) && backlogs[$0.step] != 0 }

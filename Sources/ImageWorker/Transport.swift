@@ -140,7 +140,7 @@ public protocol MessagePublisher: Sendable {
 }
 
 /// Tells whether a queue holds messages, so that a job that merely waits its turn is not taken for lost.
-public protocol QueueGauge: Sendable {
+public protocol QueueInspector: Sendable {
     /// Messages ready in the queue of a step, or `nil` when it cannot be told.
     func backlog(of step: Step) async -> Int?
 }

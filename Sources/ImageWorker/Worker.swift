@@ -14,15 +14,15 @@ public struct Worker: Service {
     private let publisher: AMQPPublisher
     private let inspection: AMQPConnection
     private let topology: Topology
-    private let queues: any LaneGauge
-    private let census: any StoreGauge
+    private let queues: any LaneInspector
+    private let statistics: any StoreStatisticsReader
     private let tools: any ToolTrial
     private let user: String
 
     public init(
         endpoint: AMQPEndpoint,
         topology: Topology,
-        store: any ImageStore & StoreGauge,
+        store: any ImageStore & StoreStatisticsReader,
         driver: any ImageDriver,
         tools: any ToolTrial,
         options: WorkerOptions,
@@ -43,9 +43,9 @@ public struct Worker: Service {
         self.topology = topology
         self.tools = tools
         user = endpoint.user
-        census = store
-        let gauge = BrokerGauge(connection: inspection, topology: topology)
-        queues = gauge
+        statistics = store
+        let inspector = BrokerInspector(connection: inspection, topology: topology)
+        queues = inspector
         body = WorkerBody(
             options: options,
             store: store,
@@ -57,7 +57,7 @@ public struct Worker: Service {
                 time: time,
                 logger: logger
             ),
-            gauge: gauge,
+            inspector: inspector,
             time: time,
             random: random,
             logger: logger,
@@ -114,7 +114,7 @@ public struct Worker: Service {
                 return .sweeper
             }
             group.addTask {
-                await body.sample(census, queues)
+                await body.sample(statistics, queues)
                 return .sweeper
             }
             group.addTask {

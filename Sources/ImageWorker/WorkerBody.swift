@@ -6,21 +6,21 @@ package import Tracing
 /// simulation over a broker in memory.
 package struct WorkerBody: Sendable {
     let context: WorkerContext
-    private let gauge: any QueueGauge
+    private let inspector: any QueueInspector
 
     package init(
         options: WorkerOptions,
         store: any ImageStore,
         driver: any ImageDriver,
         publisher: any MessagePublisher,
-        gauge: any QueueGauge,
+        inspector: any QueueInspector,
         time: any Timekeeper,
         random: @escaping @Sendable () -> Double,
         logger: Logger,
         telemetry: WorkerTelemetry = WorkerTelemetry(),
         tracer: any Tracer = NoOpTracer()
     ) {
-        self.gauge = gauge
+        self.inspector = inspector
         let time = StoreTime(time)
         context = WorkerContext(
             options: options,
@@ -35,7 +35,7 @@ package struct WorkerBody: Sendable {
         )
     }
 
-    init(_ context: WorkerContext, gauge: any QueueGauge) { (self.context, self.gauge) = (context, gauge) }
+    init(_ context: WorkerContext, inspector: any QueueInspector) { (self.context, self.inspector) = (context, inspector) }
 
     /// Learns what time it is by the store's clock. Before that, a worker takes nothing.
     package func begin() async {
@@ -47,11 +47,11 @@ package struct WorkerBody: Sendable {
     }
 
     /// Until the task is cancelled.
-    package func sweep() async { await Sweeper(context: context, gauge: gauge).run() }
+    package func sweep() async { await Sweeper(context: context, inspector: inspector).run() }
 
     /// Looks at store and queues for metrics and health, until the task is cancelled.
-    func sample(_ store: any StoreGauge, _ lanes: any LaneGauge) async {
-        await Sampler(context: context, store: store, gauge: lanes).run()
+    func sample(_ store: any StoreStatisticsReader, _ lanes: any LaneInspector) async {
+        await Sampler(context: context, store: store, inspector: lanes).run()
     }
 
     /// Handles a lane's deliveries until there are no more of them and the last is handled. What waits for a slot then is

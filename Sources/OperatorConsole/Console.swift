@@ -26,9 +26,9 @@ public struct Console: Service {
     public init(
         options: ConsoleOptions,
         accounts: Accounts,
-        store: any ImageStore & ImageListing & RequestBox,
+        store: any ImageStore & ImageListing & RequestOutbox,
         driver: any ImageDriver,
-        desk: any OperatorDesk,
+        broker: any BrokerStatusProvider,
         time: any Timekeeper,
         telemetry: ConsoleTelemetry,
         logger: Logger,
@@ -38,16 +38,16 @@ public struct Console: Service {
         self.options = options
         self.logger = logger
         self.listening = listening
-        let queues = QueueHistory(desk: desk, time: time, every: options.sampleEvery, telemetry: telemetry)
+        let queues = QueueHistory(broker: broker, time: time, every: options.sampleEvery, telemetry: telemetry)
         self.queues = queues
         lookout = StoreLookout(store: store, time: time, every: options.sampleEvery, telemetry: telemetry)
         let access = Access(accounts: accounts, time: time, options: options)
         let pages = Pages(store: store, driver: driver, queues: queues, time: time)
-        let pulse = Pulse(every: options.watchEvery, limit: options.viewers, time: time) {
+        let notifier = PageChangeNotifier(every: options.pollEvery, limit: options.viewers, time: time) {
             await pages.fingerprint(of: $0)
         }
         let sessions = access.sessions
-        telemetry.lend(.init(streams: { pulse.viewerCount }, sessions: { sessions.count }))
+        telemetry.lend(.init(streams: { notifier.viewerCount }, sessions: { sessions.count }))
 
         let router = Router(context: ConsoleContext.self)
         router.add(middleware: MetricsMiddleware(telemetry: telemetry))
@@ -56,17 +56,17 @@ public struct Console: Service {
         router.add(middleware: OriginGuard(options: options))
         AssetRoutes().add(to: router)
         let decisions = DeadLetterDecisions(store: store, time: time)
-        let requests = RequestDesk(store: store, time: time, patience: options.answerWithin)
+        let requests = RequestClient(store: store, time: time, patience: options.answerWithin)
         PageRoutes(
             pages: pages,
             access: access,
-            pulse: pulse,
+            notifier: notifier,
             time: time,
             decisions: decisions,
-            desk: requests,
+            requests: requests,
             telemetry: telemetry
         ).add(to: router)
-        InterfaceRoutes(pages: pages, access: access, time: time, decisions: decisions, desk: requests).add(to: router)
+        InterfaceRoutes(pages: pages, access: access, time: time, decisions: decisions, requests: requests).add(to: router)
         responder = router.buildResponder()
     }
 

@@ -8,7 +8,7 @@ public struct ConsoleOptions: Sendable {
     /// How often queues are looked at.
     public var sampleEvery: Duration
     /// How often a page that somebody has open is looked at.
-    public var watchEvery: Duration
+    public var pollEvery: Duration
     /// Open pages with live updates, at most.
     public var viewers: Int
     /// How long a request's answer is waited for before it is said that there is none yet.
@@ -19,7 +19,7 @@ public struct ConsoleOptions: Sendable {
         origin: WebOrigin? = nil,
         proxies: TrustedProxies = .none,
         sampleEvery: Duration = .seconds(5),
-        watchEvery: Duration = .seconds(1),
+        pollEvery: Duration = .seconds(1),
         viewers: Int = 64,
         answerWithin: Duration = .seconds(10)
     ) {
@@ -27,7 +27,7 @@ public struct ConsoleOptions: Sendable {
         self.origin = origin
         self.proxies = proxies
         self.sampleEvery = sampleEvery
-        self.watchEvery = watchEvery
+        self.pollEvery = pollEvery
         self.viewers = viewers
         self.answerWithin = answerWithin
     }

@@ -99,7 +99,7 @@ struct ClockTests {
         let rig = try await Rig()
         let clock = SkewedTime(rig.time)
         let worker = rig.worker(time: clock)
-        let sweeping = Task { await Sweeper(context: worker.context, gauge: rig.broker).run() }
+        let sweeping = Task { await Sweeper(context: worker.context, inspector: rig.broker).run() }
         try await becomesTrue { rig.time.sleepers == 1 }
         clock.set(ahead: error)
         for _ in 0..<6 {

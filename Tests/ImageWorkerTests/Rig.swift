@@ -202,5 +202,5 @@ struct TestWorker: Sendable {
         }
     }
 
-    func sweep() async { try? await Sweeper(context: context, gauge: broker).sweep() }
+    func sweep() async { try? await Sweeper(context: context, inspector: broker).sweep() }
 }

@@ -25,7 +25,7 @@ struct TelemetryTests {
         let telemetry = WorkerTelemetry()
         telemetry.lend(.init(consumer: { consumer }, publisher: { publisher }, isBlocked: { blocked }))
         telemetry.serves()
-        telemetry.note(.success(StoreCensus()), now: today, at: start)
+        telemetry.note(.success(StoreStatistics()), now: today, at: start)
         return telemetry
     }
 

@@ -162,7 +162,7 @@ struct ToolTests {
         await rig.startCapturing()
         let gate = Gate(.after, "driver.capture /dev/vdb")
         let worker = rig.worker(driver: gate.interceptor) { $0.concurrency = 1 }
-        let body = WorkerBody(worker.context, gauge: rig.broker)
+        let body = WorkerBody(worker.context, inspector: rig.broker)
         let (stream, deliveries) = AsyncStream<any IncomingDelivery>.makeStream()
         let serving = Task { await body.serve(.job(.dataDisk), stream) }
         let first = try #require(rig.broker.take(.job(.dataDisk), by: worker.name))

@@ -36,7 +36,7 @@ struct AlarmTests {
             in: QueueHistory.State(),
             stuck: 0,
             deadLetters: [],
-            workers: RollCall(workers, leases: leases)
+            workers: WorkerSummary(workers, leases: leases)
         )
     }
 
@@ -74,7 +74,7 @@ struct AlarmTests {
             in: history,
             stuck: 0,
             deadLetters: [group(.dead, "a", 2), group(.dead, "b", 1), group(.parked, "c", 1), group(.unrouted, "d", 1)],
-            workers: RollCall([status("w-2", silentFor: 40)], leases: [])
+            workers: WorkerSummary([status("w-2", silentFor: 40)], leases: [])
         )
         #expect(Set(alarms.map(\.what)).count == alarms.count, "\(alarms.map(\.what))")
         #expect(alarms.allSatisfy { $0.page?.hasPrefix("/") == true })

@@ -34,18 +34,18 @@ struct HTMLTests {
         query.page = ImagePage("1700000000000000-img-1")
         query.name = "web golden"
         query.instanceID = InstanceID(known: "i-1")
-        for place in [
-            Place.overview, .images(ImageQuery()), .images(query), .image(ImageID(known: "img-1")),
+        for route in [
+            Route.overview, .images(ImageQuery()), .images(query), .image(ImageID(known: "img-1")),
             .instances, .deadLetters(DeadLetterFilter()), .deadLetter(DeadLetterID(known: "img-1")), .quotas,
         ] {
-            #expect(Place(page: place.address) == place)
+            #expect(Route(page: route.address) == route)
         }
         for address in [
             "", "images", "//evil.example", "/images/../x", "/images?status=Gone", "/images?owner=%zz", "/login",
             "/updates",
             "/images?status=Error&status=Error",
         ] {
-            #expect(Place(page: address) == nil, "\(address)")
+            #expect(Route(page: address) == nil, "\(address)")
         }
     }
 

@@ -101,7 +101,7 @@ struct InterfaceTests {
         let rig = try await Rig()
         try await rig.fail(try await rig.take(1), StepFailure(.permanent, .failedPrecondition, "it runs"))
         try await rig.run { browser in
-            let text = try await browser.get(Place.document.address)
+            let text = try await browser.get(Route.document.address)
             let paths = try JSONDecoder().decode(Document.self, from: Data(text.text.utf8)).paths
             #expect(paths.count == 22)
             for (path, methods) in paths {

@@ -20,7 +20,7 @@ struct Rig {
     static let cheap = HashedSecret.Cost(logRounds: 10, blockSize: 1, parallelism: 1)
 
     let folder: ScratchFolder
-    let store: any ImageStore & ImageListing & RequestBox
+    let store: any ImageStore & ImageListing & RequestOutbox
     let time = ManualTime(start)
     let telemetry = ConsoleTelemetry(version: "1.2.3", at: start)
     let console: Console
@@ -50,7 +50,7 @@ struct Rig {
             accounts: try Self.accounts(),
             store: store,
             driver: driver,
-            desk: StubDesk(),
+            broker: StubBrokerStatus(),
             time: time,
             telemetry: telemetry,
             logger: logger
@@ -217,8 +217,8 @@ struct Rig {
 }
 
 /// One queue that nobody serves.
-struct StubDesk: OperatorDesk {
-    func queues() async throws(DeskError) -> [QueueStatus] {
+struct StubBrokerStatus: BrokerStatusProvider {
+    func queues() async throws(BrokerStatusError) -> [QueueStatus] {
         [QueueStatus(name: "goldsmith.intake", purpose: "requests", role: .work, ready: 3, consumers: 0)]
     }
 }

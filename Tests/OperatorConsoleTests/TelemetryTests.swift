@@ -24,7 +24,7 @@ struct TelemetryTests {
             _ = try await browser.get("/nowhere", cookie: cookie)
             _ = try await browser.post("/quotas/acct-secret", [], cookie: cookie)
             _ = try await browser.get("/api/v1/images")
-            _ = try await browser.get(Place.icon.address)
+            _ = try await browser.get(Route.icon.address)
         }
         let lines = Self.lines(rig)
         for (kind, status, count) in [
@@ -64,7 +64,7 @@ struct TelemetryTests {
         #expect(rig.telemetry.ready(at: rig.time.now()).reasons == ["the store has not been seen yet"])
         let lookout = StoreLookout(store: rig.store, time: rig.time, every: .seconds(5), telemetry: rig.telemetry)
         await lookout.look()
-        let history = QueueHistory(desk: StubDesk(), time: rig.time, every: .seconds(5), telemetry: rig.telemetry)
+        let history = QueueHistory(broker: StubBrokerStatus(), time: rig.time, every: .seconds(5), telemetry: rig.telemetry)
         rig.time.advance(by: .seconds(50))
         await history.sample()
         rig.time.advance(by: .seconds(10))

@@ -34,14 +34,14 @@ public struct GuestInspector: Sendable {
     public static var ownProgram: String { (try? FileCalls.resolved("/proc/self/exe")) ?? "" }
 
     /// - Parameter node: a disk that has been looked at. It is only read: the child gets a throw-away layer over it.
-    func look(at node: BlockNode, _ qemuImg: QemuImg, _ place: Place) async throws(StepFailure) -> GuestInspection {
+    func look(at node: BlockNode, _ qemuImg: QemuImg, _ subject: FailureSubject) async throws(StepFailure) -> GuestInspection {
         do throws(ChildFailure) {
             let scratch = try ScratchPlace(in: workplace)
             var stack = LayerStack(in: scratch.path)
             let layer = try await stack.put(over: node, qemuImg)
             return try Self.inspection(try await visit(layer, mends: false, scratch.path))
         } catch {
-            return try Self.inspection(error, place, qemuImg.logger)
+            return try Self.inspection(error, subject, qemuImg.logger)
         }
     }
 
@@ -89,13 +89,13 @@ public struct GuestInspector: Sendable {
 
     /// Mends the guest on a copy.
     /// - Parameter copy: a qcow2 file that stands alone.
-    func mend(_ copy: String, _ place: Place, _ logger: Logger) async throws(StepFailure) -> GuestMending {
+    func mend(_ copy: String, _ subject: FailureSubject, _ logger: Logger) async throws(StepFailure) -> GuestMending {
         let inspection: GuestInspection
         do throws(ChildFailure) {
             let scratch = try ScratchPlace(in: workplace)
             inspection = try Self.inspection(try await visit(copy, mends: true, scratch.path))
         } catch {
-            inspection = try Self.inspection(error, place, logger)
+            inspection = try Self.inspection(error, subject, logger)
         }
         guard case .seen(let facts) = inspection else {
             throw .guest(inspection.findings, mayPass: inspection.mayPass)
@@ -165,17 +165,17 @@ public struct GuestInspector: Sendable {
     /// - Parameter logger: gets what the child has said, which names files of this host.
     private static func inspection(
         _ failure: ChildFailure,
-        _ place: Place,
+        _ subject: FailureSubject,
         _ logger: Logger
     ) throws(StepFailure) -> GuestInspection {
         if failure.kind != .cancelled {
             logger.notice(
                 "a guest could not be looked into",
-                metadata: ["disk": "\(place)", "said": "\(failure.text)"]
+                metadata: ["disk": "\(subject)", "said": "\(failure.text)"]
             )
         }
         switch failure.kind {
-        case .cancelled: throw .interrupted("The look into \(place)")
+        case .cancelled: throw .interrupted("The look into \(subject)")
         case .timedOut:
             return .notChecked(
                 reason: "it took too long (\(failure.text))",

@@ -9,20 +9,20 @@ extension LocalDriver {
         mendsGuest: Bool,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
-        let place = Place.disk(device, instance)
+        let subject = FailureSubject.disk(device, instance)
         let disk = try requireStopped(instance).disk(device)
-        try DiskRules.requireFit(disk.kind, device, resource.kind, place)
+        try DiskRules.requireFit(disk.kind, device, resource.kind, subject)
         let source = try await openSound(disk, of: instance) {
             progress(CopyProgress(doneBytes: 0, totalBytes: 0))
         }
         let folder = try await emptyFolder(for: resource)
-        try await requireSpace(for: source, in: folder, place)
+        try await requireSpace(for: source, in: folder, subject)
 
         let target = folder + "/" + LocalFolders.fileName(device)
         let partial = target + LocalFolders.partialSuffix
         let held = source.files.values.reduce(0) { $0 + min($1.allocatedBytes, $1.size) }
         let gauge = ProgressGauge(totalBytes: held, progress)
-        try await running(on: place) { () async throws(ChildFailure) in
+        try await running(on: subject) { () async throws(ChildFailure) in
             try await qemuImg.convert(source.node, to: partial, bytesPerSecond: copyRate) { basisPoints in
                 gauge.reach(Self.share(of: held, basisPoints * Self.copyShare / 100))
             }
@@ -35,16 +35,16 @@ extension LocalDriver {
             throw StepFailure(
                 .permanent,
                 .failedPrecondition,
-                "\(place) was written while it was captured.",
+                "\(subject) was written while it was captured.",
                 advice: "Keep the instance stopped until its disks are captured, then retry the image."
             )
         }
         // On the copy, and before its checksum is taken: the source stays as it is.
-        let mending = mendsGuest ? try await mend(partial, place) : nil
+        let mending = mendsGuest ? try await mend(partial, subject) : nil
         // The disk writes while the file is checked and hashed; what is left to wait for is little.
         try await beginWriteOut(partial)
-        let size = try await checkResult(partial, place, gauge)
-        let sum = try await hash(partial, place, gauge, held: held)
+        let size = try await checkResult(partial, subject, gauge)
+        let sum = try await hash(partial, subject, gauge, held: held)
         try filing(at: .storage) { () throws(FileFailure) in
             try FileCalls.rename(partial, to: target)
             try FileCalls.sync(folder)
@@ -68,9 +68,9 @@ extension LocalDriver {
         }
     }
 
-    private func mend(_ copy: String, _ place: Place) async throws(StepFailure) -> GuestMending {
+    private func mend(_ copy: String, _ subject: FailureSubject) async throws(StepFailure) -> GuestMending {
         guard let inspector else { throw .guest(GuestInspection.switchedOff.findings, mayPass: false) }
-        return try await inspector.mend(copy, place, logger)
+        return try await inspector.mend(copy, subject, logger)
     }
 
     /// On a thread of its own: a disk whose queue is full makes even this wait.
@@ -102,7 +102,7 @@ extension LocalDriver {
         try await delete(resource)
         let folder = try folders.folder(of: resource)
         let shelf = try folders.shelf(of: resource)
-        try filing(at: Place(resource)) { () throws(FileFailure) in
+        try filing(at: FailureSubject(resource)) { () throws(FileFailure) in
             try FileCalls.makeFolder(folder)
             try FileCalls.sync(shelf)
         }
@@ -110,29 +110,29 @@ extension LocalDriver {
     }
 
     /// A full disk is said before hours of copying, not after. (It can still fill up meanwhile.)
-    private func requireSpace(for source: SourceDisk, in folder: String, _ place: Place) async throws(StepFailure) {
-        let needed = try await running(on: place) { () async throws(ChildFailure) in
+    private func requireSpace(for source: SourceDisk, in folder: String, _ subject: FailureSubject) async throws(StepFailure) {
+        let needed = try await running(on: subject) { () async throws(ChildFailure) in
             try await qemuImg.requiredBytes(source.node)
         }
         try Self.requireSpace(needed, in: folder, .storage)
     }
 
-    static func requireSpace(_ needed: Int64, in folder: String, _ place: Place) throws(StepFailure) {
-        let free = try filing(at: place) { () throws(FileFailure) in try FileCalls.freeBytes(at: folder) }
-        guard free >= needed else { throw .full(place, freeBytes: free, neededBytes: needed) }
+    static func requireSpace(_ needed: Int64, in folder: String, _ subject: FailureSubject) throws(StepFailure) {
+        let free = try filing(at: subject) { () throws(FileFailure) in try FileCalls.freeBytes(at: folder) }
+        guard free >= needed else { throw .full(subject, freeBytes: free, neededBytes: needed) }
     }
 
     /// - Returns: the size the guest will see.
-    private func checkResult(_ path: String, _ place: Place, _ gauge: ProgressGauge) async throws(StepFailure) -> Int64
+    private func checkResult(_ path: String, _ subject: FailureSubject, _ gauge: ProgressGauge) async throws(StepFailure) -> Int64
     {
         let node = BlockNode.qcow2(path: path, dataFile: nil, backing: nil)
-        let soundness = try await running(on: place) { () async throws(ChildFailure) in
+        let soundness = try await running(on: subject) { () async throws(ChildFailure) in
             try await qemuImg.check(node, onActivity: { gauge.add(0) })
         }
         guard soundness != .corrupt else {
-            throw StepFailure(.transient, .unavailable, "The copy of \(place) is not sound.")
+            throw StepFailure(.transient, .unavailable, "The copy of \(subject) is not sound.")
         }
-        return try await running(on: place) { () async throws(ChildFailure) in try await qemuImg.info(node).virtualSize
+        return try await running(on: subject) { () async throws(ChildFailure) in try await qemuImg.info(node).virtualSize
         }
     }
 
@@ -142,7 +142,7 @@ extension LocalDriver {
     /// reader sees early is not what the file will hold, and SHA-256 does not run backwards.
     private func hash(
         _ path: String,
-        _ place: Place,
+        _ subject: FailureSubject,
         _ gauge: ProgressGauge,
         held: Int64
     ) async throws(StepFailure) -> FileSum {
@@ -160,7 +160,7 @@ extension LocalDriver {
                 return .success(sum)
             } catch {
                 return .failure(
-                    error == .cancelled ? .interrupted("The capture of \(place)") : .copy(error, at: .storage)
+                    error == .cancelled ? .interrupted("The capture of \(subject)") : .copy(error, at: .storage)
                 )
             }
         }

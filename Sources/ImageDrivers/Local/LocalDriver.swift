@@ -45,10 +45,10 @@ public struct LocalDriver: ImageDriver {
         let below = folders.locations.filter { $0.value.hasPrefix(folders.root + "/") }
         let wanted =
             [
-                (folders.instances, Place.storage), (folders.images, .storage), (folders.snapshots, .storage),
+                (folders.instances, FailureSubject.storage), (folders.images, .storage), (folders.snapshots, .storage),
             ] + below.map { ($0.value, .location($0.key)) }
-        for (folder, place) in wanted {
-            try filing(at: place) { () throws(FileFailure) in try FileCalls.makeFolder(folder) }
+        for (folder, subject) in wanted {
+            try filing(at: subject) { () throws(FileFailure) in try FileCalls.makeFolder(folder) }
         }
     }
 
@@ -102,12 +102,12 @@ public struct LocalDriver: ImageDriver {
         let folder = try folders.folder(of: resource)
         let shelf = try folders.shelf(of: resource)
         let earlier = folders.earlierFolder(of: resource)
-        let place = Place(resource)
+        let subject = FailureSubject(resource)
         try await OwnThread.run { _ -> Result<Void, StepFailure> in
             do throws(FileFailure) {
                 // Where a whole location is missing, "already gone" would be a guess.
-                if case .location = place, try FileCalls.status(shelf) == nil {
-                    return .failure(.notThere(place))
+                if case .location = subject, try FileCalls.status(shelf) == nil {
+                    return .failure(.notThere(subject))
                 }
                 // The manifest goes first: what is left of a copy must not look like a whole one.
                 try FileCalls.deleteTree(folder + "/" + LocalFolders.manifestName)
@@ -117,7 +117,7 @@ public struct LocalDriver: ImageDriver {
             } catch {
                 // Whatever it is, it can change: a location that is read-only today is not for ever, and what is left
                 // there costs its owner a place in the quota.
-                var failure = StepFailure.file(error, at: place)
+                var failure = StepFailure.file(error, at: subject)
                 failure.disposition = .transient
                 return .failure(failure)
             }
@@ -156,8 +156,8 @@ public struct LocalDriver: ImageDriver {
         _ kind: Resource.Kind,
         _ location: LocationName?
     ) throws(StepFailure) -> [Resource] {
-        let place = location.map { Place.location($0) } ?? .storage
-        let names = try filing(at: place) { () throws(FileFailure) in try FileCalls.names(in: folder) }
+        let subject = location.map { FailureSubject.location($0) } ?? .storage
+        let names = try filing(at: subject) { () throws(FileFailure) in try FileCalls.names(in: folder) }
         return names.compactMap { name in
             guard let id = ResourceID(name), let image = id.imageID, Self.isOurs(name) else { return nil }
             return Resource(id: id, kind: kind, imageID: image, location: location)
@@ -167,8 +167,8 @@ public struct LocalDriver: ImageDriver {
     /// - Parameter owner: `nil` for whoever may see every instance.
     func readInstance(_ id: InstanceID, for owner: Owner? = nil) throws(StepFailure) -> InstanceFile {
         let path = folders.instanceFile(id)
-        let place = Place.instance(id)
-        guard let status = try filing(at: place, { () throws(FileFailure) in try FileCalls.status(path) }) else {
+        let subject = FailureSubject.instance(id)
+        guard let status = try filing(at: subject, { () throws(FileFailure) in try FileCalls.status(path) }) else {
             throw .noInstance(id)
         }
         guard status.kind == .regular, status.size <= Int64(InstanceFile.sizeLimit) else {
@@ -178,7 +178,7 @@ public struct LocalDriver: ImageDriver {
                 "The description of instance \(id) is not a regular file of a sane size."
             )
         }
-        let bytes = try filing(at: place) { () throws(FileFailure) in
+        let bytes = try filing(at: subject) { () throws(FileFailure) in
             try FileCalls.read(path, limit: InstanceFile.sizeLimit)
         }
         // Before anything else: what is wrong with an instance is nobody else's business either.
@@ -193,15 +193,15 @@ public struct LocalDriver: ImageDriver {
         of instance: InstanceID,
         onActivity: (@Sendable () -> Void)? = nil
     ) async throws(StepFailure) -> SourceDisk {
-        let place = Place.disk(disk.device, instance)
+        let subject = FailureSubject.disk(disk.device, instance)
         let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
         let source = try await reader.open(disk)
         for layer in source.layers {
-            let soundness = try await running(on: place) { () async throws(ChildFailure) in
+            let soundness = try await running(on: subject) { () async throws(ChildFailure) in
                 try await qemuImg.check(layer.node, onActivity: onActivity)
             }
             guard soundness != .corrupt else {
-                throw layer.isDirty ? .notClosed(place, file: layer.name) : .corrupt(place, file: layer.name)
+                throw layer.isDirty ? .notClosed(subject, file: layer.name) : .corrupt(subject, file: layer.name)
             }
         }
         return source
@@ -217,11 +217,11 @@ extension GuestInspection {
 }
 
 extension StepFailure {
-    static func notThere(_ place: Place) -> StepFailure {
+    static func notThere(_ subject: FailureSubject) -> StepFailure {
         StepFailure(
             .transient,
             .unavailable,
-            "\(place) is not there.",
+            "\(subject) is not there.",
             advice: "Mount or create its folder.",
             adviceMends: true
         )

@@ -2,7 +2,7 @@ import Glibc
 import ImageCore
 
 /// What a failure is about, in the words of the image's owner.
-enum Place: Sendable, CustomStringConvertible {
+enum FailureSubject: Sendable, CustomStringConvertible {
     case disk(DeviceName, InstanceID)
     case instance(InstanceID)
     case storage
@@ -28,7 +28,7 @@ extension StepFailure {
         StepFailure(.throttled, .cancelled, "\(what) was interrupted.")
     }
 
-    static func full(_ place: Place, freeBytes: Int64?, neededBytes: Int64?) -> StepFailure {
+    static func full(_ subject: FailureSubject, freeBytes: Int64?, neededBytes: Int64?) -> StepFailure {
         let parts = [
             freeBytes.map { "\(ByteText.of($0)) free" }, neededBytes.map { "\(ByteText.of($0)) needed" },
         ]
@@ -36,22 +36,22 @@ extension StepFailure {
         return StepFailure(
             .transient,
             .unavailable,
-            "\(place) is full\(known.isEmpty ? "" : " (\(known))").",
+            "\(subject) is full\(known.isEmpty ? "" : " (\(known))").",
             advice: "Free or add space there.",
             adviceMends: true
         )
     }
 
-    static func file(_ failure: FileFailure, at place: Place) -> StepFailure {
+    static func file(_ failure: FileFailure, at subject: FailureSubject) -> StepFailure {
         switch Outlook(errno: failure.code) {
         case .full:
             let free = try? FileCalls.freeBytes(at: FileCalls.folder(of: failure.path))
-            return .full(place, freeBytes: free, neededBytes: nil)
+            return .full(subject, freeBytes: free, neededBytes: nil)
         case .lasting(.rights):
             return StepFailure(
                 .permanent,
                 .failedPrecondition,
-                "\(place) does not let the worker \(failure.call): \(failure.reason).",
+                "\(subject) does not let the worker \(failure.call): \(failure.reason).",
                 advice: "Give the worker the right to read and write there.",
                 adviceMends: true
             )
@@ -59,7 +59,7 @@ extension StepFailure {
             return StepFailure(
                 .permanent,
                 .failedPrecondition,
-                "\(place): could not \(failure.call) a file: \(failure.reason).",
+                "\(subject): could not \(failure.call) a file: \(failure.reason).",
                 advice: cause.advice,
                 adviceMends: true
             )
@@ -67,21 +67,21 @@ extension StepFailure {
             return StepFailure(
                 .transient,
                 .unavailable,
-                "\(place): could not \(failure.call) a file: \(failure.reason)."
+                "\(subject): could not \(failure.call) a file: \(failure.reason)."
             )
         }
     }
 
-    static func copy(_ stop: CopyStop, at place: Place) -> StepFailure {
+    static func copy(_ stop: CopyStop, at subject: FailureSubject) -> StepFailure {
         switch stop {
-        case .cancelled: .interrupted("The copy to \(place)")
-        case .file(let failure): .file(failure, at: place)
+        case .cancelled: .interrupted("The copy to \(subject)")
+        case .file(let failure): .file(failure, at: subject)
         }
     }
 
     /// What a failed `qemu-img` means for the disk it was run on. Its own words are in the worker's log: they name files
     /// of the host, and say little to whoever asked for an image.
-    static func child(_ failure: ChildFailure, disk: Place, target: Place = .storage) -> StepFailure {
+    static func child(_ failure: ChildFailure, disk: FailureSubject, target: FailureSubject = .storage) -> StepFailure {
         switch failure.kind {
         case .cancelled:
             return .interrupted("The work on \(disk)")
@@ -106,7 +106,7 @@ extension StepFailure {
         }
     }
 
-    private static func said(_ outlook: Outlook, of failure: ChildFailure, _ disk: Place, _ target: Place)
+    private static func said(_ outlook: Outlook, of failure: ChildFailure, _ disk: FailureSubject, _ target: FailureSubject)
         -> StepFailure
     {
         switch outlook {
@@ -167,7 +167,7 @@ extension StepFailure {
         }
     }
 
-    static func beingWritten(_ disk: Place) -> StepFailure {
+    static func beingWritten(_ disk: FailureSubject) -> StepFailure {
         StepFailure(
             .permanent,
             .failedPrecondition,
@@ -197,14 +197,14 @@ extension ChildFailure {
     func says(_ code: Int32) -> Bool { text.contains(String(cString: strerror(code))) }
 }
 
-/// Runs file calls, and says what their failure means at `place`.
-func filing<Value>(at place: Place, _ body: () throws(FileFailure) -> Value) throws(StepFailure) -> Value {
-    do throws(FileFailure) { return try body() } catch { throw .file(error, at: place) }
+/// Runs file calls, and says what their failure means at `subject`.
+func filing<Value>(at subject: FailureSubject, _ body: () throws(FileFailure) -> Value) throws(StepFailure) -> Value {
+    do throws(FileFailure) { return try body() } catch { throw .file(error, at: subject) }
 }
 
 /// Runs `qemu-img`, and says what its failure means for `disk`.
 func running<Value: Sendable>(
-    on disk: Place,
+    on disk: FailureSubject,
     _ body: () async throws(ChildFailure) -> Value
 ) async throws(StepFailure) -> Value {
     do throws(ChildFailure) { return try await body() } catch { throw .child(error, disk: disk) }

@@ -7,7 +7,7 @@ extension LocalDriver {
         into resource: Resource,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) {
-        let place = Place.location(launch.location)
+        let subject = FailureSubject.location(launch.location)
         guard replica.location == launch.location, resource.kind == .instance else {
             throw StepFailure(
                 .permanent,
@@ -16,8 +16,8 @@ extension LocalDriver {
             )
         }
         let shelf = try folders.folder(of: replica.resource)
-        guard try filing(at: place, { () throws(FileFailure) in try FileCalls.status(shelf) })?.kind == .folder else {
-            throw .notThere(place)
+        guard try filing(at: subject, { () throws(FileFailure) in try FileCalls.status(shelf) })?.kind == .folder else {
+            throw .notThere(subject)
         }
         let parts = try launch.disks.map { disk throws(StepFailure) in
             (disk, try disk.from.map { device throws(StepFailure) in try replica.file(device) })
@@ -29,7 +29,7 @@ extension LocalDriver {
         for (disk, file) in parts {
             let target = folder + "/" + LocalFolders.fileName(disk.device)
             if let file {
-                let sum = try await copy(shelf + "/" + file.name, to: target, place, gauge) { $0 == file.sha256 }
+                let sum = try await copy(shelf + "/" + file.name, to: target, subject, gauge) { $0 == file.sha256 }
                 guard sum == file.sha256 else { throw .damaged(file, at: launch.location, sha256: sum) }
             }
             try await fit(disk, target, isNew: file == nil)

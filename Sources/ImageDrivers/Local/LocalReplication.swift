@@ -11,14 +11,14 @@ extension LocalDriver {
         guard resource.kind == .replica, let location = resource.location else {
             throw StepFailure(.permanent, .invalidArgument, "\(resource.id) is not a replica.")
         }
-        let place = Place.location(location)
+        let subject = FailureSubject.location(location)
         guard Set(captures.map(\.device)).count == captures.count else {
             throw StepFailure(.permanent, .invalidArgument, "A replica cannot hold two copies of one device.")
         }
-        let status = try filing(at: place) { () throws(FileFailure) in try FileCalls.status(shelf, followLinks: true)
+        let status = try filing(at: subject) { () throws(FileFailure) in try FileCalls.status(shelf, followLinks: true)
         }
         guard status?.kind == .folder else {
-            var failure = StepFailure.notThere(place)
+            var failure = StepFailure.notThere(subject)
             failure.madeNothing = true
             throw failure
         }
@@ -30,7 +30,7 @@ extension LocalDriver {
             jobs.append((capture, source))
         }
         let folder = try await emptyFolder(for: resource)
-        try Self.requireSpace(neededBytes, in: shelf, place)
+        try Self.requireSpace(neededBytes, in: shelf, subject)
 
         let gauge = ProgressGauge(totalBytes: captures.reduce(0) { $0 + $1.fileSizeBytes }, progress)
         var files: [Replica.File] = []
@@ -46,7 +46,7 @@ extension LocalDriver {
             )
         }
         // Last: a copy with a manifest is a whole copy.
-        try filing(at: place) { () throws(FileFailure) in
+        try filing(at: subject) { () throws(FileFailure) in
             try FileCalls.writeAtomically(manifest, to: folder + "/" + LocalFolders.manifestName)
         }
         gauge.finish()
@@ -60,8 +60,8 @@ extension LocalDriver {
         _ location: LocationName,
         _ gauge: ProgressGauge
     ) async throws(StepFailure) {
-        let place = Place.location(location)
-        let sum = try await copy(source, to: folder + "/" + LocalFolders.fileName(capture.device), place, gauge) {
+        let subject = FailureSubject.location(location)
+        let sum = try await copy(source, to: folder + "/" + LocalFolders.fileName(capture.device), subject, gauge) {
             $0 == capture.sha256
         }
         guard sum == capture.sha256 else { throw .differs(capture, at: location, sha256: sum) }
@@ -72,7 +72,7 @@ extension LocalDriver {
     func copy(
         _ source: String,
         to target: String,
-        _ place: Place,
+        _ subject: FailureSubject,
         _ gauge: ProgressGauge,
         isWanted: (String) -> Bool
     ) async throws(StepFailure) -> String {
@@ -83,11 +83,11 @@ extension LocalDriver {
                 let pass = VerifiedCopy(flag: flag) { gauge.add($0) }
                 return .success(try pass.copy(source, to: partial, bytesPerSecond: rate))
             } catch {
-                return .failure(.copy(error, at: place))
+                return .failure(.copy(error, at: subject))
             }
         }
         guard isWanted(sum.sha256) else { return sum.sha256 }
-        try filing(at: place) { () throws(FileFailure) in
+        try filing(at: subject) { () throws(FileFailure) in
             try FileCalls.rename(partial, to: target)
             try FileCalls.sync(FileCalls.folder(of: target))
         }

@@ -32,7 +32,7 @@ struct SourceDiskReader: Sendable {
     /// Looks at one layer after the other and at each file name *before* QEMU opens it. (`qemu-img info
     /// --backing-chain` would have opened a backing file `nbd:…` or `/etc/shadow` by the time it could be refused.)
     func open(_ disk: InstanceFile.Attached) async throws(StepFailure) -> SourceDisk {
-        let place = Place.disk(disk.device, instance)
+        let subject = FailureSubject.disk(disk.device, instance)
         var files: [String: FileCalls.Status] = [:]
         var chain: [(path: String, format: DiskFormat, dataFile: String?, isDirty: Bool)] = []
         var virtualSize: Int64 = 0
@@ -40,35 +40,35 @@ struct SourceDiskReader: Sendable {
         while let (name, format) = next {
             let isTop = chain.isEmpty
             let base = chain.last.map { FileCalls.folder(of: $0.path) } ?? folder
-            let path = try member(name, of: base, isFromHeader: !isTop, place)
+            let path = try member(name, of: base, isFromHeader: !isTop, subject)
             guard files[path] == nil, chain.count < Self.longestChain else {
-                throw refused(place, "has a backing chain that is a loop or longer than \(Self.longestChain) files")
+                throw refused(subject, "has a backing chain that is a loop or longer than \(Self.longestChain) files")
             }
-            files[path] = try idleStatus(path, place)
+            files[path] = try idleStatus(path, subject)
             let look: BlockNode = format == .raw ? .raw(path: path) : .qcow2(path: path, dataFile: nil, backing: nil)
-            let info = try await running(on: place) { () async throws(ChildFailure) in try await qemuImg.info(look) }
+            let info = try await running(on: subject) { () async throws(ChildFailure) in try await qemuImg.info(look) }
             if isTop { virtualSize = info.virtualSize }
             guard format == .qcow2 else {
                 chain.append((path, format, nil, false))
                 break
             }
-            guard info.isEncrypted != true else { throw refused(place, "is encrypted") }
-            guard info.specific?.data?.corrupt != true else { throw .corrupt(place) }
+            guard info.isEncrypted != true else { throw refused(subject, "is encrypted") }
+            guard info.specific?.data?.corrupt != true else { throw .corrupt(subject) }
             var dataFile: String?
             if let name = info.specific?.data?.dataFile {
-                let path = try member(name, of: FileCalls.folder(of: path), isFromHeader: true, place)
-                files[path] = try idleStatus(path, place)
+                let path = try member(name, of: FileCalls.folder(of: path), isFromHeader: true, subject)
+                files[path] = try idleStatus(path, subject)
                 dataFile = path
             }
             chain.append((path, format, dataFile, info.isDirty == true))
-            next = try backing(of: info, place)
+            next = try backing(of: info, subject)
         }
         let qcow2 = chain.filter { $0.format == .qcow2 }
         let whole = chain.reversed().reduce(nil as BlockNode?) { below, layer in
             layer.format == .raw
                 ? .raw(path: layer.path) : .qcow2(path: layer.path, dataFile: layer.dataFile, backing: below)
         }
-        guard let whole else { throw refused(place, "is made of no file") }
+        guard let whole else { throw refused(subject, "is made of no file") }
         return SourceDisk(
             files: files,
             node: whole,
@@ -85,11 +85,11 @@ struct SourceDiskReader: Sendable {
 
     /// The size the guest sees, also of a disk that is in use.
     func virtualSize(_ disk: InstanceFile.Attached) async throws(StepFailure) -> Int64 {
-        let place = Place.disk(disk.device, instance)
-        let path = try member(disk.file, of: folder, isFromHeader: false, place)
-        _ = try regularStatus(path, place)
+        let subject = FailureSubject.disk(disk.device, instance)
+        let path = try member(disk.file, of: folder, isFromHeader: false, subject)
+        _ = try regularStatus(path, subject)
         let node: BlockNode = disk.format == .raw ? .raw(path: path) : .qcow2(path: path, dataFile: nil, backing: nil)
-        return try await running(on: place) { () async throws(ChildFailure) in
+        return try await running(on: subject) { () async throws(ChildFailure) in
             try await qemuImg.info(node, isShared: true).virtualSize
         }
     }
@@ -104,12 +104,12 @@ struct SourceDiskReader: Sendable {
 
     private func backing(
         of info: QemuImg.Info,
-        _ place: Place
+        _ subject: FailureSubject
     ) throws(StepFailure) -> (name: String, format: DiskFormat)? {
         guard let name = info.backingFile else { return nil }
         guard let format = info.backingFormat.flatMap(DiskFormat.init(rawValue:)) else {
             throw refused(
-                place,
+                subject,
                 "has a backing file whose format is not given as qcow2 or raw",
                 advice: "Name the format with qemu-img rebase -u -F."
             )
@@ -122,12 +122,12 @@ struct SourceDiskReader: Sendable {
         _ name: String,
         of base: String,
         isFromHeader: Bool,
-        _ place: Place
+        _ subject: FailureSubject
     ) throws(StepFailure) -> String {
         // In a header QEMU takes what stands before a colon for a protocol: `nbd:…`, `json:…`, `https:…`.
         if isFromHeader, name.prefix(while: { $0 != "/" }).contains(":") {
             throw refused(
-                place,
+                subject,
                 "is backed by something that is no file, \(PlainText.sentence(name))",
                 advice: "Bring the whole disk into its instance's folder, for example with qemu-img convert."
             )
@@ -143,17 +143,17 @@ struct SourceDiskReader: Sendable {
             throw StepFailure(
                 .permanent,
                 .notFound,
-                "\(place) has no file \(PlainText.sentence(name)).",
+                "\(subject) has no file \(PlainText.sentence(name)).",
                 advice: "Restore the file, or correct the instance's description."
             )
         } catch  where error.code == ELOOP || error.code == EINVAL || error.code == ENAMETOOLONG {
-            throw refused(place, "names a file that cannot be followed, \(PlainText.sentence(name))")
+            throw refused(subject, "names a file that cannot be followed, \(PlainText.sentence(name))")
         } catch {
-            throw .file(error, at: place)
+            throw .file(error, at: subject)
         }
         guard resolved.hasPrefix(home + "/") else {
             throw refused(
-                place,
+                subject,
                 "uses a file outside its instance's folder, \(PlainText.sentence(name))",
                 advice: "Bring the whole disk into the folder, for example with qemu-img rebase or convert."
             )
@@ -161,32 +161,32 @@ struct SourceDiskReader: Sendable {
         return resolved
     }
 
-    private func regularStatus(_ path: String, _ place: Place) throws(StepFailure) -> FileCalls.Status {
-        guard let status = try filing(at: place, { () throws(FileFailure) in try FileCalls.status(path) }),
+    private func regularStatus(_ path: String, _ subject: FailureSubject) throws(StepFailure) -> FileCalls.Status {
+        guard let status = try filing(at: subject, { () throws(FileFailure) in try FileCalls.status(path) }),
             status.kind == .regular
         else {
-            throw refused(place, "is not a regular file")
+            throw refused(subject, "is not a regular file")
         }
         return status
     }
 
-    private func idleStatus(_ path: String, _ place: Place) throws(StepFailure) -> FileCalls.Status {
-        let status = try regularStatus(path, place)
-        let isBeingWritten = try filing(at: place) { () throws(FileFailure) in
+    private func idleStatus(_ path: String, _ subject: FailureSubject) throws(StepFailure) -> FileCalls.Status {
+        let status = try regularStatus(path, subject)
+        let isBeingWritten = try filing(at: subject) { () throws(FileFailure) in
             try OpenFile(path, flags: O_RDONLY | O_NONBLOCK).isBeingWritten()
         }
-        guard !isBeingWritten else { throw .beingWritten(place) }
+        guard !isBeingWritten else { throw .beingWritten(subject) }
         return status
     }
 
-    private func refused(_ place: Place, _ problem: String, advice: String? = nil) -> StepFailure {
-        StepFailure(.permanent, .failedPrecondition, "\(place) \(problem).", advice: advice)
+    private func refused(_ subject: FailureSubject, _ problem: String, advice: String? = nil) -> StepFailure {
+        StepFailure(.permanent, .failedPrecondition, "\(subject) \(problem).", advice: advice)
     }
 }
 
 extension StepFailure {
     /// - Parameter file: which of the files it is made of, when that is known.
-    static func corrupt(_ disk: Place, file: String? = nil) -> StepFailure {
+    static func corrupt(_ disk: FailureSubject, file: String? = nil) -> StepFailure {
         StepFailure(
             .permanent,
             .failedPrecondition,
@@ -197,7 +197,7 @@ extension StepFailure {
 
     /// Reference counts that lag behind, after a crash of whoever wrote to the disk (`lazy_refcounts`). All that was
     /// written is there; only the owner may repair it, since the source is never written to.
-    static func notClosed(_ disk: Place, file: String) -> StepFailure {
+    static func notClosed(_ disk: FailureSubject, file: String) -> StepFailure {
         StepFailure(
             .permanent,
             .failedPrecondition,

@@ -25,14 +25,14 @@ extension LocalDriver {
         guard (0...DeviceName.lastPosition).contains(dataDisks), (0...1_048_576).contains(mebibytes) else {
             throw StepFailure(.permanent, .outOfRange, "A sample has 0 to 64 data disks and 0 to 1048576 MiB of files.")
         }
-        let place = Place.instance(id)
+        let subject = FailureSubject.instance(id)
         let final = folders.instance(id)
-        guard try filing(at: place, { () throws(FileFailure) in try FileCalls.status(final) }) == nil else {
+        guard try filing(at: subject, { () throws(FileFailure) in try FileCalls.status(final) }) == nil else {
             throw Self.exists(id)
         }
         // An identifier never begins with a dot, so this is nobody's instance.
         let making = folders.instances + "/.making-" + id.text
-        try filing(at: place) { () throws(FileFailure) in
+        try filing(at: subject) { () throws(FileFailure) in
             try FileCalls.deleteTree(making)
             try FileCalls.makeFolder(making)
         }
@@ -48,7 +48,7 @@ extension LocalDriver {
                 status: status,
                 progress: progress
             )
-            try filing(at: place) { () throws(FileFailure) in
+            try filing(at: subject) { () throws(FileFailure) in
                 try FileCalls.rename(making, to: final)
                 try FileCalls.sync(folders.instances)
             }
@@ -76,7 +76,7 @@ extension LocalDriver {
         let perDisk = dataDisks == 0 ? 0 : max(1, mebibytes / 8)
         // Each byte is generated, put into a file system, and converted.
         let gauge = ProgressGauge(totalBytes: Int64(3 * (mebibytes + perDisk * dataDisks)) << 20, progress)
-        let disks = SampleDisks(id: id, folder: folder, place: .instance(id), qemuImg: qemuImg, gauge: gauge)
+        let disks = SampleDisks(id: id, folder: folder, subject: .instance(id), qemuImg: qemuImg, gauge: gauge)
         var uuids = SampleBytes("\(id)/file-systems")
         let rootUUID = uuids.uuid()
         var mounts: [DeviceName: String] = [:]

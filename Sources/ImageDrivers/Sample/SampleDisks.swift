@@ -5,7 +5,7 @@ import ImageCore
 struct SampleDisks: Sendable {
     var id: InstanceID
     var folder: String
-    var place: Place
+    var subject: FailureSubject
     var qemuImg: QemuImg
     var gauge: ProgressGauge
 
@@ -41,7 +41,7 @@ struct SampleDisks: Sendable {
         )
         gauge.add(Int64(mebibytes) << 20)
         try await finish(raw, .system, mebibytes: mebibytes)
-        try filing(at: place) { () throws(FileFailure) in _ = try FileCalls.deleteTree(tree) }
+        try filing(at: subject) { () throws(FileFailure) in _ = try FileCalls.deleteTree(tree) }
     }
 
     /// A data disk: with an ext4 file system where `uuid` is given, else with plain data as a database would keep it.
@@ -66,7 +66,7 @@ struct SampleDisks: Sendable {
         }
         if let uuid {
             try await makeFileSystem(raw, uuid: uuid, from: tree, offset: 0, bytes: size)
-            try filing(at: place) { () throws(FileFailure) in _ = try FileCalls.deleteTree(tree) }
+            try filing(at: subject) { () throws(FileFailure) in _ = try FileCalls.deleteTree(tree) }
         }
         gauge.add(Int64(mebibytes) << 20)
         try await finish(raw, device, mebibytes: mebibytes)
@@ -100,18 +100,18 @@ struct SampleDisks: Sendable {
     /// Turns the raw file into the disk and deletes it.
     private func finish(_ raw: String, _ device: DeviceName, mebibytes: Int) async throws(StepFailure) {
         let target = folder + "/" + LocalFolders.fileName(device)
-        try await running(on: place) { () async throws(ChildFailure) in
+        try await running(on: subject) { () async throws(ChildFailure) in
             try await qemuImg.convert(.raw(path: raw), to: target, bytesPerSecond: nil) { _ in gauge.add(0) }
         }
         gauge.add(Int64(mebibytes) << 20)
-        try filing(at: place) { () throws(FileFailure) in
+        try filing(at: subject) { () throws(FileFailure) in
             try FileCalls.sync(target)
             try FileCalls.deleteTree(raw)
         }
     }
 
     private func run(_ program: String, _ arguments: [String], input: String = "") async throws(StepFailure) {
-        let output = try await running(on: place) { () async throws(ChildFailure) in
+        let output = try await running(on: subject) { () async throws(ChildFailure) in
             try await ChildProcess(program: program, arguments: arguments, input: input).run()
         }
         guard output.exitCode == 0 else {
@@ -127,9 +127,9 @@ struct SampleDisks: Sendable {
     private func onThread(
         _ body: @escaping @Sendable (CancellationFlag) throws(CopyStop) -> Void
     ) async throws(StepFailure) {
-        let place = place
+        let subject = subject
         try await OwnThread.run { flag -> Result<Void, StepFailure> in
-            do throws(CopyStop) { return .success(try body(flag)) } catch { return .failure(.copy(error, at: place)) }
+            do throws(CopyStop) { return .success(try body(flag)) } catch { return .failure(.copy(error, at: subject)) }
         }
     }
 }

@@ -250,7 +250,7 @@ extension FakeBroker: MessagePublisher {
     }
 }
 
-extension FakeBroker: QueueGauge {
+extension FakeBroker: QueueInspector {
     public func backlog(of step: Step) async -> Int? { ready(.job(step)).count }
 }
 

@@ -15,7 +15,7 @@ package struct LaneStatus: Sendable, Equatable {
 }
 
 /// Asks the broker about the queues a worker serves.
-package protocol LaneGauge: Sendable {
+package protocol LaneInspector: Sendable {
     /// `nil` when it cannot be told.
     func status(of lane: Lane) async -> LaneStatus?
 }

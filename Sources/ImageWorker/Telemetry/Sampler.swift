@@ -3,8 +3,8 @@ import ImageCore
 /// Looks at store and queues at intervals, so that whoever asks for metrics or health waits for neither.
 struct Sampler {
     let context: WorkerContext
-    let store: any StoreGauge
-    let gauge: any LaneGauge
+    let store: any StoreStatisticsReader
+    let inspector: any LaneInspector
 
     /// Until the task is cancelled.
     func run() async {
@@ -12,15 +12,15 @@ struct Sampler {
     }
 
     func sample() async {
-        let census: Result<StoreCensus, StoreError>
+        let statistics: Result<StoreStatistics, StoreError>
         do throws(StoreError) {
-            census = .success(try await store.census(at: context.time.now()))
+            statistics = .success(try await store.statistics(at: context.time.now()))
         } catch {
-            census = .failure(error)
+            statistics = .failure(error)
         }
-        context.telemetry.note(census, now: context.time.now(), at: context.time.uptime())
+        context.telemetry.note(statistics, now: context.time.now(), at: context.time.uptime())
         for lane in context.options.lanes {
-            let status = await gauge.status(of: lane)
+            let status = await inspector.status(of: lane)
             context.telemetry.note(
                 status,
                 of: lane,

@@ -48,11 +48,11 @@ public final class WorkerTelemetry: Sendable {
     /// - Parameters:
     ///   - now: by the store's clock.
     ///   - uptime: by the clock that nobody sets.
-    func note(_ census: Result<StoreCensus, StoreError>, now: Timestamp, at uptime: Duration) {
-        let storeError: String? = if case .failure(let error) = census { error.message } else { nil }
+    func note(_ statistics: Result<StoreStatistics, StoreError>, now: Timestamp, at uptime: Duration) {
+        let storeError: String? = if case .failure(let error) = statistics { error.message } else { nil }
         state.withLock { $0.sample = Sample(at: uptime, storeError: storeError) }
         registry.set(WorkerMetrics.storeUp, to: storeError == nil ? 1 : 0)
-        guard case .success(let census) = census else {
+        guard case .success(let statistics) = statistics else {
             let stale = [
                 WorkerMetrics.images, WorkerMetrics.outbox, WorkerMetrics.outboxAge, WorkerMetrics.leases,
                 WorkerMetrics.deadLetters, WorkerMetrics.overdue,
@@ -61,17 +61,17 @@ public final class WorkerTelemetry: Sendable {
             return
         }
         for status in ImageStatus.allCases {
-            registry.set(WorkerMetrics.images, status.rawValue, to: Double(census.images[status] ?? 0))
+            registry.set(WorkerMetrics.images, status.rawValue, to: Double(statistics.images[status] ?? 0))
         }
         for kind in DeadLetter.Kind.allCases {
-            registry.set(WorkerMetrics.deadLetters, kind.rawValue, to: Double(census.openDeadLetters[kind] ?? 0))
+            registry.set(WorkerMetrics.deadLetters, kind.rawValue, to: Double(statistics.openDeadLetters[kind] ?? 0))
         }
-        registry.set(WorkerMetrics.outbox, to: Double(census.outbox))
-        let age = census.outboxSince.map { Double(max(0, (now - $0).microseconds)) / 1e6 } ?? 0
+        registry.set(WorkerMetrics.outbox, to: Double(statistics.outbox))
+        let age = statistics.outboxSince.map { Double(max(0, (now - $0).microseconds)) / 1e6 } ?? 0
         registry.set(WorkerMetrics.outboxAge, to: age)
-        registry.set(WorkerMetrics.leases, "live", to: Double(census.liveLeases))
-        registry.set(WorkerMetrics.leases, "expired", to: Double(census.expiredLeases))
-        registry.set(WorkerMetrics.overdue, to: Double(census.overdueImages))
+        registry.set(WorkerMetrics.leases, "live", to: Double(statistics.liveLeases))
+        registry.set(WorkerMetrics.leases, "expired", to: Double(statistics.expiredLeases))
+        registry.set(WorkerMetrics.overdue, to: Double(statistics.overdueImages))
     }
 
     /// Notes what the broker said of a lane's queue.

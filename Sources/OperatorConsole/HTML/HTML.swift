@@ -79,9 +79,9 @@ struct Attribute: Sendable {
     static func name(_ name: String) -> Attribute { Attribute("name", name) }
     static func value(_ text: String) -> Attribute { Attribute("value", text) }
     static func type(_ kind: String) -> Attribute { Attribute("type", kind) }
-    /// Places are made by `Place` only, so that no link leads elsewhere or runs anything.
-    static func href(_ place: Place) -> Attribute { Attribute("href", place.address) }
-    static func action(_ place: Place) -> Attribute { Attribute("action", place.address) }
+    /// Addresses are made by `Route` only, so that no link leads elsewhere or runs anything.
+    static func href(_ route: Route) -> Attribute { Attribute("href", route.address) }
+    static func action(_ route: Route) -> Attribute { Attribute("action", route.address) }
     static func label(_ text: String) -> Attribute { Attribute("aria-label", text) }
     static let hidden = Attribute("aria-hidden", "true")
 }

@@ -10,21 +10,21 @@ final class QueueHistory: Service {
         /// What was ready in each, oldest first.
         var ready: [String: [Int]] = [:]
         /// Why they could not be looked at last time.
-        var problem: DeskError?
+        var problem: BrokerStatusError?
         var lookedAt: Timestamp?
     }
 
     /// Samples kept of each queue: with one each 5 seconds, the last five minutes.
     static let length = 60
 
-    private let desk: any OperatorDesk
+    private let broker: any BrokerStatusProvider
     private let time: any Timekeeper
     private let every: Duration
     private let telemetry: ConsoleTelemetry
     private let state = Mutex(State())
 
-    init(desk: any OperatorDesk, time: any Timekeeper, every: Duration, telemetry: ConsoleTelemetry) {
-        self.desk = desk
+    init(broker: any BrokerStatusProvider, time: any Timekeeper, every: Duration, telemetry: ConsoleTelemetry) {
+        self.broker = broker
         self.time = time
         self.every = every
         self.telemetry = telemetry
@@ -42,8 +42,8 @@ final class QueueHistory: Service {
     }
 
     func sample() async {
-        do throws(DeskError) {
-            let queues = try await desk.queues()
+        do throws(BrokerStatusError) {
+            let queues = try await broker.queues()
             let now = time.now()
             telemetry.saw(.broker, at: now)
             state.withLock { state in

@@ -14,7 +14,7 @@ struct Alarm: Encodable, Equatable {
         in history: QueueHistory.State,
         stuck: Int,
         deadLetters: [DeadLetterGroup],
-        workers: RollCall
+        workers: WorkerSummary
     ) -> [Alarm] {
         var alarms = [alarm(of: deadLetters), alarm(of: workers.missed)].compactMap { $0 }
         alarms += toolAlarms(workers.alive)
@@ -61,7 +61,7 @@ struct Alarm: Encodable, Equatable {
     /// Anchors of the overview.
     static let workersAnchor = "workers"
     static let queuesAnchor = "queues"
-    private static let queuesPage = Place.overview.address + "#" + queuesAnchor
+    private static let queuesPage = Route.overview.address + "#" + queuesAnchor
 
     /// One worker too few is one alarm, however many queues it would serve.
     private static func alarm(ofUnserved queues: [QueueStatus]) -> Alarm? {
@@ -89,7 +89,7 @@ struct Alarm: Encodable, Equatable {
             message: "No longer heard of: \(names.joined(separator: ", "))",
             advice: "their jobs are taken over; look into the \(missed.count == 1 ? "log" : "logs") on "
                 + hosts.joined(separator: ", "),
-            page: Place.overview.address + "#" + workersAnchor
+            page: Route.overview.address + "#" + workersAnchor
         )
     }
 
@@ -108,7 +108,7 @@ struct Alarm: Encodable, Equatable {
                 what: "Workers",
                 message: "On \(hosts.sorted().joined(separator: ", ")): \(sentence)",
                 advice: advice[sentence],
-                page: Place.overview.address + "#" + workersAnchor
+                page: Route.overview.address + "#" + workersAnchor
             )
         }
     }
@@ -126,7 +126,7 @@ struct Alarm: Encodable, Equatable {
             what: "Dead and parked",
             message: "\(counts.map(\.text).joined(separator: ", ")) \(isOne ? "waits" : "wait") for a human",
             advice: "see why, then replay or discard \(isOne ? "it" : "them")",
-            page: Place.deadLetters(DeadLetterFilter()).address
+            page: Route.deadLetters(DeadLetterFilter()).address
         )
     }
 }

@@ -3,14 +3,14 @@ enum Form {
     static let tokenField = "form-token"
 
     static func post(
-        to place: Place,
+        to route: Route,
         token: String,
         _ attributes: Attribute...,
         @HTMLBuilder content: () -> HTML
     ) -> HTML {
         HTML(
             .form,
-            [Attribute("method", "post"), .action(place)] + attributes,
+            [Attribute("method", "post"), .action(route)] + attributes,
             .joined([
                 tag(.input, .type("hidden"), .name(tokenField), .value(token)),
                 content(),

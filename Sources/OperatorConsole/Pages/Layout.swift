@@ -3,7 +3,7 @@ import ImageCore
 
 /// What all pages have around them.
 enum Layout {
-    private static let areas: [(Place, String)] = [
+    private static let areas: [(Route, String)] = [
         (.overview, "Overview"),
         (.images(ImageQuery()), "Images"),
         (.instances, "Instances"),
@@ -14,21 +14,21 @@ enum Layout {
     /// - Parameter page: its live parts follow what happens, when it has any.
     static func page(
         _ title: String,
-        at page: Place,
+        at page: Route,
         for session: Session,
         @HTMLBuilder content: () -> HTML
     ) -> HTML {
         document(
             title,
-            live: Place(page: page.address) == nil ? nil : page,
+            live: Route(page: page.address) == nil ? nil : page,
             header: .joined([
                 tag(.nav, .label("Areas")) {
                     tag(.ul) {
-                        for (place, name) in areas {
+                        for (route, name) in areas {
                             tag(.li) {
-                                isWithin(page, place)
-                                    ? tag(.a, .href(place), Attribute("aria-current", "page")) { name }
-                                    : tag(.a, .href(place)) { name }
+                                isWithin(page, route)
+                                    ? tag(.a, .href(route), Attribute("aria-current", "page")) { name }
+                                    : tag(.a, .href(route)) { name }
                             }
                         }
                     }
@@ -62,7 +62,7 @@ enum Layout {
         return page(title, at: .login, for: session) { content }
     }
 
-    private static func document(_ title: String, live: Place?, header: HTML, content: HTML) -> HTML {
+    private static func document(_ title: String, live: Route?, header: HTML, content: HTML) -> HTML {
         let root = tag(.html, Attribute("lang", "en")) {
             tag(.head) {
                 tag(.meta, Attribute("charset", "utf-8"))
@@ -71,7 +71,7 @@ enum Layout {
                 tag(.title) { "\(title) – Goldsmith" }
                 tag(.link, Attribute("rel", "stylesheet"), .href(.stylesheet))
                 tag(.link, Attribute("rel", "icon"), Attribute("type", "image/svg+xml"), .href(.icon))
-                tag(.script, Attribute("src", Place.script.address), Attribute("defer"))
+                tag(.script, Attribute("src", Route.script.address), Attribute("defer"))
             }
             tag(.body) {
                 tag(.a, Attribute("href", "#content"), .class("skip")) { "Skip to the content" }
@@ -108,7 +108,7 @@ enum Layout {
                 tag(.main, .id("content"), Attribute("tabindex", "-1")) {
                     content
                     if let live {
-                        tag(.footer, .class("live"), Attribute("data-updates", Place.updates(live.address).address)) {
+                        tag(.footer, .class("live"), Attribute("data-updates", Route.updates(live.address).address)) {
                             tag(.span, .id("live-state")) { "Live updates are off." }
                             tag(.a, .href(live)) { "Refresh" }
                         }
@@ -126,7 +126,7 @@ enum Layout {
         return .document(root)
     }
 
-    private static func isWithin(_ page: Place, _ area: Place) -> Bool {
+    private static func isWithin(_ page: Route, _ area: Route) -> Bool {
         switch (page, area) {
         case (.overview, .overview), (.images, .images), (.image, .images), (.action, .images),
             (.request, .images), (.instances, .instances), (.instance, .instances),

@@ -7,14 +7,14 @@ struct Pages: Sendable {
     private static let recentImages = 8
     private static let minute = Duration.seconds(60)
 
-    let store: any ImageStore & ImageListing & RequestBox
+    let store: any ImageStore & ImageListing & RequestOutbox
     let driver: any ImageDriver
     let queues: QueueHistory
     let time: any Timekeeper
 
     /// The part of a page that changes by itself. The same for everybody of a role.
     /// - Throws: `Problem`
-    func live(_ page: Place, for role: Role, at now: Timestamp) async throws -> (title: String, html: HTML) {
+    func live(_ page: Route, for role: Role, at now: Timestamp) async throws -> (title: String, html: HTML) {
         do {
             switch page {
             case .overview: return ("Overview", try await overview(at: now).html)
@@ -52,7 +52,7 @@ struct Pages: Sendable {
 
     /// A value that differs when a page does. Moments are rounded, so that a clock alone changes a page that is at work
     /// every few seconds, and one that is at its end never.
-    func fingerprint(of page: Place) async -> String? {
+    func fingerprint(of page: Route) async -> String? {
         let step: Int64 = 5_000_000
         let now = Timestamp(microseconds: time.now().microseconds / step * step)
         return try? await live(page, for: .viewer, at: now).html.markup
@@ -80,7 +80,7 @@ struct Pages: Sendable {
             if let recorded = try await store.answer(to: identity) {
                 return RequestPage(identity: identity, recorded: recorded, isWaiting: false)
             }
-            let waiting = try await RequestDesk.waiting(identity, in: store)
+            let waiting = try await RequestClient.waiting(identity, in: store)
             return RequestPage(identity: identity, recorded: nil, isWaiting: waiting != nil)
         } catch {
             throw Problem(error)
@@ -104,7 +104,7 @@ struct Pages: Sendable {
         let state = queues.now
         let deadLetters = try await store.deadLetterGroups(DeadLetterQuery(kinds: Set(DeadLetter.Kind.allCases)))
         let leases = try await store.leases()
-        let workers = RollCall(try await store.workers(), leases: leases)
+        let workers = WorkerSummary(try await store.workers(), leases: leases)
         let recent = try await store.images(ImageQuery(limit: Self.recentImages))
         return OverviewPage(
             counts: try await store.imageCounts(),

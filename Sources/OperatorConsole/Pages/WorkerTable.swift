@@ -2,7 +2,7 @@ import ImageCore
 
 /// Who is there and at what.
 struct WorkerTable {
-    let workers: RollCall
+    let workers: WorkerSummary
     let leases: [Lease]
 
     var html: HTML {

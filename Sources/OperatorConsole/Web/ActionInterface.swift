@@ -5,7 +5,7 @@ import ImageCore
 /// What programs ask for on an owner's behalf, and what became of it.
 struct ActionInterface: Sendable {
     let pages: Pages
-    let desk: RequestDesk
+    let requests: RequestClient
 
     func add(to inside: RouterGroup<ConsoleContext>) {
         for action in ImageAction.allCases {
@@ -28,7 +28,7 @@ struct ActionInterface: Sendable {
             throw Problem(Rejection(.invalidArgument, "the image stands in the address", field: "imageId"))
         }
         let owner = try Self.text("owner", in: body) ?? image.owner.text
-        let requestID = try Self.text("requestId", in: body) ?? RequestDesk.newRequestID().text
+        let requestID = try Self.text("requestId", in: body) ?? RequestClient.newRequestID().text
         guard let owner = Owner(owner) else {
             throw Problem(Rejection(.invalidArgument, "owner is not valid: \(Owner.sentence)", field: "owner"))
         }
@@ -42,7 +42,7 @@ struct ActionInterface: Sendable {
             )
         }
         let identity = RequestIdentity(owner: owner, requestID: requestID)
-        switch try await desk.ask(action.operation, identity, body, by: account, context.logger) {
+        switch try await requests.ask(action.operation, identity, body, by: account, context.logger) {
         case .rejected(let rejection): throw Problem(rejection)
         case .accepted(let answer): return .json(RequestDocument(identity, answer))
         case .sent:

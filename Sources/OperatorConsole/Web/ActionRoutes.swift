@@ -6,7 +6,7 @@ import Logging
 /// What operators ask for on an owner's behalf, each behind a page that says what will happen, and what became of it.
 struct ActionRoutes: Sendable {
     let pages: Pages
-    let desk: RequestDesk
+    let requests: RequestClient
 
     func add(to inside: RouterGroup<ConsoleContext>) {
         for action in ImageAction.allCases {
@@ -44,7 +44,7 @@ struct ActionRoutes: Sendable {
         do throws(Rejection) { body = try form.body(fields) } catch {
             return try await page(form, fields, error, for: session)
         }
-        switch try await desk.ask(action.operation, identity, body, by: session.account, context.logger) {
+        switch try await requests.ask(action.operation, identity, body, by: session.account, context.logger) {
         case .rejected(let rejection): return try await page(form, fields, rejection, for: session)
         // The answer, or that there is none yet, stands on a page that may be loaded again.
         case .accepted, .sent: return .redirect(to: .request(identity))
@@ -65,13 +65,13 @@ struct ActionRoutes: Sendable {
             form: form,
             quota: quota,
             formToken: session.formToken,
-            requestID: RequestDesk.newRequestID(),
+            requestID: RequestClient.newRequestID(),
             fields: fields,
             rejection: rejection
         )
-        let place = Place.action(form.action, form.image.id)
+        let route = Route.action(form.action, form.image.id)
         var response = Response.page(
-            Layout.page("\(form.action.word): \(form.image.name)", at: place, for: session) { page.html }
+            Layout.page("\(form.action.word): \(form.image.name)", at: route, for: session) { page.html }
         )
         if let rejection { response.status = Problem(rejection).status }
         return response

@@ -9,8 +9,8 @@ struct AssetRoutes {
         serve(.icon, PackageResources.icon_svg, "image/svg+xml", router)
     }
 
-    private func serve(_ place: Place, _ bytes: [UInt8], _ type: String, _ router: Router<ConsoleContext>) {
-        router.get("\(place.address)") { _, _ in
+    private func serve(_ route: Route, _ bytes: [UInt8], _ type: String, _ router: Router<ConsoleContext>) {
+        router.get("\(route.address)") { _, _ in
             var response = Response.bytes(bytes, type: type)
             // The files change with the program only, and are asked for again when it has been started anew.
             response.headers[.cacheControl] = "no-cache"

@@ -12,7 +12,7 @@ struct InterfaceRoutes: Sendable {
     let access: Access
     let time: any Timekeeper
     let decisions: DeadLetterDecisions
-    let desk: RequestDesk
+    let requests: RequestClient
 
     func add(to router: Router<ConsoleContext>) {
         let root = router.group("/api/v1")
@@ -23,7 +23,7 @@ struct InterfaceRoutes: Sendable {
         inside.get("images") { request, _ in try await images(request) }
         inside.get("images/:id") { _, context in try await image(context) }
         inside.get("images/:id/history") { _, context in try await history(context) }
-        ActionInterface(pages: pages, desk: desk).add(to: inside)
+        ActionInterface(pages: pages, requests: requests).add(to: inside)
         inside.get("instances") { _, _ in try await instances() }
         inside.get("locks") { _, _ in try await locks() }
         inside.get("workers") { _, _ in try await workers() }
@@ -77,7 +77,7 @@ struct InterfaceRoutes: Sendable {
             throw Problem(
                 .badRequest,
                 "status, owner, instance or page is not what it must be",
-                advice: "see \(Place.document.address)"
+                advice: "see \(Route.document.address)"
             )
         }
         let limit = fields["limit"].map { Int($0) } ?? Pages.imagesPerPage
@@ -147,7 +147,7 @@ struct InterfaceRoutes: Sendable {
             throw Problem(
                 .badRequest,
                 "kind, state or owner is not what it must be",
-                advice: "see \(Place.document.address)"
+                advice: "see \(Route.document.address)"
             )
         }
         let deadLetters = try await stored { () async throws(StoreError) in

@@ -7,10 +7,10 @@ import Logging
 struct PageRoutes: Sendable {
     let pages: Pages
     let access: Access
-    let pulse: Pulse
+    let notifier: PageChangeNotifier
     let time: any Timekeeper
     let decisions: DeadLetterDecisions
-    let desk: RequestDesk
+    let requests: RequestClient
     let telemetry: ConsoleTelemetry
 
     func add(to router: Router<ConsoleContext>) {
@@ -24,7 +24,7 @@ struct PageRoutes: Sendable {
         inside.get("/instances") { request, context in try await show(request, context) }
         inside.get("/instances/:id") { request, context in try await show(request, context) }
         inside.get("/request") { request, context in try await show(request, context) }
-        ActionRoutes(pages: pages, desk: desk).add(to: inside)
+        ActionRoutes(pages: pages, requests: requests).add(to: inside)
         inside.get("/dead-letters") { request, context in try await show(request, context) }
         inside.get("/dead-letters/:id") { request, context in try await show(request, context) }
         DeadLetterRoutes(pages: pages, decisions: decisions).add(to: inside)
@@ -39,14 +39,14 @@ struct PageRoutes: Sendable {
 
     private func show(_ request: Request, _ context: ConsoleContext) async throws -> Response {
         let session = try context.loggedIn()
-        guard let place = Place(page: request.uri.string) else {
+        guard let route = Route(page: request.uri.string) else {
             throw Problem(.badRequest, "the address asks for what there is not")
         }
-        let (title, live) = try await pages.live(place, for: session.role, at: time.now())
+        let (title, live) = try await pages.live(route, for: session.role, at: time.now())
         return .page(
-            Layout.page(title, at: place, for: session) {
-                if case .images(let query) = place { ImagesPage.filterForm(query) }
-                if case .deadLetters(let filter) = place { DeadLettersPage.filterForm(filter) }
+            Layout.page(title, at: route, for: session) {
+                if case .images(let query) = route { ImagesPage.filterForm(query) }
+                if case .deadLetters(let filter) = route { DeadLettersPage.filterForm(filter) }
                 tag(.div, .id("live"), Attribute("data-live")) { live }
             }
         )
@@ -54,9 +54,9 @@ struct PageRoutes: Sendable {
 
     private func updates(_ request: Request, _ context: ConsoleContext) throws -> Response {
         guard let text = request.uri.query.flatMap({ FormFields(parsing: $0) })?["page"],
-            let place = Place(page: text), let cookie = context.cookie
+            let route = Route(page: text), let cookie = context.cookie
         else { throw Problem(.badRequest, "the page to follow is missing") }
-        guard let changes = pulse.changes(of: place) else {
+        guard let changes = notifier.changes(of: route) else {
             throw Problem(.serviceUnavailable, "too many pages are followed already")
         }
         let sessions = access.sessions

@@ -20,8 +20,8 @@ extension Response {
     }
 
     /// A redirect that is always a GET.
-    static func redirect(to place: Place) -> Response {
-        Response(status: .seeOther, headers: [.location: place.address])
+    static func redirect(to route: Route) -> Response {
+        Response(status: .seeOther, headers: [.location: route.address])
     }
 }
 

@@ -69,11 +69,11 @@ struct ProgressLines {
             if let tries = state?.tries, tries > 1 { notes.append("attempt \(tries)") }
             notes.append(lease.worker.text)
             // What no bytes move for says every half a minute that it goes on.
-            let pulse = total > 0 ? Int(part * 5) : Int(elapsed.components.seconds / 30)
+            let phase = total > 0 ? Int(part * 5) : Int(elapsed.components.seconds / 30)
             return Line(
                 name: what,
                 bar: "\(name) \(bar(part)) " + notes.joined(separator: "  "),
-                milestone: "\(lease.worker) \(pulse) \(state?.tries ?? 1) \(doing ?? "")"
+                milestone: "\(lease.worker) \(phase) \(state?.tries ?? 1) \(doing ?? "")"
             )
         }
 

@@ -114,7 +114,7 @@ struct WorkersView: Encodable {
     init(_ statuses: [WorkerStatus], leases: [Lease], all: Bool, at now: Timestamp) {
         self.now = now
         let running = Dictionary(grouping: leases.filter { $0.isAlive(at: now) }, by: \.worker)
-        let past = all ? [] : Set(RollCall(statuses, leases: leases).past.map(\.report.worker))
+        let past = all ? [] : Set(WorkerSummary(statuses, leases: leases).past.map(\.report.worker))
         gone = past.count
         workers = statuses.filter { !past.contains($0.report.worker) }.map { status in
             let report = status.report

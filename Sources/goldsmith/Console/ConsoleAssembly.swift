@@ -35,7 +35,7 @@ extension Settings {
             proxies: try await consoleTrustedProxies()
         )
         let store = try await openStore()
-        let desk = BrokerDesk(connection: connection, topology: try await topology())
+        let broker = AMQPBrokerStatus(connection: connection, topology: try await topology())
         let driver = try await viewedDriver(logger)
         do throws(RefusedToListen) {
             return try Console(
@@ -43,7 +43,7 @@ extension Settings {
                 accounts: accounts,
                 store: store,
                 driver: driver,
-                desk: desk,
+                broker: broker,
                 time: SystemTime(),
                 telemetry: telemetry,
                 logger: logger,

@@ -99,8 +99,8 @@ extension Check {
         guard let store = try await settings.currentStore() else { return findings }
         let statuses = try await stored { () async throws(StoreError) in try await store.workers() }
         let leases = try await stored { () async throws(StoreError) in try await store.leases() }
-        let roll = RollCall(statuses, leases: leases)
-        let alive = roll.alive
+        let summary = WorkerSummary(statuses, leases: leases)
+        let alive = summary.alive
         if alive.isEmpty {
             let open = try await stored { () async throws(StoreError) in try await store.openImages(limit: 1) }
             findings.append(
@@ -120,7 +120,7 @@ extension Check {
             )
         }
         findings += alive.flatMap { tools(of: $0.report) }
-        for gone in roll.missed {
+        for gone in summary.missed {
             findings.append(
                 Diagnosis(
                     "worker \(gone.report.worker)",
@@ -132,12 +132,12 @@ extension Check {
                 )
             )
         }
-        if !roll.past.isEmpty {
+        if !summary.past.isEmpty {
             findings.append(
                 Diagnosis(
                     "workers gone",
                     .note,
-                    "\(roll.past.count) within a day; others have taken over their work",
+                    "\(summary.past.count) within a day; others have taken over their work",
                     advice: "`goldsmith worker list --all` names them"
                 )
             )

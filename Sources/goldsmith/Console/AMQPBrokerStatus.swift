@@ -3,11 +3,11 @@ import ImageWorker
 import OperatorConsole
 
 /// What the console asks the broker, over one connection that is opened again when it has broken.
-struct BrokerDesk: OperatorDesk {
+struct AMQPBrokerStatus: BrokerStatusProvider {
     let connection: AMQPConnection
     let topology: Topology
 
-    func queues() async throws(DeskError) -> [QueueStatus] {
+    func queues() async throws(BrokerStatusError) -> [QueueStatus] {
         var statuses: [QueueStatus] = []
         do throws(AMQPError) {
             for queue in topology.queues {
@@ -23,7 +23,7 @@ struct BrokerDesk: OperatorDesk {
                 )
             }
         } catch {
-            throw DeskError("the broker: \(error)", advice: "is RabbitMQ running? `goldsmith doctor` looks closer")
+            throw BrokerStatusError("the broker: \(error)", advice: "is RabbitMQ running? `goldsmith doctor` looks closer")
         }
         // What people look at first stands first.
         return statuses.filter { $0.role == .work } + statuses.filter { $0.role == .human }

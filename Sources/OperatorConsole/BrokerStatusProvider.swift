@@ -1,13 +1,13 @@
 /// What the console shows beyond the store: the narrow seam that the executable fills in. Looking only, so that its user at
 /// the broker needs no right to anything.
-public protocol OperatorDesk: Sendable {
+public protocol BrokerStatusProvider: Sendable {
     /// Every queue as the broker has it now.
-    /// - Throws: `DeskError` when the broker cannot be asked.
-    func queues() async throws(DeskError) -> [QueueStatus]
+    /// - Throws: `BrokerStatusError` when the broker cannot be asked.
+    func queues() async throws(BrokerStatusError) -> [QueueStatus]
 }
 
 /// Why something could not be looked at or done, for people.
-public struct DeskError: Error, Equatable, Sendable {
+public struct BrokerStatusError: Error, Equatable, Sendable {
     public var message: String
     public var advice: String?
 

@@ -1,12 +1,12 @@
 /// Counts what the store holds, for those who watch over it. Beside `ImageStore`, since nothing that moves an image needs it.
-public protocol StoreGauge: Sendable {
+public protocol StoreStatisticsReader: Sendable {
     /// One transaction that reads counts only; it never grows with what one image holds.
     /// - Parameter now: what leases and ages are told by.
-    func census(at now: Timestamp) async throws(StoreError) -> StoreCensus
+    func statistics(at now: Timestamp) async throws(StoreError) -> StoreStatistics
 }
 
 /// How much of everything there is.
-public struct StoreCensus: Equatable, Sendable {
+public struct StoreStatistics: Equatable, Sendable {
     /// A status that no image has is absent.
     public var images: [ImageStatus: Int] = [:]
     /// Messages that wait for the broker's confirm.

@@ -1,20 +1,20 @@
 public import ImageCore
 import SQLAccess
 
-extension SQLImageStore: StoreGauge {
-    public func census(at now: Timestamp) async throws(StoreError) -> StoreCensus {
+extension SQLImageStore: StoreStatisticsReader {
+    public func statistics(at now: Timestamp) async throws(StoreError) -> StoreStatistics {
         try await read { (transaction) throws(SQLError) in
             let connection = transaction.connection
-            var census = StoreCensus()
+            var statistics = StoreStatistics()
             for row in try connection.query("SELECT status, COUNT(*) AS images FROM images GROUP BY status") {
                 guard let status = ImageStatus(rawValue: try row.text("status")) else {
                     throw SQLError(.unreadable, "an image has a status that is none")
                 }
-                census.images[status] = Int(try row.integer("images"))
+                statistics.images[status] = Int(try row.integer("images"))
             }
             for row in try connection.query("SELECT COUNT(*) AS messages, MIN(written_at) AS oldest FROM outbox") {
-                census.outbox = Int(try row.integer("messages"))
-                census.outboxSince = try row.optionalInteger("oldest").map(Timestamp.init(microseconds:))
+                statistics.outbox = Int(try row.integer("messages"))
+                statistics.outboxSince = try row.optionalInteger("oldest").map(Timestamp.init(microseconds:))
             }
             let present = SQLValue(now.microseconds)
             // As `Lease.isAlive(at:)` has it.
@@ -28,16 +28,16 @@ extension SQLImageStore: StoreGauge {
                     .integer(Lease.longest.microseconds),
                 ]
             ) {
-                census.liveLeases = Int(try row.integer("leases"))
+                statistics.liveLeases = Int(try row.integer("leases"))
             }
             for row in try connection.query("SELECT COUNT(*) AS leases FROM leases") {
-                census.expiredLeases = Int(try row.integer("leases")) - census.liveLeases
+                statistics.expiredLeases = Int(try row.integer("leases")) - statistics.liveLeases
             }
             for row in try connection.query(
                 "SELECT COUNT(*) AS images FROM images WHERE wake_at <= $1 OR wake_at > $2",
                 [present, .integer((now + StoredTime.longestExpectation).microseconds)]
             ) {
-                census.overdueImages = Int(try row.integer("images"))
+                statistics.overdueImages = Int(try row.integer("images"))
             }
             let deadLetters = try connection.query(
                 "SELECT kind, COUNT(*) AS dead_letters FROM dead_letters WHERE state = $1 GROUP BY kind",
@@ -47,9 +47,9 @@ extension SQLImageStore: StoreGauge {
                 guard let kind = DeadLetter.Kind(rawValue: try row.text("kind")) else {
                     throw SQLError(.unreadable, "a dead letter is of no kind")
                 }
-                census.openDeadLetters[kind] = Int(try row.integer("dead_letters"))
+                statistics.openDeadLetters[kind] = Int(try row.integer("dead_letters"))
             }
-            return census
+            return statistics
         }
     }
 }

@@ -2,7 +2,7 @@ import ImageCore
 import Testing
 
 @Suite("Who is there")
-struct RollCallTests {
+struct WorkerSummaryTests {
     private static let now = Timestamp(microseconds: 1_700_000_000_000_000)
 
     private func status(_ name: String, _ lanes: [String], silentFor seconds: Int64) -> WorkerStatus {
@@ -42,11 +42,11 @@ struct RollCallTests {
             status("before", ["clean-up"], silentFor: 601),
             status("alone", ["clean-up", "replicate"], silentFor: 80_000),
         ]
-        let roll = RollCall(statuses, leases: leases(of: "here", "holding", "before"))
-        #expect(names(roll.alive) == ["here"])
-        #expect(names(roll.missed) == ["holding", "alone"])
-        #expect(names(roll.past) == ["idle", "before"])
-        let later = RollCall(statuses, leases: leases(of: "here"))
+        let summary = WorkerSummary(statuses, leases: leases(of: "here", "holding", "before"))
+        #expect(names(summary.alive) == ["here"])
+        #expect(names(summary.missed) == ["holding", "alone"])
+        #expect(names(summary.past) == ["idle", "before"])
+        let later = WorkerSummary(statuses, leases: leases(of: "here"))
         #expect(names(later.missed) == ["alone"], "others have what it did")
     }
 
@@ -54,12 +54,12 @@ struct RollCallTests {
     func future() {
         #expect(!status("a", ["intake"], silentFor: -10).isGone)
         #expect(status("a", ["intake"], silentFor: -11).isGone)
-        #expect(RollCall([status("a", ["intake"], silentFor: -3600)], leases: []).alive.isEmpty)
+        #expect(WorkerSummary([status("a", ["intake"], silentFor: -3600)], leases: []).alive.isEmpty)
     }
 
     @Test("where nobody is left, everybody is missed")
     func nobody() {
-        #expect(names(RollCall([status("a", ["intake"], silentFor: 80_000)], leases: []).missed) == ["a"])
-        #expect(RollCall([], leases: []).missed.isEmpty)
+        #expect(names(WorkerSummary([status("a", ["intake"], silentFor: 80_000)], leases: []).missed) == ["a"])
+        #expect(WorkerSummary([], leases: []).missed.isEmpty)
     }
 }

@@ -1,5 +1,5 @@
 /// Who is there and who is not, as operators are told of it everywhere.
-public struct RollCall: Sendable {
+public struct WorkerSummary: Sendable {
     /// How long a worker that went silent is shown at most for what it held, counted from its last sign.
     public static let newsFor = Duration.seconds(600)
 

@@ -1,7 +1,7 @@
 import ImageCore
 
-/// Every address of the console. Links, redirects and the live updates know places, never texts.
-enum Place: Hashable, Sendable {
+/// Every address of the console. Links, redirects and the live updates know routes, never texts.
+enum Route: Hashable, Sendable {
     case overview
     case images(ImageQuery)
     case image(ImageID)

@@ -3,7 +3,7 @@ import Logging
 
 /// Asks for something on an owner's behalf: the request goes into the outbox, a worker sends and answers it like any
 /// upstream's, and the answer is read from the store. The console has no right to write to the broker (decision 0034).
-struct RequestDesk: Sendable {
+struct RequestClient: Sendable {
     enum Outcome: Sendable {
         /// By the parser or by a worker.
         case rejected(Rejection)
@@ -15,7 +15,7 @@ struct RequestDesk: Sendable {
     /// How often the store is asked for the answer.
     private static let askEvery = Duration.milliseconds(100)
 
-    let store: any ImageStore & RequestBox
+    let store: any ImageStore & RequestOutbox
     let time: any Timekeeper
     /// How long an answer is waited for: a worker sweeps each 5 s, and then it is quick.
     let patience: Duration
@@ -91,9 +91,9 @@ struct RequestDesk: Sendable {
     /// What waits in the outbox under a request's id, whatever it asks for; `nil` when it was sent.
     static func waiting(
         _ identity: RequestIdentity,
-        in box: some RequestBox
+        in outbox: some RequestOutbox
     ) async throws(StoreError) -> OutgoingMessage? {
-        try await box.waiting(as: message(.describe, identity, ""))
+        try await outbox.waiting(as: message(.describe, identity, ""))
     }
 
     private static func asks(_ message: OutgoingMessage, for request: Request) -> Bool {

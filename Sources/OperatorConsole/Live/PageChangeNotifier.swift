@@ -3,14 +3,14 @@ import Synchronization
 
 /// Tells open pages that what they show has changed. However many people look at a page, it is looked at once each time,
 /// and not at all when nobody does.
-final class Pulse: Sendable {
-    private struct Watch {
+final class PageChangeNotifier: Sendable {
+    private struct Subscription {
         var viewers: [UInt64: AsyncStream<Void>.Continuation] = [:]
         var task: Task<Void, Never>?
     }
 
     private struct State {
-        var watches: [Place: Watch] = [:]
+        var subscriptions: [Route: Subscription] = [:]
         var next: UInt64 = 0
     }
 
@@ -18,14 +18,14 @@ final class Pulse: Sendable {
     private let limit: Int
     private let time: any Timekeeper
     /// What a page shows, as a value that differs when it does; `nil` when that cannot be told now.
-    private let fingerprint: @Sendable (Place) async -> String?
+    private let fingerprint: @Sendable (Route) async -> String?
     private let state = Mutex(State())
 
     init(
         every: Duration,
         limit: Int,
         time: any Timekeeper,
-        fingerprint: @escaping @Sendable (Place) async -> String?
+        fingerprint: @escaping @Sendable (Route) async -> String?
     ) {
         self.every = every
         self.limit = limit
@@ -34,41 +34,41 @@ final class Pulse: Sendable {
     }
 
     /// A notice for each change of the page, until the stream is let go. `nil` when too many look already.
-    func changes(of page: Place) -> AsyncStream<Void>? {
+    func changes(of page: Route) -> AsyncStream<Void>? {
         state.withLock { state in
-            guard state.watches.values.reduce(0, { $0 + $1.viewers.count }) < limit else { return nil }
+            guard state.subscriptions.values.reduce(0, { $0 + $1.viewers.count }) < limit else { return nil }
             state.next += 1
             let viewer = state.next
             // A viewer who is slow needs to know that there was a change, not how many.
             let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
             continuation.onTermination = { [weak self] _ in self?.leave(page, viewer) }
-            state.watches[page, default: Watch()].viewers[viewer] = continuation
-            if state.watches[page]?.task == nil {
-                state.watches[page]?.task = Task { [weak self] in await self?.watch(page) }
+            state.subscriptions[page, default: Subscription()].viewers[viewer] = continuation
+            if state.subscriptions[page]?.task == nil {
+                state.subscriptions[page]?.task = Task { [weak self] in await self?.poll(page) }
             }
             return stream
         }
     }
 
-    var viewerCount: Int { state.withLock { $0.watches.values.reduce(0) { $0 + $1.viewers.count } } }
+    var viewerCount: Int { state.withLock { $0.subscriptions.values.reduce(0) { $0 + $1.viewers.count } } }
 
-    private func leave(_ page: Place, _ viewer: UInt64) {
+    private func leave(_ page: Route, _ viewer: UInt64) {
         let task: Task<Void, Never>? = state.withLock { state in
-            state.watches[page]?.viewers[viewer] = nil
-            guard state.watches[page]?.viewers.isEmpty == true else { return nil }
-            return state.watches.removeValue(forKey: page)?.task
+            state.subscriptions[page]?.viewers[viewer] = nil
+            guard state.subscriptions[page]?.viewers.isEmpty == true else { return nil }
+            return state.subscriptions.removeValue(forKey: page)?.task
         }
         task?.cancel()
     }
 
-    private func watch(_ page: Place) async {
+    private func poll(_ page: Route) async {
         var last = await fingerprint(page)
         while !Task.isCancelled {
             guard (try? await time.sleep(for: every)) != nil else { return }
             let current = await fingerprint(page)
             guard let current, current != last else { continue }
             last = current
-            let viewers = state.withLock { $0.watches[page].map { Array($0.viewers.values) } ?? [] }
+            let viewers = state.withLock { $0.subscriptions[page].map { Array($0.viewers.values) } ?? [] }
             for viewer in viewers { viewer.yield() }
         }
     }
