@@ -16,8 +16,8 @@ struct DiskJudge: Sendable {
         for image in images {
             for capture in image.captures {
                 let name = "\(capture.device.shortName).qcow2"
-                let shelf = capture.resource.kind == .snapshot ? "snapshots" : "images"
-                let file = stage.real.data.appending("\(shelf)/\(capture.resource.id)/\(name)")
+                let directory = capture.resource.kind == .snapshot ? "snapshots" : "images"
+                let file = stage.real.data.appending("\(directory)/\(capture.resource.id)/\(name)")
                 let source = stage.instances.source(of: image.plan.instanceID.text, name)
                 let isSound = try await qemuImg("check", "-q", file.string)
                 let isEqual = try await qemuImg("compare", "-q", source.string, file.string)

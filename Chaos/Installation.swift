@@ -69,7 +69,7 @@ final class Installation: Sendable {
     }
 
     /// The folders that hold what an image's making creates, by what they hold.
-    var shelves: [(kind: Resource.Kind, folder: FilePath)] {
+    var directories: [(kind: Resource.Kind, folder: FilePath)] {
         let root = driver == .simulated ? data.appending("simulated") : data
         let places = locations.map { name, folder in
             (Resource.Kind.replica, driver == .simulated ? root.appending("locations").appending(name) : folder)
@@ -77,7 +77,7 @@ final class Installation: Sendable {
         return [(.imageFile, root.appending("images")), (.snapshot, root.appending("snapshots"))] + places
     }
 
-    /// What lies on a shelf, as the file system says it.
+    /// What is in a directory, as the file system says it.
     static func names(in folder: FilePath) throws -> Set<String> {
         guard FileManager.default.fileExists(atPath: folder.string) else { return [] }
         // Workers try now and then whether a folder can be written.

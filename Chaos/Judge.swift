@@ -91,11 +91,11 @@ struct Judge: Sendable {
         }
     }
 
-    /// What lies on the shelves must be exactly what the images' ledgers say.
+    /// What is in the directories must be exactly what the images' ledgers say.
     private func judgeFiles(_ images: [Image], _ installation: Installation, _ verdict: inout Verdict) throws {
         let owned = images.flatMap(\.ledger).map(\.resource)
         var found: Set<String> = []
-        for (kind, folder) in installation.shelves {
+        for (kind, folder) in installation.directories {
             let names = try Installation.names(in: folder)
             found.formUnion(names)
             let orphans = names.subtracting(owned.filter { $0.kind == kind }.map(\.id.text)).count

@@ -68,12 +68,12 @@ struct KillTests {
                 for disk in image.deviceMapping {
                     let resource = try #require(disk.resource)
                     let name = disk.device.dropFirst("/dev/".count) + ".qcow2"
-                    let shelf = disk.device == "/dev/vda" ? "images" : "snapshots"
+                    let directory = disk.device == "/dev/vda" ? "images" : "snapshots"
                     _ = try await DriverScratch.run(
                         "/usr/bin/qemu-img",
                         [
                             "compare", "-q", "\(dev.data)/instances/i-kill/\(name)",
-                            "\(dev.data)/\(shelf)/\(resource)/\(name)",
+                            "\(dev.data)/\(directory)/\(resource)/\(name)",
                         ]
                     )
                 }

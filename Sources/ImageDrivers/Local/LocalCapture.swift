@@ -101,10 +101,10 @@ extension LocalDriver {
     func emptyFolder(for resource: Resource) async throws(StepFailure) -> String {
         try await delete(resource)
         let folder = try folders.folder(of: resource)
-        let shelf = try folders.shelf(of: resource)
+        let directory = try folders.directory(of: resource)
         try filing(at: FailureSubject(resource)) { () throws(FileFailure) in
             try FileCalls.makeFolder(folder)
-            try FileCalls.sync(shelf)
+            try FileCalls.sync(directory)
         }
         return folder
     }

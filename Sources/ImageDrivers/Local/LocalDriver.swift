@@ -100,18 +100,18 @@ public struct LocalDriver: ImageDriver {
 
     public func delete(_ resource: Resource) async throws(StepFailure) {
         let folder = try folders.folder(of: resource)
-        let shelf = try folders.shelf(of: resource)
+        let directory = try folders.directory(of: resource)
         let earlier = folders.earlierFolder(of: resource)
         let subject = FailureSubject(resource)
         try await OwnThread.run { _ -> Result<Void, StepFailure> in
             do throws(FileFailure) {
                 // Where a whole location is missing, "already gone" would be a guess.
-                if case .location = subject, try FileCalls.status(shelf) == nil {
+                if case .location = subject, try FileCalls.status(directory) == nil {
                     return .failure(.notThere(subject))
                 }
                 // The manifest goes first: what is left of a copy must not look like a whole one.
                 try FileCalls.deleteTree(folder + "/" + LocalFolders.manifestName)
-                if try FileCalls.deleteTree(folder) { try FileCalls.sync(shelf) }
+                if try FileCalls.deleteTree(folder) { try FileCalls.sync(directory) }
                 if let earlier { try FileCalls.deleteTree(earlier) }
                 return .success(())
             } catch {

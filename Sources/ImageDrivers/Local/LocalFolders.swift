@@ -65,7 +65,7 @@ struct LocalFolders: Sendable {
     }
 
     /// The folder that holds all resources of the same kind and place.
-    func shelf(of resource: Resource) throws(StepFailure) -> String {
+    func directory(of resource: Resource) throws(StepFailure) -> String {
         FileCalls.folder(of: try folder(of: resource))
     }
 

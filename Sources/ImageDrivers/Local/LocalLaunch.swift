@@ -15,8 +15,8 @@ extension LocalDriver {
                 "\(replica.resource.id) is no replica at \(launch.location)."
             )
         }
-        let shelf = try folders.folder(of: replica.resource)
-        guard try filing(at: subject, { () throws(FileFailure) in try FileCalls.status(shelf) })?.kind == .folder else {
+        let directory = try folders.folder(of: replica.resource)
+        guard try filing(at: subject, { () throws(FileFailure) in try FileCalls.status(directory) })?.kind == .folder else {
             throw .notThere(subject)
         }
         let parts = try launch.disks.map { disk throws(StepFailure) in
@@ -29,7 +29,7 @@ extension LocalDriver {
         for (disk, file) in parts {
             let target = folder + "/" + LocalFolders.fileName(disk.device)
             if let file {
-                let sum = try await copy(shelf + "/" + file.name, to: target, subject, gauge) { $0 == file.sha256 }
+                let sum = try await copy(directory + "/" + file.name, to: target, subject, gauge) { $0 == file.sha256 }
                 guard sum == file.sha256 else { throw .damaged(file, at: launch.location, sha256: sum) }
             }
             try await fit(disk, target, isNew: file == nil)

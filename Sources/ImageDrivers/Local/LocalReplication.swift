@@ -7,7 +7,7 @@ extension LocalDriver {
         into resource: Resource,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Replica {
-        let shelf = try folders.location(resource.location)
+        let directory = try folders.location(resource.location)
         guard resource.kind == .replica, let location = resource.location else {
             throw StepFailure(.permanent, .invalidArgument, "\(resource.id) is not a replica.")
         }
@@ -15,7 +15,7 @@ extension LocalDriver {
         guard Set(captures.map(\.device)).count == captures.count else {
             throw StepFailure(.permanent, .invalidArgument, "A replica cannot hold two copies of one device.")
         }
-        let status = try filing(at: subject) { () throws(FileFailure) in try FileCalls.status(shelf, followLinks: true)
+        let status = try filing(at: subject) { () throws(FileFailure) in try FileCalls.status(directory, followLinks: true)
         }
         guard status?.kind == .folder else {
             var failure = StepFailure.notThere(subject)
@@ -30,7 +30,7 @@ extension LocalDriver {
             jobs.append((capture, source))
         }
         let folder = try await emptyFolder(for: resource)
-        try Self.requireSpace(neededBytes, in: shelf, subject)
+        try Self.requireSpace(neededBytes, in: directory, subject)
 
         let gauge = ProgressGauge(totalBytes: captures.reduce(0) { $0 + $1.fileSizeBytes }, progress)
         var files: [Replica.File] = []

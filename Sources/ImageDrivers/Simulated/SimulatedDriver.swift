@@ -4,7 +4,7 @@ public import ImageCore
 
 /// A compute system without bytes, for tests and benchmarks: it keeps the port's rules and moves nothing.
 public final class SimulatedDriver: ImageDriver {
-    private let shelf: any SimulatedShelf
+    private let directory: any SimulatedDirectory
     private let places: [LocationName]
     private let faults: SimulatedFaults
     private let impliesInstances: Bool
@@ -23,7 +23,7 @@ public final class SimulatedDriver: ImageDriver {
         pause: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
     ) {
         self.pause = pause
-        shelf = folder.map { FolderShelf(root: $0) } ?? MemoryShelf()
+        directory = folder.map { FileDirectory(root: $0) } ?? MemoryDirectory()
         places = locations.sorted()
         self.faults = faults
         self.impliesInstances = impliesInstances
@@ -81,7 +81,7 @@ public final class SimulatedDriver: ImageDriver {
 
     public func instances() async throws(StepFailure) -> [Instance] {
         var found: [Instance] = []
-        for id in try shelf.names(in: "instances").compactMap({ InstanceID($0) }) {
+        for id in try directory.names(in: "instances").compactMap({ InstanceID($0) }) {
             if let instance: Instance = try read(Self.name(id)) { found.append(instance) }
         }
         return found
@@ -190,7 +190,7 @@ public final class SimulatedDriver: ImageDriver {
                 }
             )
         )
-        try shelf.delete(name)
+        try directory.delete(name)
     }
 
     /// What is read from a capture.
@@ -249,23 +249,23 @@ public final class SimulatedDriver: ImageDriver {
 
     public func delete(_ resource: Resource) async throws(StepFailure) {
         try dice.throwOrPass("the deletion of \(resource.id)")
-        try shelf.delete(try name(of: resource))
+        try directory.delete(try name(of: resource))
     }
 
     public func rollBackLaunch(_ resource: Resource) async throws(StepFailure) {
         try await delete(resource)
-        for instance in try shelf.names(in: "launched") {
+        for instance in try directory.names(in: "launched") {
             let note: Marker? = try read("launched/" + instance)
             guard note?.resource == resource else { continue }
-            try shelf.delete("instances/" + instance)
-            try shelf.delete("launched/" + instance)
+            try directory.delete("instances/" + instance)
+            try directory.delete("launched/" + instance)
         }
     }
 
     public func inventory() async throws(StepFailure) -> [Resource] {
         var found: [Resource] = []
         for folder in ["images", "snapshots", "launches"] + places.map({ "locations/" + $0.text }) {
-            for name in try shelf.names(in: folder) {
+            for name in try directory.names(in: folder) {
                 if let marker: Marker = try read(folder + "/" + name) { found.append(marker.resource) }
             }
         }
@@ -339,7 +339,7 @@ extension SimulatedDriver {
     private static func sum(_ text: String) -> String { Hexadecimal.text(SHA256.hash(data: Array(text.utf8))) }
 
     private func read<Value: Decodable>(_ name: String) throws(StepFailure) -> Value? {
-        guard let bytes = try shelf.read(name) else { return nil }
+        guard let bytes = try directory.read(name) else { return nil }
         do {
             return try JSONDecoder().decode(Value.self, from: Data(bytes))
         } catch {
@@ -351,7 +351,7 @@ extension SimulatedDriver {
         guard let data = try? JSONEncoder().encode(value) else {
             throw StepFailure(.permanent, .internal, "The simulated system's file \(name) cannot be written.")
         }
-        try shelf.write(Array(data), to: name)
+        try directory.write(Array(data), to: name)
     }
 }
 

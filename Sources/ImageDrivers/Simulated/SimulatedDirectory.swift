@@ -3,7 +3,7 @@ import Synchronization
 
 /// Where a simulated system keeps its markers: small named pieces of JSON, in memory or, so that several processes can
 /// share one system, as files in a folder.
-protocol SimulatedShelf: Sendable {
+protocol SimulatedDirectory: Sendable {
     func read(_ name: String) throws(StepFailure) -> [UInt8]?
     func write(_ bytes: [UInt8], to name: String) throws(StepFailure)
     func delete(_ name: String) throws(StepFailure)
@@ -11,7 +11,7 @@ protocol SimulatedShelf: Sendable {
     func names(in folder: String) throws(StepFailure) -> [String]
 }
 
-final class MemoryShelf: SimulatedShelf {
+final class MemoryDirectory: SimulatedDirectory {
     private let pieces = Mutex<[String: [UInt8]]>([:])
 
     func read(_ name: String) -> [UInt8]? { pieces.withLock { $0[name] } }
@@ -26,7 +26,7 @@ final class MemoryShelf: SimulatedShelf {
     }
 }
 
-struct FolderShelf: SimulatedShelf {
+struct FileDirectory: SimulatedDirectory {
     var root: String
     private static let markerLimit = 16 << 20
 
