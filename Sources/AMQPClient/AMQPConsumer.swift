@@ -33,7 +33,7 @@ public final class AMQPConsumer: Sendable {
     public func status() async -> Status { await core.status() }
 
     /// The same from outside its thread: good enough to find one that hangs.
-    public var vitals: AMQPVitals { core.vitals }
+    public var connectionHealth: AMQPConnectionHealth { core.connectionHealth }
 
     /// Ends all subscriptions and the connection, after sending the settlements made so far. What is handed out and
     /// not settled goes back to its queue.

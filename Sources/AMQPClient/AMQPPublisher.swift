@@ -31,7 +31,7 @@ public final class AMQPPublisher: Sendable {
     public var isBlocked: Bool { core.isBlocked }
 
     /// What its thread last noted of the connection.
-    public var vitals: AMQPVitals { core.vitals }
+    public var connectionHealth: AMQPConnectionHealth { core.connectionHealth }
 
     /// Fails what is not confirmed yet with ``AMQPError/Kind/closed``, and every later publish.
     public func close() async { await core.close() }

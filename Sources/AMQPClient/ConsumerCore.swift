@@ -27,7 +27,7 @@ actor ConsumerCore: ThreadResident {
     private let logger: Logger
     private let thread: ConnectionThread
     private let outbox: Mailbox<Settlement>
-    private let record = VitalsRecord()
+    private let record = ConnectionHealthRecord()
 
     private var link: BrokerLink?
     private var generation: UInt64 = 0
@@ -138,7 +138,7 @@ actor ConsumerCore: ThreadResident {
         )
     }
 
-    nonisolated var vitals: AMQPVitals { record.vitals }
+    nonisolated var connectionHealth: AMQPConnectionHealth { record.connectionHealth }
 
     // MARK: The turn
 

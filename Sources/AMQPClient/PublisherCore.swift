@@ -10,7 +10,7 @@ actor PublisherCore: ThreadResident {
     private let thread: ConnectionThread
     private let inbox: Mailbox<PendingPublish>
     private let blocked = Atomic(false)
-    private let record = VitalsRecord()
+    private let record = ConnectionHealthRecord()
     private var generation: UInt64 = 0
 
     private var link: BrokerLink?
@@ -65,7 +65,7 @@ actor PublisherCore: ThreadResident {
         }
     }
 
-    nonisolated var vitals: AMQPVitals { record.vitals }
+    nonisolated var connectionHealth: AMQPConnectionHealth { record.connectionHealth }
 
     private func serve() -> PollInterest {
         accept(inbox.takeAll())

@@ -67,8 +67,8 @@ public struct Worker: Service {
         telemetry.begins(options, at: time.now())
         telemetry.lend(
             .init(
-                consumer: { [consumer] in consumer.vitals },
-                publisher: { [publisher] in publisher.vitals },
+                consumer: { [consumer] in consumer.connectionHealth },
+                publisher: { [publisher] in publisher.connectionHealth },
                 isBlocked: { [publisher] in publisher.isBlocked }
             )
         )

@@ -11,15 +11,15 @@ struct TelemetryTests {
     private let start = Duration.seconds(1000)
     private let today = Timestamp(microseconds: 1_700_000_000_000_000)
 
-    private func connected() -> AMQPVitals {
-        var vitals = AMQPVitals()
-        (vitals.isConnected, vitals.generation) = (true, 1)
-        (vitals.nextTurn, vitals.lastHeard) = (.now + .seconds(7), .now)
-        return vitals
+    private func connected() -> AMQPConnectionHealth {
+        var connectionHealth = AMQPConnectionHealth()
+        (connectionHealth.isConnected, connectionHealth.generation) = (true, 1)
+        (connectionHealth.nextTurn, connectionHealth.lastHeard) = (.now + .seconds(7), .now)
+        return connectionHealth
     }
 
     /// Telemetry whose worker serves, over connections as given.
-    private func telemetry(_ consumer: AMQPVitals, _ publisher: AMQPVitals = AMQPVitals(), blocked: Bool = false)
+    private func telemetry(_ consumer: AMQPConnectionHealth, _ publisher: AMQPConnectionHealth = AMQPConnectionHealth(), blocked: Bool = false)
         -> WorkerTelemetry
     {
         let telemetry = WorkerTelemetry()

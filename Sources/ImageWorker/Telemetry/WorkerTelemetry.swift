@@ -12,8 +12,8 @@ public final class WorkerTelemetry: Sendable {
     }
     /// What a worker that runs lends to its watch.
     struct Connections: Sendable {
-        var consumer: @Sendable () -> AMQPVitals
-        var publisher: @Sendable () -> AMQPVitals
+        var consumer: @Sendable () -> AMQPConnectionHealth
+        var publisher: @Sendable () -> AMQPConnectionHealth
         var isBlocked: @Sendable () -> Bool
     }
     private struct State {
@@ -108,10 +108,10 @@ public final class WorkerTelemetry: Sendable {
         return registry.text
     }
 
-    private func note(_ vitals: AMQPVitals, of connection: String) {
-        registry.set(WorkerMetrics.connected, connection, to: vitals.isConnected ? 1 : 0)
-        registry.set(WorkerMetrics.reconnects, connection, to: Double(max(1, vitals.generation) - 1))
-        guard let heard = vitals.lastHeard else { return }
+    private func note(_ connectionHealth: AMQPConnectionHealth, of connection: String) {
+        registry.set(WorkerMetrics.connected, connection, to: connectionHealth.isConnected ? 1 : 0)
+        registry.set(WorkerMetrics.reconnects, connection, to: Double(max(1, connectionHealth.generation) - 1))
+        guard let heard = connectionHealth.lastHeard else { return }
         registry.set(WorkerMetrics.silence, connection, to: (ContinuousClock.now - heard) / .seconds(1))
     }
 
@@ -148,14 +148,14 @@ public final class WorkerTelemetry: Sendable {
 
     /// - Parameter isBlocked: whether the broker takes no messages, because of a memory or disk alarm.
     static func problems(
-        of consumer: AMQPVitals,
-        _ publisher: AMQPVitals,
+        of consumer: AMQPConnectionHealth,
+        _ publisher: AMQPConnectionHealth,
         isBlocked: Bool,
         at now: ContinuousClock.Instant = .now
     ) -> [WorkerHealth.Problem] {
         var problems: [WorkerHealth.Problem] = []
-        for (name, vitals) in [("consuming", consumer), ("publishing", publisher)] {
-            if let next = vitals.nextTurn, now - next > patience {
+        for (name, connectionHealth) in [("consuming", consumer), ("publishing", publisher)] {
+            if let next = connectionHealth.nextTurn, now - next > patience {
                 let late = (now - next).components.seconds
                 problems.append(
                     .init("the thread of the \(name) connection has hung for \(late) s", isCuredByRestart: true)

@@ -3,7 +3,7 @@ import Synchronization
 
 /// What a connection's thread last noted of itself. Reading it takes no turn of that thread, so it tells of one that
 /// hangs, too.
-public struct AMQPVitals: Sendable, Hashable {
+public struct AMQPConnectionHealth: Sendable, Hashable {
     public var isConnected = false
     /// The present or last connection, counted from 1; 0 before the first.
     public var generation: UInt64 = 0
@@ -18,29 +18,29 @@ public struct AMQPVitals: Sendable, Hashable {
     public init() {}
 }
 
-/// Vitals as their thread writes them down.
-final class VitalsRecord: Sendable {
+/// The health of a connection, as its thread writes it down.
+final class ConnectionHealthRecord: Sendable {
     private struct State {
-        var vitals = AMQPVitals()
+        var connectionHealth = AMQPConnectionHealth()
         var nextLook = ContinuousClock.now
     }
     private let state = Mutex(State())
 
-    var vitals: AMQPVitals { state.withLock { $0.vitals } }
+    var connectionHealth: AMQPConnectionHealth { state.withLock { $0.connectionHealth } }
 
     /// At the end of each turn.
     func note(_ link: BrokerLink?, generation: UInt64, missing: [String] = [], next: ContinuousClock.Instant?) {
         let now = ContinuousClock.now
         state.withLock { state in
             // The kernel knows when bytes came; asking it each turn would be a system call more for each delivery.
-            if let link, state.nextLook <= now || state.vitals.generation != generation {
-                state.vitals.lastHeard = link.silence.map { now - $0 } ?? state.vitals.lastHeard
+            if let link, state.nextLook <= now || state.connectionHealth.generation != generation {
+                state.connectionHealth.lastHeard = link.silence.map { now - $0 } ?? state.connectionHealth.lastHeard
                 state.nextLook = now + .seconds(1)
             }
-            state.vitals.isConnected = link != nil
-            state.vitals.generation = generation
-            state.vitals.nextTurn = next
-            state.vitals.missingQueues = missing
+            state.connectionHealth.isConnected = link != nil
+            state.connectionHealth.generation = generation
+            state.connectionHealth.nextTurn = next
+            state.connectionHealth.missingQueues = missing
         }
     }
 }
