@@ -340,8 +340,8 @@ extension ImageStore {
     /// What a worker does with an accepted `image.retry`.
     fileprivate func retry(as identity: RequestIdentity) async throws {
         let request = ImageRequest(requestID: identity.requestID, owner: identity.owner, imageID: Given.image())
-        let settlement = try await ask(.retry, .retry(request))
-        try expect(settlement.answer.rejection == nil, "\(settlement.answer)")
+        let outcome = try await ask(.retry, .retry(request))
+        try expect(outcome.answer.rejection == nil, "\(outcome.answer)")
     }
 
     fileprivate func replay(_ image: Int, limit: Int = 3, at seconds: Int64 = 0) async throws -> DeadLetterResult {

@@ -193,7 +193,7 @@ extension ImageStore {
         try expect(image.status == .available, "\(image.status)")
     }
 
-    func convert(request: Int = 1, as image: Int = 2) async throws -> Settlement {
+    func convert(request: Int = 1, as image: Int = 2) async throws -> RequestOutcome {
         let body = ConvertRequest(
             requestID: RequestID(known: "convert\(request)"),
             owner: Given.owner,

@@ -5,26 +5,26 @@ extension StoreConformance {
     static let requests = [
         StoreCheck("accepting writes quota, image, first job, events and answer together") { fixture in
             let store = try await fixture.store()
-            let settlement = try await store.accept(
+            let outcome = try await store.accept(
                 Given.request(),
                 as: Given.image(),
                 plan: try Given.plan(),
                 reply: Given.address,
                 in: Given.context()
             )
-            try expect(settlement.answer == .accepted(Given.image(), .pending), "\(settlement.answer)")
+            try expect(outcome.answer == .accepted(Given.image(), .pending), "\(outcome.answer)")
             let image = try await store.present()
             try expect(image.status == .pending && image.jobs.keys.sorted() == [.stopCheck], "\(image)")
             let quota = try await store.quota(of: Given.owner)
             try expect(quota.used == QuotaUse(images: 1, snapshots: 1), "\(quota)")
             let waiting = try await store.waiting()
-            try expect(waiting.count == settlement.outgoing.count, "\(waiting) are not \(settlement.outgoing)")
+            try expect(waiting.count == outcome.outgoing.count, "\(waiting) are not \(outcome.outgoing)")
             let places = Set(waiting.map(\.destination))
             try expect(places == [.jobs, .events, .reply], "\(places)")
             let recorded = try await store.answer(
                 to: RequestIdentity(owner: Given.owner, requestID: RequestID(known: "r1"))
             )
-            try expect(recorded?.answer == settlement.answer, "\(String(describing: recorded))")
+            try expect(recorded?.answer == outcome.answer, "\(String(describing: recorded))")
             let journal = try await store.journal(of: Given.image(), after: 0)
             try expect(journal.map(\.kind) == [.imagePending], "\(journal)")
         },

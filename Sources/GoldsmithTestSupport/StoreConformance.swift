@@ -82,7 +82,7 @@ extension ImageStore {
         instance: String = "i-web1",
         owner: Owner = Given.owner,
         at seconds: Int64 = 0
-    ) async throws -> Settlement {
+    ) async throws -> RequestOutcome {
         try await accept(
             Given.request(number, owner: owner),
             as: Given.image(number),
@@ -153,7 +153,7 @@ extension ImageStore {
     }
 
     /// Asks for something to be done with an image.
-    func ask(_ command: ImageCommand, for image: Int = 1, _ request: Request, at seconds: Int64 = 0) async throws -> Settlement {
+    func ask(_ command: ImageCommand, for image: Int = 1, _ request: Request, at seconds: Int64 = 0) async throws -> RequestOutcome {
         try await grant(
             command,
             for: Given.image(image),

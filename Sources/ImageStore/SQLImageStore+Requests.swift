@@ -33,7 +33,7 @@ extension SQLImageStore {
         plan: Plan,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement {
+    ) async throws(StoreError) -> RequestOutcome {
         try await settle(.create(request), reply: reply, in: context) { (transaction) throws(SQLError) in
             try transaction.begin(request.identity, label: request.label, as: id, plan: plan, in: context)
         }
@@ -46,7 +46,7 @@ extension SQLImageStore {
         limits: RequestLimits,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement {
+    ) async throws(StoreError) -> RequestOutcome {
         try await settle(request, reply: reply, in: context) { (transaction) throws(SQLError) in
             let owner = request.identity.owner
             guard let image = try transaction.imageToChange(id) else { return .init(.rejected(.noImage(id))) }
@@ -74,7 +74,7 @@ extension SQLImageStore {
         as id: ImageID,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement {
+    ) async throws(StoreError) -> RequestOutcome {
         try await settle(.convert(request), reply: reply, in: context) { (transaction) throws(SQLError) in
             guard let source = try transaction.imageToChange(request.imageID) else {
                 return .init(.rejected(.noImage(request.imageID)))
@@ -100,7 +100,7 @@ extension SQLImageStore {
         to request: Request,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement {
+    ) async throws(StoreError) -> RequestOutcome {
         try await settle(request, reply: reply, in: context) { _ in .init(answer) }
     }
 
@@ -110,7 +110,7 @@ extension SQLImageStore {
         _ rejection: Rejection,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement {
+    ) async throws(StoreError) -> RequestOutcome {
         try await settle(identity, fingerprint: fingerprint, reply: reply, in: context) { _ in
             .init(.rejected(rejection))
         }
@@ -132,7 +132,7 @@ extension SQLImageStore {
         in context: TransitionContext,
         for operation: String = #function,
         _ decide: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Decision
-    ) async throws(StoreError) -> Settlement {
+    ) async throws(StoreError) -> RequestOutcome {
         try await settle(
             request.identity,
             fingerprint: request.fingerprint,
@@ -151,7 +151,7 @@ extension SQLImageStore {
         in context: TransitionContext,
         for operation: String = #function,
         _ decide: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Decision
-    ) async throws(StoreError) -> Settlement {
+    ) async throws(StoreError) -> RequestOutcome {
         let now = context.now
         return try await write(for: operation) { (transaction) throws(SQLError) in
             var decision: Decision
@@ -173,7 +173,7 @@ extension SQLImageStore {
                 let message = decision.answer.outgoing(to: reply, for: identity, under: context.trace)
                 decision.outgoing += try transaction.post([message], at: now)
             }
-            return Settlement(answer: decision.answer, outgoing: decision.outgoing)
+            return RequestOutcome(answer: decision.answer, outgoing: decision.outgoing)
         }
     }
 }

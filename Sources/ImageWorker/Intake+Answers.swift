@@ -185,11 +185,11 @@ extension Intake {
         to body: DescribeRequest,
         _ reply: ReplyAddress?,
         _ transitionContext: TransitionContext
-    ) -> Settlement {
+    ) -> RequestOutcome {
         let message = reply.map { answer.outgoing(to: $0, for: body.identity, under: transitionContext.trace) }
-        var settlement = Settlement(answer: answer, outgoing: message.map { [$0] } ?? [])
-        settlement.isKept = false
-        return settlement
+        var outcome = RequestOutcome(answer: answer, outgoing: message.map { [$0] } ?? [])
+        outcome.isKept = false
+        return outcome
     }
 
     private func historyPage(of image: Image, for body: DescribeRequest) async throws(StoreError) -> HistoryPage {

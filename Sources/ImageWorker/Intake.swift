@@ -132,25 +132,25 @@ struct Intake {
         _ decide: @Sendable () async throws(StoreError) -> Decision
     ) async {
         do {
-            let settlement: Settlement
+            let outcome: RequestOutcome
             switch try await context.persist(decide) {
-            case .settled(let settled): settlement = settled
+            case .settled(let settled): outcome = settled
             case .stopped: return delivery.giveBack()
             case .deferred(let failure): return await `defer`(delivery, operation, identity, failure)
             }
-            var metadata: [String: String] = ["status": settlement.answer.status.rawValue]
-            metadata["image.id"] = settlement.answer.imageId?.text
-            metadata["code"] = settlement.answer.code?.rawValue
-            context.telemetry.answered(operation, settlement.answer.code)
-            span.attributes["goldsmith.image.id"] = settlement.answer.imageId?.text
-            if let code = settlement.answer.code { span.fail(code, settlement.answer.message ?? "") }
+            var metadata: [String: String] = ["status": outcome.answer.status.rawValue]
+            metadata["image.id"] = outcome.answer.imageId?.text
+            metadata["code"] = outcome.answer.code?.rawValue
+            context.telemetry.answered(operation, outcome.answer.code)
+            span.attributes["goldsmith.image.id"] = outcome.answer.imageId?.text
+            if let code = outcome.answer.code { span.fail(code, outcome.answer.message ?? "") }
             metadata["trace.id"] = delivery.message.trace?.traceID
             metadata["operation"] = operation.rawValue
             context.logger.info("request answered", metadata: metadata.mapValues { "\($0)" })
-            if settlement.isKept {
-                await context.send(settlement.outgoing)
+            if outcome.isKept {
+                await context.send(outcome.outgoing)
             } else {
-                for reply in settlement.outgoing { await context.answer(reply) }
+                for reply in outcome.outgoing { await context.answer(reply) }
             }
             delivery.ack()
         } catch {
@@ -207,7 +207,7 @@ extension Intake {
     /// What comes of looking at a request.
     enum Decision: Sendable {
         /// Answered, and recorded where answers of that kind are.
-        case settled(Settlement)
+        case settled(RequestOutcome)
         /// The compute system or this worker cannot say now. Not recorded: the request waits.
         case deferred(StepFailure)
         /// This worker stops before there is an answer.

@@ -17,7 +17,7 @@ public protocol ImageStore: Sendable {
         plan: Plan,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement
+    ) async throws(StoreError) -> RequestOutcome
 
     /// Carries out a command for an existing image, or refuses it (`Image.refusal`), and records the answer.
     /// - Parameter request: what was asked; `command` is what it means.
@@ -28,7 +28,7 @@ public protocol ImageStore: Sendable {
         limits: RequestLimits,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement
+    ) async throws(StoreError) -> RequestOutcome
 
     /// Makes a new image of an existing one: quota, the source's tie, the image and its first job, and the answer.
     func convert(
@@ -36,7 +36,7 @@ public protocol ImageStore: Sendable {
         as image: ImageID,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement
+    ) async throws(StoreError) -> RequestOutcome
 
     /// Records the answer to a request that changes nothing, for whoever asks again.
     func record(
@@ -44,7 +44,7 @@ public protocol ImageStore: Sendable {
         to request: Request,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement
+    ) async throws(StoreError) -> RequestOutcome
 
     /// Records that a request was refused.
     func reject(
@@ -53,7 +53,7 @@ public protocol ImageStore: Sendable {
         _ rejection: Rejection,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement
+    ) async throws(StoreError) -> RequestOutcome
 
     // MARK: Jobs
 
@@ -248,7 +248,7 @@ extension Rejection {
 }
 
 /// A request's answer, and the messages that were put into the outbox for it.
-public struct Settlement: Equatable, Sendable {
+public struct RequestOutcome: Equatable, Sendable {
     public var answer: Answer
     public var outgoing: [OutgoingMessage]
     /// Whether `outgoing` lies in the outbox. Default true.

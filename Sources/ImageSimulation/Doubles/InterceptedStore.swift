@@ -39,7 +39,7 @@ public struct InterceptedStore: ImageStore {
         plan: Plan,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement {
+    ) async throws(StoreError) -> RequestOutcome {
         try await call("accept") { () async throws(StoreError) in
             try await store.accept(request, as: image, plan: plan, reply: reply, in: context)
         }
@@ -52,7 +52,7 @@ public struct InterceptedStore: ImageStore {
         limits: RequestLimits,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement {
+    ) async throws(StoreError) -> RequestOutcome {
         try await call("grant \(command.operation.rawValue)") { () async throws(StoreError) in
             try await store.grant(
                 command,
@@ -70,7 +70,7 @@ public struct InterceptedStore: ImageStore {
         as image: ImageID,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement {
+    ) async throws(StoreError) -> RequestOutcome {
         try await call("convert") { () async throws(StoreError) in
             try await store.convert(request, as: image, reply: reply, in: context)
         }
@@ -81,7 +81,7 @@ public struct InterceptedStore: ImageStore {
         to request: Request,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement {
+    ) async throws(StoreError) -> RequestOutcome {
         try await call("record") { () async throws(StoreError) in
             try await store.record(answer, to: request, reply: reply, in: context)
         }
@@ -100,7 +100,7 @@ public struct InterceptedStore: ImageStore {
         _ rejection: Rejection,
         reply: ReplyAddress?,
         in context: TransitionContext
-    ) async throws(StoreError) -> Settlement {
+    ) async throws(StoreError) -> RequestOutcome {
         try await call("reject") { () async throws(StoreError) in
             try await store.reject(identity, fingerprint: fingerprint, rejection, reply: reply, in: context)
         }
