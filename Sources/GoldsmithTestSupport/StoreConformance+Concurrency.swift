@@ -70,10 +70,10 @@ extension StoreConformance {
         StoreCheck("a cancelled task can still write down where it stopped") { fixture in
             let store = try await fixture.store()
             try await store.take()
-            let grant = try await store.grant(.stopCheck)
+            let jobLease = try await store.grant(.stopCheck)
             let task = Task {
                 while !Task.isCancelled { await Task.yield() }
-                try await store.tell(.interrupted(.stopCheck, fence: grant.fence, discarded: true))
+                try await store.tell(.interrupted(.stopCheck, fence: jobLease.fence, discarded: true))
                 return try await store.present()
             }
             task.cancel()
@@ -89,14 +89,14 @@ extension StoreConformance {
             let store = try await SQLImageStore(on: database)
             try await store.take(1)
             try await store.finish(try await store.grant(.stopCheck))
-            let grant = try await store.grant(.systemDisk)
+            let jobLease = try await store.grant(.systemDisk)
             let clean = try await fixture.store()
             // An event that touches every table: the image, its journal, messages, locks, leases, quota.
             try await everyFailure(of: database, clean) {
                 try await store.tell(
                     .failed(
                         .systemDisk,
-                        fence: grant.fence,
+                        fence: jobLease.fence,
                         StepFailure(.permanent, .internal, "x"),
                         discarded: true
                     )

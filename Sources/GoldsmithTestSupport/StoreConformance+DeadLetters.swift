@@ -329,8 +329,8 @@ extension ImageStore {
         code: ErrorCode = .unavailable,
         at seconds: Int64 = 0
     ) async throws {
-        let grant = try await grant(job, of: image, attempt: attempt, at: seconds)
-        let failed = Event.failed(job, fence: grant.fence, Given.failure(code), discarded: true)
+        let jobLease = try await grant(job, of: image, attempt: attempt, at: seconds)
+        let failed = Event.failed(job, fence: jobLease.fence, Given.failure(code), discarded: true)
         try await tell(failed, image: Given.image(image), at: seconds)
         try await tell(Given.buried(job, attempt: attempt, code: code), image: Given.image(image), at: seconds)
     }

@@ -99,7 +99,7 @@ extension ImageStore {
         nonce: Int64? = nil,
         attempt: Int = 1,
         at seconds: Int64 = 0
-    ) async throws -> Beginning {
+    ) async throws -> BeginResult {
         try await begin(
             JobMessage(imageId: Given.image(image), job: job, attempt: attempt),
             by: Given.worker(worker),
@@ -110,36 +110,36 @@ extension ImageStore {
     }
 
     func grant(_ job: Job, of image: Int = 1, by worker: Int = 1, attempt: Int = 1, at seconds: Int64 = 0)
-        async throws -> Grant
+        async throws -> JobLease
     {
-        let beginning = try await begin(job, of: image, by: worker, attempt: attempt, at: seconds)
-        guard case .granted(let grant, _) = beginning else {
-            throw ConformanceFailure("\(job) of image \(image) is not granted: \(beginning)")
+        let begun = try await begin(job, of: image, by: worker, attempt: attempt, at: seconds)
+        guard case .granted(let jobLease, _) = begun else {
+            throw ConformanceFailure("\(job) of image \(image) is not granted: \(begun)")
         }
-        return grant
+        return jobLease
     }
 
     @discardableResult
-    func finish(_ grant: Grant, at seconds: Int64 = 0) async throws -> Applied {
+    func finish(_ jobLease: JobLease, at seconds: Int64 = 0) async throws -> Applied {
         let output: JobOutput =
-            switch grant.job {
+            switch jobLease.job {
             case .stopCheck: .checked([])
             case .cleanUp: .cleaned
-            case .launch(let instance): grant.image.jobs[grant.job]?.output == nil ? .built : .launched(instance)
+            case .launch(let instance): jobLease.image.jobs[jobLease.job]?.output == nil ? .built : .launched(instance)
             case .systemDisk, .dataDisk, .convert:
                 .captured(
                     Capture(
-                        resource: try value(grant.resource),
-                        device: try value(grant.job.device),
+                        resource: try value(jobLease.resource),
+                        device: try value(jobLease.job.device),
                         virtualSizeBytes: 1 << 30,
                         fileSizeBytes: 1 << 20,
                         sha256: String(repeating: "a", count: 64)
                     )
                 )
             case .replicate(let location):
-                .replicated(Replica(resource: try value(grant.resource), location: location, files: []))
+                .replicated(Replica(resource: try value(jobLease.resource), location: location, files: []))
             }
-        return try await tell(.succeeded(grant.job, fence: grant.fence, output), image: grant.image.id, at: seconds)
+        return try await tell(.succeeded(jobLease.job, fence: jobLease.fence, output), image: jobLease.image.id, at: seconds)
     }
 
     @discardableResult

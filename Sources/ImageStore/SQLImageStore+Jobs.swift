@@ -8,7 +8,7 @@ extension SQLImageStore {
         nonce: Int64,
         lease: Duration,
         in context: TransitionContext
-    ) async throws(StoreError) -> Beginning {
+    ) async throws(StoreError) -> BeginResult {
         try await write { (transaction) throws(SQLError) in
             guard let image = try transaction.imageToChange(message.imageId) else { return .unknownImage }
             let now = context.now
@@ -18,7 +18,7 @@ extension SQLImageStore {
             {
                 guard try transaction.isGranted(lease, for: message.job, nonce: nonce) else { return .busy(lease) }
                 // What the first answer announced lies in the outbox.
-                return .granted(Grant(image, message, fence: lease.fence), outgoing: [])
+                return .granted(JobLease(image, message, fence: lease.fence), outgoing: [])
             }
             // Its worker is dead, and nobody takes an abandoned job over.
             for lease in leases where !lease.isAlive(at: now) && image.jobs[lease.job]?.phase == .abandoned {
@@ -46,19 +46,19 @@ extension SQLImageStore {
                 at: now,
                 for: lease
             )
-            return .granted(Grant(applied.image, message, fence: fence), outgoing: applied.outgoing)
+            return .granted(JobLease(applied.image, message, fence: fence), outgoing: applied.outgoing)
         }
     }
 
     public func renew(
-        _ grant: Grant,
+        _ jobLease: JobLease,
         by worker: WorkerID,
         progress: CopyProgress?,
         until: Timestamp
     ) async throws(StoreError) -> Bool {
         try await write { (transaction) throws(SQLError) in
-            guard let image = try transaction.imageToChange(grant.image.id), let state = image.jobs[grant.job],
-                state.phase == .waiting, state.fence == grant.fence
+            guard let image = try transaction.imageToChange(jobLease.image.id), let state = image.jobs[jobLease.job],
+                state.phase == .waiting, state.fence == jobLease.fence
             else { return false }
             let changed = try transaction.connection.rowsChanged(
                 by: """
@@ -66,7 +66,7 @@ extension SQLImageStore {
                     WHERE image_id = $1 AND job = $2 AND fence = $3 AND worker = $4
                     """,
                 [
-                    .text(image.id.text), .text(grant.job.description), .integer(grant.fence), .text(worker.text),
+                    .text(image.id.text), .text(jobLease.job.description), .integer(jobLease.fence), .text(worker.text),
                     .integer(until.microseconds), SQLValue(progress?.doneBytes), SQLValue(progress?.totalBytes),
                 ]
             )
@@ -89,7 +89,7 @@ extension SQLImageStore {
     }
 }
 
-extension Grant {
+extension JobLease {
     fileprivate init(_ image: Image, _ message: JobMessage, fence: Int64) {
         self.init(
             image: image,

@@ -25,7 +25,7 @@ struct StepRunner {
                 return try await hinder(message, fault, delivery)
             }
             let nonce = Int64.random(in: .min ... .max)
-            let beginning = try await context.persist { () async throws(StoreError) in
+            let begun = try await context.persist { () async throws(StoreError) in
                 try await context.store.begin(
                     message,
                     by: context.options.id,
@@ -34,9 +34,9 @@ struct StepRunner {
                     in: context.transitionContext()
                 )
             }
-            switch beginning {
-            case .granted(let grant, let outgoing):
-                try await work(grant, message, announcing: outgoing, delivery)
+            switch begun {
+            case .granted(let jobLease, let outgoing):
+                try await work(jobLease, message, announcing: outgoing, delivery)
             case .busy(let lease):
                 try await recheck(message, lease: lease, delivery)
             case .settled(let outgoing):
@@ -106,22 +106,22 @@ struct StepRunner {
     }
 
     private func work(
-        _ grant: Grant,
+        _ jobLease: JobLease,
         _ message: JobMessage,
         announcing outgoing: [OutgoingMessage],
         _ delivery: any IncomingDelivery
     ) async throws(StoreError) {
-        var beginning: Logger.Metadata = ["fence": "\(grant.fence)"]
-        if let trace = grant.image.trace { beginning["trace.id"] = "\(trace.traceID)" }
-        log(message, .info, "job begun", beginning)
+        var begun: Logger.Metadata = ["fence": "\(jobLease.fence)"]
+        if let trace = jobLease.image.trace { begun["trace.id"] = "\(trace.traceID)" }
+        log(message, .info, "job begun", begun)
         let began = context.time.uptime()
-        let span = beginSpan(grant, message)
+        let span = beginSpan(jobLease, message)
         defer { span.end() }
         let telemetry = context.telemetry
-        telemetry.begins(grant.job)
-        let progress = LatestProgress { telemetry.copied($0, for: grant.job) }
-        telemetry.running.begins(grant, progress)
-        defer { telemetry.running.ends(grant) }
+        telemetry.begins(jobLease.job)
+        let progress = LatestProgress { telemetry.copied($0, for: jobLease.job) }
+        telemetry.running.begins(jobLease, progress)
+        defer { telemetry.running.ends(jobLease) }
         // Both unstructured on purpose: a publish cannot be cancelled, and what has been made must not wait for one before
         // it is written down, while nobody renews its lease any more. The outbox has what must not be lost.
         let announcing = Task { await context.send(outgoing) }
@@ -130,20 +130,20 @@ struct StepRunner {
         let (result, isLost) = await withTaskGroup(of: Signal.self) { group in
             group.addTask {
                 await context.inside(span) {
-                    let checks = grant.image.plan.guestChecks
-                    if let fault = context.telemetry.tools.readiness.hindrance(of: grant.job, under: checks) {
+                    let checks = jobLease.image.plan.guestChecks
+                    if let fault = context.telemetry.tools.readiness.hindrance(of: jobLease.job, under: checks) {
                         return .finished(.failure(StepFailure(fault)))
                     }
                     let steps = Steps(driver: context.driver)
                     do throws(StepFailure) {
-                        let output = try await steps.perform(grant) { progress.set($0) }
+                        let output = try await steps.perform(jobLease) { progress.set($0) }
                         return .finished(.success(output))
                     } catch {
                         return .finished(.failure(error))
                     }
                 }
             }
-            group.addTask { await keepLease(grant, progress) }
+            group.addTask { await keepLease(jobLease, progress) }
             var isLost = false
             for await signal in group {
                 switch signal {
@@ -159,13 +159,13 @@ struct StepRunner {
             return (.failure(StepFailure(.transient, .internal, "the work ended without a result")), isLost)
         }
         let duration = context.time.uptime() - began
-        telemetry.rests(grant.job, after: duration)
-        let (followUps, outcome) = try await conclude(grant, result, isLost: isLost)
-        telemetry.ended(grant.job, outcome)
+        telemetry.rests(jobLease.job, after: duration)
+        let (followUps, outcome) = try await conclude(jobLease, result, isLost: isLost)
+        telemetry.ended(jobLease.job, outcome)
         span.attributes["goldsmith.outcome"] = outcome.rawValue
         let seconds = duration / .seconds(1)
         var facts: Logger.Metadata = ["seconds": "\(seconds)", "outcome": "\(outcome.rawValue)"]
-        facts["trace.id"] = beginning["trace.id"]
+        facts["trace.id"] = begun["trace.id"]
         if case .failure(let failure) = result {
             facts["error"] = "\(failure.message)"
             facts["code"] = "\(failure.code.rawValue)"
@@ -179,10 +179,10 @@ struct StepRunner {
         delivery.ack()
     }
 
-    private func beginSpan(_ grant: Grant, _ message: JobMessage) -> any Span {
-        let span = context.beginSpan(grant.job, of: grant.image.id, under: grant.image.trace)
+    private func beginSpan(_ jobLease: JobLease, _ message: JobMessage) -> any Span {
+        let span = context.beginSpan(jobLease.job, of: jobLease.image.id, under: jobLease.image.trace)
         span.attributes["goldsmith.attempt"] = message.attempt
-        span.attributes["goldsmith.fence"] = grant.fence
+        span.attributes["goldsmith.fence"] = jobLease.fence
         return span
     }
 
@@ -197,13 +197,13 @@ struct StepRunner {
         }
     }
 
-    private func keepLease(_ grant: Grant, _ progress: LatestProgress) async -> Signal {
+    private func keepLease(_ jobLease: JobLease, _ progress: LatestProgress) async -> Signal {
         let announcer = ProgressAnnouncer(publisher: context.publisher)
         while (try? await context.time.sleep(for: context.options.renewEvery)) != nil {
             let latest = progress.value
             do {
                 let isKept = try await context.store.renew(
-                    grant,
+                    jobLease,
                     by: context.options.id,
                     progress: latest,
                     until: context.time.now() + context.options.lease
@@ -217,12 +217,12 @@ struct StepRunner {
                 announcer.offer(
                     CloudEvent(
                         progress: latest,
-                        of: grant.job,
-                        fence: grant.fence,
-                        image: grant.image,
+                        of: jobLease.job,
+                        fence: jobLease.fence,
+                        image: jobLease.image,
                         at: context.time.now()
                     ),
-                    grant.image.trace
+                    jobLease.image.trace
                 )
             }
         }
@@ -232,33 +232,33 @@ struct StepRunner {
     /// Writes down what came of an attempt.
     /// - Returns: the messages to send for it, and in a word what it was.
     private func conclude(
-        _ grant: Grant,
+        _ jobLease: JobLease,
         _ result: Result<JobOutput, StepFailure>,
         isLost: Bool
     ) async throws(StoreError) -> ([OutgoingMessage], WorkerMetrics.Outcome) {
         let event: Event
         switch result {
         case .success(let output):
-            context.breakers.succeeded(grant.job.step)
-            event = .succeeded(grant.job, fence: grant.fence, output)
+            context.breakers.succeeded(jobLease.job.step)
+            event = .succeeded(jobLease.job, fence: jobLease.fence, output)
         case .failure(let failure):
             if failure.code == .unavailable { context.telemetry.tools.suspect() }
-            let discarded = if failure.madeNothing == true { true } else { await discard(grant) }
+            let discarded = if failure.madeNothing == true { true } else { await discard(jobLease) }
             if Task.isCancelled || isLost {
-                event = .interrupted(grant.job, fence: grant.fence, discarded: discarded)
+                event = .interrupted(jobLease.job, fence: jobLease.fence, discarded: discarded)
             } else {
-                let judged = context.breakers.failed(grant.job.step, grant.image.id, failure)
-                event = .failed(grant.job, fence: grant.fence, judged, discarded: discarded)
+                let judged = context.breakers.failed(jobLease.job.step, jobLease.image.id, failure)
+                event = .failed(jobLease.job, fence: jobLease.fence, judged, discarded: discarded)
             }
         }
         let applied = try await context.persist { () async throws(StoreError) in
-            try await context.store.apply(event, to: grant.image.id, in: context.transitionContext())
+            try await context.store.apply(event, to: jobLease.image.id, in: context.transitionContext())
         }
         // Too late: another attempt holds the job, or the image has failed. What was made must not stay. The image says
         // whether it was adopted, not the transition: a commit whose answer was lost is met again as a duplicate.
-        let isAdopted = applied?.image.ledger.contains { $0.resource == grant.resource && $0.isAdopted } == true
-        if case .success = result, !isAdopted { _ = await discard(grant) }
-        return (applied?.outgoing ?? [], outcome(of: event, applied?.image.jobs[grant.job]?.phase))
+        let isAdopted = applied?.image.ledger.contains { $0.resource == jobLease.resource && $0.isAdopted } == true
+        if case .success = result, !isAdopted { _ = await discard(jobLease) }
+        return (applied?.outgoing ?? [], outcome(of: event, applied?.image.jobs[jobLease.job]?.phase))
     }
 
     /// - Parameter phase: how the job stands now; a clean-up that is done is forgotten.
@@ -271,8 +271,8 @@ struct StepRunner {
     }
 
     /// Deletes what an attempt made. What cannot be deleted now is in the ledger, and is deleted by a clean-up later.
-    private func discard(_ grant: Grant) async -> Bool {
-        guard let resource = grant.resource else { return true }
+    private func discard(_ jobLease: JobLease) async -> Bool {
+        guard let resource = jobLease.resource else { return true }
         let driver = context.driver
         // Unstructured on purpose: a worker that stops has cancelled this task, and the deletion must still be done.
         let deletion = Task { () async -> StepFailure? in

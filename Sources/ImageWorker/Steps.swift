@@ -5,22 +5,22 @@ struct Steps {
     let driver: any ImageDriver
 
     func perform(
-        _ grant: Grant,
+        _ jobLease: JobLease,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> JobOutput {
-        let image = grant.image
-        switch grant.job {
+        let image = jobLease.image
+        switch jobLease.job {
         case .stopCheck:
             return .checked(try await check(image.plan, for: image.owner))
         case .systemDisk:
-            return .captured(try await capture(.system, grant, progress))
+            return .captured(try await capture(.system, jobLease, progress))
         case .dataDisk(let device):
-            return .captured(try await capture(device, grant, progress))
+            return .captured(try await capture(device, jobLease, progress))
         case .replicate:
             let replica = try await driver.replicate(
                 image.captures,
                 manifest: CanonicalJSON.bytes(Manifest(of: image)),
-                into: try resource(of: grant),
+                into: try resource(of: jobLease),
                 progress: progress
             )
             return .replicated(replica)
@@ -29,10 +29,10 @@ struct Steps {
                 throw StepFailure(.permanent, .internal, "the plan of image \(image.id) converts nothing")
             }
             return .captured(
-                try await driver.convert(conversion.systemDisk, into: try resource(of: grant), progress: progress)
+                try await driver.convert(conversion.systemDisk, into: try resource(of: jobLease), progress: progress)
             )
         case .launch(let instance):
-            return try await launch(instance, grant, progress)
+            return try await launch(instance, jobLease, progress)
         case .cleanUp(let id):
             // Already struck from the ledger means already gone.
             if let entry = image.ledger.first(where: { $0.resource.id == id }) {
@@ -47,43 +47,43 @@ struct Steps {
 
     private func launch(
         _ instance: InstanceID,
-        _ grant: Grant,
+        _ jobLease: JobLease,
         _ progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> JobOutput {
-        let image = grant.image
+        let image = jobLease.image
         guard let launch = image.references.launches.first(where: { $0.instanceID == instance }),
             let replica = image.replicas.first(where: { $0.location == launch.location })
         else {
             throw StepFailure(.permanent, .internal, "image \(image.id) knows nothing of the launch of \(instance)")
         }
-        if let built = image.ledger.first(where: { $0.job == grant.job && $0.isAdopted }) {
+        if let built = image.ledger.first(where: { $0.job == jobLease.job && $0.isAdopted }) {
             try await driver.publishInstance(launch, from: built.resource)
             return .launched(instance)
         }
-        try await driver.launch(launch, from: replica, into: try resource(of: grant), progress: progress)
+        try await driver.launch(launch, from: replica, into: try resource(of: jobLease), progress: progress)
         return .built
     }
 
     private func capture(
         _ device: DeviceName,
-        _ grant: Grant,
+        _ jobLease: JobLease,
         _ progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         try await driver.capture(
             device,
-            of: grant.image.plan.instanceID,
-            into: try resource(of: grant),
-            mendsGuest: device.isSystem && grant.image.plan.guestChecks == .fix,
+            of: jobLease.image.plan.instanceID,
+            into: try resource(of: jobLease),
+            mendsGuest: device.isSystem && jobLease.image.plan.guestChecks == .fix,
             progress: progress
         )
     }
 
-    private func resource(of grant: Grant) throws(StepFailure) -> Resource {
-        guard let resource = grant.resource else {
+    private func resource(of jobLease: JobLease) throws(StepFailure) -> Resource {
+        guard let resource = jobLease.resource else {
             throw StepFailure(
                 .permanent,
                 .internal,
-                "the plan of image \(grant.image.id) has no output for \(grant.job)"
+                "the plan of image \(jobLease.image.id) has no output for \(jobLease.job)"
             )
         }
         return resource

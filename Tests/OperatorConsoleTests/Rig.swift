@@ -121,18 +121,18 @@ struct Rig {
         while let image = try await store.image(id),
             let job = image.jobs.filter({ $0.value.phase == .waiting }).keys.min()
         {
-            let beginning = try await store.begin(
+            let begun = try await store.begin(
                 JobMessage(imageId: id, job: job, attempt: 1),
                 by: WorkerID(known: "w1"),
                 nonce: 1,
                 lease: .seconds(15),
                 in: context
             )
-            guard case .granted(let grant, _) = beginning else { return }
+            guard case .granted(let jobLease, _) = begun else { return }
             let output: JobOutput
-            if let resource = grant.resource, let location = job.location {
+            if let resource = jobLease.resource, let location = job.location {
                 output = .replicated(Replica(resource: resource, location: location, files: []))
-            } else if let resource = grant.resource, let device = job.device {
+            } else if let resource = jobLease.resource, let device = job.device {
                 output = .captured(
                     Capture(
                         resource: resource,
@@ -145,7 +145,7 @@ struct Rig {
             } else {
                 output = .checked([])
             }
-            _ = try await store.apply(.succeeded(job, fence: grant.fence, output), to: id, in: context)
+            _ = try await store.apply(.succeeded(job, fence: jobLease.fence, output), to: id, in: context)
         }
     }
 
@@ -199,16 +199,16 @@ struct Rig {
     func fail(_ id: ImageID, _ failure: StepFailure) async throws {
         let context = TransitionContext(now: time.now() + .seconds(60))
         let message = JobMessage(imageId: id, job: .stopCheck, attempt: 1)
-        let beginning = try await store.begin(
+        let begun = try await store.begin(
             message,
             by: WorkerID(known: "w1"),
             nonce: 1,
             lease: .seconds(15),
             in: context
         )
-        guard case .granted(let grant, _) = beginning else { return }
+        guard case .granted(let jobLease, _) = begun else { return }
         _ = try await store.apply(
-            .failed(.stopCheck, fence: grant.fence, failure, discarded: true),
+            .failed(.stopCheck, fence: jobLease.fence, failure, discarded: true),
             to: id,
             in: context
         )

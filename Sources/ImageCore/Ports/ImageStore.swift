@@ -67,11 +67,11 @@ public protocol ImageStore: Sendable {
         nonce: Int64,
         lease: Duration,
         in context: TransitionContext
-    ) async throws(StoreError) -> Beginning
+    ) async throws(StoreError) -> BeginResult
 
     /// Keeps a lease alive and notes the progress. `false` when the job is lost or no longer wanted: stop.
     func renew(
-        _ grant: Grant,
+        _ jobLease: JobLease,
         by worker: WorkerID,
         progress: CopyProgress?,
         until: Timestamp
@@ -260,8 +260,8 @@ public struct RequestOutcome: Equatable, Sendable {
     }
 }
 
-/// Leave to work on a job.
-public struct Grant: Equatable, Sendable {
+/// One attempt at a job: what it works on, and its fencing number.
+public struct JobLease: Equatable, Sendable {
     public var image: Image
     public var job: Job
     public var attempt: Int
@@ -279,8 +279,8 @@ public struct Grant: Equatable, Sendable {
 }
 
 /// The answer to `begin`.
-public enum Beginning: Sendable {
-    case granted(Grant, outgoing: [OutgoingMessage])
+public enum BeginResult: Sendable {
+    case granted(JobLease, outgoing: [OutgoingMessage])
     /// Somebody works on it, or (for a clean-up) still writes what is to be deleted. Recheck later.
     case busy(Lease)
     /// Nothing to do now; the messages say what else must be sent.

@@ -112,20 +112,20 @@ public struct InterceptedStore: ImageStore {
         nonce: Int64,
         lease: Duration,
         in context: TransitionContext
-    ) async throws(StoreError) -> Beginning {
+    ) async throws(StoreError) -> BeginResult {
         try await call("begin \(message.job)") { () async throws(StoreError) in
             try await store.begin(message, by: worker, nonce: nonce, lease: lease, in: context)
         }
     }
 
     public func renew(
-        _ grant: Grant,
+        _ jobLease: JobLease,
         by worker: WorkerID,
         progress: CopyProgress?,
         until: Timestamp
     ) async throws(StoreError) -> Bool {
         try await call("renew") { () async throws(StoreError) in
-            try await store.renew(grant, by: worker, progress: progress, until: until)
+            try await store.renew(jobLease, by: worker, progress: progress, until: until)
         }
     }
 

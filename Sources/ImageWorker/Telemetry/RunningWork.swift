@@ -9,12 +9,12 @@ final class RunningWork: Sendable {
     }
     private let works: Mutex<[Key: (job: Job, progress: LatestProgress)]> = Mutex([:])
 
-    func begins(_ grant: Grant, _ progress: LatestProgress) {
-        works.withLock { $0[Key(image: grant.image.id, fence: grant.fence)] = (grant.job, progress) }
+    func begins(_ jobLease: JobLease, _ progress: LatestProgress) {
+        works.withLock { $0[Key(image: jobLease.image.id, fence: jobLease.fence)] = (jobLease.job, progress) }
     }
 
-    func ends(_ grant: Grant) {
-        works.withLock { _ = $0.removeValue(forKey: Key(image: grant.image.id, fence: grant.fence)) }
+    func ends(_ jobLease: JobLease) {
+        works.withLock { _ = $0.removeValue(forKey: Key(image: jobLease.image.id, fence: jobLease.fence)) }
     }
 
     /// For example `system-disk of img-5f0c2b7e9a41d3c8 (43 %)`, sorted.
