@@ -33,7 +33,7 @@ struct ChaosRun: Sendable {
         let verdict = try await withThrowingTaskGroup(of: Verdict?.self) { group in
             for installation in stage.installations {
                 group.addTask {
-                    try await installation.crew.tend()
+                    try await installation.pool.tend()
                     return nil
                 }
             }

@@ -19,12 +19,12 @@ final class Installation: Sendable {
     let data: FilePath
     let locations: [String: FilePath]
     let store: any ImageStore
-    let crew: Crew
+    let pool: WorkerPool
     private let program: FilePath
     private let environment: [String: String]
     private let logs: FilePath
 
-    /// Makes the folders, the store and the queues; `crew` starts the workers.
+    /// Makes the folders, the store and the queues; `pool` starts the workers.
     init(
         _ prefix: String,
         _ driver: Driver,
@@ -54,7 +54,7 @@ final class Installation: Sendable {
             "GOLDSMITH_DRAIN": "3", "GOLDSMITH_ATTEMPTS": "3", "PATH": "/usr/bin:/bin",
         ].merging(settings) { $1 }
         store = try await database.store(for: prefix)
-        crew = try Crew(workers, program: program, environment: environment, logs: logs)
+        pool = try WorkerPool(workers, program: program, environment: environment, logs: logs)
         try await run("topology", "apply")
     }
 

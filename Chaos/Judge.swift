@@ -40,7 +40,7 @@ struct Judge: Sendable {
             verdict.parked += try await installation.store.deadLetters(
                 DeadLetterQuery(kinds: [.parked, .unrouted], states: [], limit: .max)
             ).count
-            verdict.crashes += installation.crew.crashes
+            verdict.crashes += installation.pool.crashes
         }
         return verdict
     }

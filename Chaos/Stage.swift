@@ -79,8 +79,8 @@ final class Stage: Sendable {
     }
 
     var installations: [Installation] { [bulk, real] }
-    var workers: [(crew: Crew, index: Int)] {
-        installations.flatMap { installation in (0..<installation.crew.count).map { (installation.crew, $0) } }
+    var workers: [(pool: WorkerPool, index: Int)] {
+        installations.flatMap { installation in (0..<installation.pool.count).map { (installation.pool, $0) } }
     }
 
     var faults: [Fault] {
@@ -91,20 +91,20 @@ final class Stage: Sendable {
     /// Lets one fault happen, and ends it.
     func inflict(_ fault: Fault, _ generator: inout SeededGenerator) async throws {
         let time = Duration.milliseconds(Int.random(in: 3000..<9000, using: &generator))
-        let (crew, index) = workers[Int.random(in: 0..<workers.count, using: &generator)]
+        let (pool, index) = workers[Int.random(in: 0..<workers.count, using: &generator)]
         let prefix = Bool.random(using: &generator) ? bulk.prefix : real.prefix
         let steps = ["stop-check", "system-disk", "data-disk", "replicate", "clean-up"]
         let queue = "\(prefix).job.\(steps[Int.random(in: 0..<steps.count, using: &generator)])"
         let bytes = Int.random(in: 1..<20_000, using: &generator)
         let instance = Int.random(in: 0..<instances.count, using: &generator)
         switch fault {
-        case .killWorker: crew.kill(index)
+        case .killWorker: pool.kill(index)
         case .freezeWorker:
-            crew.freeze(index)
-            defer { crew.thaw(index) }
+            pool.freeze(index)
+            defer { pool.thaw(index) }
             // Past its lease, which is four seconds.
             try await Task.sleep(for: time + .seconds(2))
-        case .drainWorker: try await crew.drain(index)
+        case .drainWorker: try await pool.drain(index)
         case .fillLocation:
             try smallDisk?.fill()
             try await Task.sleep(for: time)
@@ -122,7 +122,7 @@ final class Stage: Sendable {
 
     /// Ends every fault.
     func heal() async throws {
-        for (crew, index) in workers { crew.thaw(index) }
+        for (pool, index) in workers { pool.thaw(index) }
         try smallDisk?.empty()
         try instances.stopAll()
         try await stores.heal()
@@ -131,7 +131,7 @@ final class Stage: Sendable {
 
     /// Ends everything. The folder stays.
     func strike() async {
-        for installation in installations { _ = await installation.crew.close() }
+        for installation in installations { _ = await installation.pool.close() }
         await smallDisk?.unmount()
         await stores.stop()
         await broker.stop()

@@ -41,7 +41,7 @@ final class Arena: Sendable {
     private let options: Options
     private let database: PostgreSQLServer?
     private let environment: [String: String]
-    private let crew = Mutex<[ChildProcess]>([])
+    private let pool = Mutex<[ChildProcess]>([])
 
     /// Starts everything and returns when all workers consume.
     static func start(_ options: Options) async throws -> Arena {
@@ -91,7 +91,7 @@ final class Arena: Sendable {
                 output: folder.appending("worker-\(index).log")
             )
         }
-        crew.withLock { $0 += started }
+        pool.withLock { $0 += started }
         do {
             try await waitForConsumers(count)
         } catch {
@@ -125,7 +125,7 @@ final class Arena: Sendable {
         await connection.close()
     }
 
-    private var workers: [ChildProcess] { crew.withLock { $0 } }
+    private var workers: [ChildProcess] { pool.withLock { $0 } }
 
     func endpoint() throws -> AMQPEndpoint { try AMQPEndpoint(parsing: broker.url) }
 

@@ -5,7 +5,7 @@ import ImageWorker
 /// The story of one simulation: instances, requests, faults, calm, and the checks when nothing moves any more.
 struct Scenario {
     let world: World
-    let crew: Crew
+    let pool: WorkerPool
 
     private static let owners = ["acct-1", "acct-2"]
 
@@ -16,7 +16,7 @@ struct Scenario {
             try await world.store.setQuota(of: Owner(known: Self.owners[0]), to: QuotaLimits(images: 1, snapshots: 4))
         }
         let workers = 1 + world.dice.number(below: 3)
-        for _ in 0..<workers { crew.hire() }
+        for _ in 0..<workers { pool.hire() }
         let upstream = Upstream(world: world, instances: instances)
         let asking = Task { await upstream.ask() }
         let storm = Task { await stir() }
@@ -76,12 +76,12 @@ struct Scenario {
         let end = world.time.now() + world.options.stormy
         while world.time.now() < end {
             await world.sleep(upTo: 30)
-            if world.strikes(.redelivery, onceIn: 6) { crew.cutOne() }
-            if world.strikes(.pause, onceIn: 8) { Task { await crew.pauseOne() } }
-            if world.strikes(.drain, onceIn: 12) { Task { await crew.drainOne() } }
+            if world.strikes(.redelivery, onceIn: 6) { pool.cutOne() }
+            if world.strikes(.pause, onceIn: 8) { Task { await pool.pauseOne() } }
+            if world.strikes(.drain, onceIn: 12) { Task { await pool.drainOne() } }
             if world.strikes(.purge, onceIn: 10) { purge() }
             if world.strikes(.clock, onceIn: 6) {
-                if world.dice.number(below: 4) == 0 { world.setStoreClock() } else { crew.setClockOfOne() }
+                if world.dice.number(below: 4) == 0 { world.setStoreClock() } else { pool.setClockOfOne() }
             }
         }
     }

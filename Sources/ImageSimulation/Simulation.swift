@@ -53,25 +53,25 @@ public enum Simulation {
             let root = Task {
                 do {
                     let world = try await World(seed: seed, options: options, dice: dice, echo: echo)
-                    let crew = Crew(world: world)
-                    stage.open(world, crew)
-                    stage.close(try await Scenario(world: world, crew: crew).play())
+                    let pool = WorkerPool(world: world)
+                    stage.open(world, pool)
+                    stage.close(try await Scenario(world: world, pool: pool).play())
                 } catch {
                     stage.fail("\(error)")
                 }
             }
             while !stage.isClosed, steps < stepLimit {
-                if executor.isIdle || dice.number(below: 8) == 0, stage.crew?.deliverOne() == true { continue }
+                if executor.isIdle || dice.number(below: 8) == 0, stage.pool?.deliverOne() == true { continue }
                 if !executor.isIdle {
                     executor.step()
                     steps += 1
-                    stage.crew?.buryDead()
+                    stage.pool?.buryDead()
                 } else if !stage.passTime() {
                     stage.fail("nothing moves and nothing waits for time to pass")
                 }
             }
             root.cancel()
-            stage.crew?.dismiss()
+            stage.pool?.dismiss()
             // Who still waits must not be left behind.
             while !executor.isIdle || stage.passTime() { executor.step() }
         }

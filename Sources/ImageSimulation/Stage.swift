@@ -12,22 +12,22 @@ final class Stage: Sendable {
 
     private struct State {
         var world: World?
-        var crew: Crew?
+        var pool: WorkerPool?
         var ending: Ending?
         var failure: String?
     }
 
     private let state = Mutex(State())
 
-    var crew: Crew? { state.withLock { $0.crew } }
+    var pool: WorkerPool? { state.withLock { $0.pool } }
     var isClosed: Bool {
         state.withLock { $0.ending != nil || $0.failure != nil || $0.world?.violation != nil }
     }
 
-    func open(_ world: World, _ crew: Crew) {
+    func open(_ world: World, _ pool: WorkerPool) {
         state.withLock {
             $0.world = world
-            $0.crew = crew
+            $0.pool = pool
         }
     }
 

@@ -41,13 +41,13 @@ struct DevCommand: AsyncParsableCommand {
             [.locations: locations, .copyRate: copyRate],
             asksRunningDev: false
         )
-        let roster = WorkerRoster()
+        let runningWorkers = RunningWorkers()
         let services = DevServices(
             settings: settings,
             workers: workers,
             copyRate: copyRate,
             config: shared.config,
-            roster: roster
+            runningWorkers: runningWorkers
         )
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
@@ -57,7 +57,7 @@ struct DevCommand: AsyncParsableCommand {
         )
         try await StopSignals.run(group) {
             Terminal.say("stopping now: what runs is handed over to the next start")
-            roster.stopAll()
+            runningWorkers.stopAll()
         }
     }
 }
@@ -68,7 +68,7 @@ private struct DevServices: Service {
     let workers: Int
     let copyRate: String?
     let config: String?
-    let roster: WorkerRoster
+    let runningWorkers: RunningWorkers
 
     func run() async throws {
         let data = settings.data
@@ -154,13 +154,13 @@ private struct DevServices: Service {
         // Somebody waits at the terminal, and what is cut off goes on at the next start.
         let drain = try await settings.drain(default: .seconds(20))
         arguments += ["--drain", String(drain / .seconds(1))]
-        let crew = WorkerCrew(
+        let pool = WorkerPool(
             count: workers,
             arguments: arguments,
             environment: environment.merging([SettingKey.locations.environmentName: locations]) { first, _ in first },
             metrics: try await settings.metricsListen(),
             logs: data + "/logs",
-            roster: roster,
+            runningWorkers: runningWorkers,
             // What drains, then a little to end in order.
             patience: drain + .seconds(20)
         )
@@ -179,13 +179,13 @@ private struct DevServices: Service {
         try await withConsole(running, watchedAt: watched) { url, login in
             var file = file
             file.consoleUrl = url
-            try await work(crew, file, broker: broker, login: login)
+            try await work(pool, file, broker: broker, login: login)
         }
     }
 
-    private func work(_ crew: WorkerCrew, _ file: DevFile, broker: RabbitMQNode?, login: String) async throws {
+    private func work(_ pool: WorkerPool, _ file: DevFile, broker: RabbitMQNode?, login: String) async throws {
         let data = file.data
-        try await crew.run { pids in
+        try await pool.run { pids in
             var file = file
             file.pids.workers = pids
             file.pids.broker = broker?.pid

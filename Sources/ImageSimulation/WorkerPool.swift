@@ -3,7 +3,7 @@ import ImageWorker
 import Synchronization
 
 /// The workers of a simulation: who dies is followed by another after a while.
-final class Crew: Sendable {
+final class WorkerPool: Sendable {
     private struct State {
         var processes: [SimulatedProcess] = []
         var lastNumber = 0

@@ -4,7 +4,7 @@ import Synchronization
 import SystemPackage
 
 /// Worker processes that can be killed, frozen and stopped, and are started again when they have ended.
-final class Crew: Sendable {
+final class WorkerPool: Sendable {
     private struct Member: Sendable {
         var process: ChildProcess?
         /// Whether we have killed the present process ourselves.

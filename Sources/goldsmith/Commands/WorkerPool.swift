@@ -6,21 +6,21 @@ import Synchronization
 import SystemPackage
 
 /// Worker processes on this machine: each in a session of its own, with a log file, started again when it dies.
-struct WorkerCrew {
+struct WorkerPool {
     let count: Int
     let arguments: [String]
     let environment: [String: String]
     /// Where the first worker shows its metrics; the others on the ports after it.
     var metrics: ListenAddress?
     let logs: String
-    let roster: WorkerRoster
+    let runningWorkers: RunningWorkers
     /// How long a worker may take to end before it is killed.
     let patience: Duration
 
     /// Runs until a graceful shutdown, then ends every worker.
     /// - Parameter changed: gets the process ids whenever they change and all are there.
     func run(_ changed: @escaping @Sendable ([Int32]) -> Void) async throws {
-        roster.expect(count, changed)
+        runningWorkers.expect(count, changed)
         await withTaskGroup(of: Void.self) { group in
             for index in 0..<count {
                 group.addTask { await keepRunning(index) }
@@ -39,11 +39,11 @@ struct WorkerCrew {
         while !Task.isCancelled {
             do {
                 let status = try await runOnce(index)
-                roster.remove(index)
+                runningWorkers.remove(index)
                 guard !Task.isCancelled else { return }
                 Terminal.say("worker \(index + 1) ended (\(status)), starting it again")
             } catch {
-                roster.remove(index)
+                runningWorkers.remove(index)
                 guard !Task.isCancelled else { return }
                 Terminal.complain("worker \(index + 1) could not be started: \(error)")
             }
@@ -81,14 +81,14 @@ struct WorkerCrew {
             output: .fileDescriptor(log, closeAfterSpawningProcess: false),
             error: .fileDescriptor(log, closeAfterSpawningProcess: true)
         ) { execution in
-            roster.add(index, execution.processIdentifier.value)
+            runningWorkers.add(index, execution.processIdentifier.value)
         }
         return "\(result.terminationStatus)"
     }
 }
 
 /// Who is running. Tells of a change only once all are there, so that nobody reads a half-filled list.
-final class WorkerRoster: Sendable {
+final class RunningWorkers: Sendable {
     private struct State {
         var size = Int.max
         var pids: [Int: Int32] = [:]
