@@ -14,8 +14,8 @@ extension FuzzTarget {
                 return try promiseShowable(error.text, atMost: 200, "the complaint")
             }
             try checkFindings(inspection.findings)
-            if case .seen(let facts) = inspection { try checkMending(facts) }
-        case "rules": try checkMending(guest(networkRules: .bytes(lines.remainder)))
+            if case .seen(let facts) = inspection { try checkFix(facts) }
+        case "rules": try checkFix(guest(networkRules: .bytes(lines.remainder)))
         case "boot":
             let entries = BootEntry.entries(in: lines.remainder)
             try promise(entries.count <= BootEntry.countLimit, "\(entries.count) entries")
@@ -32,8 +32,8 @@ extension FuzzTarget {
             var facts = guest()
             facts.systems[0].files[path] = .bytes(lines.remainder)
             if path.hasPrefix("/etc/systemd/system/") { facts.systems[0].unitLinks = [path] }
-            try checkMending(facts)
-        default: try checkMending(guest(fstab: .bytes(lines.remainder)))
+            try checkFix(facts)
+        default: try checkFix(guest(fstab: .bytes(lines.remainder)))
         }
     }
 }
@@ -62,38 +62,38 @@ private func checkFindings(_ findings: [Finding]) throws(BrokenPromise) {
     try promiseShowable(refusal.message, atMost: 24 * bytes, "the reason")
 }
 
-/// What was mended is not found again, and nothing else was touched.
-private func checkMending(_ facts: GuestFacts) throws(BrokenPromise) {
+/// What was fixed is not found again, and nothing else was touched.
+private func checkFix(_ facts: GuestFacts) throws(BrokenPromise) {
     try checkFindings(facts.findings)
-    for line in facts.mending.diff.split(separator: "\n") {
+    for line in facts.guestFix.diff.split(separator: "\n") {
         try promiseShowable(String(line), atMost: 1024, "a line of the diff")
     }
-    try promise(facts.mending.diff.count { $0 == "\n" } <= 64 * facts.edits.count, "a diff too long")
-    var mended = facts
+    try promise(facts.guestFix.diff.count { $0 == "\n" } <= 64 * facts.edits.count, "a diff too long")
+    var fixed = facts
     for edit in facts.edits {
-        guard let index = mended.systems.firstIndex(where: { $0.root == edit.root }) else {
+        guard let index = fixed.systems.firstIndex(where: { $0.root == edit.root }) else {
             throw BrokenPromise("an edit of what is not there")
         }
         guard let bytes = edit.bytes else {
-            mended.systems[index].files[edit.path] = nil
+            fixed.systems[index].files[edit.path] = nil
             continue
         }
-        if edit.path == GuestFacts.fstabPath, case .bytes(let old) = mended.systems[index].fstab {
+        if edit.path == GuestFacts.fstabPath, case .bytes(let old) = fixed.systems[index].fstab {
             try checkLines(old, bytes)
         }
-        mended.systems[index].files[edit.path] = .bytes(bytes)
+        fixed.systems[index].files[edit.path] = .bytes(bytes)
     }
     // Two systems under one name cannot be told apart here.
     guard Set(facts.systems.map(\.root)).count == facts.systems.count else { return }
-    let grown = mended.systems.contains { system in
+    let grown = fixed.systems.contains { system in
         system.files.values.contains { file in
             if case .bytes(let bytes) = file { bytes.count > GuestFile.sizeLimit } else { false }
         }
     }
     guard !grown else { return }
-    let left = facts.mending.findings.filter { $0.severity == .warning }
-    try promise(mended.findings.filter { $0.severity == .warning }.count <= left.count, "\(mended.findings)")
-    try promise(mended.edits.isEmpty, "repaired once more: \(mended.edits)")
+    let left = facts.guestFix.findings.filter { $0.severity == .warning }
+    try promise(fixed.findings.filter { $0.severity == .warning }.count <= left.count, "\(fixed.findings)")
+    try promise(fixed.edits.isEmpty, "repaired once more: \(fixed.edits)")
 }
 
 private func checkLines(_ old: [UInt8], _ new: [UInt8]) throws(BrokenPromise) {

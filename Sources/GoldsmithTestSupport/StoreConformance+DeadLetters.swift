@@ -312,7 +312,7 @@ extension Given {
     }
 
     static func failure(_ code: ErrorCode = .unavailable) -> StepFailure {
-        StepFailure(.permanent, code, "it broke", advice: "mend it")
+        StepFailure(.permanent, code, "it broke", advice: "repair it")
     }
 
     static func buried(_ job: Job, attempt: Int = 1, code: ErrorCode = .unavailable) -> Event {

@@ -81,7 +81,7 @@ struct MonitoredDriver: ImageDriver {
         _ device: DeviceName,
         of instance: InstanceID,
         into resource: Resource,
-        mendsGuest: Bool,
+        fixesGuest: Bool,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         let number = await begin(resource)
@@ -90,7 +90,7 @@ struct MonitoredDriver: ImageDriver {
             device,
             of: instance,
             into: resource,
-            mendsGuest: mendsGuest,
+            fixesGuest: fixesGuest,
             progress: progress
         )
     }

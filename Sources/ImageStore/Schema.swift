@@ -65,6 +65,14 @@ enum Schema {
         // In a text of JSON the quotes are escaped: what is found is the field alone.
         [
             """
+            UPDATE images SET state = REPLACE(state, '"adviceMends":', '"isFixedByAdvice":')
+            WHERE state LIKE '%"adviceMends":%'
+            """,
+            """
+            UPDATE images SET state = REPLACE(state, '"mending":', '"guestFix":')
+            WHERE state LIKE '%"mending":%'
+            """,
+            """
             UPDATE images SET state = REPLACE(state, '"handOvers":', '"publications":')
             WHERE state LIKE '%"handOvers":%'
             """,

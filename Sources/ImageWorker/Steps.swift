@@ -73,7 +73,7 @@ struct Steps {
             device,
             of: jobLease.image.plan.instanceID,
             into: try resource(of: jobLease),
-            mendsGuest: device.isSystem && jobLease.image.plan.guestChecks == .fix,
+            fixesGuest: device.isSystem && jobLease.image.plan.guestChecks == .fix,
             progress: progress
         )
     }

@@ -55,7 +55,7 @@ struct CommandTests {
         }
     }
 
-    @Test("a guilty guest is refused where nobody may look, and mended where somebody does, on the copy only")
+    @Test("a guilty guest is refused where nobody may look, and fixed where somebody does, on the copy only")
     func guestChecks() async throws {
         let making = ["image", "create", "--instance", "i-guilty", "--wait"]
         let sample = ["instance", "sample", "--id", "i-guilty", "--data-disks", "1", "--mib", "1", "--guilty"]

@@ -156,7 +156,7 @@ struct ContractTests {
         ),
         Bad(
             name: "guest checks of another kind",
-            body: request(named + #", "guestChecks": "mend""#),
+            body: request(named + #", "guestChecks": "repair""#),
             code: "INVALID_ARGUMENT",
             field: "guestChecks"
         ),

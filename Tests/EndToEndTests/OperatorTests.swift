@@ -123,7 +123,7 @@ struct OperatorTests {
         }
     }
 
-    @Test("a dead letter says what failed, and its replay has the image made once that is mended")
+    @Test("a dead letter says what failed, and its replay has the image made once that is repaired")
     func dead() async throws {
         try await Dev.with(environment: ["GOLDSMITH_UPSTREAMS": "goldsmith=*"]) { dev in
             _ = try await dev.run("instance", "sample", "--id", "i-bad", "--mib", "4")

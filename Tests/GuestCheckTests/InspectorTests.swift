@@ -139,7 +139,7 @@ final class InspectorTests: Sendable {
         try await becomesTrue { processes(mentioning: "4243").isEmpty }
     }
 
-    @Test("a worker that does not look says so, and mends nothing")
+    @Test("a worker that does not look says so, and fixes nothing")
     func switchedOff() async throws {
         let inspection = try await look(nil)
         #expect(reason(inspection).contains("guestInspection"))
@@ -147,7 +147,7 @@ final class InspectorTests: Sendable {
         let resource = Resource(id: ResourceID(image: image, part: "vda", fence: 1), kind: .imageFile, imageID: image)
         let failure = await #expect(throws: StepFailure.self) {
             _ = try await GuestDisks.driver(at: scratch.root, nil)
-                .capture(.system, of: try #require(InstanceID("i-1")), into: resource, mendsGuest: true) { _ in }
+                .capture(.system, of: try #require(InstanceID("i-1")), into: resource, fixesGuest: true) { _ in }
         }
         #expect(failure?.code == .failedPrecondition && failure?.disposition == .permanent)
     }

@@ -70,14 +70,14 @@ struct RealDiskTests {
     @Test("of a btrfs with snapshots, what is booted is fixed, through chattr's protection, which stays")
     func btrfs() async throws {
         let disks = try disks()
-        let capture = try await disks.capture("i-btrfs", .imageFile, mendsGuest: true)
-        let found = capture.mending?.findings.map { "\($0.file ?? "") \($0.line ?? 0) \($0.severity.rawValue)" }
+        let capture = try await disks.capture("i-btrfs", .imageFile, fixesGuest: true)
+        let found = capture.guestFix?.findings.map { "\($0.file ?? "") \($0.line ?? 0) \($0.severity.rawValue)" }
         #expect(
             found == [
                 "/etc/fstab 3 fixed", "/etc/fstab 4 fixed", "/etc/crypttab 1 fixed",
                 "/etc/udev/rules.d/75-net.rules 1 fixed",
             ],
-            "\(capture.mending?.findings ?? [])"
+            "\(capture.guestFix?.findings ?? [])"
         )
         let script = """
             run
@@ -105,7 +105,7 @@ struct RealDiskTests {
             for (id, kind) in [("i-ext4", Resource.Kind.imageFile), ("i-lvm-xfs", .snapshot)] {
                 group.addTask {
                     let before = try await disks.sums(id)
-                    let capture = try await disks.capture(id, kind, mendsGuest: true)
+                    let capture = try await disks.capture(id, kind, fixesGuest: true)
                     #expect(try await disks.sums(id) == before, "\(id) was changed")
                     return capture
                 }
@@ -114,7 +114,7 @@ struct RealDiskTests {
         }
         let (ext4, xfs) = (try #require(captures.first), try #require(captures.last))
         #expect(
-            ext4.mending?.diff == """
+            ext4.guestFix?.diff == """
                 --- /etc/fstab
                 +++ /etc/fstab
                 @@ -1,14 +1,14 @@
@@ -145,8 +145,8 @@ struct RealDiskTests {
 
                 """
         )
-        #expect(ext4.mending?.findings.map(\.severity) == [.fixed, .fixed, .fixed, .fixed, .fixed])
-        #expect(xfs.mending?.findings.map(\.line) == [2])
+        #expect(ext4.guestFix?.findings.map(\.severity) == [.fixed, .fixed, .fixed, .fixed, .fixed])
+        #expect(xfs.guestFix?.findings.map(\.line) == [2])
         for capture in captures {
             let sum = try await DriverScratch.run("/usr/bin/sha256sum", [disks.file(of: capture)])
             #expect(sum.hasPrefix(capture.sha256))
@@ -175,13 +175,13 @@ struct RealDiskTests {
 }
 
 extension GuestDisks {
-    func capture(_ id: String, _ kind: Resource.Kind, mendsGuest: Bool) async throws -> Capture {
+    func capture(_ id: String, _ kind: Resource.Kind, fixesGuest: Bool) async throws -> Capture {
         let image = try #require(ImageID("img-\(id)"))
         return try await driver.capture(
             .system,
             of: try #require(InstanceID(id)),
             into: Resource(id: ResourceID(image: image, part: "vda", fence: 1), kind: kind, imageID: image),
-            mendsGuest: mendsGuest,
+            fixesGuest: fixesGuest,
             progress: { _ in }
         )
     }

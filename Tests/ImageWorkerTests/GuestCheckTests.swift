@@ -31,7 +31,7 @@ struct GuestCheckTests {
         let (image, rig) = try await made("warn")
         #expect(image.status == .available)
         #expect(image.findings.map(\.code) == [.fstabMount] && image.findings.map(\.severity) == [.warning])
-        #expect(image.captures.allSatisfy { $0.mending == nil })
+        #expect(image.captures.allSatisfy { $0.guestFix == nil })
         #expect(try events(rig, "step.stop-check.done").map(\.data.findings) == [image.findings])
         #expect(try events(rig, "image.available").map(\.data.findings) == [image.findings])
     }
@@ -46,13 +46,13 @@ struct GuestCheckTests {
         #expect(try await rig.driver.inventory().isEmpty && image.cleanUp == .done)
     }
 
-    @Test("fix mends the captured system disk and says so, once; no other disk is mended")
+    @Test("fix changes the captured system disk and says so, once; no other disk is fixed")
     func fix() async throws {
         let (image, rig) = try await made("fix")
         #expect(image.status == .available)
         #expect(image.findings.map(\.severity) == [.fixed])
-        #expect(image.captures.filter { $0.mending != nil }.map(\.device) == [.system])
-        #expect(image.captures.first?.mending?.diff.contains("+/dev/vdb /srv ext4 rw,nofail 0 2\n") == true)
+        #expect(image.captures.filter { $0.guestFix != nil }.map(\.device) == [.system])
+        #expect(image.captures.first?.guestFix?.diff.contains("+/dev/vdb /srv ext4 rw,nofail 0 2\n") == true)
         #expect(try events(rig, "step.stop-check.done").first?.data.findings?.map(\.severity) == [.warning])
         #expect(try events(rig, "step.system-disk.done").first?.data.findings?.map(\.severity) == [.fixed])
     }

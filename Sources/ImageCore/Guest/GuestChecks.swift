@@ -6,13 +6,13 @@ public enum GuestChecks: String, Codable, Sendable, CaseIterable {
     case warn
     /// Any finding ends the image's making, and so does not having been able to look.
     case enforce
-    /// What is found is mended on the captured copy. Not having been able to look ends the image's making.
+    /// What is found is fixed on the captured copy. Not having been able to look ends the image's making.
     case fix
 }
 
 extension GuestChecks {
     /// What is kept with the image before anything is captured.
-    /// - Parameter gap: a gap in the data disks' names, which stands in no file and cannot be mended.
+    /// - Parameter gap: a gap in the data disks' names, which stands in no file and cannot be fixed.
     /// - Throws: why there will be no image.
     public func judge(_ inspection: GuestInspection?, gap: Finding?) throws(StepFailure) -> [Finding] {
         let found = (gap.map { [$0] } ?? []) + (inspection?.findings ?? [])

@@ -74,7 +74,7 @@ public enum GuestInspection: Equatable, Sendable {
 }
 
 /// What was changed on a captured copy.
-public struct GuestMending: Codable, Equatable, Sendable {
+public struct GuestFix: Codable, Equatable, Sendable {
     /// What was found on the source: `fixed`, or still a `warning` where a fix was not safe.
     public var findings: [Finding]
     /// A unified diff of every changed file, made safe to be shown; empty when nothing had to be changed.

@@ -121,8 +121,8 @@ extension Image {
         case .checked(let found): findings = found
         case .captured(let capture):
             // What is on the source was found before; what the copy has instead is what counts for the image.
-            if let mending = capture.mending {
-                findings = findings.filter { $0.code == .deviceGap } + mending.findings
+            if let guestFix = capture.guestFix {
+                findings = findings.filter { $0.code == .deviceGap } + guestFix.findings
             }
             adopt(job, fence: fence, in: &builder)
         case .replicated: adopt(job, fence: fence, in: &builder)

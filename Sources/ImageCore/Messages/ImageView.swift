@@ -139,7 +139,7 @@ public struct ImageView: Codable, Equatable, Sendable {
             )
         }
         findings = image.findings
-        guestDiff = captures.compactMap(\.mending?.diff).first { !$0.isEmpty }
+        guestDiff = captures.compactMap(\.guestFix?.diff).first { !$0.isEmpty }
         failure = image.failure.map {
             Failure(
                 step: $0.job?.step,

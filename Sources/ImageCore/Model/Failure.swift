@@ -46,7 +46,7 @@ public struct StepFailure: Error, Codable, Equatable, Sendable {
     public var advice: String?
     /// Whether the job works once somebody has done what `advice` says. What happens then is added by `told`, which knows
     /// whether the job is still tried. Absent: no.
-    public var adviceMends: Bool?
+    public var isFixedByAdvice: Bool?
     /// Whether it is certain that the attempt made nothing, so that nothing is left to delete. Absent: not certain.
     public var madeNothing: Bool?
 
@@ -55,23 +55,23 @@ public struct StepFailure: Error, Codable, Equatable, Sendable {
         _ code: ErrorCode,
         _ message: String,
         advice: String? = nil,
-        adviceMends: Bool? = nil,
+        isFixedByAdvice: Bool? = nil,
         madeNothing: Bool? = nil
     ) {
         self.disposition = disposition
         self.code = code
         self.message = message
         self.advice = advice
-        self.adviceMends = adviceMends
+        self.isFixedByAdvice = isFixedByAdvice
         self.madeNothing = madeNothing
     }
 
     /// As people are told of it: the advice says what happens once it is followed.
     /// - Parameter isFinal: whether the job is given up, so that nobody tries it again unless somebody asks.
     public func told(of job: Job, isFinal: Bool) -> StepFailure {
-        guard adviceMends == true, let advice else { return self }
+        guard isFixedByAdvice == true, let advice else { return self }
         var told = self
-        told.adviceMends = nil
+        told.isFixedByAdvice = nil
         let action = advice.hasSuffix(".") ? String(advice.dropLast()) : advice
         told.advice = isFinal ? "\(action), then \(job.step.anotherTry)." : "\(action); it is tried again by itself."
         return told

@@ -76,7 +76,7 @@ public struct Capture: Codable, Equatable, Sendable {
     /// SHA-256 of the captured file, 64 lower-case hexadecimal digits.
     public var sha256: String
     /// What was changed in the guest's files before the file was hashed; absent when nobody was asked to.
-    public var mending: GuestMending?
+    public var guestFix: GuestFix?
 
     public init(
         resource: Resource,
@@ -84,14 +84,14 @@ public struct Capture: Codable, Equatable, Sendable {
         virtualSizeBytes: Int64,
         fileSizeBytes: Int64,
         sha256: String,
-        mending: GuestMending? = nil
+        guestFix: GuestFix? = nil
     ) {
         self.resource = resource
         self.device = device
         self.virtualSizeBytes = virtualSizeBytes
         self.fileSizeBytes = fileSizeBytes
         self.sha256 = sha256
-        self.mending = mending
+        self.guestFix = guestFix
     }
 }
 

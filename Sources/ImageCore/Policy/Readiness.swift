@@ -124,6 +124,6 @@ public struct Readiness: Equatable, Sendable {
 extension StepFailure {
     /// A job that this worker cannot do and another may.
     public init(_ fault: ToolFault) {
-        self.init(.throttled, .unavailable, fault.sentence, advice: fault.advice, adviceMends: fault.advice != nil)
+        self.init(.throttled, .unavailable, fault.sentence, advice: fault.advice, isFixedByAdvice: fault.advice != nil)
     }
 }

@@ -32,15 +32,15 @@ public protocol ImageDriver: Sendable {
 
     /// Captures one disk into `resource` (an image file or a snapshot) and checks the result.
     ///
-    /// - Parameter mendsGuest: for a system disk: whether the guest's files are mended (`GuestFacts.edits`), on the
-    ///   copy only and before it is hashed. What was changed is in the capture's `mending`.
+    /// - Parameter fixesGuest: for a system disk: whether the guest's files are fixed (`GuestFacts.edits`), on the
+    ///   copy only and before it is hashed. What was changed is in the capture's `guestFix`.
     /// - Throws: `FAILED_PRECONDITION` when the instance is not stopped before *and after* the copy, when the disk is
     ///   being written, is corrupt or unreadable, or its backing chain leaves its folder.
     func capture(
         _ device: DeviceName,
         of instance: InstanceID,
         into resource: Resource,
-        mendsGuest: Bool,
+        fixesGuest: Bool,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture
 
@@ -99,7 +99,7 @@ extension ImageDriver {
         into resource: Resource,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
-        try await capture(device, of: instance, into: resource, mendsGuest: false, progress: progress)
+        try await capture(device, of: instance, into: resource, fixesGuest: false, progress: progress)
     }
 }
 

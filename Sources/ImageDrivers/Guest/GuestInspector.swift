@@ -39,7 +39,7 @@ public struct GuestInspector: Sendable {
             let scratch = try ScratchPlace(in: workplace)
             var stack = LayerStack(in: scratch.path)
             let layer = try await stack.put(over: node, qemuImg)
-            return try Self.inspection(try await visit(layer, mends: false, scratch.path))
+            return try Self.inspection(try await visit(layer, fixes: false, scratch.path))
         } catch {
             return try Self.inspection(error, subject, qemuImg.logger)
         }
@@ -76,7 +76,7 @@ public struct GuestInspector: Sendable {
             let scratch = try ScratchPlace(in: workplace)
             let disk = scratch.path + "/disk.qcow2"
             try await QemuImg(program: qemuImg, logger: silence).createEmpty(disk, mebibytes: 1)
-            outcome = try Self.inspection(try await visit(disk, mends: false, scratch.path))
+            outcome = try Self.inspection(try await visit(disk, fixes: false, scratch.path))
         } catch {
             guard case .notChecked(let reason, let advice, _)? = try? Self.inspection(error, .storage, silence) else {
                 return ("it was interrupted", nil)
@@ -87,31 +87,31 @@ public struct GuestInspector: Sendable {
         return (reason, advice)
     }
 
-    /// Mends the guest on a copy.
+    /// Fixes the guest on a copy.
     /// - Parameter copy: a qcow2 file that stands alone.
-    func mend(_ copy: String, _ subject: FailureSubject, _ logger: Logger) async throws(StepFailure) -> GuestMending {
+    func fix(_ copy: String, _ subject: FailureSubject, _ logger: Logger) async throws(StepFailure) -> GuestFix {
         let inspection: GuestInspection
         do throws(ChildFailure) {
             let scratch = try ScratchPlace(in: workplace)
-            inspection = try Self.inspection(try await visit(copy, mends: true, scratch.path))
+            inspection = try Self.inspection(try await visit(copy, fixes: true, scratch.path))
         } catch {
             inspection = try Self.inspection(error, subject, logger)
         }
         guard case .seen(let facts) = inspection else {
             throw .guest(inspection.findings, mayPass: inspection.mayPass)
         }
-        return facts.mending
+        return facts.guestFix
     }
 
     /// Whether this host's `/dev/kvm` was found not to work. Trying it again would cost each look half a minute.
     private static let isWithoutKVM = Atomic<Bool>(false)
 
-    private func visit(_ disk: String, mends: Bool, _ scratch: String) async throws(ChildFailure) -> [UInt8] {
+    private func visit(_ disk: String, fixes: Bool, _ scratch: String) async throws(ChildFailure) -> [UInt8] {
         let seconds = Int(timeLimit.components.seconds)
         var child = ChildProcess(
             program: program,
             arguments: ["guest-visit", "--disk", disk, "--memory", String(Self.memoryMebibytes)]
-                + (mends ? ["--mend"] : []) + (Self.isWithoutKVM.load(ordering: .relaxed) ? ["--emulated"] : []),
+                + (fixes ? ["--fix"] : []) + (Self.isWithoutKVM.load(ordering: .relaxed) ? ["--emulated"] : []),
             timeLimit: timeLimit,
             // An emulated processor keeps one of ours busy, and QEMU's own threads another.
             limits: ChildProcess.Limits(memoryBytes: Self.addressSpace, processorSeconds: 2 * seconds + 30)

@@ -29,20 +29,20 @@ public enum GuestVisit {
 
     /// - Parameters:
     ///   - disk: a qcow2 file of our own.
-    ///   - mends: whether `GuestFacts.edits` are carried out on it.
+    ///   - fixes: whether `GuestFacts.edits` are carried out on it.
     ///   - memoryMebibytes: what the appliance gets.
     ///   - isEmulated: whether the processor's virtualisation is left alone.
     /// - Returns: JSON for `GuestInspector`.
-    public static func report(disk: String, mends: Bool, memoryMebibytes: Int, isEmulated: Bool) -> String {
+    public static func report(disk: String, fixes: Bool, memoryMebibytes: Int, isEmulated: Bool) -> String {
         // libguestfs closes its handles at an exit, and removes its sockets. That this is no place to call it from costs
         // nothing: should it hang, everything is killed a second later.
         signal(SIGTERM) { _ in exit(1) }
-        let report = visit(disk: disk, mends: mends, memoryMebibytes: memoryMebibytes, isEmulated: isEmulated)
+        let report = visit(disk: disk, fixes: fixes, memoryMebibytes: memoryMebibytes, isEmulated: isEmulated)
         let bytes = try? JSONEncoder().encode(report)
         return bytes.map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
-    private static func visit(disk: String, mends: Bool, memoryMebibytes: Int, isEmulated: Bool) -> Report {
+    private static func visit(disk: String, fixes: Bool, memoryMebibytes: Int, isEmulated: Bool) -> Report {
         let library: GuestLibrary
         do throws(GuestTrouble) { library = try GuestLibrary() } catch {
             return Report(outcome: .noLibrary, reason: error.text)
@@ -58,7 +58,7 @@ public enum GuestVisit {
                 defer { monitor?.end() }
                 try appliance.launch(disk, memoryMebibytes: memoryMebibytes, isEmulated: isEmulated)
                 monitor?.end()
-                var report = visit(appliance, mends: mends)
+                var report = visit(appliance, fixes: fixes)
                 if isEmulated, ways.count > 1 { report.isWithoutKVM = true }
                 return report
             } catch {
@@ -68,10 +68,10 @@ public enum GuestVisit {
         return Report(outcome: .noAppliance, reason: reason)
     }
 
-    private static func visit(_ appliance: borrowing GuestAppliance, mends: Bool) -> Report {
+    private static func visit(_ appliance: borrowing GuestAppliance, fixes: Bool) -> Report {
         do throws(GuestTrouble) {
             let facts = GuestLook.facts(appliance)
-            if mends { try GuestRepair.carryOut(facts.edits, appliance) }
+            if fixes { try GuestRepair.carryOut(facts.edits, appliance) }
             try appliance.shutDown()
             return Report(outcome: .seen, facts: facts)
         } catch {

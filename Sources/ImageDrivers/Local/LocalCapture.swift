@@ -6,7 +6,7 @@ extension LocalDriver {
         _ device: DeviceName,
         of instance: InstanceID,
         into resource: Resource,
-        mendsGuest: Bool,
+        fixesGuest: Bool,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         let subject = FailureSubject.disk(device, instance)
@@ -40,7 +40,7 @@ extension LocalDriver {
             )
         }
         // On the copy, and before its checksum is taken: the source stays as it is.
-        let mending = mendsGuest ? try await mend(partial, subject) : nil
+        let guestFix = fixesGuest ? try await fix(partial, subject) : nil
         // The disk writes while the file is checked and hashed; what is left to wait for is little.
         try await beginWriteOut(partial)
         let size = try await checkResult(partial, subject, gauge)
@@ -56,7 +56,7 @@ extension LocalDriver {
             virtualSizeBytes: size,
             fileSizeBytes: sum.sizeBytes,
             sha256: sum.sha256,
-            mending: mending
+            guestFix: guestFix
         )
     }
 
@@ -68,9 +68,9 @@ extension LocalDriver {
         }
     }
 
-    private func mend(_ copy: String, _ subject: FailureSubject) async throws(StepFailure) -> GuestMending {
+    private func fix(_ copy: String, _ subject: FailureSubject) async throws(StepFailure) -> GuestFix {
         guard let inspector else { throw .guest(GuestInspection.switchedOff.findings, mayPass: false) }
-        return try await inspector.mend(copy, subject, logger)
+        return try await inspector.fix(copy, subject, logger)
     }
 
     /// On a thread of its own: a disk whose queue is full makes even this wait.

@@ -223,7 +223,7 @@ extension StepFailure {
             .unavailable,
             "\(subject) is not there.",
             advice: "Mount or create its folder.",
-            adviceMends: true
+            isFixedByAdvice: true
         )
     }
 }

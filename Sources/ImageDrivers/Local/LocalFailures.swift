@@ -38,7 +38,7 @@ extension StepFailure {
             .unavailable,
             "\(subject) is full\(known.isEmpty ? "" : " (\(known))").",
             advice: "Free or add space there.",
-            adviceMends: true
+            isFixedByAdvice: true
         )
     }
 
@@ -53,7 +53,7 @@ extension StepFailure {
                 .failedPrecondition,
                 "\(subject) does not let the worker \(failure.call): \(failure.reason).",
                 advice: "Give the worker the right to read and write there.",
-                adviceMends: true
+                isFixedByAdvice: true
             )
         case .lasting(let cause):
             return StepFailure(
@@ -61,7 +61,7 @@ extension StepFailure {
                 .failedPrecondition,
                 "\(subject): could not \(failure.call) a file: \(failure.reason).",
                 advice: cause.advice,
-                adviceMends: true
+                isFixedByAdvice: true
             )
         case .passing:
             return StepFailure(
@@ -100,7 +100,7 @@ extension StepFailure {
                 .unavailable,
                 "qemu-img could not be started.",
                 advice: "See `goldsmith worker list` and the worker's log, and install qemu-utils on its host.",
-                adviceMends: true
+                isFixedByAdvice: true
             )
         case .exited: return .said(Outlook(qemuImg: failure.text), of: failure, disk, target)
         }
@@ -139,7 +139,7 @@ extension StepFailure {
                 .failedPrecondition,
                 "\(disk) or its copy's place does not let the worker's qemu-img open it.",
                 advice: "Give the worker the right to read the disk's files and to write its storage.",
-                adviceMends: true
+                isFixedByAdvice: true
             )
         case .lasting(let cause):
             StepFailure(
@@ -147,7 +147,7 @@ extension StepFailure {
                 .failedPrecondition,
                 "\(disk) could not be read or copied, and another try would end alike.",
                 advice: cause.advice,
-                adviceMends: true
+                isFixedByAdvice: true
             )
         case .passing where failure.says(EIO):
             StepFailure(
@@ -155,7 +155,7 @@ extension StepFailure {
                 .unavailable,
                 "\(disk) could not be read: \(String(cString: strerror(EIO))).",
                 advice: "Look at the disk with qemu-img check, and at the storage under it.",
-                adviceMends: true
+                isFixedByAdvice: true
             )
         case .passing:
             StepFailure(

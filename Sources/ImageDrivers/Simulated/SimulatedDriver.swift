@@ -103,7 +103,7 @@ public final class SimulatedDriver: ImageDriver {
         _ device: DeviceName,
         of instance: InstanceID,
         into resource: Resource,
-        mendsGuest: Bool,
+        fixesGuest: Bool,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         try await requireStopped(instance)
@@ -123,7 +123,7 @@ public final class SimulatedDriver: ImageDriver {
             virtualSizeBytes: disk.sizeBytes,
             fileSizeBytes: size,
             sha256: sum,
-            mending: mendsGuest ? try guest(of: instance).mending : nil
+            guestFix: fixesGuest ? try guest(of: instance).guestFix : nil
         )
     }
 

@@ -77,7 +77,7 @@ public struct InterceptedDriver: ImageDriver {
         _ device: DeviceName,
         of instance: InstanceID,
         into resource: Resource,
-        mendsGuest: Bool,
+        fixesGuest: Bool,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         try await call("capture \(device)") { () async throws(StepFailure) in
@@ -85,7 +85,7 @@ public struct InterceptedDriver: ImageDriver {
                 device,
                 of: instance,
                 into: resource,
-                mendsGuest: mendsGuest,
+                fixesGuest: fixesGuest,
                 progress: progress
             )
         }

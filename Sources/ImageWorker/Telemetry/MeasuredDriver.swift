@@ -78,7 +78,7 @@ struct MeasuredDriver: ImageDriver {
         _ device: DeviceName,
         of instance: InstanceID,
         into resource: Resource,
-        mendsGuest: Bool,
+        fixesGuest: Bool,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         try await timed(.capture) { () async throws(StepFailure) in
@@ -86,7 +86,7 @@ struct MeasuredDriver: ImageDriver {
                 device,
                 of: instance,
                 into: resource,
-                mendsGuest: mendsGuest,
+                fixesGuest: fixesGuest,
                 progress: progress
             )
         }

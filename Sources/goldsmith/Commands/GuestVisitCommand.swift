@@ -7,12 +7,12 @@ struct GuestVisitCommand: ParsableCommand {
 
     @Option var disk: String
     @Option var memory: Int
-    @Flag var mend = false
+    @Flag var fix = false
     @Flag var emulated = false
 
     func run() throws {
         Terminal.write(
-            GuestVisit.report(disk: disk, mends: mend, memoryMebibytes: memory, isEmulated: emulated)
+            GuestVisit.report(disk: disk, fixes: fix, memoryMebibytes: memory, isEmulated: emulated)
         )
     }
 }

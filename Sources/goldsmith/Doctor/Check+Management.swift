@@ -185,7 +185,7 @@ private struct ManagementExamination {
                     what,
                     .bad,
                     "it is cut off from \(others.joined(separator: ", "))",
-                    advice: "mend the network"
+                    advice: "repair the network"
                 )
             }
             if node.memoryAlarm == true || node.diskAlarm == true {

@@ -17,7 +17,7 @@ struct Diagnosis: Encodable {
         case good
         /// Could not be seen, or is good to know.
         case note
-        /// Should be mended, and loses nothing meanwhile.
+        /// Should be corrected; nothing is lost meanwhile.
         case warning
         /// Loses or stops work.
         case bad

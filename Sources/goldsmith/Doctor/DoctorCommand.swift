@@ -26,7 +26,7 @@ struct DoctorCommand: AsyncParsableCommand {
             do throws(CommandFailure) {
                 findings += try await check.run(settings)
             } catch {
-                // A broker that is away is one thing to mend, however many checks meet it.
+                // A broker that is away is one thing to repair, however many checks meet it.
                 guard !findings.contains(where: { $0.message == error.message }) else { continue }
                 findings.append(Diagnosis(check.name, .bad, error.message, advice: error.advice))
             }

@@ -124,7 +124,7 @@ struct JudgementTests {
 
     private static let gap = Finding(.warning, "a gap", code: .deviceGap)
 
-    @Test("off and warn let everything pass, enforce nothing, fix what it can mend")
+    @Test("off and warn let everything pass, enforce nothing, fix what it can fix")
     func strictness() throws {
         let guilty = GuestInspection.seen(Self.facts("/dev/vdb /srv ext4 rw"))
         let clean = GuestInspection.seen(Self.facts(""))

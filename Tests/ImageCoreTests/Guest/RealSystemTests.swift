@@ -13,12 +13,12 @@ struct RealSystemTests {
     @Test("what a start without the other disks does is what warn, enforce and fix say", arguments: RealSystem.all)
     func judged(system: RealSystem) throws {
         let facts = system.facts
-        let (findings, mending) = (facts.findings, facts.mending)
-        #expect(mending.findings.map(shown) == system.found)
+        let (findings, guestFix) = (facts.findings, facts.guestFix)
+        #expect(guestFix.findings.map(shown) == system.found)
         // Before a fix all of it is a warning, with the same words.
-        #expect(findings.map(\.message) == mending.findings.map(\.message))
+        #expect(findings.map(\.message) == guestFix.findings.map(\.message))
         #expect(!findings.contains { $0.severity == .fixed })
-        for (finding, after) in zip(findings, mending.findings) where finding.severity == .warning {
+        for (finding, after) in zip(findings, guestFix.findings) where finding.severity == .warning {
             #expect(finding.advice?.contains("leaves it as it is") == (after.severity == .warning), "\(finding)")
             #expect(finding.advice?.contains("or ask for the image with") == (after.severity == .fixed), "\(finding)")
         }
@@ -33,7 +33,7 @@ struct RealSystemTests {
         // What was fixed is not found again, and what was left is.
         let fixed = facts.carriedOut
         #expect(fixed.edits.isEmpty)
-        #expect(fixed.findings.count == mending.findings.count { $0.severity != .fixed })
+        #expect(fixed.findings.count == guestFix.findings.count { $0.severity != .fixed })
     }
 
     private static let fstab = GuestFile.bytes(
@@ -91,7 +91,7 @@ struct RealSystemTests {
             volumes: [Self.volume],
             systems: [.init(root: "/dev/sda1", fstab: Self.fstab, isReadOnly: true)]
         )
-        #expect(facts.edits.isEmpty && facts.mending.findings.map(\.severity) == [.warning])
+        #expect(facts.edits.isEmpty && facts.guestFix.findings.map(\.severity) == [.warning])
         #expect(facts.findings.first?.advice?.contains("read-only snapshot") == true)
     }
 
@@ -131,7 +131,7 @@ struct RealSystemTests {
             volumes: [],
             systems: [.init(root: "/dev/sda1", fstab: .bytes(Array(lines.joined(separator: "\n").utf8)))]
         )
-        #expect(facts.mending.findings.last?.message == "3981 more of the same were found")
+        #expect(facts.guestFix.findings.last?.message == "3981 more of the same were found")
         #expect(facts.carriedOut.findings.isEmpty)
     }
 

@@ -56,8 +56,8 @@ struct UdevRulesTests {
             systems: [.init(root: "/dev/sda1", networkRules: .bytes(Array(rules.utf8)))]
         )
         #expect(facts.edits.isEmpty)
-        #expect(facts.mending.findings.map(\.severity) == [.warning])
-        #expect(facts.mending.findings.first?.advice?.contains("leaves it as it is") == true)
+        #expect(facts.guestFix.findings.map(\.severity) == [.warning])
+        #expect(facts.guestFix.findings.first?.advice?.contains("leaves it as it is") == true)
     }
 
     @Test("what people mask a file with is nothing there; an /etc/fstab that is a folder is not checked")

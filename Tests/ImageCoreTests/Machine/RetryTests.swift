@@ -50,17 +50,17 @@ struct RetryTests {
         ] as [(Job, Bool, String)]
     )
     func advice(_ job: Job, isFinal: Bool, told: String) {
-        let failure = StepFailure(.transient, .unavailable, "it is gone", advice: "Mount it.", adviceMends: true)
+        let failure = StepFailure(.transient, .unavailable, "it is gone", advice: "Mount it.", isFixedByAdvice: true)
         #expect(failure.told(of: job, isFinal: isFinal).advice == told)
         #expect(failure.told(of: job, isFinal: isFinal).told(of: job, isFinal: !isFinal).advice == told, "once")
         let other = StepFailure(.transient, .unavailable, "it is gone", advice: "If it happens again, look.")
-        #expect(other.told(of: job, isFinal: isFinal) == other, "what does not mend it stays as it is")
+        #expect(other.told(of: job, isFinal: isFinal) == other, "what does not fix it stays as it is")
     }
 
     @Test("A failure that is final does not promise another try, wherever it is told")
     func finalAdvice() {
         var play = Play()
-        let failure = StepFailure(.transient, .unavailable, "it is gone", advice: "Mount it.", adviceMends: true)
+        let failure = StepFailure(.transient, .unavailable, "it is gone", advice: "Mount it.", isFixedByAdvice: true)
         play.context.policy.attempts = 2
         var fence = play.begin(.stopCheck)
         play.apply(.failed(.stopCheck, fence: fence, failure, discarded: true))

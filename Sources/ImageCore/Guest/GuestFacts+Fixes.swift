@@ -18,7 +18,7 @@ extension GuestFacts {
     }
 
     /// What `edits` change, for people; and what they leave.
-    public var mending: GuestMending {
+    public var guestFix: GuestFix {
         let judgement = Judgement(self)
         let found = judgement.all.map { judged in
             var finding = judged.finding
@@ -28,7 +28,7 @@ extension GuestFacts {
             return finding
         }
         let diffs = Self.repairs(judgement).map { $0.file.diff(judgement.name($0.file.path, in: $0.system)) }
-        return GuestMending(findings: Self.limited(found), diff: diffs.joined())
+        return GuestFix(findings: Self.limited(found), diff: diffs.joined())
     }
 
     private static func repairs(_ judgement: Judgement) -> [(system: System, file: FileRepair)] {

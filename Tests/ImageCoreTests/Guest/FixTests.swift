@@ -2,8 +2,8 @@ import Testing
 
 @testable import ImageCore
 
-@Suite("A copy is mended with as little as possible")
-struct MendingTests {
+@Suite("A copy is fixed with as little as possible")
+struct FixTests {
     private func facts(_ fstab: [UInt8], rules: GuestFile = .absent) -> GuestFacts {
         GuestFacts(
             volumes: [.init(device: "/dev/sda1", uuid: "1111")],
@@ -31,8 +31,8 @@ struct MendingTests {
         let edits = facts(Array(before.utf8)).edits
         #expect(edits.map(\.path) == ["/etc/fstab"] && edits.map(\.root) == ["/dev/sda1"])
         #expect(edits.first?.bytes.map { String(decoding: $0, as: UTF8.self) } == after)
-        let mended = facts(Array(after.utf8))
-        #expect(mended.findings.isEmpty && mended.edits.isEmpty && mended.mending.diff.isEmpty)
+        let fixed = facts(Array(after.utf8))
+        #expect(fixed.findings.isEmpty && fixed.edits.isEmpty && fixed.guestFix.diff.isEmpty)
     }
 
     @Test("bytes that are no text come through unchanged")
@@ -57,7 +57,7 @@ struct MendingTests {
         #expect(facts.edits.map(\.path) == [GuestFacts.networkRulesPath])
         #expect(facts.edits.first?.bytes.map { String(decoding: $0, as: UTF8.self) } == after)
         #expect(
-            facts.mending.diff == """
+            facts.guestFix.diff == """
                 --- /etc/udev/rules.d/70-persistent-net.rules
                 +++ /etc/udev/rules.d/70-persistent-net.rules
                 @@ -1,5 +1,2 @@
@@ -69,26 +69,26 @@ struct MendingTests {
 
                 """
         )
-        #expect(facts.mending.findings.map(\.severity) == [.fixed])
+        #expect(facts.guestFix.findings.map(\.severity) == [.fixed])
     }
 
     @Test("passwords of shares are not shown")
     func secrets() {
         let share = "//host/share /mnt cifs user=me,password=s3cret,passwd=t0psecret 0 0"
-        let mending = facts(Array("\(share)\n/dev/vdb /b ext4 rw,pass=hidden,x\n".utf8)).mending
-        let all = mending.diff + mending.findings.map { $0.message + ($0.text ?? "") }.joined()
+        let guestFix = facts(Array("\(share)\n/dev/vdb /b ext4 rw,pass=hidden,x\n".utf8)).guestFix
+        let all = guestFix.diff + guestFix.findings.map { $0.message + ($0.text ?? "") }.joined()
         #expect(!all.contains("s3cret") && !all.contains("t0psecret") && !all.contains("hidden"))
-        #expect(mending.diff.contains(" //host/share /mnt cifs user=me,password=…,passwd=… 0 0\n"))
-        #expect(mending.findings.first?.text == "/dev/vdb /b ext4 rw,pass=…,x")
+        #expect(guestFix.diff.contains(" //host/share /mnt cifs user=me,password=…,passwd=… 0 0\n"))
+        #expect(guestFix.findings.first?.text == "/dev/vdb /b ext4 rw,pass=…,x")
     }
 
     @Test("a diff shows three lines around, joins what touches, and is cut where it is long")
     func hunks() {
         let many = (1...30).map { [2, 6, 20].contains($0) ? "/dev/vdb /b\($0) ext4 rw" : "# \($0)" }
-        let diff = facts(Array(many.joined(separator: "\n").utf8)).mending.diff
+        let diff = facts(Array(many.joined(separator: "\n").utf8)).guestFix.diff
         let heads = diff.split(separator: "\n").filter { $0.hasPrefix("@@") }
         #expect(heads == ["@@ -1,9 +1,9 @@", "@@ -17,7 +17,7 @@"])
-        let long = facts(Array(String(repeating: "/dev/vdb /b ext4 rw\n", count: 500).utf8)).mending.diff
+        let long = facts(Array(String(repeating: "/dev/vdb /b ext4 rw\n", count: 500).utf8)).guestFix.diff
         #expect(long.split(separator: "\n").count == FileDiff.lineLimit + 3)
         #expect(long.hasSuffix("… 941 more lines\n"))
     }
