@@ -36,7 +36,7 @@ class Broker(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         sample = ("instance", "sample", "--owner", OWNER, "--id")
-        goldsmith(*sample, "i-web1", "--data-disks", "2", "--mib", "48", "--guilty")
+        goldsmith(*sample, "i-web1", "--data-disks", "2", "--mib", "48", "--with-faults")
         goldsmith(*sample, "i-small", "--data-disks", "1", "--mib", "2")
         goldsmith(*sample, "i-running", "--status", "Running", "--mib", "1")
         cls.upstream = Upstream(facts(DATA)["amqpUrl"])

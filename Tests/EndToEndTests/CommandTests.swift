@@ -55,10 +55,10 @@ struct CommandTests {
         }
     }
 
-    @Test("a guilty guest is refused where nobody may look, and fixed where somebody does, on the copy only")
+    @Test("a faulty guest is refused where nobody may look, and fixed where somebody does, on the copy only")
     func guestChecks() async throws {
-        let making = ["image", "create", "--instance", "i-guilty", "--wait"]
-        let sample = ["instance", "sample", "--id", "i-guilty", "--data-disks", "1", "--mib", "1", "--guilty"]
+        let making = ["image", "create", "--instance", "i-faulty", "--wait"]
+        let sample = ["instance", "sample", "--id", "i-faulty", "--data-disks", "1", "--mib", "1", "--with-faults"]
         try await Dev.with { dev in
             _ = try await Program.run(sample + ["--data", dev.data])
             let refused = try await Program.run(
@@ -70,7 +70,7 @@ struct CommandTests {
         }
         try await Dev.with(environment: ["GOLDSMITH_GUEST_INSPECTION": "on"]) { dev in
             _ = try await Program.run(sample + ["--data", dev.data])
-            let disk = URL(fileURLWithPath: dev.data + "/instances/i-guilty/vda.qcow2")
+            let disk = URL(fileURLWithPath: dev.data + "/instances/i-faulty/vda.qcow2")
             let before = try Data(contentsOf: disk)
             let fixed = try await Program.run(
                 making + ["--name", "fixed", "--guest-checks", "fix", "--data", dev.data]

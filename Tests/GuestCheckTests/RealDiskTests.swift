@@ -97,7 +97,7 @@ struct RealDiskTests {
     }
 
     @Test(
-        "a fix, on ext4 and on xfs inside LVM, changes exactly the guilty lines, on the copy only, and the copy's checksum is of what it holds"
+        "a fix, on ext4 and on xfs inside LVM, changes exactly the faulty lines, on the copy only, and the copy's checksum is of what it holds"
     )
     func fixed() async throws {
         let disks = try disks()

@@ -7,12 +7,12 @@ import Testing
 
 @Suite("What guest checks make of an image", .timeLimit(.minutes(30)))
 struct GuestCheckTests {
-    private static let guilty = GuestFacts(
+    private static let faulty = GuestFacts(
         volumes: [.init(device: "/dev/sda1", uuid: "1111")],
         systems: [.init(root: "/dev/sda1", fstab: .bytes(Array("/dev/vdb /srv ext4 rw 0 2\n".utf8)))]
     )
 
-    private func made(_ checks: String, guest: GuestFacts? = guilty) async throws -> (Image, Rig) {
+    private func made(_ checks: String, guest: GuestFacts? = faulty) async throws -> (Image, Rig) {
         let rig = try await Rig()
         if let guest { try rig.driver.setGuest(guest, of: InstanceID(known: "i-web1")) }
         rig.request(.create, ["guestChecks": .string(checks)])
@@ -59,7 +59,7 @@ struct GuestCheckTests {
 
     @Test("off looks at nothing, and a clean guest has no findings", arguments: ["off", "warn", "enforce", "fix"])
     func clean(checks: String) async throws {
-        let (image, _) = try await made(checks, guest: checks == "off" ? Self.guilty : nil)
+        let (image, _) = try await made(checks, guest: checks == "off" ? Self.faulty : nil)
         #expect(image.status == .available && image.findings.isEmpty)
     }
 

@@ -18,7 +18,7 @@ extension LocalDriver {
         systemKind: DiskKind = .local,
         dataDisks: Int = 0,
         mebibytes: Int = 64,
-        isGuilty: Bool = false,
+        isFaulty: Bool = false,
         status: InstanceStatus = .stopped,
         progress: @escaping @Sendable (CopyProgress) -> Void = { _ in }
     ) async throws(StepFailure) -> Instance {
@@ -44,7 +44,7 @@ extension LocalDriver {
                 systemKind: systemKind,
                 dataDisks: dataDisks,
                 mebibytes: mebibytes,
-                isGuilty: isGuilty,
+                isFaulty: isFaulty,
                 status: status,
                 progress: progress
             )
@@ -68,7 +68,7 @@ extension LocalDriver {
         systemKind: DiskKind,
         dataDisks: Int,
         mebibytes: Int,
-        isGuilty: Bool,
+        isFaulty: Bool,
         status: InstanceStatus,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) {
@@ -82,7 +82,7 @@ extension LocalDriver {
         var mounts: [DeviceName: String] = [:]
         for device in devices where device.position % 2 == 1 { mounts[device] = uuids.uuid() }
 
-        let content = SampleContent(id: id, rootUUID: rootUUID, mounts: mounts, isGuilty: isGuilty)
+        let content = SampleContent(id: id, rootUUID: rootUUID, mounts: mounts, isFaulty: isFaulty)
         try await disks.makeSystemDisk(content, mebibytes: mebibytes)
         for device in devices {
             try await disks.makeDataDisk(device, uuid: mounts[device], mebibytes: perDisk)

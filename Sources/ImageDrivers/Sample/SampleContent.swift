@@ -48,7 +48,7 @@ struct SampleContent: Sendable {
     /// UUIDs of the data disks that hold a file system, by device.
     var mounts: [DeviceName: String]
     /// Whether the guest insists on its data disks, and on one network card.
-    var isGuilty = false
+    var isFaulty = false
 
     static let creation = O_RDWR | O_CREAT | O_NOFOLLOW
 
@@ -60,7 +60,7 @@ struct SampleContent: Sendable {
     var files: [String: String] {
         let data = mounts.sorted { $0.key < $1.key }.map { device, uuid in
             // `nofail`: an instance made from the image without this disk must still start.
-            "UUID=\(uuid) /srv/\(device.shortName) ext4 defaults\(isGuilty ? "" : ",nofail") 0 2\n"
+            "UUID=\(uuid) /srv/\(device.shortName) ext4 defaults\(isFaulty ? "" : ",nofail") 0 2\n"
         }
         var files = [
             "etc/fstab": "UUID=\(rootUUID) / ext4 errors=remount-ro 0 1\n" + data.joined(),
@@ -74,7 +74,7 @@ struct SampleContent: Sendable {
             """,
             "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
         ]
-        if isGuilty {
+        if isFaulty {
             files["etc/udev/rules.d/70-persistent-net.rules"] =
                 #"SUBSYSTEM=="net", ATTR{address}=="52:54:00:12:34:56", NAME="eth0""# + "\n"
         }

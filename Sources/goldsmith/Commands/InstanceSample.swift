@@ -10,7 +10,7 @@ struct InstanceSample: AsyncParsableCommand {
             A qcow2 system disk with a partition table and an ext4 root that holds /etc/fstab and real files, and data \
             disks from /dev/vdb on.
 
-            With --guilty its /etc/fstab has what the guest checks look for, and images of it say so.
+            With --with-faults its /etc/fstab has what the guest checks look for, and images of it say so.
 
             Example: goldsmith instance sample --data ./try --id i-web1 --data-disks 2
             """
@@ -23,9 +23,15 @@ struct InstanceSample: AsyncParsableCommand {
         "local"
     @Option(help: "How many data disks, 0 to 64. All are cloud disks.") var dataDisks = 0
     @Option(help: "MiB of files on the system disk; each data disk holds an eighth of it.") var mib = 64
-    @Flag(help: "Let the guest insist on its data disks and its network card.") var guilty = false
+    @Flag(help: "Give the guest faults: without its data disks and its network card it does not start.")
+    var withFaults = false
+    @Flag(help: .hidden) var guilty = false
     @Option(help: "Stopped or Running.", completion: .list(["Stopped", "Running"])) var status = "Stopped"
     @Option(help: "Default: $GOLDSMITH_OWNER, else 'local'.") var owner: String?
+
+    func validate() throws {
+        if guilty { throw ValidationError("--guilty is called --with-faults") }
+    }
 
     func run() async throws {
         let id: InstanceID = try identifier(id, "--id")
@@ -49,7 +55,7 @@ struct InstanceSample: AsyncParsableCommand {
                 systemKind: kind,
                 dataDisks: dataDisks,
                 mebibytes: mib,
-                isGuilty: guilty,
+                isFaulty: withFaults,
                 status: status
             ) { meter.show($0) }
         } catch {

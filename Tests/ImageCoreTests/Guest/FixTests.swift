@@ -12,7 +12,7 @@ struct FixTests {
     }
 
     @Test(
-        "a guilty line gets nofail among its options and stays otherwise as it is",
+        "a faulty line gets nofail among its options and stays otherwise as it is",
         arguments: [
             ("/dev/vdb /b ext4 rw 0 2\n", "/dev/vdb /b ext4 rw,nofail 0 2\n"),
             ("/dev/vdb /b ext4", "/dev/vdb /b ext4 defaults,nofail"),

@@ -113,10 +113,10 @@ struct JudgementTests {
 
     @Test("of several systems each is judged, and named")
     func several() {
-        let guilty = GuestFile.bytes(Array("/dev/vdb /srv ext4 rw\n".utf8))
+        let faulty = GuestFile.bytes(Array("/dev/vdb /srv ext4 rw\n".utf8))
         let facts = GuestFacts(
             volumes: [],
-            systems: [.init(root: "/dev/sda1", fstab: guilty), .init(root: "btrfsvol:/dev/sda2/@", fstab: guilty)]
+            systems: [.init(root: "/dev/sda1", fstab: faulty), .init(root: "btrfsvol:/dev/sda2/@", fstab: faulty)]
         )
         #expect(facts.findings.map(\.file) == ["/dev/sda1:/etc/fstab", "btrfsvol:/dev/sda2/@:/etc/fstab"])
         #expect(facts.edits.map(\.root) == ["/dev/sda1", "btrfsvol:/dev/sda2/@"])
@@ -126,15 +126,15 @@ struct JudgementTests {
 
     @Test("off and warn let everything pass, enforce nothing, fix what it can fix")
     func strictness() throws {
-        let guilty = GuestInspection.seen(Self.facts("/dev/vdb /srv ext4 rw"))
+        let faulty = GuestInspection.seen(Self.facts("/dev/vdb /srv ext4 rw"))
         let clean = GuestInspection.seen(Self.facts(""))
         let absent = GuestInspection.notChecked(reason: "no libguestfs", advice: "install it", mayPass: false)
         #expect(try GuestChecks.off.judge(nil, gap: Self.gap).map(\.code) == [.deviceGap])
-        #expect(try GuestChecks.warn.judge(guilty, gap: Self.gap).map(\.code) == [.deviceGap, .fstabMount])
+        #expect(try GuestChecks.warn.judge(faulty, gap: Self.gap).map(\.code) == [.deviceGap, .fstabMount])
         #expect(try GuestChecks.warn.judge(absent, gap: nil).map(\.severity) == [.notChecked])
-        #expect(try GuestChecks.fix.judge(guilty, gap: Self.gap).map(\.code) == [.deviceGap, .fstabMount])
+        #expect(try GuestChecks.fix.judge(faulty, gap: Self.gap).map(\.code) == [.deviceGap, .fstabMount])
         for checks in GuestChecks.allCases { #expect(try checks.judge(clean, gap: nil).isEmpty) }
-        for inspection in [guilty, absent] {
+        for inspection in [faulty, absent] {
             #expect(throws: StepFailure.self) { try GuestChecks.enforce.judge(inspection, gap: nil) }
         }
         #expect(throws: StepFailure.self) { try GuestChecks.enforce.judge(clean, gap: Self.gap) }
@@ -143,8 +143,8 @@ struct JudgementTests {
 
     @Test("a refusal has the line and the advice, and says itself whether to try again")
     func refusals() throws {
-        let guilty = GuestInspection.seen(Self.facts(String(repeating: "/dev/vdb /srv ext4 rw\n", count: 5)))
-        let refusal = #expect(throws: StepFailure.self) { try GuestChecks.enforce.judge(guilty, gap: nil) }
+        let faulty = GuestInspection.seen(Self.facts(String(repeating: "/dev/vdb /srv ext4 rw\n", count: 5)))
+        let refusal = #expect(throws: StepFailure.self) { try GuestChecks.enforce.judge(faulty, gap: nil) }
         #expect(refusal?.disposition == .permanent && refusal?.code == .failedPrecondition)
         #expect(refusal?.message.contains("/etc/fstab line 1 mounts /dev/vdb at /srv") == true)
         #expect(refusal?.message.contains("(/dev/vdb /srv ext4 rw)") == true)
