@@ -29,7 +29,7 @@ struct Chaos: AsyncParsableCommand {
     @Flag(help: "Three RabbitMQ nodes, of which the one that leads a queue is killed every 20 seconds.")
     var cluster = false
     @Option(help: "Seconds the end may take after the last fault. Default: 300, and 30 ms for each image.")
-    var patience: Int?
+    var timeout: Int?
     @Flag(help: "Keep the folder of the run.") var keep = false
 
     func validate() throws {
@@ -47,7 +47,7 @@ struct Chaos: AsyncParsableCommand {
             store: store,
             isCluster: cluster,
             // The slowest way back from a lost message takes over two minutes.
-            patience: patience.map { .seconds($0) } ?? .seconds(300) + .milliseconds(30 * images)
+            timeout: timeout.map { .seconds($0) } ?? .seconds(300) + .milliseconds(30 * images)
         )
         let folder = FilePath("/tmp/goldsmith-chaos-\(getpid())")
         try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
@@ -92,7 +92,7 @@ struct ChaosPlan: Sendable {
     var store: StoreKind
     var isCluster: Bool
     /// How long the end may take after the last fault.
-    var patience: Duration
+    var timeout: Duration
 
     /// How many of the images are of instances with real disks. A hundred take half a minute of this run's machine.
     var realImages: Int { min(max(10, images / 20), 100) }

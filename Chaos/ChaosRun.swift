@@ -98,7 +98,7 @@ struct ChaosRun: Sendable {
 
     /// Waits until nothing is wrong any more, or time is over.
     private func settled(_ judge: Judge) async throws -> Verdict {
-        let deadline = ContinuousClock.now + plan.patience
+        let deadline = ContinuousClock.now + plan.timeout
         while true {
             guard var verdict = try await verdict(of: judge, until: deadline) else { continue }
             if verdict.complaint == nil || ContinuousClock.now > deadline {

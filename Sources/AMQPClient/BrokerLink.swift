@@ -308,11 +308,11 @@ final class BrokerLink {
     /// Says goodbye and waits for the answer, a second at most.
     func close() {
         isUsable = true  // A closed channel does not keep the connection from being closed in order.
-        var patience = options
-        patience.callTimeout = min(options.callTimeout, .seconds(1))
+        var closing = options
+        closing.callTimeout = min(options.callTimeout, .seconds(1))
         var text = amqp_connection_close_t()
         text.reply_code = 200
-        let deadline = ContinuousClock.now + patience.callTimeout
+        let deadline = ContinuousClock.now + closing.callTimeout
         var events: [BrokerEvent] = []
         guard (try? send(AMQP_CONNECTION_CLOSE_METHOD, text, channel: 0, until: deadline)) != nil else { return }
         while ContinuousClock.now < deadline {

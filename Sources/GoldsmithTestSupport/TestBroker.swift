@@ -46,13 +46,13 @@ public let testLogger: Logger = {
     return logger
 }()
 
-/// Waits until `condition` holds; false when it does not within `patience`. The default is for what happens at once on a
+/// Waits until `condition` holds; false when it does not within `timeout`. The default is for what happens at once on a
 /// machine that has time for it, and minutes later on one that has not: it is no promise to be tested.
 public func eventually(
-    within patience: Duration = .seconds(180),
+    within timeout: Duration = .seconds(180),
     _ condition: () async throws -> Bool
 ) async rethrows -> Bool {
-    let deadline = ContinuousClock.now + patience
+    let deadline = ContinuousClock.now + timeout
     while try await !condition() {
         guard ContinuousClock.now < deadline else { return false }
         // Cancelled: the condition is looked at once more.

@@ -23,7 +23,7 @@ struct Scenario {
         await asking.value
         await storm.value
         world.calm()
-        let deadline = world.time.now() + world.options.patience
+        let deadline = world.time.now() + world.options.timeout
         var unquiet = await whatMoves()
         while let moving = unquiet {
             guard world.time.now() < deadline else {

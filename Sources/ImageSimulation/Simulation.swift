@@ -9,7 +9,7 @@ public struct SimulationOptions: Sendable {
     public var stormy: Duration = .seconds(600)
     /// Everything must have come to its end this long after faults stop, in virtual time. Default 5 hours: a job may
     /// just have gone to the retry queue of an hour, and may do so a few times.
-    public var patience: Duration = .seconds(5 * 3600)
+    public var timeout: Duration = .seconds(5 * 3600)
 
     public init() {}
 }

@@ -5,7 +5,7 @@
 actor Slots {
     private var free: Int
     private(set) var waiting: [(id: Int, continuation: CheckedContinuation<Bool, Never>)] = []
-    /// Those whose patience ended before they began to wait.
+    /// Those whose timeout ended before they began to wait.
     private var impatient: Set<Int> = []
     private var lastID = 0
     private(set) var isClosed = false
@@ -13,13 +13,13 @@ actor Slots {
     init(_ count: Int) { free = max(1, count) }
 
     /// Waits for a slot.
-    /// - Returns: `false` when `patience` returned first, or no slot is given out any more. A delivery must not be held for long, not even while it waits.
-    nonisolated func acquire(patience: @escaping @Sendable () async -> Void) async -> Bool {
+    /// - Returns: `false` when `timeout` returned first, or no slot is given out any more. A delivery must not be held for long, not even while it waits.
+    nonisolated func acquire(timeout: @escaping @Sendable () async -> Void) async -> Bool {
         guard !(await isClosed) else { return false }
         guard let id = await takeOrQueue() else { return true }
         let isGranted = await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                await patience()
+                await timeout()
                 await self.giveUp(id)
             }
             let isGranted = await self.wait(id)

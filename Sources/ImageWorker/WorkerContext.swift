@@ -20,7 +20,7 @@ struct WorkerContext: Sendable {
 
     /// How long a handler tries to reach what is out of reach: well below the half hour after which a broker closes the
     /// channel of a delivery that is held.
-    private static let patience = Duration.seconds(600)
+    private static let timeout = Duration.seconds(600)
 
     /// - Parameter actor: who brings it about; this worker unless somebody asked for it.
     func transitionContext(actor: String? = nil) -> TransitionContext {
@@ -28,11 +28,11 @@ struct WorkerContext: Sendable {
     }
 
     /// Keeps trying while the store is out of reach: a store that restarts must not turn into failed images, and giving
-    /// the delivery back in a loop would use up its delivery limit. Ends when the task is cancelled, or with `patience`.
+    /// the delivery back in a loop would use up its delivery limit. Ends when the task is cancelled, or with `timeout`.
     func persist<Value: Sendable>(
         _ operation: @Sendable () async throws(StoreError) -> Value
     ) async throws(StoreError) -> Value {
-        let deadline = time.uptime() + Self.patience
+        let deadline = time.uptime() + Self.timeout
         var pause = Duration.milliseconds(100)
         while true {
             do {
@@ -156,7 +156,7 @@ struct WorkerContext: Sendable {
 
     /// Keeps trying while the broker does not take something: giving it back in a loop would use up its delivery limit.
     func insist<Value>(_ operation: () async -> Value?) async -> Value? {
-        let deadline = time.uptime() + Self.patience
+        let deadline = time.uptime() + Self.timeout
         var pause = Duration.milliseconds(100)
         while true {
             if let value = await operation() { return value }

@@ -56,7 +56,7 @@ public struct Console: Service {
         router.add(middleware: OriginGuard(options: options))
         AssetRoutes().add(to: router)
         let decisions = DeadLetterDecisions(store: store, time: time)
-        let requests = RequestClient(store: store, time: time, patience: options.answerWithin)
+        let requests = RequestClient(store: store, time: time, timeout: options.answerWithin)
         PageRoutes(
             pages: pages,
             access: access,

@@ -121,9 +121,9 @@ package final class ChildProcess: Sendable {
         }
     }
 
-    /// Waits for the end; false when `patience` is over before.
-    package func hasEnded(within patience: Duration) async -> Bool {
-        let deadline = ContinuousClock.now + patience
+    /// Waits for the end; false when `timeout` is over before.
+    package func hasEnded(within timeout: Duration) async -> Bool {
+        let deadline = ContinuousClock.now + timeout
         while isRunning {
             guard ContinuousClock.now < deadline else { return false }
             // Cancelled: the caller's deadline is now.

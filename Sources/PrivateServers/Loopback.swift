@@ -19,8 +19,8 @@ package enum Loopback {
     /// Whether a server at `port` answers an AMQP protocol header.
     static func answersAMQP(_ port: Int) -> Bool {
         withSocket(port) { descriptor, address, length in
-            var patience = timeval(tv_sec: 2, tv_usec: 0)
-            setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+            var timeout = timeval(tv_sec: 2, tv_usec: 0)
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
             guard connect(descriptor, address, length) == 0 else { return -1 }
             let greeting: [UInt8] = Array("AMQP".utf8) + [0, 0, 9, 1]
             var answer: UInt8 = 0

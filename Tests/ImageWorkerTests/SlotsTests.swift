@@ -22,7 +22,7 @@ struct SlotsTests {
         await withTaskGroup(of: Void.self) { group in
             for number in 1...5 {
                 group.addTask {
-                    if await slots.acquire(patience: { await self.forever() }) { grants.yield(number) }
+                    if await slots.acquire(timeout: { await self.forever() }) { grants.yield(number) }
                 }
                 try? await becomesTrue { await slots.waiting.count == number }
             }
@@ -36,8 +36,8 @@ struct SlotsTests {
         }
     }
 
-    @Test("whose patience ends is not granted, and takes no slot from the next")
-    func patience() async {
+    @Test("a caller whose timeout ends gets no slot, and takes no slot from the next")
+    func timeout() async {
         let slots = Slots(1)
         #expect(await slots.acquire { await self.forever() })
         #expect(await !slots.acquire {})

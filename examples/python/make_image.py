@@ -24,7 +24,7 @@ def main():
     parser.add_argument("--instance", required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--data-disk", action="append", default=[], metavar="DEVICE", help="repeatable")
-    parser.add_argument("--patience", type=float, default=60, metavar="SECONDS", help="for a broker that is away")
+    parser.add_argument("--broker-timeout", type=float, default=60, metavar="SECONDS", help="for a broker that is away")
     arguments = parser.parse_args()
     # Each line at once, also into a pipe.
     sys.stdout.reconfigure(line_buffering=True)
@@ -46,7 +46,7 @@ def main():
             now = time.monotonic()
             if out_of_touch_since is None or making.was_in_touch:
                 out_of_touch_since = now
-            if now - out_of_touch_since > arguments.patience:
+            if now - out_of_touch_since > arguments.broker_timeout:
                 print(f"the broker is out of reach, or takes nothing: {error!r}", file=sys.stderr)
                 return OUT_OF_REACH
             time.sleep(1)

@@ -33,7 +33,7 @@ final class LaneMonitor: Sendable {
     private let lanes = Mutex<[Lane: State]>([:])
 
     /// How long a sign must last. A queue may be asked about in the moment between two deliveries.
-    static let patience = Duration.seconds(30)
+    static let timeout = Duration.seconds(30)
 
     func came(in lane: Lane) {
         lanes.withLock {
@@ -74,7 +74,7 @@ final class LaneMonitor: Sendable {
     func dead(at now: Duration) -> [(lane: Lane, sign: String, since: Duration)] {
         lanes.withLock { lanes in
             Lane.allCases.compactMap { lane in
-                guard let state = lanes[lane], let since = state.suspectSince, now - since >= Self.patience else {
+                guard let state = lanes[lane], let since = state.suspectSince, now - since >= Self.timeout else {
                     return nil
                 }
                 return (lane, state.sign, since)

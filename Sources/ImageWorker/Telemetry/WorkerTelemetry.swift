@@ -30,7 +30,7 @@ public final class WorkerTelemetry: Sendable {
     private let state = Mutex(State())
 
     /// How long a thread may be late, and a sample old: connecting takes up to 15 s, a question to the store 10 s.
-    static let patience = Duration.seconds(60)
+    static let timeout = Duration.seconds(60)
 
     public init() {}
 
@@ -131,7 +131,7 @@ public final class WorkerTelemetry: Sendable {
         )
         if let sample = state.sample {
             if let error = sample.storeError { problems.append(.init("the store is out of reach: \(error)")) }
-            if now - sample.at > Self.patience {
+            if now - sample.at > Self.timeout {
                 problems.append(
                     .init("store and broker have not answered for \((now - sample.at).microseconds / 1_000_000) s")
                 )
@@ -155,7 +155,7 @@ public final class WorkerTelemetry: Sendable {
     ) -> [WorkerHealth.Problem] {
         var problems: [WorkerHealth.Problem] = []
         for (name, connectionHealth) in [("consuming", consumer), ("publishing", publisher)] {
-            if let next = connectionHealth.nextTurn, now - next > patience {
+            if let next = connectionHealth.nextTurn, now - next > timeout {
                 let late = (now - next).components.seconds
                 problems.append(
                     .init("the thread of the \(name) connection has hung for \(late) s", isCuredByRestart: true)
@@ -164,7 +164,7 @@ public final class WorkerTelemetry: Sendable {
         }
         if !consumer.isConnected {
             problems.append(.init("there is no connection to the broker to consume from"))
-        } else if let heard = consumer.lastHeard, now - heard > patience {
+        } else if let heard = consumer.lastHeard, now - heard > timeout {
             problems.append(.init("the broker has said nothing for \((now - heard).components.seconds) s"))
         }
         for queue in consumer.missingQueues.sorted() {

@@ -18,7 +18,7 @@ struct RequestClient: Sendable {
     let store: any ImageStore & RequestOutbox
     let time: any Timekeeper
     /// How long an answer is waited for: a worker sweeps each 5 s, and then it is quick.
-    let patience: Duration
+    let timeout: Duration
 
     /// - Parameters:
     ///   - identity: asked again with the same one, nothing is done twice.
@@ -73,7 +73,7 @@ struct RequestClient: Sendable {
 
     /// - Returns: `nil` when there is none in time; a conflict when the id was used for something else.
     private func answer(to request: Request) async throws -> Answer? {
-        let deadline = time.now() + patience
+        let deadline = time.now() + timeout
         while true {
             do throws(StoreError) {
                 if let recorded = try await store.answer(to: request.identity) {

@@ -17,7 +17,7 @@ public final class ConsoleTelemetry: Sendable {
     }
 
     /// How old the last look at the store may be before a console counts as blind.
-    static let patience = Duration.seconds(60)
+    static let timeout = Duration.seconds(60)
 
     private let registry = MetricsRegistry(ConsoleMetrics.all)
     private let state = Mutex(State())
@@ -60,7 +60,7 @@ public final class ConsoleTelemetry: Sendable {
             return HealthServer.Verdict(isGood: false, reasons: ["the store has not been seen yet"])
         }
         let age = now - seen
-        guard age > Self.patience else { return HealthServer.Verdict(isGood: true, reasons: []) }
+        guard age > Self.timeout else { return HealthServer.Verdict(isGood: true, reasons: []) }
         let seconds = age.microseconds / 1_000_000
         return HealthServer.Verdict(isGood: false, reasons: ["the store has not been seen for \(seconds) s"])
     }

@@ -101,7 +101,7 @@ final class PostgreSQLLink {
         if poll(&state, 1, 0) != 0 { throw note(.init(.lost, "the server has closed the connection")).error }
     }
 
-    private var patience: Duration { isPatient ? .seconds(600) : options.answerTimeout }
+    private var timeout: Duration { isPatient ? .seconds(600) : options.answerTimeout }
 
     /// Sends without waiting. A failure shows in a later answer.
     func send(_ sql: String, _ arguments: [SQLValue] = []) throws(SQLError) {
@@ -184,7 +184,7 @@ final class PostgreSQLLink {
 
     private func nextResult() throws(SQLError) -> OpaquePointer? {
         let clock = ContinuousClock()
-        var deadline = clock.now + patience
+        var deadline = clock.now + timeout
         while true {
             let unsent = PQflush(connection)
             guard unsent >= 0 else { throw lose() }
@@ -193,13 +193,13 @@ final class PostgreSQLLink {
             if unsent == 1 { state.events |= Int16(POLLOUT) }
             let left = (deadline - clock.now).wholeMilliseconds
             guard left > 0 else {
-                throw note(.init(.silent, "no answer within \(patience.wholeMilliseconds) ms")).error
+                throw note(.init(.silent, "no answer within \(timeout.wholeMilliseconds) ms")).error
             }
             let ready = poll(&state, 1, CInt(clamping: left + 1))
             guard ready > 0 else { continue }
             if state.revents & ~Int16(POLLOUT) != 0 {
                 guard PQconsumeInput(connection) == 1 else { throw lose() }
-                deadline = clock.now + patience
+                deadline = clock.now + timeout
             }
         }
         let result = PQgetResult(connection)

@@ -162,7 +162,7 @@ private struct DevServices: Service {
             logs: data + "/logs",
             runningWorkers: runningWorkers,
             // What drains, then a little to end in order.
-            patience: drain + .seconds(20)
+            timeout: drain + .seconds(20)
         )
         let file = DevFile(
             data: data,

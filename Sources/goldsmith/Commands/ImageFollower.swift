@@ -45,7 +45,7 @@ struct ImageFollower {
                     drawn = 0
                 }
             }
-            if isOver(image) || failedAt.map({ $0 + Self.patience < .now }) == true {
+            if isOver(image) || failedAt.map({ $0 + Self.timeout < .now }) == true {
                 let view = ImageView(image, leases: leases)
                 if isQuiet { try Terminal.say(json: view) } else { Terminal.say("\n" + view.text) }
                 if image.status == .error || image.status == .deleting {
@@ -58,7 +58,7 @@ struct ImageFollower {
     }
 
     /// How long the end of a clean-up is waited for. It may take a day, while a location is away.
-    private static let patience = Duration.seconds(60)
+    private static let timeout = Duration.seconds(60)
 
     private func isOver(_ image: Image) -> Bool {
         switch image.status {

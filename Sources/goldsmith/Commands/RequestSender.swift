@@ -13,7 +13,7 @@ struct RequestSender {
     private let user: String
 
     /// How long an answer may take before a human is told that no worker seems to be there.
-    private static let patience = Duration.seconds(60)
+    private static let timeout = Duration.seconds(60)
 
     init(_ settings: Settings) async throws(CommandFailure) {
         self.settings = settings
@@ -87,7 +87,7 @@ struct RequestSender {
         to identity: RequestIdentity,
         _ fingerprint: String?
     ) async throws(CommandFailure) -> Answer {
-        let deadline = ContinuousClock.now + Self.patience
+        let deadline = ContinuousClock.now + Self.timeout
         while ContinuousClock.now < deadline {
             let recorded = try await stored { () async throws(StoreError) in try await store.answer(to: identity) }
             if let recorded {

@@ -5,7 +5,7 @@ import UnixSignals
 enum StopSignals {
     private enum Ended {
         case group
-        case impatience
+        case repeated
     }
 
     /// Runs a group of services until it ends.
@@ -20,7 +20,7 @@ enum StopSignals {
             tasks.addTask {
                 var isFirst = true
                 for await _ in signals {
-                    guard isFirst else { return .impatience }
+                    guard isFirst else { return .repeated }
                     isFirst = false
                     await group.triggerGracefulShutdown()
                 }
@@ -28,7 +28,7 @@ enum StopSignals {
             }
             let first = try await tasks.next()
             tasks.cancelAll()
-            guard first == .impatience else { return }
+            guard first == .repeated else { return }
             hurry()
             do {
                 while try await tasks.next() != nil {}

@@ -15,7 +15,7 @@ struct WorkerPool {
     let logs: String
     let runningWorkers: RunningWorkers
     /// How long a worker may take to end before it is killed.
-    let patience: Duration
+    let timeout: Duration
 
     /// Runs until a graceful shutdown, then ends every worker.
     /// - Parameter changed: gets the process ids whenever they change and all are there.
@@ -62,7 +62,7 @@ struct WorkerPool {
         var options = PlatformOptions()
         // Ctrl-C on the terminal is for `dev`, which then drains the workers itself.
         options.createSession = true
-        options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: patience)]
+        options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: timeout)]
         var variables: [Environment.Key: String] = [:]
         for (key, value) in environment {
             if let key = Environment.Key(rawValue: key) { variables[key] = value }

@@ -6,7 +6,7 @@ import SystemPackage
 enum Curl {
     static let program = "/usr/bin/curl"
     /// How long one question may take, in seconds.
-    private static let patience = 10
+    private static let timeout = 10
     /// Of a document, in scalars. `curl` before 8 ends at a line of more than 100 KiB.
     private static let longestPiece = 16_384
 
@@ -25,7 +25,7 @@ enum Curl {
         limit: Int
     ) async throws(Failure) -> String {
         let common: [(name: String, value: String?)] = [
-            ("silent", nil), ("show-error", nil), ("max-time", "\(patience)"), ("proto", "=http,https"),
+            ("silent", nil), ("show-error", nil), ("max-time", "\(timeout)"), ("proto", "=http,https"),
         ]
         let posted = pieces(of: document).map { (name: "json", value: Optional($0)) }
         let lines = (common + options + posted).map { option in

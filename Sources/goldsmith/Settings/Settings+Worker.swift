@@ -14,7 +14,7 @@ extension Settings {
         }
         options.concurrency = try await wholeNumber(.concurrency, in: 1...1000, default: 4)
         // A delivery may wait this long twice, for its slot and for its work, and ten minutes for a store that is away;
-        // a broker's patience ends at 30 minutes.
+        // a broker's delivery timeout is 30 minutes.
         options.hold = .milliseconds(Int64(try await number(.hold, in: 0.1...300, default: 60) * 1000))
         options.lease = .milliseconds(Int64(try await number(.lease, in: 2...3600, default: 15) * 1000))
         options.renewEvery = min(options.lease / 4, .seconds(1))

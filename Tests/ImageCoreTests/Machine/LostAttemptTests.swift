@@ -36,8 +36,8 @@ struct LostAttemptTests {
         )
         let after = play.image.jobs[.stopCheck]
         #expect(after?.fence == before?.fence, "the work goes on")
-        let patience = RetryDelay.minutes2.duration + play.context.policy.overdueAfter
-        #expect(after?.expectedAt == play.context.now + patience)
+        let timeout = RetryDelay.minutes2.duration + play.context.policy.overdueAfter
+        #expect(after?.expectedAt == play.context.now + timeout)
     }
 
     @Test("Throttling uses no attempt for hours, and then it does, so that everything ends")

@@ -156,7 +156,7 @@ struct DeadLetterReplay<Family: DeadLetterFamily>: AsyncParsableCommand {
 
 extension DeadLetterReplay {
     /// How long to wait for a worker's answers. Without them the dead letters are `replayed`, and open again if refused.
-    private static var patience: Duration { .seconds(15) }
+    private static var timeout: Duration { .seconds(15) }
 
     /// What workers said no to: a dead letter's replay is a request like any other.
     private static func refusals(
@@ -165,7 +165,7 @@ extension DeadLetterReplay {
     ) async throws(CommandFailure) -> [DeadLetterID: String] {
         var refusals: [DeadLetterID: String] = [:]
         var left = deadLetters.filter { $0.retryRequest != nil }
-        let deadline = ContinuousClock.now + patience
+        let deadline = ContinuousClock.now + timeout
         while !left.isEmpty, ContinuousClock.now < deadline {
             var silent: [DeadLetter] = []
             for deadLetter in left {
