@@ -134,7 +134,7 @@ extension StoreConformance {
                 try expect(file.deadLetter.state == .open && file.events.last?.action == .refused, "\(file)")
             }
         },
-        StoreCheck("a dead letter that was replayed and never came back can be given back by force, or discarded") {
+        StoreCheck("a dead letter that was replayed and never came back can be replayed by force, or discarded") {
             fixture in
             let store = try await fixture.store()
             try await store.take()

@@ -44,9 +44,9 @@ struct MonitoredDelivery: IncomingDelivery {
         }
     }
 
-    func giveBack() {
-        world.note("\(process.name) gives back \(message.messageID ?? "")")
-        delivery.giveBack()
+    func requeue() {
+        world.note("\(process.name) requeues \(message.messageID ?? "")")
+        delivery.requeue()
     }
 
     func refuse() { delivery.refuse() }

@@ -234,13 +234,13 @@ private struct FaultyPublisher: MessagePublisher {
         return await world.broker.park(message, reason: reason)
     }
 
-    func putOff(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async -> ParkResult {
+    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async -> ParkResult {
         await process.awake()
-        return await world.broker.putOff(message, after: delay, since: since, reason: reason)
+        return await world.broker.deferMessage(message, after: delay, since: since, reason: reason)
     }
 
-    func setAside(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
+    func parkOversized(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
         await process.awake()
-        return await world.broker.setAside(message, of: deadLetter)
+        return await world.broker.parkOversized(message, of: deadLetter)
     }
 }

@@ -75,7 +75,7 @@ extension SQLImageStore {
     }
 
     /// Lets somebody decide on a dead letter that is open.
-    /// - Parameter evenReplayed: or that was given back to work, and may never come back.
+    /// - Parameter evenReplayed: or that was replayed, and may never come back.
     private func judge(
         _ id: DeadLetterID,
         evenReplayed: Bool,
@@ -90,7 +90,7 @@ extension SQLImageStore {
             case .open: return try decide(deadLetter, transaction)
             case .replayed where evenReplayed: return try decide(deadLetter, transaction)
             case .replayed:
-                return .refused("it was given back to work, and has not come back; --force gives it back once more")
+                return .refused("it was replayed and has not come back; --force replays it once more")
             case .discarded: return .refused("it was discarded")
             case .settled: return .refused("its image is no longer in Error")
             }

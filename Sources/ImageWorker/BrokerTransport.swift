@@ -31,7 +31,7 @@ struct BrokerDelivery: IncomingDelivery {
         return message
     }
 
-    /// Who published it. A request that a worker has put off names who that was; the broker vouches that it was a worker
+    /// Who published it. A request that a worker has deferred names who that was; the broker vouches that it was a worker
     /// who says so.
     private var userID: String? {
         guard isWorkers, case .string(let asker)? = delivery.message.headers[BrokerPublisher.askerHeader] else {
@@ -57,7 +57,7 @@ struct BrokerDelivery: IncomingDelivery {
     }
 
     func ack() { delivery.ack() }
-    func giveBack() { delivery.nack(requeue: true) }
+    func requeue() { delivery.nack(requeue: true) }
     func refuse() { delivery.nack(requeue: false) }
 }
 
@@ -95,7 +95,7 @@ public struct BrokerPublisher: MessagePublisher {
     let logger: Logger
 
     static let reasonHeader = "goldsmith-reason"
-    /// On what was set aside: the dead letter that tells of it.
+    /// On what was parked: the dead letter that tells of it.
     static let deadLetterHeader = "goldsmith-dead-letter"
     /// On a request that waits: since when, in seconds since 1970, and the user who sent it, empty for none.
     static let sinceHeader = "goldsmith-waiting-since"
@@ -153,7 +153,7 @@ public struct BrokerPublisher: MessagePublisher {
         )
     }
 
-    public func putOff(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async
+    public func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async
         -> ParkResult
     {
         var headers = Self.headers(attempt: nil, reason: reason, message.trace)
@@ -162,7 +162,7 @@ public struct BrokerPublisher: MessagePublisher {
         return await pass(message, to: topology.exchange(for: .retry(delay)), message.routingKey, headers, as: user)
     }
 
-    public func setAside(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
+    public func parkOversized(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
         var headers = Self.headers(attempt: nil, reason: message.reason, message.trace)
         headers[Self.deadLetterHeader] = .string(deadLetter.text)
         // By way of the default exchange, to the queue of that name.

@@ -23,7 +23,7 @@ struct DeadLetterHandler {
                     "advice": "no policy of the broker may set a time to live or a length on this queue",
                 ]
             )
-            do { try await context.putOff(message, after: .seconds30, delivery) } catch { delivery.giveBack() }
+            do { try await context.deferJob(message, after: .seconds30, delivery) } catch { delivery.requeue() }
             return
         }
         let failure = message.failure ?? Self.failure(of: message.job, death)
@@ -52,8 +52,8 @@ struct DeadLetterHandler {
             await context.send(applied.outgoing)
             delivery.ack()
         } catch {
-            context.logger.error("dead letter given back", metadata: ["error": "\(error)"])
-            delivery.giveBack()
+            context.logger.error("dead letter requeued", metadata: ["error": "\(error)"])
+            delivery.requeue()
         }
     }
 

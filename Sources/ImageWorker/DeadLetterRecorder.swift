@@ -24,7 +24,7 @@ struct DeadLetterRecorder {
         let isTooLarge = whole.body.count > KeptMessage.bodyLimit
         var whereabouts = message.isWhole ? nil : Self.unreadable
         if isTooLarge {
-            guard let queue = await context.setAside(message, of: id) else { return delivery.giveBack() }
+            guard let queue = await context.parkOversized(message, of: id) else { return delivery.requeue() }
             whereabouts = """
                 its body of \(message.body.count) bytes is larger than any message of ours, and lies in the queue \(queue)
                 """
@@ -53,8 +53,8 @@ struct DeadLetterRecorder {
             delivery.ack()
         } catch {
             // It stays in its queue, which has room for a million tries.
-            context.logger.error("message not kept, given back", metadata: ["error": "\(error)"])
-            delivery.giveBack()
+            context.logger.error("message not stored, requeued", metadata: ["error": "\(error)"])
+            delivery.requeue()
         }
     }
 }

@@ -2,7 +2,7 @@ import ImageCore
 
 /// What each operation means. The compiler names this place when one is added.
 extension Intake {
-    /// How often a driver that is out of reach is asked before the request is put off.
+    /// How often a driver that is out of reach is asked before the request is deferred.
     private static let driverTries = 3
     /// How many images made lately an estimate rests on.
     private static let sampleSize = 10

@@ -76,7 +76,7 @@ struct Intake {
                 try await context.store.denied(identity, refusal, at: context.time.now())
             }
         } catch {
-            return delivery.giveBack()
+            return delivery.requeue()
         }
         if let address = message.replyAddress(by: context.options.replies) {
             await context.answer(Answer.rejected(refusal).outgoing(to: address, for: identity, under: message.trace))
@@ -135,7 +135,7 @@ struct Intake {
             let outcome: RequestOutcome
             switch try await context.persist(decide) {
             case .settled(let settled): outcome = settled
-            case .stopped: return delivery.giveBack()
+            case .stopped: return delivery.requeue()
             case .deferred(let failure): return await `defer`(delivery, operation, identity, failure)
             }
             var metadata: [String: String] = ["status": outcome.answer.status.rawValue]
@@ -154,8 +154,8 @@ struct Intake {
             }
             delivery.ack()
         } catch {
-            context.logger.error("request not answered, given back", metadata: ["error": "\(error)"])
-            delivery.giveBack()
+            context.logger.error("request not answered, requeued", metadata: ["error": "\(error)"])
+            delivery.requeue()
         }
     }
 
@@ -183,13 +183,13 @@ struct Intake {
                 ]
             )
             let result = await context.insist { () async -> ParkResult? in
-                let result = await context.publisher.putOff(message, after: delay, since: since, reason: reason)
+                let result = await context.publisher.deferMessage(message, after: delay, since: since, reason: reason)
                 return result == .notNow ? nil : result
             }
             switch result {
             case .parked?: delivery.ack()
             case .never?: await context.park(delivery, reason: reason)
-            case .notNow?, nil: delivery.giveBack()
+            case .notNow?, nil: delivery.requeue()
             }
         case .giveUp:
             let rejection = Rejection(failure.code, failure.message)

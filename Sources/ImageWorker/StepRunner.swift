@@ -46,8 +46,8 @@ struct StepRunner {
                 await context.park(delivery, reason: "there is no image \(message.imageId) in this store")
             }
         } catch {
-            log(message, .error, "job given back, the store is out of reach", ["error": "\(error)"])
-            delivery.giveBack()
+            log(message, .error, "job requeued: the store is out of reach", ["error": "\(error)"])
+            delivery.requeue()
         }
     }
 
@@ -86,7 +86,7 @@ struct StepRunner {
         _ delivery: any IncomingDelivery
     ) async throws(StoreError) {
         let delay = lease.map { self.delay(for: message, $0, delivery) } ?? .seconds30
-        try await context.putOff(message, after: delay, delivery)
+        try await context.deferJob(message, after: delay, delivery)
     }
 
     /// When to look again at a job that somebody holds.

@@ -63,9 +63,9 @@ public struct IncomingMessage: Sendable, Equatable {
 public protocol IncomingDelivery: Sendable {
     var message: IncomingMessage { get }
     func ack()
-    /// Gives it back to its queue. On older brokers that counts towards the delivery limit, so it is only for a worker
+    /// Requeues it. On older brokers that counts towards the delivery limit, so it is only for a worker
     /// that can do nothing else: its store is gone, or it stops before it has begun.
-    func giveBack()
+    func requeue()
     /// Sends it down its queue's dead-letter road: for what cannot even be published again.
     func refuse()
 }
@@ -83,7 +83,7 @@ struct TracedDelivery: IncomingDelivery {
     }
 
     func ack() { original.ack() }
-    func giveBack() { original.giveBack() }
+    func requeue() { original.requeue() }
     func refuse() { original.refuse() }
 }
 
@@ -130,13 +130,13 @@ public protocol MessagePublisher: Sendable {
     /// Puts a request into a retry queue, as it came: byte for byte, and for the same user. It comes back to intake.
     /// - Parameters:
     ///   - delay: how long it stays there.
-    ///   - since: when it was first put off.
+    ///   - since: when it was first deferred.
     ///   - reason: goes with it, for people who look into the queue.
-    func putOff(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async -> ParkResult
+    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async -> ParkResult
 
     /// Moves a message to the queue for what is too large for the store, as it came, marked with its dead letter.
     /// - Returns: the queue's name once the broker has it, else `nil`.
-    func setAside(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String?
+    func parkOversized(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String?
 }
 
 /// Tells whether a queue holds messages, so that a job that merely waits its turn is not taken for lost.

@@ -75,7 +75,7 @@ package struct WorkerBody: Sendable {
                     defer { context.telemetry.lanes.isHandled(in: lane) }
                     let hasSlot = await slots.acquire { try? await context.time.sleep(for: context.options.hold) }
                     guard hasSlot else {
-                        return await slots.isClosed ? delivery.giveBack() : await putOff(delivery, lane)
+                        return await slots.isClosed ? delivery.requeue() : await deferDelivery(delivery, lane)
                     }
                     await handle(delivery, lane)
                     await slots.release()
@@ -97,14 +97,14 @@ package struct WorkerBody: Sendable {
     }
 
     /// All slots are taken by long work: the job goes through the retry queues instead of being held.
-    private func putOff(_ delivery: any IncomingDelivery, _ lane: Lane) async {
+    private func deferDelivery(_ delivery: any IncomingDelivery, _ lane: Lane) async {
         guard case .job = lane, let message = JobMessage(parsing: delivery.message.body) else {
-            return delivery.giveBack()
+            return delivery.requeue()
         }
         do {
-            try await context.putOff(message, after: .seconds30, delivery)
+            try await context.deferJob(message, after: .seconds30, delivery)
         } catch {
-            delivery.giveBack()
+            delivery.requeue()
         }
     }
 }

@@ -48,7 +48,7 @@ struct WorkerContext: Sendable {
 
     /// Lets a job wait in the retry queues instead of holding its delivery. By way of the store, so that nobody takes it for
     /// lost meanwhile, and a broker that takes no messages costs it no delivery.
-    func putOff(
+    func deferJob(
         _ message: JobMessage,
         after delay: RetryDelay,
         _ delivery: any IncomingDelivery
@@ -69,7 +69,7 @@ struct WorkerContext: Sendable {
         telemetry.published(report, of: messages.count, in: time.uptime() - began)
         for refused in report.refused {
             logger.error(
-                "message set aside: the broker takes it from nobody",
+                "message parked: the broker does not take it from anyone",
                 metadata: [
                     "message.id": "\(PlainText.word(refused.message.id))", "reason": "\(refused.reason)",
                     "routing.key": "\(PlainText.word(refused.message.routingKey))",
@@ -131,7 +131,7 @@ struct WorkerContext: Sendable {
         }
         switch result {
         case .parked: delivery.ack()
-        case .notNow, nil: delivery.giveBack()
+        case .notNow, nil: delivery.requeue()
         case .never:
             // Without the way through the broker, it is written down here and now.
             let whole = KeptMessage(message)
@@ -143,18 +143,18 @@ struct WorkerContext: Sendable {
                 }
                 delivery.ack()
             } catch {
-                delivery.giveBack()
+                delivery.requeue()
             }
         }
     }
 
     /// Moves a message that is larger than any of ours to the queue for such.
     /// - Returns: the queue; `nil` when the broker does not take it.
-    func setAside(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
-        await insist { await publisher.setAside(message, of: deadLetter) }
+    func parkOversized(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
+        await insist { await publisher.parkOversized(message, of: deadLetter) }
     }
 
-    /// Keeps trying while the broker does not take something: giving it back in a loop would use up its delivery limit.
+    /// Keeps trying while the broker does not take something: requeueing it in a loop would use up its delivery limit.
     func insist<Value>(_ operation: () async -> Value?) async -> Value? {
         let deadline = time.uptime() + Self.timeout
         var pause = Duration.milliseconds(100)

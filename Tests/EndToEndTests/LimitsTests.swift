@@ -35,8 +35,8 @@ struct LimitsTests {
         await node.stop()
     }
 
-    @Test("a message larger than any of ours is set aside whole, and its dead letter, which is small, says where")
-    func setAside() async throws {
+    @Test("a message larger than any of ours is parked whole, and its dead letter, which is small, says where")
+    func parkOversized() async throws {
         try await Dev.with(workers: 1) { dev in
             let endpoint = try AMQPEndpoint(parsing: try #require(dev.facts).amqpUrl)
             let publisher = AMQPPublisher(endpoint: endpoint, name: "test", logger: testLogger)

@@ -50,7 +50,7 @@ struct DeadLetterTests {
     }
 
     @Test(
-        "a body that no message of ours can have is set aside whole, and its dead letter says where",
+        "a body that no message of ours can have is parked whole, and its dead letter says where",
         arguments: [false, true]
     )
     func oversized(brokerRefusesFirst: Bool) async throws {
@@ -81,7 +81,7 @@ struct DeadLetterTests {
         #expect(try await rig.store.deadLetter(other.id)?.message?.body.count == limit)
     }
 
-    @Test("a worker that dies between setting a large message aside and its dead letter loses neither", arguments: 1...4)
+    @Test("a worker that dies between parking a large message and its dead letter loses neither", arguments: 1...4)
     func oversizedCrash(call: Int) async throws {
         let rig = try await Rig()
         rig.broker.send(stray(String(repeating: "b", count: KeptMessage.bodyLimit + 1)), to: .parked)

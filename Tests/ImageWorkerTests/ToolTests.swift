@@ -156,7 +156,7 @@ struct ToolTests {
         try await rig.expectAvailable()
     }
 
-    @Test("what waits for a slot when its worker stops is given back, and what runs ends")
+    @Test("what waits for a slot when its worker stops is requeued, and what runs ends")
     func drain() async throws {
         let rig = try await Rig()
         await rig.startCapturing()

@@ -21,7 +21,7 @@ public struct DeadLetter: Codable, Equatable, Sendable {
     public enum State: String, Codable, Sendable, CaseIterable {
         /// Waits for a human.
         case open
-        /// Given back to work. If it comes back, it is open again.
+        /// Replayed. If it comes back, it is open again.
         case replayed
         /// Judged, and left as it is.
         case discarded
@@ -45,7 +45,7 @@ public struct DeadLetter: Codable, Equatable, Sendable {
     public var attempts: Int?
     /// How often it has come here, from 1. A crash between two writes may count one arrival twice.
     public var arrivals = 1
-    /// How often it was given back to work.
+    /// How often it was replayed.
     public var replays = 0
     public var firstAt: Timestamp
     public var lastAt: Timestamp

@@ -54,7 +54,7 @@ public struct KeptMessage: Equatable, Sendable {
     /// Whether a message's id was given to it by `replay`.
     public func isReplayID(_ id: String) -> Bool { id.hasPrefix("msg-") && id.contains(Self.replayMark) }
 
-    /// The message that gives it back to work: to the exchange its routing key belongs to. `nil` when that is no
+    /// The message that replays it: to the exchange its routing key belongs to. `nil` when that is no
     /// operation and no step, or the body is no text: it would only come back.
     ///
     /// Nobody vouches for a request that is put back. Its sender's rights are not known any more, and whoever puts it back

@@ -8,7 +8,7 @@ public enum RequestDeferral: Equatable, Sendable {
     case giveUp
 
     /// - Parameters:
-    ///   - since: when it was first put off; `nil` when it never was. One in the future counts as now.
+    ///   - since: when it was first deferred; `nil` when it never was. One in the future counts as now.
     ///   - policy: its `waitDeadline` bounds the wait.
     public init(since: Timestamp?, now: Timestamp, policy: RetryPolicy) {
         let waited = since.map { max(.zero, now - $0) } ?? .zero

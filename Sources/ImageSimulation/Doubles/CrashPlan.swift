@@ -95,18 +95,18 @@ private struct MortalPublisher: MessagePublisher {
         return result
     }
 
-    func putOff(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async -> ParkResult {
-        let name = "put off \(message.messageID ?? "")"
+    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async -> ParkResult {
+        let name = "defer \(message.messageID ?? "")"
         guard case .pass = plan.judge(PortCall(name: name, moment: .before)) else { return .notNow }
-        let result = await publisher.putOff(message, after: delay, since: since, reason: reason)
+        let result = await publisher.deferMessage(message, after: delay, since: since, reason: reason)
         guard case .pass = plan.judge(PortCall(name: name, moment: .after)) else { return .notNow }
         return result
     }
 
-    func setAside(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
-        guard case .pass = plan.judge(PortCall(name: "set aside \(deadLetter)", moment: .before)) else { return nil }
-        let queue = await publisher.setAside(message, of: deadLetter)
-        guard case .pass = plan.judge(PortCall(name: "set aside \(deadLetter)", moment: .after)) else { return nil }
+    func parkOversized(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
+        guard case .pass = plan.judge(PortCall(name: "park oversized \(deadLetter)", moment: .before)) else { return nil }
+        let queue = await publisher.parkOversized(message, of: deadLetter)
+        guard case .pass = plan.judge(PortCall(name: "park oversized \(deadLetter)", moment: .after)) else { return nil }
         return queue
     }
 }
@@ -129,9 +129,9 @@ private struct MortalDelivery: IncomingDelivery {
         _ = plan.judge(PortCall(name: "refuse", moment: .after))
     }
 
-    func giveBack() {
-        guard case .pass = plan.judge(PortCall(name: "give back", moment: .before)) else { return }
-        delivery.giveBack()
-        _ = plan.judge(PortCall(name: "give back", moment: .after))
+    func requeue() {
+        guard case .pass = plan.judge(PortCall(name: "requeue", moment: .before)) else { return }
+        delivery.requeue()
+        _ = plan.judge(PortCall(name: "requeue", moment: .after))
     }
 }

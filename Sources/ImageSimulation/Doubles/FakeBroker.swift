@@ -104,7 +104,7 @@ public final class FakeBroker: Sendable {
     public func lose(_ worker: String) {
         state.withLock { state in
             for (tag, held) in state.unacked.sorted(by: { $0.key > $1.key }) where held.worker == worker {
-                giveBack(tag, &state)
+                requeue(tag, &state)
             }
         }
     }
@@ -120,11 +120,11 @@ public final class FakeBroker: Sendable {
 
     fileprivate func settle(_ tag: Int, isAck: Bool) {
         state.withLock { state in
-            if isAck { state.unacked[tag] = nil } else { giveBack(tag, &state) }
+            if isAck { state.unacked[tag] = nil } else { requeue(tag, &state) }
         }
     }
 
-    private func giveBack(_ tag: Int, _ state: inout State) {
+    private func requeue(_ tag: Int, _ state: inout State) {
         guard let held = state.unacked.removeValue(forKey: tag) else { return }
         guard held.entry.deliveries > deliveryLimit else {
             state.ready[held.lane, default: []].insert(held.entry, at: 0)
@@ -186,7 +186,7 @@ extension FakeBroker: MessagePublisher {
         }
     }
 
-    public func putOff(
+    public func deferMessage(
         _ message: IncomingMessage,
         after delay: RetryDelay,
         since: Timestamp,
@@ -206,7 +206,7 @@ extension FakeBroker: MessagePublisher {
         }
     }
 
-    public func setAside(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
+    public func parkOversized(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
         state.withLock { state in
             guard state.refusals == 0 else {
                 state.refusals -= 1
@@ -261,6 +261,6 @@ public struct FakeDelivery: IncomingDelivery {
     let broker: FakeBroker
 
     public func ack() { broker.settle(tag, isAck: true) }
-    public func giveBack() { broker.settle(tag, isAck: false) }
+    public func requeue() { broker.settle(tag, isAck: false) }
     public func refuse() { broker.deadLetter(tag) }
 }

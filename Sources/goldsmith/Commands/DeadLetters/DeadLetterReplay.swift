@@ -86,7 +86,7 @@ struct DeadLetterReplay<Family: DeadLetterFamily>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "replay",
-            abstract: "Give back to work: some by name, or all that match.",
+            abstract: "Replay: some by name, or all that match.",
             discussion: """
                 Each is marked and its message written down in one step, so that a command which is stopped half way has lost \
                 and doubled nothing: run it again. What came back \(DeadLetter.replayLimit) times needs --force.

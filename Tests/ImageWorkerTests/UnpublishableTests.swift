@@ -6,7 +6,7 @@ import Testing
 @testable import ImageWorker
 
 @Suite("What the broker takes from nobody, or has given up, costs nobody else anything", .timeLimit(.minutes(30)))
-struct SetAsideTests {
+struct UnpublishableTests {
     private func deadLetters(_ rig: Rig) async throws -> [DeadLetter] {
         try await rig.store.deadLetters(DeadLetterQuery(kinds: Set(DeadLetter.Kind.allCases), states: []))
     }
@@ -41,10 +41,10 @@ struct SetAsideTests {
         try await rig.run(rig.worker())
         #expect(try await deadLetters(rig).isEmpty)
         #expect(rig.broker.unacked == 0)
-        #expect(rig.log.text.contains("set aside") && !rig.log.text.contains("outbox"), "\(rig.log.text)")
+        #expect(rig.log.text.contains("message parked") && !rig.log.text.contains("outbox"), "\(rig.log.text)")
     }
 
-    @Test("events and jobs are set aside in the same way, and the image goes on once its job can be sent")
+    @Test("events and jobs are parked in the same way, and the image goes on once its job can be sent")
     func eventsAndJobs() async throws {
         let rig = try await Rig()
         rig.broker.endConnection(at: "step.stop-check.started.acct-1")
