@@ -10,7 +10,7 @@ protocol StoreSite: Sendable {
     var faults: [Fault] { get }
     /// What the workers of an installation are given.
     func url(for prefix: String) async throws -> String
-    /// The same database as the harness sees it: by no road that faults are put on.
+    /// The same database as the harness sees it: by a path without faults.
     func store(for prefix: String) async throws -> any ImageStore
     /// - Parameter bytes: how far a statement gets that is cut.
     func inflict(_ fault: Fault, for time: Duration, bytes: Int) async throws

@@ -173,7 +173,7 @@ actor ConsumerCore: ThreadResident {
             lost(error)
         }
         guard link != nil else {
-            // Settlements of a dead connection have no addressee.
+            // Acks for a closed connection are dropped.
             unsent = []
             _ = outbox.takeAll()
             return PollInterest(deadline: subscriptions.isEmpty ? nil : nextAttempt)

@@ -44,7 +44,7 @@ extension SQLImageStore {
                 deadLetter.kind == .dead
                 ? deadLetter.retryMessage : try transaction.message(of: id)?.replay(deadLetter.replays, of: id)
             guard let message else {
-                return .refused(KeptMessage.isNoWork)
+                return .refused(KeptMessage.notReplayableReason)
             }
             try transaction.update(deadLetter, request: deadLetter.retryRequest?.requestID)
             try transaction.record(deadLetter, by: who, .replayed, nil, at: now)

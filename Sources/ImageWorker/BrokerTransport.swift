@@ -193,7 +193,7 @@ public struct BrokerPublisher: MessagePublisher {
             return .parked
         } catch {
             logger.warning(
-                "message not put away",
+                "message not parked",
                 metadata: ["exchange": "\(exchange)", "routing.key": "\(routingKey)", "error": "\(error)"]
             )
             return error.isAboutMessage ? .never : .notNow

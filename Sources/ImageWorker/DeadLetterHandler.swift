@@ -4,7 +4,7 @@ import Tracing
 
 /// Makes an image Error when one of its jobs cannot be done, and starts the clean-up.
 ///
-/// Two kinds of message arrive here by the same road: jobs that are out of attempts, with their failure, and jobs that the
+/// Two kinds of message arrive here: jobs that are out of attempts, with their failure, and jobs that the
 /// broker gave up on. One that was handed out too often mostly kills its worker; one that only lay in its queue for too
 /// long is queued anew.
 struct DeadLetterHandler {
@@ -17,7 +17,7 @@ struct DeadLetterHandler {
         let death = delivery.message.death
         if message.failure == nil, let death, death.isUnserved {
             context.logger.error(
-                "a job left its queue before a worker took it, queued anew",
+                "job left its queue before a worker took it, requeued",
                 metadata: [
                     "image.id": "\(message.imageId)", "job": "\(message.job)", "reason": "\(death.sentence)",
                     "advice": "no policy of the broker may set a time to live or a length on this queue",

@@ -44,7 +44,7 @@ struct DeadLetterRecorder {
                 try await context.store.keep(deadLetter, kept, at: deadLetter.lastAt)
             }
             context.logger.error(
-                "message kept for a human",
+                "dead letter recorded",
                 metadata: [
                     "dead.letter": "\(deadLetter.id)", "kind": "\(kind.rawValue)", "cause": "\(deadLetter.cause)",
                     "reason": "\(deadLetter.reason)",

@@ -52,7 +52,7 @@ struct Intake {
         }
     }
 
-    /// Not recorded, and no event: under another owner's name that would use up their request ids, and tell them tales.
+    /// Neither recorded nor announced: a stranger must not consume another owner's request ids or publish events in their name.
     private func deny(
         _ refusal: Rejection,
         _ operation: Operation,
@@ -94,7 +94,7 @@ struct Intake {
         guard let identity = unusable.identity else {
             context.telemetry.answered(operation, unusable.rejection.code)
             span.fail(unusable.rejection.code, unusable.rejection.message)
-            // Nobody can be told apart to record an answer for. Whoever waits for a reply gets one; a human gets the
+            // Without a valid owner and request id there is no key to record the answer under. Whoever waits for a reply gets one; a human gets the
             // message.
             if let address = message.replyAddress(by: context.options.replies) {
                 let answer = Answer.rejected(unusable.rejection)
@@ -175,7 +175,7 @@ struct Intake {
         switch RequestDeferral(since: since, now: now, policy: context.options.policy) {
         case .wait(let delay):
             context.logger.warning(
-                "request waits, it cannot be judged now",
+                "request deferred",
                 metadata: [
                     "operation": "\(operation.rawValue)", "owner": "\(identity.owner)",
                     "request.id": "\(identity.requestID)", "seconds": "\((now - since).components.seconds)",

@@ -285,7 +285,7 @@ struct StepRunner {
         }
         guard let failure = await deletion.value else { return true }
         context.logger.warning(
-            "output of a failed attempt is left to clean-up",
+            "failed attempt's output left to clean-up",
             metadata: ["resource": "\(resource.id)", "error": "\(failure.message)"]
         )
         return false

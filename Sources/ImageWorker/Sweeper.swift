@@ -79,12 +79,12 @@ struct Sweeper {
             guard let image = try await context.store.image(id) else { continue }
             let owned = Set(image.ledger.map(\.resource.id))
             for orphan in found where !owned.contains(orphan.id) {
-                context.logger.warning("nobody's resource deleted", metadata: ["resource": "\(orphan.id)"])
+                context.logger.warning("orphaned resource deleted", metadata: ["resource": "\(orphan.id)"])
                 do throws(StepFailure) {
                     try await context.driver.delete(orphan)
                     context.telemetry.deletedOrphan()
                 } catch {
-                    context.logger.warning("nobody's resource stays", metadata: ["error": "\(error.message)"])
+                    context.logger.warning("orphaned resource not deleted", metadata: ["error": "\(error.message)"])
                 }
             }
         }
@@ -126,7 +126,7 @@ struct Sweeper {
             )
             guard let applied, !applied.outgoing.isEmpty else { continue }
             context.logger.warning(
-                "messages of an image were lost, sent again",
+                "lost messages sent again",
                 metadata: ["image.id": "\(image.id)", "count": "\(applied.outgoing.count)"]
             )
             context.telemetry.resent(applied.outgoing.count)

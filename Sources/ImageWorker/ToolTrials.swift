@@ -55,7 +55,7 @@ struct ToolTrials {
             context.logger.error("the worker cannot do all of its work", metadata: facts)
         }
         for fault in before.faults where !after.faults.contains(where: { $0.tool == fault.tool }) {
-            context.logger.notice("a tool of the worker's works again", metadata: ["tool": "\(fault.tool)"])
+            context.logger.notice("tool works again", metadata: ["tool": "\(fault.tool)"])
         }
         let paused = served.filter { tools.hindrance(of: $0) != nil }
         guard !paused.isEmpty else { return }

@@ -66,7 +66,7 @@ public protocol IncomingDelivery: Sendable {
     /// Requeues it. On older brokers that counts towards the delivery limit, so it is only for a worker
     /// that can do nothing else: its store is gone, or it stops before it has begun.
     func requeue()
-    /// Sends it down its queue's dead-letter road: for what cannot even be published again.
+    /// Rejects it, so that the broker dead-letters it: for what cannot even be published again.
     func refuse()
 }
 

@@ -42,7 +42,7 @@ package struct WorkerBody: Sendable {
         do throws(StoreError) {
             try await context.persist { () async throws(StoreError) in try await context.time.follow(context.store) }
         } catch {
-            context.logger.warning("the store does not say what time it is", metadata: ["error": "\(error)"])
+            context.logger.warning("store time not available", metadata: ["error": "\(error)"])
         }
     }
 
@@ -63,9 +63,8 @@ package struct WorkerBody: Sendable {
             for await delivery in deliveries {
                 context.telemetry.lanes.came(in: lane)
                 guard delivery.message.isWhole || lane.isForHumans else {
-                    // The broker parks it itself: the queues it can be in have the parking place at the end of their
-                    // road.
-                    context.logger.error("message refused, too large to be read", metadata: ["lane": "\(lane)"])
+                    // The broker parks it itself: the queues it can be in are dead-lettered to the parked queue.
+                    context.logger.error("message rejected: too large to read", metadata: ["lane": "\(lane)"])
                     delivery.refuse()
                     context.telemetry.lanes.isHandled(in: lane)
                     continue

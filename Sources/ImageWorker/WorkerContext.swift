@@ -99,7 +99,7 @@ struct WorkerContext: Sendable {
             try await store.markUnsent(left, at: time.now())
         } catch {
             // They will be sent once more; every consumer knows duplicates.
-            logger.warning("sent messages could not be marked", metadata: ["error": "\(error)"])
+            logger.warning("sent messages not marked as sent", metadata: ["error": "\(error)"])
         }
     }
 
@@ -108,7 +108,7 @@ struct WorkerContext: Sendable {
         let report = await publish([reply])
         guard report == PublishReport() else { return }
         logger.warning(
-            "answer not sent, and not kept",
+            "answer not sent",
             metadata: ["routing.key": "\(PlainText.word(reply.routingKey))"]
         )
     }

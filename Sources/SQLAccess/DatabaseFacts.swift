@@ -1,6 +1,6 @@
 /// What a database says of itself.
 public struct DatabaseFacts: Equatable, Sendable {
-    /// A setting with which a commit is no promise, or no commit is possible.
+    /// A setting under which commits are not durable, or not possible.
     public struct Problem: Equatable, Sendable {
         public var message: String
         public var advice: String

@@ -88,7 +88,7 @@ struct LimitsTests {
             options.maximumBodyBytes = 128 << 20
             options.publishTimeout = .seconds(60)
             let publisher = AMQPPublisher(endpoint: endpoint, name: "test", options: options, logger: testLogger)
-            // To every road: a request, a job, a dead letter.
+            // To every queue: a request, a job, a dead letter.
             for (exchange, key) in [("requests", "image.create"), ("jobs", "replicate"), ("dead", "replicate")] {
                 try await publisher.publish(
                     AMQPPublication(

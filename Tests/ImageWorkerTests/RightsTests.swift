@@ -82,7 +82,7 @@ struct RightsTests {
 
     @Test("a request of an operator's own says who does it, and nothing that others wrote does")
     func vouched() {
-        let road = BrokerPublisher(
+        let sender = BrokerPublisher(
             publisher: AMQPPublisher(endpoint: AMQPEndpoint(host: "h"), name: "test", logger: RecordingLog().logger),
             topology: Topology(),
             user: "goldsmith-operator",
@@ -92,7 +92,7 @@ struct RightsTests {
         for isVouchedFor in [true, nil] {
             var message = OutgoingMessage(id: "m", destination: .requests, routingKey: "image.retry", body: "{}")
             message.isVouchedFor = isVouchedFor
-            let user = road.publication(message, timestamp: 0).message.userID
+            let user = sender.publication(message, timestamp: 0).message.userID
             #expect(user == (isVouchedFor == true ? "goldsmith-operator" : nil))
         }
     }

@@ -98,7 +98,7 @@ extension Image {
         if jobs[job]?.output == nil, let resource = plan.resource(for: job, of: id, fence: fence) {
             ledger.append(LedgerEntry(resource: resource, job: job, fence: fence))
         }
-        // A throttled job starts every half minute; once is news.
+        // A throttled job restarts every 30 s; only the first start is announced.
         if !goesOn, jobs[job]?.lastFailure?.disposition != .throttled { announce(.stepStarted, job, in: &builder) }
         return nil
     }

@@ -75,7 +75,7 @@ extension Image {
         case .abandoned: return .notWanted
         case .waiting:
             guard let fence else { return nil }
-            // 0 is nobody's number: no attempt holds the job.
+            // Fence 0 means no attempt holds the job.
             return fence == state.fence && fence != 0 ? nil : .superseded
         }
     }
@@ -148,7 +148,7 @@ extension Image {
         builder.effects.append(.enqueue(job, attempt: attempt, after: nil))
     }
 
-    /// Whether a job that has failed has consequences that nobody has drawn yet: its dead letter is on its way.
+    /// Whether the job failed and its dead letter has not been handled yet.
     public func hasPendingDeadLetter(_ job: Job) -> Bool {
         switch job {
         case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: !status.isEnd

@@ -42,13 +42,13 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     /// What makes two messages in the outbox the same one. More than the id: one job goes now to its queue and then to a
     /// retry delay, and one request may be answered to two who asked.
     public var outboxKey: String {
-        let road =
+        let path =
             switch destination {
             case .retry(let delay): delay.rawValue
             case .requests: "requests"
             case .jobs, .dead, .parking, .events, .reply: ""
             }
-        return [id, road, isMandatory ? "" : routingKey, correlationID ?? ""].joined(separator: " ")
+        return [id, path, isMandatory ? "" : routingKey, correlationID ?? ""].joined(separator: " ")
     }
 
     /// The message without its body, which stores keep beside it.

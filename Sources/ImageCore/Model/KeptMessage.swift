@@ -46,7 +46,7 @@ public struct KeptMessage: Equatable, Sendable {
     }
 
     /// Why there is no `replay`, in a sentence.
-    public static let isNoWork =
+    public static let notReplayableReason =
         "there is no queue to put it back into: its routing key is no operation and no step, it is no text, or it is too large"
 
     private static let replayMark = "/replay/"

@@ -21,7 +21,7 @@ public struct Launch: Codable, Equatable, Sendable {
     /// Whose instance it becomes: the image's owner, or somebody it is shared with.
     public var owner: Owner
     public var requestID: RequestID
-    /// Whose replica it is made from.
+    /// The location of the replica it is made from.
     public var location: LocationName
     /// System disk first, under the names the new instance gets.
     public var disks: [LaunchDisk]

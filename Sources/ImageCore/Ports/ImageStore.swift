@@ -112,8 +112,9 @@ public protocol ImageStore: Sendable {
     func deadLetterGroups(_ query: DeadLetterQuery) async throws(StoreError) -> [DeadLetterGroup]
     /// One dead letter with all that is known of it.
     func deadLetter(_ id: DeadLetterID) async throws(StoreError) -> DeadLetterFile?
-    /// Gives what an open dead letter is about back to work, without a limit also what has not come back: marks it, and puts its message into the outbox. All or nothing,
-    /// so that a command which dies half way has lost and doubled nothing.
+    /// Replays an open dead letter; without a limit also one that was replayed and has not come back. Marks it and puts its
+    /// message into the outbox in one transaction, so that a command which is stopped half way has lost and doubled
+    /// nothing.
     /// - Parameters:
     ///   - who: the person who asks for it.
     ///   - limit: how often it may have been replayed with this time.

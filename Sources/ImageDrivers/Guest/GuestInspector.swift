@@ -170,7 +170,7 @@ public struct GuestInspector: Sendable {
     ) throws(StepFailure) -> GuestInspection {
         if failure.kind != .cancelled {
             logger.notice(
-                "a guest could not be looked into",
+                "guest not inspected",
                 metadata: ["disk": "\(subject)", "said": "\(failure.text)"]
             )
         }

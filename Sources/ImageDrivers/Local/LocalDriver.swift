@@ -74,7 +74,7 @@ public struct LocalDriver: ImageDriver {
             } catch {
                 // One broken description must not hide all the others.
                 logger.warning(
-                    "an instance is left out of the list",
+                    "instance left out of the list",
                     metadata: ["instance.id": "\(id)", "reason": "\(error.message)"]
                 )
             }

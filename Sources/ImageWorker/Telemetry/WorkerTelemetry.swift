@@ -10,7 +10,7 @@ public final class WorkerTelemetry: Sendable {
         var at: Duration
         var storeError: String?
     }
-    /// What a worker that runs lends to its watch.
+    /// Live values that the telemetry reads while the worker runs.
     struct Connections: Sendable {
         var consumer: @Sendable () -> AMQPConnectionHealth
         var publisher: @Sendable () -> AMQPConnectionHealth

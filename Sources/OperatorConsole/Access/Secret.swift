@@ -10,7 +10,7 @@ public enum HashedSecret: Sendable, Equatable {
     case scrypt(cost: Cost, salt: [UInt8], key: [UInt8])
     case sha256([UInt8])
 
-    /// How dear each guess at a password is.
+    /// What each guess at a password costs.
     public struct Cost: Sendable, Equatable {
         public var logRounds: Int
         public var blockSize: Int
@@ -20,7 +20,7 @@ public enum HashedSecret: Sendable, Equatable {
         public static let standard = Cost(logRounds: 15, blockSize: 8, parallelism: 3)
 
         /// What a line of a file may ask of us: at most 256 MiB.
-        var isModest: Bool {
+        var isWithinLimits: Bool {
             (10...18).contains(logRounds) && (1...16).contains(blockSize) && (1...16).contains(parallelism)
                 && (128 << logRounds) * blockSize <= 256 << 20
         }
@@ -75,7 +75,7 @@ public enum HashedSecret: Sendable, Equatable {
                 let salt = Hex.bytes(parts[4]), salt.count >= 8, let key = Hex.bytes(parts[5]), key.count == 32
             else { return nil }
             let cost = Cost(logRounds: logRounds, blockSize: blockSize, parallelism: parallelism)
-            guard cost.isModest else { return nil }
+            guard cost.isWithinLimits else { return nil }
             self = .scrypt(cost: cost, salt: salt, key: key)
         case ("sha256", 2):
             guard let digest = Hex.bytes(parts[1]), digest.count == 32 else { return nil }

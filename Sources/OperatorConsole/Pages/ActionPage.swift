@@ -30,10 +30,10 @@ struct ActionPage {
                 tag(.input, .type("hidden"), .name(Self.requestField), .value(requestID.text))
                 inputs
                 tag(.div, .class("buttons")) {
-                    action.isGrave
+                    action.isDestructive
                         ? tag(.button, .type("submit"), .class("grave")) { action.word }
                         : tag(.button, .type("submit")) { action.word }
-                    tag(.a, .href(.image(image.id))) { "Leave it" }
+                    tag(.a, .href(.image(image.id))) { "Back" }
                 }
             },
         ])
@@ -136,7 +136,7 @@ struct ActionPage {
             form.owners.count > 1
                 ? choice("Whose instance it becomes", "owner", form.owners.map { ($0.text, $0.text) }) : .nothing,
             choice(
-                "Whose replica it is made of",
+                "Location",
                 "location",
                 image.replicas.map { ($0.location.text, $0.location.text) }
             ),

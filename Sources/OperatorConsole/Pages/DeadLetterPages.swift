@@ -239,7 +239,7 @@ struct DeadLetterPage {
                 }
                 tag(.div, .class("buttons")) {
                     tag(.button, .type("submit")) { "Replay" }
-                    tag(.a, .href(.deadLetter(deadLetter.id))) { "Leave it" }
+                    tag(.a, .href(.deadLetter(deadLetter.id))) { "Back" }
                 }
             }
         }
@@ -253,7 +253,7 @@ struct DeadLetterPage {
                 tag(.input, .id("note"), .name("note"), Attribute("maxlength", 200), Attribute("autocomplete", "off"))
                 tag(.div, .class("buttons")) {
                     tag(.button, .type("submit"), .class("grave")) { "Discard" }
-                    tag(.a, .href(.deadLetter(deadLetter.id))) { "Leave it" }
+                    tag(.a, .href(.deadLetter(deadLetter.id))) { "Back" }
                 }
             }
         }

@@ -189,7 +189,7 @@ enum QuotasPage {
                 number("Snapshots", "snapshots", usage.limits.snapshots)
                 tag(.div, .class("buttons")) {
                     tag(.button, .type("submit")) { "Set the quota" }
-                    tag(.a, .href(.quotas)) { "Leave it" }
+                    tag(.a, .href(.quotas)) { "Back" }
                 }
             },
         ])

@@ -1,4 +1,4 @@
-/// The way in.
+/// The login page.
 enum LoginPage {
     static func html(accounts: Accounts, proof: String, problem: Problem?) -> HTML {
         Layout.bare("Log in") {

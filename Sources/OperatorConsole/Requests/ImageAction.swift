@@ -49,7 +49,7 @@ enum ImageAction: String, CaseIterable, Sendable {
     }
 
     /// Whether something is lost by it.
-    var isGrave: Bool { self == .cancel || self == .delete }
+    var isDestructive: Bool { self == .cancel || self == .delete }
 
     /// Why this image does not allow it now; `nil` when it does, as far as can be told without asking a worker.
     func refusal(by image: Image) -> Rejection? {

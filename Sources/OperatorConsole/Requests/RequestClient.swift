@@ -56,18 +56,18 @@ struct RequestClient: Sendable {
         // Of two under one id the first is sent. What was sent meanwhile is compared with its answer.
         if let first = try? await store.waiting(as: message), !Self.asks(first, for: request) {
             facts["code"] = "\(Rejection.otherRequest.code.rawValue)"
-            logger.notice("an operator's request was not sent", metadata: facts)
+            logger.notice("operator request not sent", metadata: facts)
             return .rejected(.otherRequest)
         }
-        logger.notice("a request was sent for an operator", metadata: facts)
+        logger.notice("operator request sent", metadata: facts)
         let answer = try await answer(to: request)
         guard let answer else {
-            logger.notice("an operator's request has no answer yet", metadata: facts)
+            logger.notice("operator request not answered yet", metadata: facts)
             return .sent
         }
         facts["status"] = "\(answer.status.rawValue)"
         if let code = answer.code { facts["code"] = "\(code.rawValue)" }
-        logger.notice("an operator's request was answered", metadata: facts)
+        logger.notice("operator request answered", metadata: facts)
         return answer.rejection.map { .rejected($0) } ?? .accepted(answer)
     }
 

@@ -5,7 +5,7 @@ import Synchronization
 
 /// Watches one console: what it has answered, and whether it still sees what it shows. Nothing that a person has named.
 public final class ConsoleTelemetry: Sendable {
-    /// What a console that runs lends to its watch.
+    /// Live values that the telemetry reads while the console runs.
     struct Counts: Sendable {
         var streams: @Sendable () -> Int
         var sessions: @Sendable () -> Int

@@ -64,7 +64,7 @@ public struct HealthServer: Service {
             onServerRunning: { [address, logger, listening] channel in
                 listening.continuation.finish()
                 let place = ListenAddress(host: address.host, port: channel.localAddress?.port ?? 0)
-                logger.info("metrics and health are served", metadata: ["url": "http://\(place.authority)/metrics"])
+                logger.info("serving metrics and health", metadata: ["url": "http://\(place.authority)/metrics"])
             },
             logger: logger
         )

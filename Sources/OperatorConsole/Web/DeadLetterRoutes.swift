@@ -52,7 +52,7 @@ struct DeadLetterDecisions: Sendable {
         } catch {
             throw Problem(error)
         }
-        return try await conclude(verdict, id, "a dead letter was replayed", by: who, context)
+        return try await conclude(verdict, id, "dead letter replayed", by: who, context)
     }
 
     func discard(_ id: DeadLetterID, by who: String, note: String?, _ context: ConsoleContext) async throws -> Response {
@@ -63,7 +63,7 @@ struct DeadLetterDecisions: Sendable {
         } catch {
             throw Problem(error)
         }
-        return try await conclude(verdict, id, "a dead letter was discarded", by: who, context)
+        return try await conclude(verdict, id, "dead letter discarded", by: who, context)
     }
 
     private func conclude(

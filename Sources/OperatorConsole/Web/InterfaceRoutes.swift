@@ -171,7 +171,7 @@ struct InterfaceRoutes: Sendable {
             try await pages.store.setQuota(of: owner, to: QuotaLimits(images: images, snapshots: snapshots))
             return try await pages.store.quota(of: owner)
         }
-        context.logger.notice("a quota was set", metadata: ["by": "\(account)", "owner": "\(owner)"])
+        context.logger.notice("quota set", metadata: ["by": "\(account)", "owner": "\(owner)"])
         return .json(usage)
     }
 

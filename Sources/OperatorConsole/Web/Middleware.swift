@@ -85,7 +85,7 @@ struct ProblemGuard: RouterMiddleware {
             throw CancellationError()
         } catch {
             context.logger.error("a request failed", metadata: ["error": "\(error)"])
-            problem = Problem(.internalServerError, "something went wrong; the console's log says what")
+            problem = Problem(.internalServerError, "internal error; see the console's log")
         }
         return request.uri.path.hasPrefix("/api/") ? problem.document : problem.page(for: context.session)
     }

@@ -102,7 +102,7 @@ struct PageRoutes: Sendable {
         } catch let problem as Problem {
             telemetry.loggedIn(problem.status == .tooManyRequests ? .throttled : .refused)
             context.logger.notice(
-                "a login was refused",
+                "login refused",
                 metadata: ["peer": "\(address)", "status": "\(problem.status.code)"]
             )
             return loginPage(problem, for: request)
@@ -145,7 +145,7 @@ struct PageRoutes: Sendable {
             throw Problem(error)
         }
         context.logger.notice(
-            "a quota was set",
+            "quota set",
             metadata: [
                 "by": "\(session.account)", "owner": "\(owner)", "images": "\(limits.images)",
                 "snapshots": "\(limits.snapshots)",

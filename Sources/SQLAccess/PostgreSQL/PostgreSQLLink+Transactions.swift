@@ -25,7 +25,7 @@ extension PostgreSQLLink {
     }
 
     /// Ends a transaction that has changed nothing; the answer is taken before the next one.
-    func commitUnheard() throws(SQLError) {
+    func commitWithoutWaiting() throws(SQLError) {
         try send("COMMIT")
         try synchronize()
         isInTransaction = false

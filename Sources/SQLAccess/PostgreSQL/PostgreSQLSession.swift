@@ -159,7 +159,7 @@ private struct PostgreSQLTransaction: SQLConnection {
     func finish() throws(SQLError) {
         guard link.isInTransaction else { return }
         switch access {
-        case .read: try link.commitUnheard()
+        case .read: try link.commitWithoutWaiting()
         case .write: try link.commit()
         }
     }

@@ -48,7 +48,7 @@ struct ConsoleServe: AsyncParsableCommand {
         let access = try await settings.consoleAccounts(for: address)
         if access.accounts.isEmpty {
             logger.warning(
-                "nobody can log in: the file of users is empty",
+                "no one can log in: the users file is empty",
                 metadata: ["advice": "add a user with `goldsmith console user --file`, then start the console again"]
             )
         }

@@ -24,7 +24,8 @@ struct InstanceLaunch: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
     @OptionGroup var request: RequestOptions
     @Option(help: "The image's id.", completion: Completions.images) var image: String
-    @Option(help: "Whose replica it is made of. Default: the first that has the image.") var location: String?
+    @Option(help: "Location of the replica to launch from. Default: the first that has the image.")
+    var location: String?
     @Option(help: ArgumentHelp("A larger capacity in GiB for a preset disk. Repeatable.", valueName: "device=GiB"))
     var size: [String] = []
     @Option(help: ArgumentHelp("A preset disk to do without. Repeatable.", valueName: "device"))

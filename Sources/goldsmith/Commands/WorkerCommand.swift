@@ -79,7 +79,7 @@ struct WorkerRun: AsyncParsableCommand {
         let endpoint = try await settings.endpoint()
         if options.authority == .users([:]) {
             logger.warning(
-                "nobody may ask for anything: every request is denied",
+                "no upstream is allowed: every request is denied",
                 metadata: ["set": "\(SettingKey.upstreams.environmentName)"]
             )
         }

@@ -56,7 +56,7 @@ extension Check {
                 Diagnosis(
                     "consumer_timeout",
                     .note,
-                    "brokers do not tell it; \(text), and the default is 30m",
+                    "the broker does not report it; \(text), and the default is 30m",
                     advice:
                         "on the broker, `rabbitmqctl eval '\(ask)'` must say more than \(needed.microseconds / 1000)"
                 )

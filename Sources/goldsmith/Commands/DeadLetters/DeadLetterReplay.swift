@@ -193,7 +193,7 @@ extension DeadLetter {
         }
         guard kind != .dead else { return nil }
         let file = try await stored { () async throws(StoreError) in try await store.deadLetter(id) }
-        return file?.message?.replay(replays + 1, of: id) == nil ? KeptMessage.isNoWork : nil
+        return file?.message?.replay(replays + 1, of: id) == nil ? KeptMessage.notReplayableReason : nil
     }
 }
 

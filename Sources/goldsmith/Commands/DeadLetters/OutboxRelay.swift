@@ -8,7 +8,7 @@ import Logging
 /// Sends what a command has put into the outbox, at once rather than when a worker next looks there.
 struct OutboxRelay {
     private let publisher: AMQPPublisher
-    private let road: BrokerPublisher
+    private let sender: BrokerPublisher
     private let store: any ImageStore
 
     init(_ settings: Settings, _ store: any ImageStore) async throws(CommandFailure) {
@@ -22,7 +22,7 @@ struct OutboxRelay {
             options: options,
             logger: logger
         )
-        road = BrokerPublisher(
+        sender = BrokerPublisher(
             publisher: publisher,
             topology: try await settings.topology(),
             user: endpoint.user,
@@ -35,7 +35,7 @@ struct OutboxRelay {
     /// - Returns: whether the broker has them all. What it has not stays in the outbox.
     func send(_ messages: [OutgoingMessage]) async -> Bool {
         // What the broker refuses for good stays, too: a worker sets it aside.
-        let confirmed = await road.publish(messages).confirmed
+        let confirmed = await sender.publish(messages).confirmed
         // If this fails, a worker sends them once more, and every consumer knows duplicates.
         try? await store.markSent(confirmed)
         return confirmed.count == messages.count
