@@ -208,7 +208,9 @@ let package = Package(
         ),
         .testTarget(
             name: "ImageWorkerTests",
-            dependencies: ["AMQPClient", "ImageWorker", "GoldsmithTestSupport", "PrometheusMetrics", "OTLPTracing", tracing],
+            dependencies: [
+                "AMQPClient", "ImageWorker", "GoldsmithTestSupport", "PrometheusMetrics", "OTLPTracing", tracing,
+            ],
             swiftSettings: settings
         ),
         .testTarget(

@@ -10,7 +10,8 @@ public struct AMQPConnectionHealth: Sendable, Hashable {
     /// When the thread looks at its connection again at the latest, even if nothing happens; nil when it has no reason
     /// to. Long past this time it hangs.
     public var nextTurn: ContinuousClock.Instant?
-    /// When anything last came from the broker, heartbeats included, to within a second; nil before the first connection.
+    /// When anything last came from the broker, heartbeats included, to within a second; nil before the first
+    /// connection.
     public var lastHeard: ContinuousClock.Instant?
     /// Queues to be subscribed again as soon as it is possible.
     public var missingQueues: [String] = []

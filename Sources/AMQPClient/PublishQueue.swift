@@ -4,8 +4,8 @@ import CRabbitMQ
 ///
 /// A broker that ends a connection does not say at which message. So whatever was on its way then is a suspect, and
 /// suspects are offered before anything else, one at a time. One that was alone on its way when the connection ended is
-/// accused: it pauses, so that the others go first, and is then offered alone again. The error says how many connections
-/// in a row it must end until it is held for the cause and handed out, never to be offered again.
+/// accused: it pauses, so that the others go first, and is then offered alone again. The error says how many
+/// connections in a row it must end until it is held for the cause and handed out, never to be offered again.
 struct PublishQueue {
     /// A message that was alone on its way when a connection ended.
     private struct Accused {

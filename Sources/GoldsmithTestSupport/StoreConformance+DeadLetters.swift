@@ -8,10 +8,19 @@ extension StoreConformance {
             try await store.fail(.stopCheck, at: 5)
             let deadLetters = try await store.deadLetters(DeadLetterQuery(kinds: [.dead]))
             let deadLetter = try value(deadLetters.first)
-            try expect(deadLetters.count == 1 && deadLetter.id.text == "img-1" && deadLetter.state == .open, "\(deadLetters)")
-            try expect(deadLetter.owner == Given.owner && deadLetter.job == .stopCheck && deadLetter.attempts == 1, "\(deadLetter)")
+            try expect(
+                deadLetters.count == 1 && deadLetter.id.text == "img-1" && deadLetter.state == .open,
+                "\(deadLetters)"
+            )
+            try expect(
+                deadLetter.owner == Given.owner && deadLetter.job == .stopCheck && deadLetter.attempts == 1,
+                "\(deadLetter)"
+            )
             try expect(deadLetter.cause == "UNAVAILABLE" && deadLetter.reason == "it broke", "\(deadLetter)")
-            try expect(deadLetter.lastAt == Given.at(5) && deadLetter.replays == 0 && deadLetter.arrivals == 1, "\(deadLetter)")
+            try expect(
+                deadLetter.lastAt == Given.at(5) && deadLetter.replays == 0 && deadLetter.arrivals == 1,
+                "\(deadLetter)"
+            )
             let again = try await store.tell(Given.buried(.stopCheck), at: 6)
             let after = try await store.deadLetters(DeadLetterQuery(kinds: [.dead]))
             try expect(!again.transition.isMoved && after == deadLetters, "a second copy of it counts: \(after)")
@@ -39,7 +48,10 @@ extension StoreConformance {
                 messageID: nil,
                 body: Array(message.body.utf8)
             )
-            try expect(request.identity == deadLetter.retryRequest && request.identity.owner == Given.owner, "\(request)")
+            try expect(
+                request.identity == deadLetter.retryRequest && request.identity.owner == Given.owner,
+                "\(request)"
+            )
             let waiting = try await store.waiting()
             try expect(waiting.count == before.count + 1 && waiting.contains(message), "\(waiting)")
             let second = try await store.replay(1, at: 10)
@@ -116,7 +128,8 @@ extension StoreConformance {
                         in: Given.context(1)
                     )
                 }
-                guard case .done(let deadLetter, _) = try await store.replay(old, by: "a", limit: 3, at: Given.at(2)) else {
+                guard case .done(let deadLetter, _) = try await store.replay(old, by: "a", limit: 3, at: Given.at(2))
+                else {
                     throw ConformanceFailure("it is not replayed")
                 }
                 if isDenied {
@@ -149,7 +162,8 @@ extension StoreConformance {
             let discarded = try await store.discard(deadLetter.id, by: "a", note: nil, at: Given.at(6))
             guard case .done = discarded else { throw ConformanceFailure("not discarded: \(discarded)") }
         },
-        StoreCheck("a replayed job that fails again opens the same dead letter, until its replays are used up") { fixture in
+        StoreCheck("a replayed job that fails again opens the same dead letter, until its replays are used up") {
+            fixture in
             let store = try await fixture.store()
             try await store.take()
             try await store.fail(.stopCheck)
@@ -283,7 +297,10 @@ extension StoreConformance {
                 (try await ids { $0.owner = other }, ["img-2"]),
                 (try await ids { $0.before = Given.at(20) }, ["img-1"]),
                 (try await ids { $0.after = Given.at(20) }, ["img-2", "msg-1"]),
-                (try await ids { $0.ids = [DeadLetterID(known: "img-2"), DeadLetterID(known: "msg-1")] }, ["img-2", "msg-1"]),
+                (
+                    try await ids { $0.ids = [DeadLetterID(known: "img-2"), DeadLetterID(known: "msg-1")] },
+                    ["img-2", "msg-1"]
+                ),
                 (try await ids { $0.limit = 1 }, ["img-1"]),
                 (try await ids { $0.states = [.discarded] }, []),
             ]
@@ -348,7 +365,8 @@ extension ImageStore {
         try await replay(DeadLetterID(known: "img-\(image)"), limit: limit, at: seconds)
     }
 
-    fileprivate func replay(_ id: DeadLetterID, limit: Int = 3, at seconds: Int64 = 0) async throws -> DeadLetterResult {
+    fileprivate func replay(_ id: DeadLetterID, limit: Int = 3, at seconds: Int64 = 0) async throws -> DeadLetterResult
+    {
         try await replay(id, by: "alice@ops1", limit: limit, at: Given.at(seconds))
     }
 }

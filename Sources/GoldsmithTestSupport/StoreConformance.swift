@@ -139,7 +139,11 @@ extension ImageStore {
             case .replicate(let location):
                 .replicated(Replica(resource: try value(jobLease.resource), location: location, files: []))
             }
-        return try await tell(.succeeded(jobLease.job, fence: jobLease.fence, output), image: jobLease.image.id, at: seconds)
+        return try await tell(
+            .succeeded(jobLease.job, fence: jobLease.fence, output),
+            image: jobLease.image.id,
+            at: seconds
+        )
     }
 
     @discardableResult
@@ -153,7 +157,9 @@ extension ImageStore {
     }
 
     /// Asks for something to be done with an image.
-    func ask(_ command: ImageCommand, for image: Int = 1, _ request: Request, at seconds: Int64 = 0) async throws -> RequestOutcome {
+    func ask(_ command: ImageCommand, for image: Int = 1, _ request: Request, at seconds: Int64 = 0) async throws
+        -> RequestOutcome
+    {
         try await grant(
             command,
             for: Given.image(image),

@@ -234,7 +234,9 @@ private struct FaultyPublisher: MessagePublisher {
         return await world.broker.park(message, reason: reason)
     }
 
-    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async -> ParkResult {
+    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async
+        -> ParkResult
+    {
         await process.awake()
         return await world.broker.deferMessage(message, after: delay, since: since, reason: reason)
     }

@@ -52,7 +52,9 @@ final class Upstream: Sendable {
         }
     }
 
-    private static let operations: [Operation] = [.retry, .delete, .share, .unshare, .convert, .launch, .launch, .delete]
+    private static let operations: [Operation] = [
+        .retry, .delete, .share, .unshare, .convert, .launch, .launch, .delete,
+    ]
 
     /// A few things that owners ask of an image, and of what it was converted into.
     private func command(_ number: Int, for owner: Owner) async {

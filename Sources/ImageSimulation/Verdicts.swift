@@ -140,7 +140,10 @@ struct Verdicts {
         }
         let borrowers = images.filter { $0.references.borrowsFrom == image.id }.map(\.id)
         if Set(borrowers) != Set(image.references.borrowers) {
-            world.violate(.references, "\(image.id) lends to \(image.references.borrowers), and \(borrowers) borrow from it")
+            world.violate(
+                .references,
+                "\(image.id) lends to \(image.references.borrowers), and \(borrowers) borrow from it"
+            )
         }
         if let source = image.references.borrowsFrom, image.status != .available {
             world.violate(.references, "\(image.id) is \(image.status.rawValue) and borrows from \(source)")

@@ -90,7 +90,8 @@ final class World: Sendable {
         state.withLock { $0.storeClockSetAt = time.now() }
     }
 
-    /// Whether workers may not have seen yet that the store's clock was set: until then their leases mean nothing to others.
+    /// Whether workers may not have seen yet that the store's clock was set: until then their leases mean nothing to
+    /// others.
     var isClockUnsettled: Bool {
         state.withLock { $0.storeClockSetAt.map { time.now() - $0 < .seconds(60) } ?? false }
     }

@@ -35,7 +35,9 @@ extension SQLImageStore {
     ) async throws(StoreError) -> DeadLetterResult {
         try await judge(id, evenReplayed: limit == .max) { (deadLetter, transaction) throws(SQLError) in
             guard deadLetter.replays < limit else {
-                return .refused("it was replayed \(deadLetter.replays) times and came back each time; --force tries again")
+                return .refused(
+                    "it was replayed \(deadLetter.replays) times and came back each time; --force tries again"
+                )
             }
             var deadLetter = deadLetter
             deadLetter.replays += 1

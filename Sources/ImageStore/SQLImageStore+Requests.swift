@@ -143,7 +143,8 @@ extension SQLImageStore {
         )
     }
 
-    /// One end for each request: the first answer is recorded in the transaction that decides it, and repeated ever after.
+    /// One end for each request: the first answer is recorded in the transaction that decides it, and repeated ever
+    /// after.
     private func settle(
         _ identity: RequestIdentity,
         fingerprint: String,

@@ -79,7 +79,7 @@ enum Schema {
             """
             UPDATE images SET state = REPLACE(state, '"storedTies":', '"storedReferences":')
             WHERE state LIKE '%"storedTies":%'
-            """
+            """,
         ],
     ]
 

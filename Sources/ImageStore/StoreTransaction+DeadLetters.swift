@@ -20,7 +20,8 @@ extension StoreTransaction {
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
             """,
             [
-                .text(deadLetter.id.text), .text(deadLetter.kind.rawValue), .text(deadLetter.state.rawValue), .text(deadLetter.cause),
+                .text(deadLetter.id.text), .text(deadLetter.kind.rawValue), .text(deadLetter.state.rawValue),
+                .text(deadLetter.cause),
                 .text(deadLetter.step?.rawValue ?? ""), .text(deadLetter.owner?.text ?? ""),
                 .integer(deadLetter.lastAt.microseconds), .text(CanonicalJSON.text(deadLetter)),
                 SQLValue(message.map { CanonicalJSON.text($0) }),
@@ -44,7 +45,8 @@ extension StoreTransaction {
             """,
             [
                 .text(deadLetter.id.text), .text(deadLetter.state.rawValue), .text(deadLetter.cause),
-                .text(deadLetter.step?.rawValue ?? ""), .integer(deadLetter.lastAt.microseconds), SQLValue(request?.text),
+                .text(deadLetter.step?.rawValue ?? ""), .integer(deadLetter.lastAt.microseconds),
+                SQLValue(request?.text),
                 .text(CanonicalJSON.text(deadLetter)),
             ]
         )
@@ -71,12 +73,19 @@ extension StoreTransaction {
             "SELECT id FROM dead_letters WHERE owner = $1 AND request_id = $2",
             [.text(identity.owner.text), .text(identity.requestID.text)]
         )
-        guard let row = rows.first, let id = DeadLetterID(try row.text("id")), var deadLetter = try deadLetterToChange(id),
+        guard let row = rows.first, let id = DeadLetterID(try row.text("id")),
+            var deadLetter = try deadLetterToChange(id),
             deadLetter.state == .replayed
         else { return }
         deadLetter.state = .open
         try update(deadLetter, request: nil)
-        try record(deadLetter, by: Self.ourselves, .refused, "\(rejection.code.rawValue): \(rejection.message)", at: now)
+        try record(
+            deadLetter,
+            by: Self.ourselves,
+            .refused,
+            "\(rejection.code.rawValue): \(rejection.message)",
+            at: now
+        )
     }
 
     // MARK: Events
@@ -109,7 +118,9 @@ extension StoreTransaction {
             "SELECT event FROM dead_letter_events WHERE dead_letter_id = $1 ORDER BY number",
             [.text(deadLetter.text)]
         )
-        for row in rows { events.append(try decode(DeadLetterEvent.self, try row.text("event"), "events of \(deadLetter)")) }
+        for row in rows {
+            events.append(try decode(DeadLetterEvent.self, try row.text("event"), "events of \(deadLetter)"))
+        }
         return events
     }
 
@@ -176,7 +187,8 @@ extension StoreTransaction {
         )
         var groups: [DeadLetterGroup] = []
         for row in rows {
-            guard let kind = DeadLetter.Kind(rawValue: try row.text("kind")), let id = DeadLetterID(try row.text("example")),
+            guard let kind = DeadLetter.Kind(rawValue: try row.text("kind")),
+                let id = DeadLetterID(try row.text("example")),
                 let example = try deadLetter(id)
             else { throw SQLError(.unreadable, "a dead letter is unreadable") }
             groups.append(

@@ -31,8 +31,8 @@ struct BrokerDelivery: IncomingDelivery {
         return message
     }
 
-    /// Who published it. A request that a worker has deferred names who that was; the broker vouches that it was a worker
-    /// who says so.
+    /// Who published it. A request that a worker has deferred names who that was; the broker vouches that it was a
+    /// worker who says so.
     private var userID: String? {
         guard isWorkers, case .string(let asker)? = delivery.message.headers[BrokerPublisher.askerHeader] else {
             return delivery.message.userID
@@ -153,7 +153,8 @@ public struct BrokerPublisher: MessagePublisher {
         )
     }
 
-    public func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async
+    public func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String)
+        async
         -> ParkResult
     {
         var headers = Self.headers(attempt: nil, reason: reason, message.trace)

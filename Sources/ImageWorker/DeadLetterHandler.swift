@@ -4,9 +4,9 @@ import Tracing
 
 /// Makes an image Error when one of its jobs cannot be done, and starts the clean-up.
 ///
-/// Two kinds of message arrive here: jobs that are out of attempts, with their failure, and jobs that the
-/// broker gave up on. One that was handed out too often mostly kills its worker; one that only lay in its queue for too
-/// long is queued anew.
+/// Two kinds of message arrive here: jobs that are out of attempts, with their failure, and jobs that
+/// the broker gave up on. One that was handed out too often mostly kills its worker; one that only lay in its queue for
+/// too long is queued anew.
 struct DeadLetterHandler {
     let context: WorkerContext
 

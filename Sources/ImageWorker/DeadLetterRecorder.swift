@@ -84,8 +84,8 @@ extension KeptMessage {
         )
     }
 
-    /// The same message is the same dead letter: a second copy, or one that comes back from a replay. So is the same job,
-    /// whatever it failed with this time.
+    /// The same message is the same dead letter: a second copy, or one that comes back from a replay. So is the same
+    /// job, whatever it failed with this time.
     func deadLetterID(_ kind: DeadLetter.Kind) -> DeadLetterID {
         let parts: [[UInt8]?]
         if let job = JobMessage(parsing: body) {

@@ -33,7 +33,8 @@ extension Intake {
             }
         case .cancel(let body): return try await grant(.cancel, body.imageID, request, reply, transitionContext)
         case .retry(let body): return try await grant(.retry, body.imageID, request, reply, transitionContext)
-        case .share(let body): return try await grant(.share(body.with), body.imageID, request, reply, transitionContext)
+        case .share(let body):
+            return try await grant(.share(body.with), body.imageID, request, reply, transitionContext)
         case .unshare(let body):
             return try await grant(.unshare(body.with), body.imageID, request, reply, transitionContext)
         case .delete(let body):
@@ -231,7 +232,12 @@ extension Intake {
         } catch {
             if Task.isCancelled { return .stopped }
             guard error.code.isAboutTheRequest else { return .deferred(error) }
-            return try await record(.rejected(Rejection(error.code, error.message)), to: request, reply, transitionContext)
+            return try await record(
+                .rejected(Rejection(error.code, error.message)),
+                to: request,
+                reply,
+                transitionContext
+            )
         }
         var answer = Answer.accepted()
         answer.dryRun = DryRun(

@@ -13,7 +13,8 @@ actor Slots {
     init(_ count: Int) { free = max(1, count) }
 
     /// Waits for a slot.
-    /// - Returns: `false` when `timeout` returned first, or no slot is given out any more. A delivery must not be held for long, not even while it waits.
+    /// - Returns: `false` when `timeout` returned first, or no slot is given out any more. A delivery must not be held
+    ///   for long, not even while it waits.
     nonisolated func acquire(timeout: @escaping @Sendable () async -> Void) async -> Bool {
         guard !(await isClosed) else { return false }
         guard let id = await takeOrQueue() else { return true }

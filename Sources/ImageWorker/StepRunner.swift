@@ -78,8 +78,8 @@ struct StepRunner {
         delivery.ack()
     }
 
-    /// Keeps a job's place in the queue without holding its delivery: the message goes through the retry queues until the work
-    /// is done or its lease has lapsed.
+    /// Keeps a job's place in the queue without holding its delivery: the message goes through the retry queues until
+    /// the work is done or its lease has lapsed.
     private func recheck(
         _ message: JobMessage,
         lease: Lease?,
@@ -122,8 +122,8 @@ struct StepRunner {
         let progress = LatestProgress { telemetry.copied($0, for: jobLease.job) }
         telemetry.running.begins(jobLease, progress)
         defer { telemetry.running.ends(jobLease) }
-        // Both unstructured on purpose: a publish cannot be cancelled, and what has been made must not wait for one before
-        // it is written down, while nobody renews its lease any more. The outbox has what must not be lost.
+        // Both unstructured on purpose: a publish cannot be cancelled, and what has been made must not wait for one
+        // before it is written down, while nobody renews its lease any more. The outbox has what must not be lost.
         let announcing = Task { await context.send(outgoing) }
         let holding = Task { await stopHolding(delivery, message) }
         defer { holding.cancel() }

@@ -65,8 +65,8 @@ struct Sweeper {
     ///
     /// The inventory is taken first: a resource is written in the ledger before it is made, so one that exists and is
     /// not in the ledger has been struck from it for good. What was published meanwhile, a launched instance, is no
-    /// longer where the inventory saw it, and `delete` leaves instances alone. What belongs to an image this store does not know is left
-    /// alone: it may be another store's.
+    /// longer where the inventory saw it, and `delete` leaves instances alone. What belongs to an image this store does
+    /// not know is left alone: it may be another store's.
     func sweepOrphans() async throws(StoreError) {
         let resources: [Resource]
         do throws(StepFailure) {
@@ -107,7 +107,8 @@ struct Sweeper {
 
         let overdue = try await context.store.overdue(at: now, limit: Self.batch)
         guard !overdue.isEmpty else { return }
-        // A job whose queue is not empty may just be waiting its turn: sending it again would only make the queue longer.
+        // A job whose queue is not empty may just be waiting its turn: sending it again would only make the queue
+        // longer.
         var backlogs: [Step: Int?] = [:]
         for image in overdue {
             let steps = Set(

@@ -24,8 +24,8 @@ struct ToolTrials {
         await note { [time = context.time] in tools.ended(await trial.tryTools(), at: time.uptime()) }
     }
 
-    /// The look into guests: first whether all is there for it, then by a real one. That takes a virtual machine's start:
-    /// nothing waits for it, and it comes when a worker that has just started has done its first work.
+    /// The look into guests: first whether all is there for it, then by a real one. That takes a virtual machine's
+    /// start: nothing waits for it, and it comes when a worker that has just started has done its first work.
     func runGuestLook() async {
         let needs: [Lane] = [.job(.stopCheck), .job(.systemDisk)]
         guard context.options.lanes.contains(where: needs.contains) else { return }

@@ -70,15 +70,15 @@ extension Topology {
         }
     }
 
-    /// The bindings that bring a producer the events of these owners. Empty for everybody's: then it binds its queue itself,
-    /// to what it wants.
+    /// The bindings that bring a producer the events of these owners. Empty for everybody's: then it binds its queue
+    /// itself, to what it wants.
     public func producerBindings(for owners: [Owner]) -> [Binding] {
         // The owner is the last word of an event's routing key.
         owners.sorted().map { Binding(queue: subscription, exchange: events, routingKey: "#.\($0)") }
     }
 
-    /// - Parameter owners: whose events the producer may read. Empty: everybody's. Else its queue is bound for it, and it
-    ///   may bind nothing: a right that depends on routing keys is one that some brokers cannot import.
+    /// - Parameter owners: whose events the producer may read. Empty: everybody's. Else its queue is bound for it, and
+    ///   it may bind nothing: a right that depends on routing keys is one that some brokers cannot import.
     public func rights(of role: BrokerRole, owners: [Owner] = []) -> BrokerRights {
         var (written, read) = (written(by: role), read(by: role))
         if role == .producer, owners.isEmpty {

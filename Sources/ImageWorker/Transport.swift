@@ -132,7 +132,8 @@ public protocol MessagePublisher: Sendable {
     ///   - delay: how long it stays there.
     ///   - since: when it was first deferred.
     ///   - reason: goes with it, for people who look into the queue.
-    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async -> ParkResult
+    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async
+        -> ParkResult
 
     /// Moves a message to the queue for what is too large for the store, as it came, marked with its dead letter.
     /// - Returns: the queue's name once the broker has it, else `nil`.

@@ -35,7 +35,9 @@ package struct WorkerBody: Sendable {
         )
     }
 
-    init(_ context: WorkerContext, inspector: any QueueInspector) { (self.context, self.inspector) = (context, inspector) }
+    init(_ context: WorkerContext, inspector: any QueueInspector) {
+        (self.context, self.inspector) = (context, inspector)
+    }
 
     /// Learns what time it is by the store's clock. Before that, a worker takes nothing.
     package func begin() async {
@@ -54,8 +56,8 @@ package struct WorkerBody: Sendable {
         await Sampler(context: context, store: store, inspector: lanes).run()
     }
 
-    /// Handles a lane's deliveries until there are no more of them and the last is handled. What waits for a slot then is
-    /// given back.
+    /// Handles a lane's deliveries until there are no more of them and the last is handled. What waits for a slot then
+    /// is given back.
     package func serve<Deliveries: AsyncSequence & Sendable>(_ lane: Lane, _ deliveries: Deliveries) async
     where Deliveries.Element == any IncomingDelivery, Deliveries.Failure == Never {
         let slots = Slots(context.options.concurrency(of: lane))

@@ -46,8 +46,8 @@ struct WorkerContext: Sendable {
         }
     }
 
-    /// Lets a job wait in the retry queues instead of holding its delivery. By way of the store, so that nobody takes it for
-    /// lost meanwhile, and a broker that takes no messages costs it no delivery.
+    /// Lets a job wait in the retry queues instead of holding its delivery. By way of the store, so that nobody takes
+    /// it for lost meanwhile, and a broker that takes no messages costs it no delivery.
     func deferJob(
         _ message: JobMessage,
         after delay: RetryDelay,

@@ -45,7 +45,8 @@ public struct WorkerOptions: Sendable {
     public var renewEvery: Duration = .seconds(1)
     /// How long running work may go on after a request to stop, unless it is set: most copies end within it.
     public static let standardDrain = Duration.seconds(900)
-    /// How long running work may go on after a request to stop. Default 15 minutes; then it is handed to another worker.
+    /// How long running work may go on after a request to stop. Default 15 minutes; then it is handed to another
+    /// worker.
     public var drain: Duration = standardDrain
     /// How often lost messages and unsent ones are looked for. Default 5 s.
     public var sweepEvery: Duration = .seconds(5)
@@ -73,8 +74,8 @@ public struct WorkerOptions: Sendable {
 
     /// Jobs at once in one lane.
     ///
-    /// Intake has half: a request is one transaction, each job of its image two. With as many as the others it would run
-    /// ahead of them, and a long queue of requests would slow down the images that are already being made.
+    /// Intake has half: a request is one transaction, each job of its image two. With as many as the others it would
+    /// run ahead of them, and a long queue of requests would slow down the images that are already being made.
     func concurrency(of lane: Lane) -> Int {
         switch lane {
         case .intake: max(1, concurrency / 2)

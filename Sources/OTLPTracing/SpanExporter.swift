@@ -21,11 +21,12 @@ public struct ReceiverAnswer: Equatable, Sendable {
     }
 }
 
-/// Sends ended spans in batches, every five seconds or when a batch is full; at a shutdown what is left, for five seconds
-/// at most. Nothing of the work waits for it: while a receiver is away the buffer fills, and what comes then is dropped.
+/// Sends ended spans in batches, every five seconds or when a batch is full; at a shutdown what is left, for five
+/// seconds at most. Nothing of the work waits for it: while a receiver is away the buffer fills, and what comes then is
+/// dropped.
 ///
-/// Answers are taken as OTLP/HTTP says: 429, 502, 503 and 504, and no answer at all, are tried again with growing pauses;
-/// any other refusal drops the batch.
+/// Answers are taken as OTLP/HTTP says: 429, 502, 503 and 504, and no answer at all, are tried again with growing
+/// pauses; any other refusal drops the batch.
 public struct SpanExporter: Service {
     /// What became of spans that were to be exported.
     public enum Outcome: String, CaseIterable, Sendable {

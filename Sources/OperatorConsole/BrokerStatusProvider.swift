@@ -1,5 +1,5 @@
-/// What the console shows beyond the store: the narrow seam that the executable fills in. Looking only, so that its user at
-/// the broker needs no right to anything.
+/// What the console shows beyond the store: the narrow seam that the executable fills in. Looking only, so that its
+/// user at the broker needs no right to anything.
 public protocol BrokerStatusProvider: Sendable {
     /// Every queue as the broker has it now.
     /// - Throws: `BrokerStatusError` when the broker cannot be asked.

@@ -66,7 +66,9 @@ public struct Console: Service {
             requests: requests,
             telemetry: telemetry
         ).add(to: router)
-        InterfaceRoutes(pages: pages, access: access, time: time, decisions: decisions, requests: requests).add(to: router)
+        InterfaceRoutes(pages: pages, access: access, time: time, decisions: decisions, requests: requests).add(
+            to: router
+        )
         responder = router.buildResponder()
     }
 

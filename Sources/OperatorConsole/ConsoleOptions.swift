@@ -77,7 +77,8 @@ public struct ListenAddress: Sendable, Equatable {
         self.port = Int(port)
     }
 
-    /// The same address some ports further, for another process beside the one that listens here. Any free port stays one.
+    /// The same address some ports further, for another process beside the one that listens here. Any free port stays
+    /// one.
     public func after(_ count: Int) -> ListenAddress {
         ListenAddress(host: host, port: port > 0 ? port + count : 0)
     }

@@ -10,8 +10,8 @@ import SystemPackage
 
 /// Where concrete stores, drivers and brokers are put together; nothing else knows them.
 extension Settings {
-    /// - Parameter level: from which level on it writes, unless the setting says otherwise. `error` is for commands that
-    ///   end by themselves: their own last word tells what the log would tell many times.
+    /// - Parameter level: from which level on it writes, unless the setting says otherwise. `error` is for commands
+    ///   that end by themselves: their own last word tells what the log would tell many times.
     func logger(_ label: String, level: Logger.Level = .info) async throws(CommandFailure) -> Logger {
         let format = try await logFormat()
         var logger = Logger(label: label) { label -> any LogHandler in

@@ -20,7 +20,8 @@ struct Goldsmith: AsyncParsableCommand {
         version: version,
         subcommands: [
             DevCommand.self, WorkerCommand.self, TopologyCommand.self, ImageCommands.self, InstanceCommand.self,
-            QueueCommand.self, DeadLettersCommand<DeadFamily>.self, DeadLettersCommand<ParkedFamily>.self, QuotaCommand.self,
+            QueueCommand.self, DeadLettersCommand<DeadFamily>.self, DeadLettersCommand<ParkedFamily>.self,
+            QuotaCommand.self,
             ConsoleCommand.self, DatabaseCommand.self, DoctorCommand.self, SimulateCommand.self, GuestVisitCommand.self,
         ]
     )

@@ -26,7 +26,8 @@ struct DeadSubscriptionTests {
         let endpoint = try AMQPEndpoint(parsing: node.url)
         let topology = Topology()
         let connection = AMQPConnection(endpoint: endpoint, name: "test", logger: testLogger)
-        // Of such a queue the broker serves one consumer at a time: to the others it behaves as if it were dead to them.
+        // Of such a queue the broker serves one consumer at a time: to the others it behaves as if it were dead to
+        // them.
         let arguments: AMQPTable = ["x-queue-type": "quorum", "x-single-active-consumer": true]
         _ = try await connection.declareQueue("goldsmith.parked", arguments: arguments)
         #expect(try await topology.apply(on: connection).map(\.name) == ["goldsmith.parked"])

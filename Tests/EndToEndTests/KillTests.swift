@@ -20,8 +20,9 @@ struct SeenEvent: Decodable, Sendable {
 
 @Suite("The built program under kill -9", .serialized, .timeLimit(.minutes(30)))
 struct KillTests {
-    /// What a run with one data disk and one location announces, in order of first appearance. The worker is killed when
-    /// it says so, which is right after the commit that the event belongs to, and mostly before its acknowledgement.
+    /// What a run with one data disk and one location announces, in order of first appearance. The worker is killed
+    /// when it says so, which is right after the commit that the event belongs to, and mostly before its
+    /// acknowledgement.
     static let boundaries = [
         "goldsmith.image.pending",
         "goldsmith.step.stop-check.started", "goldsmith.step.stop-check.done",
@@ -93,8 +94,8 @@ struct KillTests {
     }
 
     /// Nobody closes the connection of a worker that stands still: the broker gives up on it after three times 15 s
-    /// without a heartbeat, and hands its deliveries to others then, which find the lease lapsed. That these 50 seconds are
-    /// kept is looked at on a machine that has time for it only.
+    /// without a heartbeat, and hands its deliveries to others then, which find the lease lapsed. That these 50 seconds
+    /// are kept is looked at on a machine that has time for it only.
     @Test("a worker that stands still, like one whose machine is lost, loses its job within 50 seconds")
     func standingStill() async throws {
         try await Dev.with(workers: 2, copyRate: 4) { dev in
@@ -103,7 +104,8 @@ struct KillTests {
             let isSuspected = await eventually(within: .seconds(40)) {
                 (try? await dev.run("doctor", "--quick"))?.output.contains("2 alive; ") == true
             }
-            // It counts as alive for 30 seconds, and doctor says how old its last sign is; a busy machine may miss that.
+            // It counts as alive for 30 seconds, and doctor says how old its last sign is; a busy machine may miss
+            // that.
             if !isSuspected, !isBusy { Issue.record("doctor never said so\n\(await dev.story(of: image))") }
             let isTakenOver = try await eventually {
                 let job = try await job(of: image, dev)
@@ -128,8 +130,8 @@ struct KillTests {
         return getloadavg(&load, 3) > 0 && load[0] > Double(sysconf(CInt(_SC_NPROCESSORS_ONLN)))
     }
 
-    /// Makes an image, and stops the worker that captures its system disk in the middle of it. A busy machine may look so
-    /// late that the copy was over: then it is another image's turn.
+    /// Makes an image, and stops the worker that captures its system disk in the middle of it. A busy machine may look
+    /// so late that the copy was over: then it is another image's turn.
     private func stopCapturer(_ dev: Dev) async throws -> (image: String, ShownWorkers.Worker) {
         for number in 1...10 {
             let instance = "i-still\(number)"

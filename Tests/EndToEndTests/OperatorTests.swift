@@ -65,7 +65,13 @@ struct OperatorTests {
             for round in 1...3 {
                 #expect(try await dev.run("parked", "replay", stray.id, "--by", "alice").code == 0)
                 let isBack = await eventually {
-                    let deadLetters = try? await dev.json([ShownDeadLetter].self, "parked", "list", "--step", "clean-up")
+                    let deadLetters = try? await dev.json(
+                        [ShownDeadLetter].self,
+                        "parked",
+                        "list",
+                        "--step",
+                        "clean-up"
+                    )
                     return deadLetters?.first?.arrivals == round + 1
                 }
                 #expect(isBack)
@@ -133,7 +139,10 @@ struct OperatorTests {
                 let failed = try await dev.run("image", "create", "--instance", "i-bad", "--name", "bad", "--wait")
                 #expect(failed.code == 1, "\(failed.output) \(failed.complaint)")
                 let deadLetter = try #require(try await dev.json([ShownDeadLetter].self, "dead", "list").first)
-                #expect(deadLetter.owner == "local" && deadLetter.step == "stop-check" && deadLetter.state == "open", "\(deadLetter)")
+                #expect(
+                    deadLetter.owner == "local" && deadLetter.step == "stop-check" && deadLetter.state == "open",
+                    "\(deadLetter)"
+                )
                 #expect(try await dev.run("dead", "list", "--group").output.contains(deadLetter.cause))
 
                 #expect(try await dev.run("dead", "replay", deadLetter.id).code == 0)
@@ -228,7 +237,8 @@ struct OperatorTests {
 }
 
 extension OperatorTests {
-    /// A user with the tag `monitoring`, as the documentation asks for, is told all but the feature flags (by RabbitMQ 3).
+    /// A user with the tag `monitoring`, as the documentation asks for, is told all but the feature flags (by RabbitMQ
+    /// 3).
     private func expectWhatMonitoringIsTold(_ dev: Dev) async throws {
         let facts = try #require(dev.facts)
         let broker = try #require(facts.pids.broker)

@@ -39,7 +39,8 @@ struct RightsTests {
 
     private static func name(_ suffix: String) -> String { suffix.isEmpty ? "" : "goldsmith.\(suffix)" }
 
-    /// What became of a call: "done", the broker's code of a refusal such as "403", or an error of another kind, in full.
+    /// What became of a call: "done", the broker's code of a refusal such as "403", or an error of another kind, in
+    /// full.
     private func outcome(of body: () async throws(AMQPError) -> Void) async -> String {
         do throws(AMQPError) {
             try await body()
@@ -90,8 +91,8 @@ struct RightsTests {
         )
         for queue in Self.queues {
             for exchange in Self.exchanges where !exchange.isEmpty {
-                // Exchange and queue of dead letters, and of each delay, share a name: a worker that publishes to the one
-                // and consumes the other may bind them, which gives it nothing that it cannot do without.
+                // Exchange and queue of dead letters, and of each delay, share a name: a worker that publishes to the
+                // one and consumes the other may bind them, which gives it nothing that it cannot do without.
                 let isOwn = exchange == "dead" && (queue == "dead" || queue.hasPrefix("retry."))
                 let mayBind = may.role == "worker" && isOwn
                 let answer = await outcome { () async throws(AMQPError) in

@@ -189,7 +189,10 @@ struct DeadLetterTests {
         rig.request()
         try await rig.run(broken)
         let deadLetter = try #require(try await rig.store.deadLetters(DeadLetterQuery(kinds: [.dead])).first)
-        #expect(deadLetter.job == .dataDisk(try #require(DeviceName("/dev/vdb"))) && deadLetter.owner == Owner(known: "acct-1"))
+        #expect(
+            deadLetter.job == .dataDisk(try #require(DeviceName("/dev/vdb")))
+                && deadLetter.owner == Owner(known: "acct-1")
+        )
         let verdict = try await rig.store.replay(deadLetter.id, by: "alice", limit: 3, at: rig.time.now())
         guard case .done(_, let outgoing) = verdict else {
             Issue.record("\(verdict)")

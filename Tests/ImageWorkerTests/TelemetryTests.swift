@@ -19,7 +19,11 @@ struct TelemetryTests {
     }
 
     /// Telemetry whose worker serves, over connections as given.
-    private func telemetry(_ consumer: AMQPConnectionHealth, _ publisher: AMQPConnectionHealth = AMQPConnectionHealth(), blocked: Bool = false)
+    private func telemetry(
+        _ consumer: AMQPConnectionHealth,
+        _ publisher: AMQPConnectionHealth = AMQPConnectionHealth(),
+        blocked: Bool = false
+    )
         -> WorkerTelemetry
     {
         let telemetry = WorkerTelemetry()
@@ -155,7 +159,9 @@ struct TelemetryTests {
     func counted() async throws {
         let rig = try await Rig()
         let worker = rig.worker()
-        #expect(worker.context.telemetry.metrics(at: start).contains("goldsmith_jobs_begun_total{step=\"stop-check\"} 0\n"))
+        #expect(
+            worker.context.telemetry.metrics(at: start).contains("goldsmith_jobs_begun_total{step=\"stop-check\"} 0\n")
+        )
         worker.context.telemetry.begins(.stopCheck)
         worker.context.telemetry.rests(.stopCheck, after: .milliseconds(300))
         worker.context.telemetry.ended(.stopCheck, .retried)

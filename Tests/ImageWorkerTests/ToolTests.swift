@@ -62,7 +62,9 @@ struct ToolTests {
 
         tools.fail()
         await trials.tryOnce()
-        #expect(telemetry.tools.problems(at: rig.time.uptime()).isEmpty && telemetry.tools.hindrance(of: .intake) == nil)
+        #expect(
+            telemetry.tools.problems(at: rig.time.uptime()).isEmpty && telemetry.tools.hindrance(of: .intake) == nil
+        )
         #expect(rig.log.text.contains("tool works again"))
     }
 

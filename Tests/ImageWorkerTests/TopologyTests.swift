@@ -52,7 +52,10 @@ struct TopologyTests {
         }
     }
 
-    @Test("every retry queue keeps a message for its delay, and gives every step back to its queue", arguments: RetryDelay.allCases)
+    @Test(
+        "every retry queue keeps a message for its delay, and gives every step back to its queue",
+        arguments: RetryDelay.allCases
+    )
     func retryQueues(delay: RetryDelay) throws {
         let name = topology.exchange(for: .retry(delay))
         #expect(topology.exchanges.first { $0.name == name }?.type == "fanout")

@@ -11,7 +11,10 @@ struct UnpublishableTests {
         try await rig.store.deadLetters(DeadLetterQuery(kinds: Set(DeadLetter.Kind.allCases), states: []))
     }
 
-    @Test("an answer at which the connection ends becomes a dead letter, and leaves the outbox", arguments: [false, true])
+    @Test(
+        "an answer at which the connection ends becomes a dead letter, and leaves the outbox",
+        arguments: [false, true]
+    )
     func reply(sweeps: Bool) async throws {
         let rig = try await Rig()
         let worker = rig.worker()
@@ -30,7 +33,9 @@ struct UnpublishableTests {
         let deadLetters = try await deadLetters(rig)
         #expect(deadLetters.map(\.cause) == [DeadLetter.Cause.endsConnection] && deadLetters.map(\.kind) == [.parked])
         #expect(try await rig.unsent().isEmpty)
-        #expect(worker.context.telemetry.metrics(at: rig.time.uptime()).contains("goldsmith_messages_set_aside_total 1\n"))
+        #expect(
+            worker.context.telemetry.metrics(at: rig.time.uptime()).contains("goldsmith_messages_set_aside_total 1\n")
+        )
     }
 
     @Test("an answer that is kept nowhere is dropped, and not called kept")

@@ -73,7 +73,9 @@ struct AlarmTests {
         let alarms = Alarm.all(
             in: history,
             stuck: 0,
-            deadLetters: [group(.dead, "a", 2), group(.dead, "b", 1), group(.parked, "c", 1), group(.unrouted, "d", 1)],
+            deadLetters: [
+                group(.dead, "a", 2), group(.dead, "b", 1), group(.parked, "c", 1), group(.unrouted, "d", 1),
+            ],
             workers: WorkerSummary([status("w-2", silentFor: 40)], leases: [])
         )
         #expect(Set(alarms.map(\.what)).count == alarms.count, "\(alarms.map(\.what))")

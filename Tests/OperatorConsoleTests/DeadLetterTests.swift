@@ -27,7 +27,9 @@ struct DeadLetterTests {
             let list = try await browser.get("/dead-letters", cookie: cookie).text
             #expect(list.contains("Stop check") && list.contains("i-1 is Running"))
             #expect(
-                try await browser.get("/dead-letters/\(id)", cookie: cookie).text.contains("href=\"/dead-letters/\(id)/replay\"")
+                try await browser.get("/dead-letters/\(id)", cookie: cookie).text.contains(
+                    "href=\"/dead-letters/\(id)/replay\""
+                )
             )
             let question = try await browser.get("/dead-letters/\(id)/replay", cookie: cookie)
             #expect(question.text.contains("Replay this?"))
@@ -59,7 +61,9 @@ struct DeadLetterTests {
             let page = try await browser.get("/dead-letters/\(id)", cookie: cookie).text
             #expect(page.contains("known &lt;trouble&gt;") && !page.contains("Replay…"))
             #expect(!(try await browser.get("/dead-letters", cookie: cookie).text.contains("i-1 is Running")))
-            #expect(try await browser.get("/dead-letters?state=discarded", cookie: cookie).text.contains("i-1 is Running"))
+            #expect(
+                try await browser.get("/dead-letters?state=discarded", cookie: cookie).text.contains("i-1 is Running")
+            )
             #expect(try await browser.get("/dead-letters?kind=none", cookie: cookie).status == .badRequest)
         }
     }
@@ -76,7 +80,8 @@ struct DeadLetterTests {
             for decision in ["replay", "discard"] {
                 #expect(try await browser.get("/dead-letters/\(id)/\(decision)", cookie: cookie).status == .forbidden)
                 #expect(
-                    try await browser.post("/dead-letters/\(id)/\(decision)", proof, cookie: cookie).status == .forbidden
+                    try await browser.post("/dead-letters/\(id)/\(decision)", proof, cookie: cookie).status
+                        == .forbidden
                 )
                 let answer = try await browser.client.execute(
                     uri: "/api/v1/dead-letters/\(id)/\(decision)",

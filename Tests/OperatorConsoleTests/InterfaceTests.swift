@@ -115,7 +115,8 @@ struct InterfaceTests {
                         headers: Self.bearer(Rig.operatorToken),
                         body: method == "put" ? ByteBuffer(string: #"{"images":1,"snapshots":1}"#) : nil
                     )
-                    // Of two decisions on one dead letter, the second comes too late. An action is sent, or misses a field.
+                    // Of two decisions on one dead letter, the second comes too late. An action is sent, or misses a
+                    // field.
                     let isWanted =
                         answer.status == .ok
                         || method == "post" && [.conflict, .accepted, .badRequest].contains(answer.status)

@@ -64,7 +64,12 @@ struct TelemetryTests {
         #expect(rig.telemetry.ready(at: rig.time.now()).reasons == ["the store has not been seen yet"])
         let lookout = StoreLookout(store: rig.store, time: rig.time, every: .seconds(5), telemetry: rig.telemetry)
         await lookout.look()
-        let history = QueueHistory(broker: StubBrokerStatus(), time: rig.time, every: .seconds(5), telemetry: rig.telemetry)
+        let history = QueueHistory(
+            broker: StubBrokerStatus(),
+            time: rig.time,
+            every: .seconds(5),
+            telemetry: rig.telemetry
+        )
         rig.time.advance(by: .seconds(50))
         await history.sample()
         rig.time.advance(by: .seconds(10))

@@ -11,8 +11,8 @@ extension GuestFacts {
 
     /// What has to be changed so that what is said to be fixed is not found again.
     ///
-    /// A line that may fail gets `nofail` and stays: an instance that does have the disk mounts it as ever, and one that
-    /// has not starts without it. Rules for one network card go, the rest of their file stays.
+    /// A line that may fail gets `nofail` and stays: an instance that does have the disk mounts it as ever, and one
+    /// that has not starts without it. Rules for one network card go, the rest of their file stays.
     public var edits: [Edit] {
         Self.repairs(Judgement(self)).map { Edit(root: $0.system.root, path: $0.file.path, bytes: $0.file.bytes) }
     }

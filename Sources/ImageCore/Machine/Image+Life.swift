@@ -107,8 +107,8 @@ extension Image {
         return references.launches.first { $0.instanceID == instance }
     }
 
-    /// The disks of a new instance are put together. Which attempt's they are is decided here, before the instance is put
-    /// in place: so no late attempt can put one there whose launch has failed meanwhile.
+    /// The disks of a new instance are put together. Which attempt's they are is decided here, before the instance is
+    /// put in place: so no late attempt can put one there whose launch has failed meanwhile.
     mutating func goOn(_ job: Job, fence: Int64, in builder: inout TransitionBuilder) {
         jobs[job]?.output = .built
         jobs[job]?.waiting = nil

@@ -1,4 +1,5 @@
-/// The image's state machine: event in, effects out. No clock, no randomness, no I/O; it never traps on what it is told.
+/// The image's state machine: event in, effects out. No clock, no randomness, no I/O; it never traps on what it is
+/// told.
 extension Image {
     /// A request's first transition: from nothing to Pending.
     public static func accepted(
@@ -57,7 +58,8 @@ extension Image {
         case .hindered(let job, let failure): hinder(job, failure, in: &builder)
         case .rechecked(let job, let delay): recheck(job, after: delay, in: &builder)
         case .replayed(let job): replay(job, in: &builder)
-        case .deadLettered(let job, let attempt, let failure): handleDeadLetter(job, attempt: attempt, failure, in: &builder)
+        case .deadLettered(let job, let attempt, let failure):
+            handleDeadLetter(job, attempt: attempt, failure, in: &builder)
         case .cancelled: cancel(in: &builder)
         case .retried: tryAgain(in: &builder)
         case .deletionConfirmed(let snapshots): delete(snapshots: snapshots, in: &builder)
@@ -79,7 +81,8 @@ extension Image {
         let isFree = jobs[job]?.fence == 0
         if !isFree {
             // The attempt before never reported: its worker died. Other jobs of that worker may be innocent, hence a
-            // limit of its own; the broker's delivery limit does not see a job that is taken over from the retry queues.
+            // limit of its own; the broker's delivery limit does not see a job that is taken over from the retry
+            // queues.
             jobs[job]?.lost += 1
             if let lost = jobs[job]?.lost, lost >= builder.policy.lostAttempts {
                 retireFence(of: job)
@@ -103,7 +106,9 @@ extension Image {
         return nil
     }
 
-    private mutating func succeed(_ job: Job, fence: Int64, _ output: JobOutput, in builder: inout TransitionBuilder) -> Ignored? {
+    private mutating func succeed(_ job: Job, fence: Int64, _ output: JobOutput, in builder: inout TransitionBuilder)
+        -> Ignored?
+    {
         if let ignored = reasonToIgnore(job, fence: fence, in: &builder) { return ignored }
         guard expects(output, of: job, fence: fence) else {
             let failure = StepFailure(.permanent, .internal, "the worker reported what this job does not make")
@@ -163,7 +168,9 @@ extension Image {
         return nil
     }
 
-    private mutating func interrupt(_ job: Job, fence: Int64, discarded: Bool, in builder: inout TransitionBuilder) -> Ignored? {
+    private mutating func interrupt(_ job: Job, fence: Int64, discarded: Bool, in builder: inout TransitionBuilder)
+        -> Ignored?
+    {
         if let ignored = reasonToIgnore(job, fence: fence, in: &builder) { return ignored }
         if discarded { strike(job, fence: fence) }
         retireFence(of: job)
@@ -212,7 +219,8 @@ extension Image {
         return nil
     }
 
-    private mutating func recheck(_ job: Job, after delay: RetryDelay, in builder: inout TransitionBuilder) -> Ignored? {
+    private mutating func recheck(_ job: Job, after delay: RetryDelay, in builder: inout TransitionBuilder) -> Ignored?
+    {
         if let ignored = reasonToIgnore(job, in: &builder) { return ignored }
         enqueue(job, after: delay, in: &builder)
         return nil

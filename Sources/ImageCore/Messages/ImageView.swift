@@ -1,5 +1,5 @@
-/// An image as it is shown: in the answer to `image.describe`, by `--json`, in the console's API. A contract: fields are
-/// only ever added.
+/// An image as it is shown: in the answer to `image.describe`, by `--json`, in the console's API. A contract: fields
+/// are only ever added.
 public struct ImageView: Codable, Equatable, Sendable {
     public struct Disk: Codable, Equatable, Sendable {
         public var device: DeviceName

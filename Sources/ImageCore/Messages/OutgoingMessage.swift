@@ -22,8 +22,8 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     public var correlationID: String?
     /// Where the answer goes, for a request that had such a place when it came.
     public var replyTo: String?
-    /// Whether the broker's user who sends it vouches for it, as an upstream does: for a request of an operator's own, and
-    /// never for one that somebody else has written. Absent: no.
+    /// Whether the broker's user who sends it vouches for it, as an upstream does: for a request of an operator's own,
+    /// and never for one that somebody else has written. Absent: no.
     public var isVouchedFor: Bool?
     /// The attempt, for jobs: counted in our own header, since brokers differ in how they count theirs.
     public var attempt: Int?
@@ -39,8 +39,8 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     /// The age at which a message in the outbox is taken for left behind, and sent by whoever sweeps.
     public static let leftBehindAfter = Duration.seconds(10)
 
-    /// What makes two messages in the outbox the same one. More than the id: one job goes now to its queue and then to a
-    /// retry delay, and one request may be answered to two who asked.
+    /// What makes two messages in the outbox the same one. More than the id: one job goes now to its queue and then to
+    /// a retry delay, and one request may be answered to two who asked.
     public var outboxKey: String {
         let path =
             switch destination {

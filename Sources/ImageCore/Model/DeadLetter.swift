@@ -6,8 +6,8 @@ public struct DeadLetterID: Identifier {
 
 /// What only a human can judge: a job that failed for good, or a message that nobody could handle.
 ///
-/// One thing is one dead letter, however often it arrives: a replayed job that fails again opens its own dead letter again, with
-/// the count of its replays. So nothing is replayed in a circle without being noticed.
+/// One thing is one dead letter, however often it arrives: a replayed job that fails again opens its own dead letter
+/// again, with the count of its replays. So nothing is replayed in a circle without being noticed.
 public struct DeadLetter: Codable, Equatable, Sendable {
     public enum Kind: String, Codable, Sendable, CaseIterable {
         /// A job that failed for good and made its image Error.
@@ -169,8 +169,8 @@ extension DeadLetter {
         return (word, PlainText.sentence(String(parts[1])))
     }
 
-    /// The request by which a dead letter's image is tried again. The same for the same replay, so that it is made once,
-    /// however often it is sent.
+    /// The request by which a dead letter's image is tried again. The same for the same replay, so that it is made
+    /// once, however often it is sent.
     public var retryRequest: RequestIdentity? {
         guard kind == .dead, let owner, let id = RequestID("\(id)/replay/\(replays)") else { return nil }
         return RequestIdentity(owner: owner, requestID: id)

@@ -44,8 +44,8 @@ public struct StepFailure: Error, Codable, Equatable, Sendable {
     public var message: String
     /// What the owner can do about it.
     public var advice: String?
-    /// Whether the job works once somebody has done what `advice` says. What happens then is added by `told`, which knows
-    /// whether the job is still tried. Absent: no.
+    /// Whether the job works once somebody has done what `advice` says. What happens then is added by `told`, which
+    /// knows whether the job is still tried. Absent: no.
     public var isFixedByAdvice: Bool?
     /// Whether it is certain that the attempt made nothing, so that nothing is left to delete. Absent: not certain.
     public var madeNothing: Bool?

@@ -57,8 +57,8 @@ public struct KeptMessage: Equatable, Sendable {
     /// The message that replays it: to the exchange its routing key belongs to. `nil` when that is no
     /// operation and no step, or the body is no text: it would only come back.
     ///
-    /// Nobody vouches for a request that is put back. Its sender's rights are not known any more, and whoever puts it back
-    /// must not lend it his own.
+    /// Nobody vouches for a request that is put back. Its sender's rights are not known any more, and whoever puts it
+    /// back must not lend it his own.
     /// - Parameter number: which replay this is, from 1.
     public func replay(_ number: Int, of deadLetter: DeadLetterID) -> OutgoingMessage? {
         guard let text else { return nil }

@@ -6,7 +6,8 @@ public struct WorkerReport: Codable, Equatable, Sendable {
     public var lanes: [String]
     /// Jobs at once in each lane.
     public var concurrency: Int
-    /// By its own machine's clock, like `at`: as long before it as the worker has run, however the clock was set meanwhile.
+    /// By its own machine's clock, like `at`: as long before it as the worker has run, however the clock was set
+    /// meanwhile.
     public var startedAt: Timestamp
     public var at: Timestamp
     /// Which of its tools failed their last trial. Absent: a worker of an older version, or one that has not tried yet.
@@ -67,7 +68,8 @@ public struct WorkerStatus: Codable, Equatable, Sendable {
     }
 
     public var silence: Duration { readAt - storedAt }
-    /// Also one whose report is from the future: the store's clock was set back since, and one that is there reports again.
+    /// Also one whose report is from the future: the store's clock was set back since, and one that is there reports
+    /// again.
     public var isGone: Bool { silence > Self.goneAfter || silence < .zero - StoredTime.tolerance }
     /// When it started, by the database's clock.
     public var upSince: Timestamp { storedAt + (report.startedAt - report.at) }

@@ -123,7 +123,9 @@ extension Image {
             guard snapshots else { return .noImage(id) }
             return references.borrowers.isEmpty
                 ? nil
-                : unready("is deleted, and its snapshots are used by \(Self.list(references.borrowers)); delete that first")
+                : unready(
+                    "is deleted, and its snapshots are used by \(Self.list(references.borrowers)); delete that first"
+                )
         }
         if !references.sharedWith.isEmpty {
             return unready("is shared with \(Self.list(references.sharedWith)); unshare it first")

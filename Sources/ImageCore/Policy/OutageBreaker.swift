@@ -1,8 +1,9 @@
 /// Tells an outage from one image's bad luck: when the last jobs of a step all failed alike, and belong to different
 /// images, it is the system behind the driver that fails.
 ///
-/// While it is open, a transient failure counts as throttled: the job waits in the retry queues without using an attempt. So
-/// an outage of an hour does not drive every image to Error. Each job that comes back is a probe; one success closes it.
+/// While it is open, a transient failure counts as throttled: the job waits in the retry queues without using an
+/// attempt. So an outage of an hour does not drive every image to Error. Each job that comes back is a probe; one
+/// success closes it.
 public struct OutageBreaker: Equatable, Sendable {
     /// How many different images must have failed alike in a row. Default 5.
     public var threshold: Int

@@ -98,7 +98,8 @@ public struct Readiness: Equatable, Sendable {
         }
     }
 
-    /// Why a job that has begun must look into a guest, and cannot here. Under `warn` an image is made without the look.
+    /// Why a job that has begun must look into a guest, and cannot here. Under `warn` an image is made without the
+    /// look.
     public func hindrance(of job: Job, under checks: GuestChecks) -> ToolFault? {
         switch (job, checks) {
         case (.stopCheck, .enforce), (.stopCheck, .fix), (.systemDisk, .fix): first(of: [.guestLook])

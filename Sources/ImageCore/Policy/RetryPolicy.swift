@@ -1,5 +1,5 @@
-/// How long a job waits before it is tried again. Each delay has a queue of its own with a fixed time to live, so that a
-/// long one never blocks a short one behind it.
+/// How long a job waits before it is tried again. Each delay has a queue of its own with a fixed time to live, so that
+/// a long one never blocks a short one behind it.
 public enum RetryDelay: String, Codable, Sendable, CaseIterable {
     case second1 = "1s"
     case seconds5 = "5s"
@@ -39,8 +39,8 @@ public struct RetryPolicy: Equatable, Sendable {
     public func attempts(for step: Step) -> Int { max(1, step == .cleanUp ? cleanUpAttempts : attempts) }
 
     /// How long to wait after attempt number `attempt` (from 1) has failed.
-    /// - Parameter jitter: 0 ..< 1. The outer quarters choose the neighbouring delay, so that jobs which failed together
-    ///   do not come back together.
+    /// - Parameter jitter: 0 ..< 1. The outer quarters choose the neighbouring delay, so that jobs which failed
+    ///   together do not come back together.
     public func delay(after attempt: Int, jitter: Double) -> RetryDelay {
         let delays = RetryDelay.allCases
         let shift = jitter < 0.25 ? -1 : jitter >= 0.75 ? 1 : 0

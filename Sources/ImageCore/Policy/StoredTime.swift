@@ -1,5 +1,5 @@
-/// What a time in the store is worth. It was written by a worker's idea of the store's clock; one that lies further ahead than
-/// anything is ever put off comes from a clock that was wrong, and nothing waits for it.
+/// What a time in the store is worth. It was written by a worker's idea of the store's clock; one that lies further
+/// ahead than anything is ever put off comes from a clock that was wrong, and nothing waits for it.
 public enum StoredTime {
     /// By how much two workers' ideas of the store's time may differ. 10 s.
     public static let tolerance = Duration.seconds(10)
@@ -17,8 +17,8 @@ extension Lease {
     /// The longest that the setting `lease` allows: that of a lease which an older version wrote without its length.
     public static let longest = Duration.seconds(3600)
 
-    /// Whether its worker counts as at work, by the store's clock. A lease that ends later than it is long was written by a
-    /// clock that was wrong, and is not believed.
+    /// Whether its worker counts as at work, by the store's clock. A lease that ends later than it is long was written
+    /// by a clock that was wrong, and is not believed.
     public func isAlive(at now: Timestamp) -> Bool {
         expiresAt > now && expiresAt <= now + (length ?? Self.longest) + StoredTime.tolerance
     }

@@ -78,8 +78,8 @@ public protocol ImageDriver: Sendable {
     /// no late publishing can put one in place.
     func rollBackLaunch(_ resource: Resource) async throws(StepFailure)
 
-    /// Deletes a resource and everything a half-done operation left of it. Already gone is success. An instance that was
-    /// published is no resource any more, and is left alone.
+    /// Deletes a resource and everything a half-done operation left of it. Already gone is success. An instance that
+    /// was published is no resource any more, and is left alone.
     func delete(_ resource: Resource) async throws(StepFailure)
 
     /// Every resource that exists, whole or partial, so that what nobody owns can be found.

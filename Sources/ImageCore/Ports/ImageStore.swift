@@ -59,8 +59,8 @@ public protocol ImageStore: Sendable {
 
     /// Asks for a job: the lease, the next fencing number, the ledger's entry, and for a stop-check the locks.
     ///
-    /// - Parameter nonce: a number of this delivery's own. Whoever asks again with it, because the answer was lost, gets
-    ///   what was granted, as long as that lease is alive.
+    /// - Parameter nonce: a number of this delivery's own. Whoever asks again with it, because the answer was lost,
+    ///   gets what was granted, as long as that lease is alive.
     func begin(
         _ message: JobMessage,
         by worker: WorkerID,
@@ -86,8 +86,8 @@ public protocol ImageStore: Sendable {
 
     // MARK: Outbox and sweeping
 
-    /// Messages that were written before `moment`, or by a clock that was wrong after `future`, and are still here; oldest
-    /// first.
+    /// Messages that were written before `moment`, or by a clock that was wrong after `future`, and are still here;
+    /// oldest first.
     func unsent(
         before moment: Timestamp,
         after future: Timestamp,
@@ -95,8 +95,8 @@ public protocol ImageStore: Sendable {
     ) async throws(StoreError) -> [OutgoingMessage]
     /// Takes confirmed messages out of the outbox.
     func markSent(_ messages: [OutgoingMessage]) async throws(StoreError)
-    /// Puts messages that were not confirmed behind the others, so that what nobody takes holds up nothing else. A reply
-    /// that was not taken `OutgoingMessage.replyTries` times is dropped: whoever still wants it asks again.
+    /// Puts messages that were not confirmed behind the others, so that what nobody takes holds up nothing else. A
+    /// reply that was not taken `OutgoingMessage.replyTries` times is dropped: whoever still wants it asks again.
     func markUnsent(_ messages: [OutgoingMessage], at now: Timestamp) async throws(StoreError)
     /// Images with an open job of which nothing was heard in time (`StoredTime.isOverdue`).
     func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image]
@@ -118,7 +118,8 @@ public protocol ImageStore: Sendable {
     /// - Parameters:
     ///   - who: the person who asks for it.
     ///   - limit: how often it may have been replayed with this time.
-    func replay(_ id: DeadLetterID, by who: String, limit: Int, at now: Timestamp) async throws(StoreError) -> DeadLetterResult
+    func replay(_ id: DeadLetterID, by who: String, limit: Int, at now: Timestamp) async throws(StoreError)
+        -> DeadLetterResult
     /// A request was denied and is not recorded. If a replay asked for it, its dead letter is open again.
     func denied(_ identity: RequestIdentity, _ rejection: Rejection, at now: Timestamp) async throws(StoreError)
     /// Closes an open dead letter, or one that was replayed and has not come back. It stays, marked.

@@ -1,4 +1,5 @@
-/// Counts what the store holds, for those who watch over it. Beside `ImageStore`, since nothing that moves an image needs it.
+/// Counts what the store holds, for those who watch over it. Beside `ImageStore`, since nothing that moves an image
+/// needs it.
 public protocol StoreStatisticsReader: Sendable {
     /// One transaction that reads counts only; it never grows with what one image holds.
     /// - Parameter now: what leases and ages are told by.

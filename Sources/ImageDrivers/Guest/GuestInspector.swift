@@ -34,7 +34,9 @@ public struct GuestInspector: Sendable {
     public static var ownProgram: String { (try? FileCalls.resolved("/proc/self/exe")) ?? "" }
 
     /// - Parameter node: a disk that has been looked at. It is only read: the child gets a throw-away layer over it.
-    func look(at node: BlockNode, _ qemuImg: QemuImg, _ subject: FailureSubject) async throws(StepFailure) -> GuestInspection {
+    func look(at node: BlockNode, _ qemuImg: QemuImg, _ subject: FailureSubject) async throws(StepFailure)
+        -> GuestInspection
+    {
         do throws(ChildFailure) {
             let scratch = try ScratchPlace(in: workplace)
             var stack = LayerStack(in: scratch.path)
@@ -45,8 +47,8 @@ public struct GuestInspector: Sendable {
         }
     }
 
-    /// What a look needs and this host, or this process's sandbox, does not have; `nil` when all seems to be there. Starts
-    /// nothing.
+    /// What a look needs and this host, or this process's sandbox, does not have; `nil` when all seems to be there.
+    /// Starts nothing.
     var missingPart: (reason: String, advice: String?)? {
         // Found by the loader, and let go of again: it is the child's to work with.
         guard let library = dlopen(GuestLibrary.name, RTLD_LAZY | RTLD_LOCAL) else {

@@ -22,8 +22,8 @@ public enum GuestVisit {
         var failure: GuestFailure?
         /// For people.
         var reason: String?
-        /// The processor's virtualisation is there and did not work: whoever looks next need not try it. Absent: it worked,
-        /// or was not tried.
+        /// The processor's virtualisation is there and did not work: whoever looks next need not try it. Absent: it
+        /// worked, or was not tried.
         var isWithoutKVM: Bool?
     }
 
@@ -34,8 +34,8 @@ public enum GuestVisit {
     ///   - isEmulated: whether the processor's virtualisation is left alone.
     /// - Returns: JSON for `GuestInspector`.
     public static func report(disk: String, fixes: Bool, memoryMebibytes: Int, isEmulated: Bool) -> String {
-        // libguestfs closes its handles at an exit, and removes its sockets. That this is no place to call it from costs
-        // nothing: should it hang, everything is killed a second later.
+        // libguestfs closes its handles at an exit, and removes its sockets. That this is no place to call it from
+        // costs nothing: should it hang, everything is killed a second later.
         signal(SIGTERM) { _ in exit(1) }
         let report = visit(disk: disk, fixes: fixes, memoryMebibytes: memoryMebibytes, isEmulated: isEmulated)
         let bytes = try? JSONEncoder().encode(report)
@@ -47,8 +47,8 @@ public enum GuestVisit {
         do throws(GuestTrouble) { library = try GuestLibrary() } catch {
             return Report(outcome: .noLibrary, reason: error.text)
         }
-        // A /dev/kvm that is there and does not work (in a container, or a machine within a machine) must not be the end of
-        // it: it fails at once, or its machine never gets anywhere.
+        // A /dev/kvm that is there and does not work (in a container, or a machine within a machine) must not be the
+        // end of it: it fails at once, or its machine never gets anywhere.
         let ways = !isEmulated && access("/dev/kvm", R_OK | W_OK) == 0 ? [false, true] : [true]
         var reason: String?
         for isEmulated in ways {

@@ -1,8 +1,8 @@
 import FoundationEssentials
 import Glibc
 
-/// Ends a QEMU of this process that does not get its appliance started, so that `guestfs_launch`, which has no limit of its
-/// own, returns with an error.
+/// Ends a QEMU of this process that does not get its appliance started, so that `guestfs_launch`, which has no limit of
+/// its own, returns with an error.
 struct LaunchMonitor {
     /// With a processor's virtualisation that works, a start takes some three seconds, and ten on a busy host.
     static let limit = Duration.seconds(30)
@@ -24,7 +24,8 @@ struct LaunchMonitor {
 
     func end() { hasEnded.raise() }
 
-    /// The QEMUs that this process has started. libguestfs forks another child, which cleans up after this one: not that.
+    /// The QEMUs that this process has started. libguestfs forks another child, which cleans up after this one: not
+    /// that.
     private static func machines() -> [pid_t] {
         let threads = (try? FileCalls.names(in: "/proc/self/task")) ?? []
         let children = threads.flatMap { thread in

@@ -110,7 +110,9 @@ extension LocalDriver {
     }
 
     /// A full disk is said before hours of copying, not after. (It can still fill up meanwhile.)
-    private func requireSpace(for source: SourceDisk, in folder: String, _ subject: FailureSubject) async throws(StepFailure) {
+    private func requireSpace(for source: SourceDisk, in folder: String, _ subject: FailureSubject)
+        async throws(StepFailure)
+    {
         let needed = try await running(on: subject) { () async throws(ChildFailure) in
             try await qemuImg.requiredBytes(source.node)
         }
@@ -123,7 +125,8 @@ extension LocalDriver {
     }
 
     /// - Returns: the size the guest will see.
-    private func checkResult(_ path: String, _ subject: FailureSubject, _ gauge: ProgressGauge) async throws(StepFailure) -> Int64
+    private func checkResult(_ path: String, _ subject: FailureSubject, _ gauge: ProgressGauge)
+        async throws(StepFailure) -> Int64
     {
         let node = BlockNode.qcow2(path: path, dataFile: nil, backing: nil)
         let soundness = try await running(on: subject) { () async throws(ChildFailure) in
@@ -132,7 +135,8 @@ extension LocalDriver {
         guard soundness != .corrupt else {
             throw StepFailure(.transient, .unavailable, "The copy of \(subject) is not sound.")
         }
-        return try await running(on: subject) { () async throws(ChildFailure) in try await qemuImg.info(node).virtualSize
+        return try await running(on: subject) { () async throws(ChildFailure) in
+            try await qemuImg.info(node).virtualSize
         }
     }
 

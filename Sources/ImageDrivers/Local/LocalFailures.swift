@@ -79,8 +79,8 @@ extension StepFailure {
         }
     }
 
-    /// What a failed `qemu-img` means for the disk it was run on. Its own words are in the worker's log: they name files
-    /// of the host, and say little to whoever asked for an image.
+    /// What a failed `qemu-img` means for the disk it was run on. Its own words are in the worker's log: they name
+    /// files of the host, and say little to whoever asked for an image.
     static func child(_ failure: ChildFailure, disk: FailureSubject, target: FailureSubject = .storage) -> StepFailure {
         switch failure.kind {
         case .cancelled:
@@ -106,7 +106,12 @@ extension StepFailure {
         }
     }
 
-    private static func said(_ outlook: Outlook, of failure: ChildFailure, _ disk: FailureSubject, _ target: FailureSubject)
+    private static func said(
+        _ outlook: Outlook,
+        of failure: ChildFailure,
+        _ disk: FailureSubject,
+        _ target: FailureSubject
+    )
         -> StepFailure
     {
         switch outlook {

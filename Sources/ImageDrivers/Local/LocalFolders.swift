@@ -10,7 +10,8 @@ import ImageCore
 /// <location>/<resource>/vda.qcow2, …, manifest.json
 /// ```
 /// Each of these folders may be a mount of its own, or a link to one: what is put in place by a rename is made in the
-/// folder in which it is put in place. A file that is being made ends in `.partial`. Identifiers obey `IdentifierRule`, so each is one path component.
+/// folder in which it is put in place. A file that is being made ends in `.partial`. Identifiers obey `IdentifierRule`,
+/// so each is one path component.
 struct LocalFolders: Sendable {
     var root: String
     var locations: [LocationName: String]
@@ -24,8 +25,8 @@ struct LocalFolders: Sendable {
 
     var images: String { root + "/images" }
     var snapshots: String { root + "/snapshots" }
-    /// Beside the instances, so that one can be put in place by a rename wherever they lie. No instance has its name: an
-    /// identifier does not begin with a dot.
+    /// Beside the instances, so that one can be put in place by a rename wherever they lie. No instance has its name:
+    /// an identifier does not begin with a dot.
     var launches: String { instances + "/.launches" }
     /// Where earlier versions put them together. What such a version left there is still published, or deleted.
     var earlierLaunches: String { root + "/launches" }

@@ -16,7 +16,8 @@ extension LocalDriver {
             )
         }
         let directory = try folders.folder(of: replica.resource)
-        guard try filing(at: subject, { () throws(FileFailure) in try FileCalls.status(directory) })?.kind == .folder else {
+        guard try filing(at: subject, { () throws(FileFailure) in try FileCalls.status(directory) })?.kind == .folder
+        else {
             throw .notThere(subject)
         }
         let parts = try launch.disks.map { disk throws(StepFailure) in

@@ -15,7 +15,8 @@ extension LocalDriver {
         guard Set(captures.map(\.device)).count == captures.count else {
             throw StepFailure(.permanent, .invalidArgument, "A replica cannot hold two copies of one device.")
         }
-        let status = try filing(at: subject) { () throws(FileFailure) in try FileCalls.status(directory, followLinks: true)
+        let status = try filing(at: subject) { () throws(FileFailure) in
+            try FileCalls.status(directory, followLinks: true)
         }
         guard status?.kind == .folder else {
             var failure = StepFailure.notThere(subject)

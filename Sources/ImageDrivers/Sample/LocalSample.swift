@@ -9,7 +9,7 @@ extension LocalDriver {
     /// - Parameters:
     ///   - dataDisks: 0 … 64 cloud disks from `/dev/vdb` on.
     ///   - mebibytes: how much the system disk's files hold, 0 … 1 048 576; each data disk holds an eighth of it.
-    ///   - isGuilty: whether the guest checks find something: without its data disks and its network card it would not
+    ///   - isFaulty: whether the guest checks find something: without its data disks and its network card it would not
     ///     start as it should.
     /// - Throws: `DUPLICATE` when there is such an instance.
     public func makeSample(

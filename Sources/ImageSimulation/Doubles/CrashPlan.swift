@@ -95,7 +95,9 @@ private struct MortalPublisher: MessagePublisher {
         return result
     }
 
-    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async -> ParkResult {
+    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async
+        -> ParkResult
+    {
         let name = "defer \(message.messageID ?? "")"
         guard case .pass = plan.judge(PortCall(name: name, moment: .before)) else { return .notNow }
         let result = await publisher.deferMessage(message, after: delay, since: since, reason: reason)
@@ -104,9 +106,13 @@ private struct MortalPublisher: MessagePublisher {
     }
 
     func parkOversized(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
-        guard case .pass = plan.judge(PortCall(name: "park oversized \(deadLetter)", moment: .before)) else { return nil }
+        guard case .pass = plan.judge(PortCall(name: "park oversized \(deadLetter)", moment: .before)) else {
+            return nil
+        }
         let queue = await publisher.parkOversized(message, of: deadLetter)
-        guard case .pass = plan.judge(PortCall(name: "park oversized \(deadLetter)", moment: .after)) else { return nil }
+        guard case .pass = plan.judge(PortCall(name: "park oversized \(deadLetter)", moment: .after)) else {
+            return nil
+        }
         return queue
     }
 }

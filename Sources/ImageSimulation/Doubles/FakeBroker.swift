@@ -200,7 +200,11 @@ extension FakeBroker: MessagePublisher {
             var waiting = message
             waiting.waitingSince = since
             state.retryQueues.append(
-                Waiting(entry: Entry(message: waiting, reason: reason), delay: delay, dueAt: time.now() + delay.duration)
+                Waiting(
+                    entry: Entry(message: waiting, reason: reason),
+                    delay: delay,
+                    dueAt: time.now() + delay.duration
+                )
             )
             return .parked
         }

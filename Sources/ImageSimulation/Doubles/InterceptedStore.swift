@@ -187,11 +187,15 @@ public struct InterceptedStore: ImageStore {
         try await call("signOff") { () async throws(StoreError) in try await store.signOff(worker) }
     }
 
-    public func deadLetters(_ query: DeadLetterQuery) async throws(StoreError) -> [DeadLetter] { try await store.deadLetters(query) }
+    public func deadLetters(_ query: DeadLetterQuery) async throws(StoreError) -> [DeadLetter] {
+        try await store.deadLetters(query)
+    }
     public func deadLetterGroups(_ query: DeadLetterQuery) async throws(StoreError) -> [DeadLetterGroup] {
         try await store.deadLetterGroups(query)
     }
-    public func deadLetter(_ id: DeadLetterID) async throws(StoreError) -> DeadLetterFile? { try await store.deadLetter(id) }
+    public func deadLetter(_ id: DeadLetterID) async throws(StoreError) -> DeadLetterFile? {
+        try await store.deadLetter(id)
+    }
     public func replay(
         _ id: DeadLetterID,
         by who: String,

@@ -3,8 +3,8 @@ public struct WorkerHealth: Sendable, Equatable {
     public struct Problem: Sendable, Equatable {
         /// A sentence.
         public var text: String
-        /// Whether it is known to be this process's own fault, so that starting it again helps. A broker or a store that is
-        /// away is not.
+        /// Whether it is known to be this process's own fault, so that starting it again helps. A broker or a store
+        /// that is away is not.
         public var isCuredByRestart: Bool
 
         public init(_ text: String, isCuredByRestart: Bool = false) {

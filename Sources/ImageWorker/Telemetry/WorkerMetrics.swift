@@ -140,7 +140,11 @@ enum WorkerMetrics {
         by: ["tool"],
         "1 when a tool of the worker's passed its last trial."
     )
-    static let storeUp = Metric("goldsmith_store_up", .gauge, "1 when the store answered this worker's last question.")
+    static let storeUp = Metric(
+        "goldsmith_store_up",
+        .gauge,
+        "1 when the store answered this worker's last question."
+    )
     static let storeSeconds = Metric(
         "goldsmith_store_seconds",
         .histogram([0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 15]),

@@ -1,8 +1,8 @@
 import ImageCore
 import Synchronization
 
-/// Tells open pages that what they show has changed. However many people look at a page, it is looked at once each time,
-/// and not at all when nobody does.
+/// Tells open pages that what they show has changed. However many people look at a page, it is looked at once each
+/// time, and not at all when nobody does.
 final class PageChangeNotifier: Sendable {
     private struct Subscription {
         var viewers: [UInt64: AsyncStream<Void>.Continuation] = [:]

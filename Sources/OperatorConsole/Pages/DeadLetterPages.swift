@@ -129,7 +129,8 @@ struct DeadLettersPage {
                                 tag(.small, .class("clipped")) { deadLetter.reason },
                             ])
                         ),
-                        .mark(deadLetter.mark), .text(deadLetter.kind.rawValue), .text(deadLetter.owner?.text), .code(deadLetter.cause),
+                        .mark(deadLetter.mark), .text(deadLetter.kind.rawValue), .text(deadLetter.owner?.text),
+                        .code(deadLetter.cause),
                         .number(deadLetter.arrivals == 1 ? "once" : "\(deadLetter.arrivals) times"),
                         .number(String(deadLetter.replays)), .html(Words.moment(deadLetter.lastAt)),
                     ]
@@ -201,7 +202,9 @@ struct DeadLetterPage {
                 if let id = message.messageID { fact("Id") { tag(.code) { PlainText.sentence(id) } } }
                 if let place = message.replyTo { fact("Reply to") { tag(.code) { PlainText.sentence(place) } } }
                 if let size = message.bodyBytes {
-                    fact("Body, \(size) bytes") { "too large to be kept with the dead letter; the reason says where it is" }
+                    fact("Body, \(size) bytes") {
+                        "too large to be kept with the dead letter; the reason says where it is"
+                    }
                 } else {
                     fact("Body, \(message.body.count) bytes") { tag(.code) { PlainText.sentence(message.body) } }
                 }
@@ -259,7 +262,9 @@ struct DeadLetterPage {
         }
     }
 
-    private static func confirmation(_ question: String, _ deadLetter: DeadLetter, @HTMLBuilder content: () -> HTML) -> HTML {
+    private static func confirmation(_ question: String, _ deadLetter: DeadLetter, @HTMLBuilder content: () -> HTML)
+        -> HTML
+    {
         .joined([
             tag(.h1) { question },
             tag(.p, .class("lead")) {

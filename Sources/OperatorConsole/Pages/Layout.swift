@@ -130,7 +130,8 @@ enum Layout {
         switch (page, area) {
         case (.overview, .overview), (.images, .images), (.image, .images), (.action, .images),
             (.request, .images), (.instances, .instances), (.instance, .instances),
-            (.deadLetters, .deadLetters), (.deadLetter, .deadLetters), (.replay, .deadLetters), (.discard, .deadLetters),
+            (.deadLetters, .deadLetters), (.deadLetter, .deadLetters), (.replay, .deadLetters),
+            (.discard, .deadLetters),
             (.quotas, .quotas), (.quota, .quotas):
             true
         default: false

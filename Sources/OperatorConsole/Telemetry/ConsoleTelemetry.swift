@@ -54,7 +54,8 @@ public final class ConsoleTelemetry: Sendable {
         return registry.text
     }
 
-    /// A console without its store can show nothing. Without the broker it shows all but the queues, and says so itself.
+    /// A console without its store can show nothing. Without the broker it shows all but the queues, and says so
+    /// itself.
     public func ready(at now: Timestamp) -> HealthServer.Verdict {
         guard let seen = state.withLock({ $0.seen[.store] }) else {
             return HealthServer.Verdict(isGood: false, reasons: ["the store has not been seen yet"])
@@ -66,8 +67,8 @@ public final class ConsoleTelemetry: Sendable {
     }
 }
 
-/// Looks at the store at intervals with a question that costs it next to nothing, so that a console knows whether it sees
-/// anything also while nobody looks.
+/// Looks at the store at intervals with a question that costs it next to nothing, so that a console knows whether it
+/// sees anything also while nobody looks.
 struct StoreLookout: Service {
     let store: any ImageStore
     let time: any Timekeeper

@@ -4,8 +4,8 @@ import HummingbirdCore
 public import Logging
 public import ServiceLifecycle
 
-/// What a process shows to those who watch over it: `/metrics`, `/healthz` and `/readyz`. Read-only, without logins, and
-/// without anything that a person has named.
+/// What a process shows to those who watch over it: `/metrics`, `/healthz` and `/readyz`. Read-only, without logins,
+/// and without anything that a person has named.
 public struct HealthServer: Service {
     /// An answer to "can it work?": the reasons why not, one a line.
     public struct Verdict: Sendable {

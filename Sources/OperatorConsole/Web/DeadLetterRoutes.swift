@@ -18,7 +18,12 @@ struct DeadLetterRoutes: Sendable {
         inside.post("/dead-letters/:id/replay") { request, context in
             let fields = try await context.provenForm(request)
             let who = try context.operating().account
-            return try await decisions.replay(try context.deadLetterID(), by: who, force: fields["force"] == "yes", context)
+            return try await decisions.replay(
+                try context.deadLetterID(),
+                by: who,
+                force: fields["force"] == "yes",
+                context
+            )
         }
         inside.post("/dead-letters/:id/discard") { request, context in
             let fields = try await context.provenForm(request)
@@ -55,7 +60,8 @@ struct DeadLetterDecisions: Sendable {
         return try await conclude(verdict, id, "dead letter replayed", by: who, context)
     }
 
-    func discard(_ id: DeadLetterID, by who: String, note: String?, _ context: ConsoleContext) async throws -> Response {
+    func discard(_ id: DeadLetterID, by who: String, note: String?, _ context: ConsoleContext) async throws -> Response
+    {
         let verdict: DeadLetterResult
         do throws(StoreError) {
             let note = note.map { PlainText.sentence($0) }.flatMap { $0.isEmpty ? nil : $0 }

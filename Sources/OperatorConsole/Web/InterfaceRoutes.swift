@@ -28,7 +28,9 @@ struct InterfaceRoutes: Sendable {
         inside.get("locks") { _, _ in try await locks() }
         inside.get("workers") { _, _ in try await workers() }
         inside.get("dead-letters") { request, _ in try await deadLetters(request) }
-        inside.get("dead-letters/:id") { _, context in Response.json(try await pages.deadLetter(try context.deadLetterID())) }
+        inside.get("dead-letters/:id") { _, context in
+            Response.json(try await pages.deadLetter(try context.deadLetterID()))
+        }
         inside.post("dead-letters/:id/replay") { request, context in
             let fields = try await request.object(["force"])
             let who = try context.operatingAccount()
@@ -42,7 +44,12 @@ struct InterfaceRoutes: Sendable {
         inside.post("dead-letters/:id/discard") { request, context in
             let fields = try await request.object(["note"])
             let who = try context.operatingAccount()
-            return try await decisions.discard(try context.deadLetterID(), by: who, note: fields["note"]?.string, context)
+            return try await decisions.discard(
+                try context.deadLetterID(),
+                by: who,
+                note: fields["note"]?.string,
+                context
+            )
         }
         inside.get("quotas") { _, _ in try await quotas() }
         inside.put("quotas/:owner") { request, context in try await setQuota(request, context) }

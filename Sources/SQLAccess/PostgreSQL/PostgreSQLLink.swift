@@ -34,8 +34,8 @@ final class PostgreSQLLink {
     var isPatient = false
     /// Between a `BEGIN` that was sent and the end that was.
     var isInTransaction = false
-    /// Whether each transaction may run on another connection of the server: nothing is prepared beyond one, and each is
-    /// given its settings. See ``PostgreSQLPooler``.
+    /// Whether each transaction may run on another connection of the server: nothing is prepared beyond one, and each
+    /// is given its settings. See ``PostgreSQLPooler``.
     private(set) var isPooled = false
     /// What a transaction behind a pooler is given when it begins.
     let transactionSettings: [(name: String, value: String)]
@@ -91,7 +91,8 @@ final class PostgreSQLLink {
     // MARK: Asking
 
     /// Forgets the last transaction's failure, and takes what is still to be answered of it.
-    /// - Throws: also when the server has hung up meanwhile. Seen here, nothing of the next transaction can have happened.
+    /// - Throws: also when the server has hung up meanwhile. Seen here, nothing of the next transaction can have
+    ///   happened.
     func renew() throws(SQLError) {
         isPatient = false
         failure = nil

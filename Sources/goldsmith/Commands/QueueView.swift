@@ -120,5 +120,7 @@ extension Topology {
     func lane(of queue: String) -> Lane? { Lane.allCases.first { self.queue(of: $0) == queue } }
 
     /// The delay of a retry queue; `nil` for any other.
-    func retryDelay(of queue: String) -> RetryDelay? { RetryDelay.allCases.first { queue == "\(prefix).retry.\($0.rawValue)" } }
+    func retryDelay(of queue: String) -> RetryDelay? {
+        RetryDelay.allCases.first { queue == "\(prefix).retry.\($0.rawValue)" }
+    }
 }

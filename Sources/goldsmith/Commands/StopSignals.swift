@@ -1,7 +1,8 @@
 import ServiceLifecycle
 import UnixSignals
 
-/// What SIGTERM and SIGINT mean for a process that has work to finish: the first lets it finish, the second ends it now.
+/// What SIGTERM and SIGINT mean for a process that has work to finish: the first lets it finish, the second ends it
+/// now.
 enum StopSignals {
     private enum Ended {
         case group

@@ -23,7 +23,10 @@ struct AMQPBrokerStatus: BrokerStatusProvider {
                 )
             }
         } catch {
-            throw BrokerStatusError("the broker: \(error)", advice: "is RabbitMQ running? `goldsmith doctor` looks closer")
+            throw BrokerStatusError(
+                "the broker: \(error)",
+                advice: "is RabbitMQ running? `goldsmith doctor` looks closer"
+            )
         }
         // What people look at first stands first.
         return statuses.filter { $0.role == .work } + statuses.filter { $0.role == .human }

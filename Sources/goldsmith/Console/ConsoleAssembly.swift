@@ -10,8 +10,8 @@ struct ConsoleAccess {
     var accounts: Accounts
     var token: String?
 
-    /// What to open. The token stands behind the `#`, which browsers keep to themselves, and only a person at a terminal is
-    /// shown it: other output ends up in logs.
+    /// What to open. The token stands behind the `#`, which browsers keep to themselves, and only a person at a
+    /// terminal is shown it: other output ends up in logs.
     func url(_ address: ListenAddress, port: Int) -> String {
         let place = "http://\(ListenAddress(host: address.host, port: port).authority)/"
         guard let token else { return place }

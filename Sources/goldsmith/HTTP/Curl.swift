@@ -1,8 +1,8 @@
 import Subprocess
 import SystemPackage
 
-/// HTTP by way of `curl`, which knows proxies, TLS and time-outs. Everything goes in by its standard input, where nobody
-/// else on the machine can read it: options may hold passwords.
+/// HTTP by way of `curl`, which knows proxies, TLS and time-outs. Everything goes in by its standard input, where
+/// nobody else on the machine can read it: options may hold passwords.
 enum Curl {
     static let program = "/usr/bin/curl"
     /// How long one question may take, in seconds.

@@ -69,7 +69,9 @@ struct RetryTests {
         let effects = play.apply(.failed(.stopCheck, fence: fence, failure, discarded: true))
         let final = "Mount it, then retry the image."
         #expect(ImageView(play.image).jobs.first?.lastFailure?.advice == final)
-        let deadLetters = effects.compactMap { if case .deadLetter(_, _, let failure) = $0 { failure.advice } else { nil } }
+        let deadLetters = effects.compactMap {
+            if case .deadLetter(_, _, let failure) = $0 { failure.advice } else { nil }
+        }
         #expect(deadLetters == [final])
         let lines = effects.compactMap { if case .announce(let line) = $0 { line } else { nil } }
         #expect(lines.filter { $0.kind == .stepFailed }.map(\.failure?.advice) == [final])

@@ -4,7 +4,8 @@ import ImageWorker
 
 /// Which dead letters a decision is about: some by name, or all that match.
 struct DeadLetterChoice: ParsableArguments {
-    @Argument(help: "The dead letters' ids.", completion: Completions.deadLetters(Set(DeadLetter.Kind.allCases))) var ids: [String] =
+    @Argument(help: "The dead letters' ids.", completion: Completions.deadLetters(Set(DeadLetter.Kind.allCases)))
+    var ids: [String] =
         []
     @Flag(help: "All that are open, or that match the filters given.") var all = false
     @Flag(help: "Say what would be done, and change nothing.") var dryRun = false
@@ -155,7 +156,8 @@ struct DeadLetterReplay<Family: DeadLetterFamily>: AsyncParsableCommand {
 }
 
 extension DeadLetterReplay {
-    /// How long to wait for a worker's answers. Without them the dead letters are `replayed`, and open again if refused.
+    /// How long to wait for a worker's answers. Without them the dead letters are `replayed`, and open again if
+    /// refused.
     private static var timeout: Duration { .seconds(15) }
 
     /// What workers said no to: a dead letter's replay is a request like any other.
