@@ -25,6 +25,40 @@ struct MigrationTests {
         }
     }
 
+    @Test("the keys of stored images are renamed, and no text in them: SQLite")
+    func keysOnSQLite() async throws {
+        let folder = try ScratchFolder()
+        try await renamesKeys(try SQLiteDatabase(path: folder.file("state.sqlite")))
+        withExtendedLifetime(folder) {}
+    }
+
+    @Test("the keys of stored images are renamed, and no text in them: PostgreSQL")
+    func keysOnPostgreSQL() async throws {
+        try await TestPostgreSQL.with { server in
+            try await renamesKeys(try PostgreSQLDatabase(url: try await TestPostgreSQL.emptyDatabase(on: server)))
+        }
+    }
+
+    private func renamesKeys(_ database: some SQLDatabase) async throws {
+        try await SQLMigrations(Array(Schema.steps.prefix(Self.letters))).apply(to: database)
+        let text = #""details":"my \"storedTies\": \"mending\":""#
+        let old = #"{"adviceMends":true,\#(text),"handOvers":1,"mending":{},"storedTies":{"launches":[]}}"#
+        try await database.write { (connection) throws(SQLError) in
+            try connection.execute(
+                "INSERT INTO images (id, owner, status, created_at, state) VALUES ('img-1', 'a', 'Error', 1, $1)",
+                [.text(old)]
+            )
+        }
+        _ = try await SQLImageStore(on: database)
+        let rows = try await database.read { (connection) throws(SQLError) in
+            try connection.query("SELECT state FROM images")
+        }
+        let new =
+            #"{"isFixedByAdvice":true,\#(text),"publications":1,"guestFix":{},"#
+            + #""storedReferences":{"launches":[]}}"#
+        #expect(rows == [SQLRow(["state": .text(new)])])
+    }
+
     private func renames(_ database: some SQLDatabase) async throws {
         try await SQLMigrations(Array(Schema.steps.prefix(Self.letters))).apply(to: database)
         let message = KeptMessage(
