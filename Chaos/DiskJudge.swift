@@ -49,7 +49,7 @@ struct DiskJudge: Sendable {
     }
 
     private func qemuImg(_ arguments: String...) async throws -> Bool {
-        let program = try ChildProcess("/usr/bin/qemu-img", arguments, environment: ["PATH": "/usr/bin"])
+        let program = try ServerProcess("/usr/bin/qemu-img", arguments, environment: ["PATH": "/usr/bin"])
         guard await program.hasEnded(within: .seconds(60)) else {
             program.killNow()
             return false

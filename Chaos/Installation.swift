@@ -61,7 +61,7 @@ final class Installation: Sendable {
     /// Runs a command of the program.
     func run(_ arguments: String...) async throws {
         let log = logs.appending("commands.log")
-        let command = try ChildProcess(program.string, arguments, environment: environment, output: log)
+        let command = try ServerProcess(program.string, arguments, environment: environment, output: log)
         guard await command.hasEnded(within: .seconds(120)), command.exitStatus == 0 else {
             command.killNow()
             throw ChaosFailure("`goldsmith \(arguments.joined(separator: " "))` failed; see \(log)")

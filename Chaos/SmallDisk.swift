@@ -12,7 +12,7 @@ final class SmallDisk: Sendable {
     /// - Returns: `nil` when this user may not mount anything.
     static func mount(at mountPoint: FilePath, mebibytes: Int) async throws -> SmallDisk? {
         try FileManager.default.createDirectory(atPath: mountPoint.string, withIntermediateDirectories: true)
-        let mount = try ChildProcess(
+        let mount = try ServerProcess(
             "/usr/bin/mount",
             ["-t", "tmpfs", "-o", "size=\(mebibytes)m,mode=0700", "tmpfs", mountPoint.string]
         )
@@ -47,7 +47,7 @@ final class SmallDisk: Sendable {
     }
 
     func unmount() async {
-        guard let umount = try? ChildProcess("/usr/bin/umount", ["--lazy", mountPoint.string]) else { return }
+        guard let umount = try? ServerProcess("/usr/bin/umount", ["--lazy", mountPoint.string]) else { return }
         _ = await umount.hasEnded(within: .seconds(10))
     }
 }

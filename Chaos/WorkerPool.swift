@@ -6,7 +6,7 @@ import SystemPackage
 /// Worker processes that can be killed, frozen and stopped, and are started again when they have ended.
 final class WorkerPool: Sendable {
     private struct Member: Sendable {
-        var process: ChildProcess?
+        var process: ServerProcess?
         /// Whether we have killed the present process ourselves.
         var isDoomed = false
     }
@@ -47,7 +47,7 @@ final class WorkerPool: Sendable {
                         state.crashes += 1
                     }
                     let log = logs.appending("worker-\(index + 1).log")
-                    let worker = try ChildProcess(program.string, ["worker"], environment: environment, output: log)
+                    let worker = try ServerProcess(program.string, ["worker"], environment: environment, output: log)
                     state.members[index] = Member(process: worker)
                 }
                 monitor.watch(state.members.compactMap { $0.process?.pid })

@@ -41,7 +41,7 @@ final class Arena: Sendable {
     private let options: Options
     private let database: PostgreSQLServer?
     private let environment: [String: String]
-    private let pool = Mutex<[ChildProcess]>([])
+    private let pool = Mutex<[ServerProcess]>([])
 
     /// Starts everything and returns when all workers consume.
     static func start(_ options: Options) async throws -> Arena {
@@ -84,7 +84,7 @@ final class Arena: Sendable {
     /// Starts workers and returns when they consume.
     func startWorkers(_ count: Int) async throws {
         let started = try (0..<count).map { index in
-            try ChildProcess(
+            try ServerProcess(
                 options.program.string,
                 ["worker"],
                 environment: environment,
@@ -106,7 +106,7 @@ final class Arena: Sendable {
         _ environment: [String: String],
         log: FilePath
     ) async throws {
-        let process = try ChildProcess(program.string, arguments, environment: environment, output: log)
+        let process = try ServerProcess(program.string, arguments, environment: environment, output: log)
         guard await process.hasEnded(within: .seconds(60)), process.exitStatus == 0 else {
             process.killNow()
             throw BenchFailure("\(arguments.joined(separator: " ")) failed: \(tail(of: log))")
@@ -125,7 +125,7 @@ final class Arena: Sendable {
         await connection.close()
     }
 
-    private var workers: [ChildProcess] { pool.withLock { $0 } }
+    private var workers: [ServerProcess] { pool.withLock { $0 } }
 
     func endpoint() throws -> AMQPEndpoint { try AMQPEndpoint(parsing: broker.url) }
 

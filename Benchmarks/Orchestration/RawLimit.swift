@@ -16,7 +16,7 @@ struct RawLimit: Sendable {
     func measure(_ messages: Int, on broker: RabbitMQNode, in folder: FilePath) async throws -> Double {
         let output = folder.appending("raw-limit.json")
         try? FileManager.default.removeItem(atPath: output.string)
-        let process = try ChildProcess(
+        let process = try ServerProcess(
             program.string,
             ["\(messages)", "\(Self.bytes)", "\(Self.window)"],
             environment: ["AMQP_URL": broker.url],

@@ -47,7 +47,7 @@ public enum TestPooler {
         }
         chmod(folder.file("pooler.ini"), 0o600)
         let log = folder.file("log")
-        let process = try ChildProcess(line[0], Array(line.dropFirst()), output: FilePath(log))
+        let process = try ServerProcess(line[0], Array(line.dropFirst()), output: FilePath(log))
         defer { process.killNow() }
         guard await eventually(within: .seconds(60), { isListening(on: port) || !process.isRunning }),
             process.isRunning

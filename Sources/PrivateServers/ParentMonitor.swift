@@ -7,7 +7,7 @@ import Synchronization
 /// end of file means that we are gone. (A parent-death signal would not do: it follows the thread which started the
 /// child, and is lost to grandchildren.)
 package final class ParentMonitor: Sendable {
-    private let shell: ChildProcess
+    private let shell: ServerProcess
     private let end: Mutex<CInt>
 
     package init() throws {
@@ -15,13 +15,13 @@ package final class ParentMonitor: Sendable {
         // A socket pair, because unlike a pipe it can be made close-on-exec in one step.
         let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, type, 0, &ends) == 0 else {
-            throw ChildProcess.StartFailure(program: "a socket pair", code: errno)
+            throw ServerProcess.StartFailure(program: "a socket pair", code: errno)
         }
         defer { close(ends[0]) }
         end = Mutex(ends[1])
         let script = "while read -r line; do pids=$line; done; for pid in $pids; do kill -9 \"$pid\"; done"
         do {
-            shell = try ChildProcess("/bin/sh", ["-c", script], input: ends[0])
+            shell = try ServerProcess("/bin/sh", ["-c", script], input: ends[0])
         } catch {
             close(ends[1])
             throw error

@@ -37,7 +37,7 @@ public final class PostgreSQLServer: Sendable {
     private let options: Options
     private let bin: FilePath
     private let monitor: ParentMonitor
-    private let server = Mutex<ChildProcess?>(nil)
+    private let server = Mutex<ServerProcess?>(nil)
 
     /// Starts a server and returns when it takes connections.
     ///
@@ -189,13 +189,13 @@ public final class PostgreSQLServer: Sendable {
 
     /// As an ordinary user, in a folder that user may enter. Every program replaces the one before it, so the process
     /// we start is the one we signal.
-    private func start(_ program: String, _ arguments: [String]) throws -> ChildProcess {
+    private func start(_ program: String, _ arguments: [String]) throws -> ServerProcess {
         var line = ["/usr/bin/env", "--chdir=\(folder)", bin.appending(program).string] + arguments
         if getuid() == 0 {
             let user = options.systemUser
             line = ["/usr/bin/setpriv", "--reuid=\(user)", "--regid=\(user)", "--clear-groups"] + line
         }
-        return try ChildProcess(
+        return try ServerProcess(
             line[0],
             Array(line.dropFirst()),
             environment: ["LANG": "C.UTF-8", "PATH": "/usr/bin:/bin"],

@@ -5,7 +5,7 @@ public import SystemPackage
 /// A quorum queue that is declared once all have started has a replica on each of them.
 public final class RabbitMQCluster: Sendable {
     public let nodes: [RabbitMQNode]
-    private let portMapper: ChildProcess
+    private let portMapper: ServerProcess
     private let monitor: ParentMonitor
 
     /// Starts the nodes one after the other and returns when all take connections.
@@ -53,7 +53,7 @@ public final class RabbitMQCluster: Sendable {
         return RabbitMQCluster(nodes, portMapper, monitor)
     }
 
-    private init(_ nodes: [RabbitMQNode], _ portMapper: ChildProcess, _ monitor: ParentMonitor) {
+    private init(_ nodes: [RabbitMQNode], _ portMapper: ServerProcess, _ monitor: ParentMonitor) {
         self.nodes = nodes
         self.portMapper = portMapper
         self.monitor = monitor

@@ -46,8 +46,8 @@ public final class RabbitMQNode: Sendable {
 
     private struct Processes {
         /// Nil when it is the cluster's.
-        var portMapper: ChildProcess?
-        var server: ChildProcess
+        var portMapper: ServerProcess?
+        var server: ServerProcess
     }
 
     public let folder: FilePath
@@ -135,7 +135,7 @@ public final class RabbitMQNode: Sendable {
     public func control(_ arguments: [String]) async throws -> String {
         let log = folder.appending("control-\(Secrets.random()).log")
         defer { unlink(log.string) }
-        let tool = try ChildProcess(options.controlProgram.string, arguments, environment: environment, output: log)
+        let tool = try ServerProcess(options.controlProgram.string, arguments, environment: environment, output: log)
         guard await tool.hasEnded(within: options.startTimeout), tool.exitStatus == 0 else {
             tool.killNow()
             // The text of a missing log is empty.
@@ -155,7 +155,7 @@ public final class RabbitMQNode: Sendable {
         let log = FilePath(environment["HOME"] ?? "/tmp").appending("control-\(Secrets.random()).log")
         defer { unlink(log.string) }
         let options = Options()
-        let tool = try ChildProcess(options.controlProgram.string, arguments, environment: environment, output: log)
+        let tool = try ServerProcess(options.controlProgram.string, arguments, environment: environment, output: log)
         guard await tool.hasEnded(within: .seconds(20)), tool.exitStatus == 0 else {
             tool.killNow()
             throw Failure(description: "rabbitmqctl \(arguments.joined(separator: " ")) failed")
@@ -172,7 +172,7 @@ public final class RabbitMQNode: Sendable {
             // Told at once, one by one: we may be killed between any two lines.
             monitor.watch(mapperPID)
             do {
-                let server = try ChildProcess(
+                let server = try ServerProcess(
                     options.program.string,
                     [],
                     environment: environment,
@@ -193,8 +193,8 @@ public final class RabbitMQNode: Sendable {
         }
     }
 
-    static func portMapper(_ options: Options, _ port: Int) throws -> ChildProcess {
-        try ChildProcess(options.portMapper.string, ["-address", "127.0.0.1", "-port", "\(port)"])
+    static func portMapper(_ options: Options, _ port: Int) throws -> ServerProcess {
+        try ServerProcess(options.portMapper.string, ["-address", "127.0.0.1", "-port", "\(port)"])
     }
 
     private func waitUntilReady() async throws {

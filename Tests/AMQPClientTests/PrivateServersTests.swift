@@ -45,12 +45,12 @@ struct PrivateServersTests {
 
     @Test("watched processes die with the one who watches, and not when he lets go")
     func parentMonitor() async throws {
-        let (monitor, sleeper) = (try ParentMonitor(), try ChildProcess("/bin/sleep", ["600"]))
+        let (monitor, sleeper) = (try ParentMonitor(), try ServerProcess("/bin/sleep", ["600"]))
         monitor.watch([sleeper.pid])
         monitor.hangUp()
         #expect(await sleeper.hasEnded(within: .seconds(10)))
         #expect(sleeper.exitStatus == 137)
-        let (other, survivor) = (try ParentMonitor(), try ChildProcess("/bin/sleep", ["600"]))
+        let (other, survivor) = (try ParentMonitor(), try ServerProcess("/bin/sleep", ["600"]))
         other.watch([survivor.pid])
         other.dismiss()
         #expect(survivor.isRunning)

@@ -144,7 +144,7 @@ struct TLSTests {
         ]
         for (certificate, key, host, told) in cases {
             let port = try Loopback.freePorts(1)[0]
-            let server = try ChildProcess(
+            let server = try ServerProcess(
                 "/usr/bin/openssl",
                 [
                     "s_server", "-quiet", "-accept", "127.0.0.1:\(port)", "-cert", certificate.string, "-key",

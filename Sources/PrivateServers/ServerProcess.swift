@@ -4,7 +4,7 @@ package import SystemPackage
 
 /// A process started by path with an argument array, in a session of its own so that a terminal's Ctrl-C does not
 /// reach it. Its standard streams are /dev/null unless given; no other descriptor of ours is inherited.
-package final class ChildProcess: Sendable {
+package final class ServerProcess: Sendable {
     package let pid: pid_t
     /// Nil while it runs.
     private let ended = Mutex<CInt?>(nil)
