@@ -11,13 +11,13 @@ public enum GuestFailure: String, Codable, Sendable, CaseIterable {
     /// A file that was there a moment ago is another now.
     case changed
     /// Anything else: a disk that could not be read just then, memory that was short.
-    case passing
+    case transient
 
     /// Whether the same disk leads to the same failure.
-    public var isLasting: Bool {
+    public var isPermanent: Bool {
         switch self {
         case .readOnly, .denied, .full, .damaged, .unsupported: true
-        case .changed, .passing: false
+        case .changed, .transient: false
         }
     }
 
@@ -30,7 +30,7 @@ public enum GuestFailure: String, Codable, Sendable, CaseIterable {
         case .full: "make room on the guest's file system"
         case .damaged: "repair the guest's file system (fsck)"
         case .unsupported: "look at its /etc/fstab yourself, and ask for the image with guestChecks warn or off"
-        case .changed, .passing: "look at the disk, and at its /etc/fstab, yourself"
+        case .changed, .transient: "look at the disk, and at its /etc/fstab, yourself"
         }
     }
 }

@@ -155,11 +155,11 @@ public struct GuestInspector: Sendable {
                 mayPass: false
             )
         case .failed:
-            let failure = report.failure ?? .passing
+            let failure = report.failure ?? .transient
             return .notChecked(
                 reason: "libguestfs could not finish (\(reason))",
                 advice: failure.advice,
-                mayPass: !failure.isLasting
+                mayPass: !failure.isPermanent
             )
         }
     }

@@ -6,7 +6,7 @@ import ImageCore
 struct GuestTrouble: Error {
     var text: String
     /// What it means, as far as the appliance's kernel has said it.
-    var failure = GuestFailure.passing
+    var failure = GuestFailure.transient
 }
 
 extension GuestFailure {
@@ -20,7 +20,7 @@ extension GuestFailure {
             case EUCLEAN, EBADMSG: .damaged
             case ENODEV, ENOSYS, EOPNOTSUPP: .unsupported
             case ENOENT, ENOTDIR, EISDIR, ELOOP: .changed
-            default: .passing
+            default: .transient
             }
     }
 }

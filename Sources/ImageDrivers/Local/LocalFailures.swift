@@ -47,7 +47,7 @@ extension StepFailure {
         case .full:
             let free = try? FileCalls.freeBytes(at: FileCalls.folder(of: failure.path))
             return .full(subject, freeBytes: free, neededBytes: nil)
-        case .lasting(.rights):
+        case .permanent(.rights):
             return StepFailure(
                 .permanent,
                 .failedPrecondition,
@@ -55,7 +55,7 @@ extension StepFailure {
                 advice: "Give the worker the right to read and write there.",
                 isFixedByAdvice: true
             )
-        case .lasting(let cause):
+        case .permanent(let cause):
             return StepFailure(
                 .permanent,
                 .failedPrecondition,
@@ -63,7 +63,7 @@ extension StepFailure {
                 advice: cause.advice,
                 isFixedByAdvice: true
             )
-        case .passing:
+        case .transient:
             return StepFailure(
                 .transient,
                 .unavailable,
@@ -116,29 +116,29 @@ extension StepFailure {
     {
         switch outlook {
         case .full: .full(target, freeBytes: nil, neededBytes: nil)
-        case .lasting(.inUse): .beingWritten(disk)
-        case .lasting(.disk) where failure.text.contains("not in qcow2 format"):
+        case .permanent(.inUse): .beingWritten(disk)
+        case .permanent(.disk) where failure.text.contains("not in qcow2 format"):
             StepFailure(
                 .permanent,
                 .failedPrecondition,
                 "\(disk) is not in the format qcow2 that its instance's description names, or its beginning is damaged.",
                 advice: "Repair or restore the disk, or correct the description."
             )
-        case .lasting(.feature):
+        case .permanent(.feature):
             StepFailure(
                 .permanent,
                 .failedPrecondition,
                 "\(disk) is made in a way that this worker's qemu-img does not take.",
                 advice: "Copy the disk with qemu-img convert -O qcow2; the worker's log says what it is about."
             )
-        case .lasting(.disk):
+        case .permanent(.disk):
             StepFailure(
                 .permanent,
                 .failedPrecondition,
                 "\(disk) could not be read: qemu-img does not take it for a sound disk.",
                 advice: "Look at the disk with qemu-img check, and repair or restore it; the worker's log says more."
             )
-        case .lasting(.rights):
+        case .permanent(.rights):
             StepFailure(
                 .permanent,
                 .failedPrecondition,
@@ -146,7 +146,7 @@ extension StepFailure {
                 advice: "Give the worker the right to read the disk's files and to write its storage.",
                 isFixedByAdvice: true
             )
-        case .lasting(let cause):
+        case .permanent(let cause):
             StepFailure(
                 .permanent,
                 .failedPrecondition,
@@ -154,7 +154,7 @@ extension StepFailure {
                 advice: cause.advice,
                 isFixedByAdvice: true
             )
-        case .passing where failure.says(EIO):
+        case .transient where failure.says(EIO):
             StepFailure(
                 .transient,
                 .unavailable,
@@ -162,7 +162,7 @@ extension StepFailure {
                 advice: "Look at the disk with qemu-img check, and at the storage under it.",
                 isFixedByAdvice: true
             )
-        case .passing:
+        case .transient:
             StepFailure(
                 .transient,
                 .unavailable,

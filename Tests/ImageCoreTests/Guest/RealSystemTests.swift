@@ -135,10 +135,10 @@ struct RealSystemTests {
         #expect(facts.carriedOut.findings.isEmpty)
     }
 
-    @Test("a failure that the same disk leads to again is lasting, and says what to do")
+    @Test("a failure that the same disk leads to again is permanent, and says what to do")
     func failures() {
-        let lasting = GuestFailure.allCases.filter(\.isLasting)
-        #expect(lasting == [.readOnly, .denied, .full, .damaged, .unsupported])
+        let permanent = GuestFailure.allCases.filter(\.isPermanent)
+        #expect(permanent == [.readOnly, .denied, .full, .damaged, .unsupported])
         for failure in GuestFailure.allCases { #expect(!failure.advice.isEmpty) }
     }
 }

@@ -92,8 +92,8 @@ struct ReadinessTests {
 
     @Test("only what is about a request is recorded as its answer")
     func recorded() {
-        let passing = ErrorCode.allCases.filter { !$0.isAboutTheRequest }
-        #expect(passing == [.cancelled, .unavailable, .internal])
+        let transient = ErrorCode.allCases.filter { !$0.isAboutTheRequest }
+        #expect(transient == [.cancelled, .unavailable, .internal])
     }
 
     @Test("a worker serves no lane that it pauses, and none while it drains")
