@@ -82,7 +82,7 @@ extension StoreConformance {
             try expect(file.deadLetter.cause == DeadLetter.Cause.tooLarge, "\(file.deadLetter)")
             try expect(file.deadLetter.reason == "it is elsewhere; not a job", "\(file.deadLetter)")
             try expect(CanonicalJSON.bytes(file).count < 2_000, "\(CanonicalJSON.bytes(file).count) bytes")
-            let verdict = try await store.replay(id, by: "alice@ops1", limit: .max, at: Given.at(2))
+            let verdict = try await store.replay(id, by: "alice@ops1", isForced: true, sentBy: .caller, at: Given.at(2))
             guard case .refused = verdict else { throw ConformanceFailure("it is replayed without a body: \(verdict)") }
             let after = try value(try await store.deadLetter(id))
             try expect(after.deadLetter.state == .open && after.deadLetter.replays == 0, "\(after.deadLetter)")
@@ -128,7 +128,14 @@ extension StoreConformance {
                         in: Given.context(1)
                     )
                 }
-                guard case .done(let deadLetter, _) = try await store.replay(old, by: "a", limit: 3, at: Given.at(2))
+                guard
+                    case .done(let deadLetter, _) = try await store.replay(
+                        old,
+                        by: "a",
+                        isForced: false,
+                        sentBy: .caller,
+                        at: Given.at(2)
+                    )
                 else {
                     throw ConformanceFailure("it is not replayed")
                 }
@@ -155,7 +162,13 @@ extension StoreConformance {
             guard case .done(let deadLetter, _) = try await store.replay(1) else {
                 throw ConformanceFailure("it is not replayed")
             }
-            let forced = try await store.replay(deadLetter.id, by: "a", limit: .max, at: Given.at(5))
+            let forced = try await store.replay(
+                deadLetter.id,
+                by: "a",
+                isForced: true,
+                sentBy: .caller,
+                at: Given.at(5)
+            )
             guard case .done(let again, _) = forced, again.replays == 2 else {
                 throw ConformanceFailure("not by force: \(forced)")
             }
@@ -167,8 +180,8 @@ extension StoreConformance {
             let store = try await fixture.store()
             try await store.take()
             try await store.fail(.stopCheck)
-            for round in 1...2 {
-                guard case .done(let deadLetter, _) = try await store.replay(1, limit: 2) else {
+            for round in 1...DeadLetter.replayLimit {
+                guard case .done(let deadLetter, _) = try await store.replay(1) else {
                     throw ConformanceFailure("round \(round) is not replayed")
                 }
                 try await store.retry(as: try value(deadLetter.retryRequest))
@@ -178,9 +191,9 @@ extension StoreConformance {
                 let open = try await store.deadLetters(DeadLetterQuery(kinds: [.dead]))
                 try expect(open.map(\.replays) == [round] && open.map(\.arrivals) == [round + 1], "\(open)")
             }
-            let third = try await store.replay(1, limit: 2)
-            guard case .refused = third else { throw ConformanceFailure("no guard: \(third)") }
-            guard case .done = try await store.replay(1, limit: .max) else { throw ConformanceFailure("not forced") }
+            let oneMore = try await store.replay(1)
+            try expect(oneMore == .refused(.replayLimit(DeadLetter.replayLimit)), "no guard: \(oneMore)")
+            guard case .done = try await store.replay(1, isForced: true) else { throw ConformanceFailure("not forced") }
         },
         StoreCheck("a dead letter is settled when its owner has the image tried again") { fixture in
             let store = try await fixture.store()
@@ -361,12 +374,15 @@ extension ImageStore {
         try expect(outcome.answer.rejection == nil, "\(outcome.answer)")
     }
 
-    fileprivate func replay(_ image: Int, limit: Int = 3, at seconds: Int64 = 0) async throws -> DeadLetterResult {
-        try await replay(DeadLetterID(known: "img-\(image)"), limit: limit, at: seconds)
+    fileprivate func replay(_ image: Int, isForced: Bool = false, at seconds: Int64 = 0) async throws
+        -> DeadLetterResult
+    {
+        try await replay(DeadLetterID(known: "img-\(image)"), isForced: isForced, at: seconds)
     }
 
-    fileprivate func replay(_ id: DeadLetterID, limit: Int = 3, at seconds: Int64 = 0) async throws -> DeadLetterResult
+    fileprivate func replay(_ id: DeadLetterID, isForced: Bool = false, at seconds: Int64 = 0) async throws
+        -> DeadLetterResult
     {
-        try await replay(id, by: "alice@ops1", limit: limit, at: Given.at(seconds))
+        try await replay(id, by: "alice@ops1", isForced: isForced, sentBy: .caller, at: Given.at(seconds))
     }
 }

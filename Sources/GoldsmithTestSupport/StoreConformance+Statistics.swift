@@ -32,7 +32,13 @@ extension StoreConformance {
             try await store.fail(.stopCheck)
             let open = try await store.statistics(at: Given.at(1))
             try expect(open.images == [.error: 1] && open.openDeadLetters == [.dead: 1], "\(open)")
-            _ = try await store.replay(DeadLetterID(known: "img-1"), by: "alice@ops1", limit: 3, at: Given.at(9))
+            _ = try await store.replay(
+                DeadLetterID(known: "img-1"),
+                by: "alice@ops1",
+                isForced: false,
+                sentBy: .caller,
+                at: Given.at(9)
+            )
             let replayed = try await store.statistics(at: Given.at(10))
             try expect(replayed.openDeadLetters.isEmpty, "\(replayed)")
         },

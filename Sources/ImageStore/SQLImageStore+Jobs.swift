@@ -9,7 +9,7 @@ extension SQLImageStore {
         lease: Duration,
         in context: TransitionContext
     ) async throws(StoreError) -> BeginResult {
-        try await write { (transaction) throws(SQLError) in
+        try await write(for: .begin) { (transaction) throws(SQLError) in
             guard let image = try transaction.imageToChange(message.imageId) else { return .unknownImage }
             let now = context.now
             let leases = try transaction.leases(of: image.id)
@@ -56,7 +56,7 @@ extension SQLImageStore {
         progress: CopyProgress?,
         until: Timestamp
     ) async throws(StoreError) -> Bool {
-        try await write { (transaction) throws(SQLError) in
+        try await write(for: .renew) { (transaction) throws(SQLError) in
             guard let image = try transaction.imageToChange(jobLease.image.id), let state = image.jobs[jobLease.job],
                 state.phase == .waiting, state.fence == jobLease.fence
             else { return false }
@@ -79,7 +79,7 @@ extension SQLImageStore {
         to image: ImageID,
         in context: TransitionContext
     ) async throws(StoreError) -> Applied? {
-        try await write { (transaction) throws(SQLError) in
+        try await write(for: .apply) { (transaction) throws(SQLError) in
             guard let image = try transaction.imageToChange(image) else { return nil }
             if let (job, fence) = event.endOfAttempt {
                 try transaction.endLease(job, of: image.id, fence: fence)

@@ -3,7 +3,7 @@ import SQLAccess
 
 extension SQLImageStore: ImageListing {
     public func imageCounts() async throws(StoreError) -> [ImageStatus: Int] {
-        try await read { (transaction) throws(SQLError) in
+        try await read(for: .imageCounts) { (transaction) throws(SQLError) in
             var counts: [ImageStatus: Int] = [:]
             for row in try transaction.connection.query(
                 "SELECT status, COUNT(*) AS images FROM images GROUP BY status"
@@ -18,7 +18,7 @@ extension SQLImageStore: ImageListing {
     }
 
     public func quotas(limit: Int) async throws(StoreError) -> [QuotaUsage] {
-        try await read { (transaction) throws(SQLError) in
+        try await read(for: .quotas) { (transaction) throws(SQLError) in
             var usages: [QuotaUsage] = []
             for row in try transaction.connection.query(
                 "SELECT owner, image_limit, snapshot_limit, images, snapshots FROM quotas ORDER BY owner LIMIT $1",

@@ -9,7 +9,7 @@ extension SQLImageStore {
         after future: Timestamp,
         limit: Int
     ) async throws(StoreError) -> [OutgoingMessage] {
-        try await read { (transaction) throws(SQLError) in
+        try await read(for: .unsent) { (transaction) throws(SQLError) in
             let rows = try transaction.connection.query(
                 """
                 SELECT message, body FROM outbox WHERE written_at < $1 OR written_at > $2
@@ -25,7 +25,7 @@ extension SQLImageStore {
 
     public func markSent(_ messages: [OutgoingMessage]) async throws(StoreError) {
         guard !messages.isEmpty else { return }
-        try await write { (transaction) throws(SQLError) in
+        try await write(for: .markSent) { (transaction) throws(SQLError) in
             // In one order, so that two who mark the same messages do not each wait for the other.
             for message in messages.sorted(by: { $0.outboxKey < $1.outboxKey }) {
                 try transaction.connection.execute("DELETE FROM outbox WHERE id = $1", [.text(message.outboxKey)])
@@ -35,7 +35,7 @@ extension SQLImageStore {
 
     public func markUnsent(_ messages: [OutgoingMessage], at now: Timestamp) async throws(StoreError) {
         guard !messages.isEmpty else { return }
-        try await write { (transaction) throws(SQLError) in
+        try await write(for: .markUnsent) { (transaction) throws(SQLError) in
             for message in messages.sorted(by: { $0.outboxKey < $1.outboxKey }) {
                 try transaction.connection.execute(
                     "UPDATE outbox SET tries = tries + 1, written_at = $2 WHERE id = $1",
@@ -52,7 +52,7 @@ extension SQLImageStore {
     }
 
     public func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image] {
-        try await read { (transaction) throws(SQLError) in
+        try await read(for: .overdue) { (transaction) throws(SQLError) in
             try transaction.images(
                 "SELECT state FROM images WHERE wake_at <= $1 OR wake_at > $2 ORDER BY wake_at LIMIT $3",
                 [
@@ -64,18 +64,18 @@ extension SQLImageStore {
     }
 
     public func leases(of image: ImageID) async throws(StoreError) -> [Lease] {
-        try await read { (transaction) throws(SQLError) in try transaction.leases(of: image) }
+        try await read(for: .leases) { (transaction) throws(SQLError) in try transaction.leases(of: image) }
     }
 
     // MARK: Looking
 
     public func image(_ id: ImageID) async throws(StoreError) -> Image? {
-        try await read { (transaction) throws(SQLError) in try transaction.image(id) }
+        try await read(for: .image) { (transaction) throws(SQLError) in try transaction.image(id) }
     }
 
     public func images(_ query: ImageQuery) async throws(StoreError) -> [Image] {
         guard query.limit > 0 else { return [] }
-        return try await read { (transaction) throws(SQLError) in
+        return try await read(for: .images) { (transaction) throws(SQLError) in
             var found: [Image] = []
             var page = query.page
             // What is not indexed is sorted out here, batch by batch.
@@ -90,7 +90,7 @@ extension SQLImageStore {
     }
 
     public func forget(before moment: Timestamp, limit: Int) async throws(StoreError) -> Int {
-        try await write { (transaction) throws(SQLError) in
+        try await write(for: .forget) { (transaction) throws(SQLError) in
             let arguments: [SQLValue] = [.integer(moment.microseconds), SQLValue(limit)]
             let answers = try transaction.connection.rowsChanged(
                 by: """
@@ -121,7 +121,7 @@ extension SQLImageStore {
         after sequence: Int64,
         limit: Int
     ) async throws(StoreError) -> [Announcement] {
-        try await read { (transaction) throws(SQLError) in
+        try await read(for: .journal) { (transaction) throws(SQLError) in
             let rows = try transaction.connection.query(
                 "SELECT line FROM journal WHERE image_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
                 [.text(image.text), .integer(sequence), SQLValue(limit)]
@@ -135,7 +135,7 @@ extension SQLImageStore {
     }
 
     public func locks() async throws(StoreError) -> [Lock] {
-        try await read { (transaction) throws(SQLError) in
+        try await read(for: .locks) { (transaction) throws(SQLError) in
             var locks: [Lock] = []
             for row in try transaction.connection.query("SELECT key, image_id FROM locks ORDER BY key") {
                 guard let image = ImageID(try row.text("image_id")) else {
@@ -148,11 +148,11 @@ extension SQLImageStore {
     }
 
     public func quota(of owner: Owner) async throws(StoreError) -> QuotaUsage {
-        try await read { (transaction) throws(SQLError) in try transaction.quota(of: owner) }
+        try await read(for: .quota) { (transaction) throws(SQLError) in try transaction.quota(of: owner) }
     }
 
     public func setQuota(of owner: Owner, to limits: QuotaLimits) async throws(StoreError) {
-        try await write { (transaction) throws(SQLError) in
+        try await write(for: .setQuota) { (transaction) throws(SQLError) in
             var usage = try transaction.quotaToChange(of: owner)
             usage.limits = limits
             try transaction.keep(usage)

@@ -3,15 +3,13 @@ import SQLAccess
 
 extension SQLImageStore: RequestOutbox {
     public func put(_ request: OutgoingMessage, at now: Timestamp) async throws(StoreError) {
-        try await write { (transaction) throws(SQLError) in
-            // Whoever puts it here does not send it: it is left behind from the beginning.
-            let left = Timestamp(microseconds: now.microseconds - OutgoingMessage.leftBehindAfter.microseconds)
-            _ = try transaction.post([request], at: left)
+        try await write(for: .put) { (transaction) throws(SQLError) in
+            _ = try transaction.post([request], sentBy: .sweeper, at: now)
         }
     }
 
     public func waiting(as request: OutgoingMessage) async throws(StoreError) -> OutgoingMessage? {
-        try await read { (transaction) throws(SQLError) in
+        try await read(for: .waiting) { (transaction) throws(SQLError) in
             let rows = try transaction.connection.query(
                 "SELECT message, body FROM outbox WHERE id = $1",
                 [.text(request.outboxKey)]
@@ -24,7 +22,7 @@ extension SQLImageStore: RequestOutbox {
 
 extension SQLImageStore {
     public func answer(to identity: RequestIdentity) async throws(StoreError) -> RecordedAnswer? {
-        try await read { (transaction) throws(SQLError) in try transaction.answer(to: identity) }
+        try await read(for: .answer) { (transaction) throws(SQLError) in try transaction.answer(to: identity) }
     }
 
     public func accept(
@@ -34,7 +32,7 @@ extension SQLImageStore {
         reply: ReplyAddress?,
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome {
-        try await settle(.create(request), reply: reply, in: context) { (transaction) throws(SQLError) in
+        try await settle(.create(request), reply: reply, in: context, for: .accept) { (transaction) throws(SQLError) in
             try transaction.begin(request.identity, label: request.label, as: id, plan: plan, in: context)
         }
     }
@@ -47,7 +45,7 @@ extension SQLImageStore {
         reply: ReplyAddress?,
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome {
-        try await settle(request, reply: reply, in: context) { (transaction) throws(SQLError) in
+        try await settle(request, reply: reply, in: context, for: .grant) { (transaction) throws(SQLError) in
             let owner = request.identity.owner
             guard let image = try transaction.imageToChange(id) else { return .init(.rejected(.noImage(id))) }
             if let refusal = image.refusal(of: command, by: owner, limits: limits) { return .init(.rejected(refusal)) }
@@ -75,7 +73,8 @@ extension SQLImageStore {
         reply: ReplyAddress?,
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome {
-        try await settle(.convert(request), reply: reply, in: context) { (transaction) throws(SQLError) in
+        try await settle(.convert(request), reply: reply, in: context, for: .convert) {
+            (transaction) throws(SQLError) in
             guard let source = try transaction.imageToChange(request.imageID) else {
                 return .init(.rejected(.noImage(request.imageID)))
             }
@@ -101,7 +100,7 @@ extension SQLImageStore {
         reply: ReplyAddress?,
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome {
-        try await settle(request, reply: reply, in: context) { _ in .init(answer) }
+        try await settle(request, reply: reply, in: context, for: .record) { _ in .init(answer) }
     }
 
     public func reject(
@@ -111,7 +110,7 @@ extension SQLImageStore {
         reply: ReplyAddress?,
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome {
-        try await settle(identity, fingerprint: fingerprint, reply: reply, in: context) { _ in
+        try await settle(identity, fingerprint: fingerprint, reply: reply, in: context, for: .reject) { _ in
             .init(.rejected(rejection))
         }
     }
@@ -130,7 +129,7 @@ extension SQLImageStore {
         _ request: Request,
         reply: ReplyAddress?,
         in context: TransitionContext,
-        for operation: String = #function,
+        for operation: StoreOperation,
         _ decide: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Decision
     ) async throws(StoreError) -> RequestOutcome {
         try await settle(
@@ -150,7 +149,7 @@ extension SQLImageStore {
         fingerprint: String,
         reply: ReplyAddress?,
         in context: TransitionContext,
-        for operation: String = #function,
+        for operation: StoreOperation,
         _ decide: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Decision
     ) async throws(StoreError) -> RequestOutcome {
         let now = context.now

@@ -3,7 +3,7 @@ import SQLAccess
 
 extension SQLImageStore: StoreStatisticsReader {
     public func statistics(at now: Timestamp) async throws(StoreError) -> StoreStatistics {
-        try await read { (transaction) throws(SQLError) in
+        try await read(for: .statistics) { (transaction) throws(SQLError) in
             let connection = transaction.connection
             var statistics = StoreStatistics()
             for row in try connection.query("SELECT status, COUNT(*) AS images FROM images GROUP BY status") {

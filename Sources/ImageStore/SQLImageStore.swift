@@ -39,11 +39,11 @@ public struct SQLImageStore: ImageStore {
     }
 
     public func time() async throws(StoreError) -> Timestamp {
-        try await read { (transaction) throws(SQLError) in try transaction.time() }
+        try await read(for: .time) { (transaction) throws(SQLError) in try transaction.time() }
     }
 
     func read<Value: Sendable>(
-        for operation: String = #function,
+        for operation: StoreOperation,
         _ body: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Value
     ) async throws(StoreError) -> Value {
         try await observed(operation) { (runs) throws(SQLError) in
@@ -55,7 +55,7 @@ public struct SQLImageStore: ImageStore {
     }
 
     func write<Value: Sendable>(
-        for operation: String = #function,
+        for operation: StoreOperation,
         _ body: @escaping @Sendable (StoreTransaction) throws(SQLError) -> Value
     ) async throws(StoreError) -> Value {
         try await observed(operation) { (runs) throws(SQLError) in
@@ -66,9 +66,8 @@ public struct SQLImageStore: ImageStore {
         }
     }
 
-    /// - Parameter operation: the name of the port's function, as `#function` has it.
     private func observed<Value: Sendable>(
-        _ operation: String,
+        _ operation: StoreOperation,
         _ call: (Runs) async throws(SQLError) -> Value
     ) async throws(StoreError) -> Value {
         let began = ContinuousClock.now
@@ -77,7 +76,7 @@ public struct SQLImageStore: ImageStore {
         defer {
             observer?(
                 StoreCall(
-                    operation: String(operation.prefix { $0 != "(" }),
+                    operation: operation,
                     duration: ContinuousClock.now - began,
                     repeats: max(0, runs.number - 1),
                     failure: failure

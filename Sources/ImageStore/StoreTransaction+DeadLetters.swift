@@ -36,6 +36,11 @@ extension StoreTransaction {
         return try decode(DeadLetter.self, try row.text("dead_letter"), "dead letter \(id)")
     }
 
+    /// A dead letter that no other transaction changes meanwhile, in the state that follows from its image.
+    func deadLetterToDecide(_ id: DeadLetterID) throws(SQLError) -> DeadLetter? {
+        try deadLetterToChange(id) == nil ? nil : try deadLetter(id)
+    }
+
     /// - Parameter request: the request whose answer the dead letter waits for.
     func update(_ deadLetter: DeadLetter, request: RequestID?) throws(SQLError) {
         try connection.execute(

@@ -132,7 +132,17 @@ struct StoreTransaction {
     // MARK: Outbox
 
     /// A message that already waits here is the same message: it will be sent once for both.
-    func post(_ messages: [OutgoingMessage], at now: Timestamp) throws(SQLError) -> [OutgoingMessage] {
+    func post(
+        _ messages: [OutgoingMessage],
+        sentBy sender: OutboxSender = .caller,
+        at now: Timestamp
+    ) throws(SQLError) -> [OutgoingMessage] {
+        let writtenAt =
+            switch sender {
+            case .caller: now.microseconds
+            // As old as one that its caller has left behind, so that the next sweep takes it.
+            case .sweeper: now.microseconds - OutgoingMessage.leftBehindAfter.microseconds
+            }
         for (position, message) in messages.enumerated() {
             try connection.execute(
                 """
@@ -140,7 +150,7 @@ struct StoreTransaction {
                 ON CONFLICT (id) DO NOTHING
                 """,
                 [
-                    .text(message.outboxKey), .integer(now.microseconds), SQLValue(position),
+                    .text(message.outboxKey), .integer(writtenAt), SQLValue(position),
                     .text(CanonicalJSON.text(message.envelope)), .text(message.body),
                 ]
             )

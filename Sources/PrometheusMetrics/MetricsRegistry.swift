@@ -1,8 +1,9 @@
 import Synchronization
 
-/// The present values of a fixed list of metrics, and their text for Prometheus.
+/// The present values of metrics, and their text for Prometheus.
 ///
-/// What is not on the list, or has the wrong number of labels, is not kept: a measurement must never end a process.
+/// A metric that is used and not on the list it began with joins it, so that forgetting one there hides nothing. A value
+/// with the wrong number of labels is not kept: a measurement must never end a process.
 public final class MetricsRegistry: Sendable {
     private struct Histogram {
         var counts: [UInt64]
@@ -25,17 +26,26 @@ public final class MetricsRegistry: Sendable {
     }
     private typealias Series = [[String]: Value]
 
-    public let metrics: [Metric]
-    private let values: Mutex<[String: Series]>
-
-    public init(_ metrics: [Metric]) {
-        self.metrics = metrics
+    private struct State {
+        var metrics: [Metric] = []
         var values: [String: Series] = [:]
-        for metric in metrics {
-            values[metric.name] = [:]
-            for labels in metric.known { values[metric.name]?[labels] = Self.zero(of: metric) }
+
+        mutating func register(_ metric: Metric) {
+            guard values[metric.name] == nil else { return }
+            metrics.append(metric)
+            var series: Series = [:]
+            for labels in metric.known { series[labels] = MetricsRegistry.zero(of: metric) }
+            values[metric.name] = series
         }
-        self.values = Mutex(values)
+    }
+
+    private let state: Mutex<State>
+
+    /// - Parameter metrics: what is shown from the beginning, in this order.
+    public init(_ metrics: [Metric]) {
+        var state = State()
+        for metric in metrics { state.register(metric) }
+        self.state = Mutex(state)
     }
 
     private static func zero(of metric: Metric) -> Value {
@@ -55,22 +65,24 @@ public final class MetricsRegistry: Sendable {
 
     /// Forgets a gauge's values, since an old one is worse than none.
     public func clear(_ metric: Metric) {
-        values.withLock { $0[metric.name]?.removeAll() }
+        state.withLock { $0.values[metric.name]?.removeAll() }
     }
 
     /// Counts one observation in a histogram.
     public func observe(_ value: Double, in metric: Metric, _ labels: String...) {
         guard case .histogram(let bounds) = metric.kind, labels.count == metric.labels.count else { return }
-        values.withLock { values in
-            values[metric.name]?[labels, default: Self.zero(of: metric)].observe(value, bounds)
+        state.withLock { state in
+            state.register(metric)
+            state.values[metric.name]?[labels, default: Self.zero(of: metric)].observe(value, bounds)
         }
     }
 
     private func change(_ metric: Metric, _ labels: [String], _ body: (Double) -> Double) {
         guard labels.count == metric.labels.count else { return }
-        values.withLock { values in
-            guard case .number(let number) = values[metric.name]?[labels] ?? .number(0) else { return }
-            values[metric.name]?[labels] = .number(body(number))
+        state.withLock { state in
+            state.register(metric)
+            guard case .number(let number) = state.values[metric.name]?[labels] ?? .number(0) else { return }
+            state.values[metric.name]?[labels] = .number(body(number))
         }
     }
 
@@ -80,12 +92,12 @@ public final class MetricsRegistry: Sendable {
 
     /// The text format of Prometheus, version 0.0.4. Every metric has its two comment lines, also one without values.
     public var text: String {
-        let values = values.withLock { $0 }
+        let state = state.withLock { $0 }
         var text = ""
-        for metric in metrics {
+        for metric in state.metrics {
             text += "# HELP \(metric.name) \(Self.escaped(metric.help, quotes: false))\n"
             text += "# TYPE \(metric.name) \(metric.kind.name)\n"
-            let series = (values[metric.name] ?? [:]).sorted { $0.key.lexicographicallyPrecedes($1.key) }
+            let series = (state.values[metric.name] ?? [:]).sorted { $0.key.lexicographicallyPrecedes($1.key) }
             for (labels, value) in series {
                 let pairs = zip(metric.labels, labels).map { "\($0)=\"\(Self.escaped($1, quotes: true))\"" }
                 switch value {

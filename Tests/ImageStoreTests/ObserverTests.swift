@@ -56,7 +56,7 @@ struct ObserverTests {
         failing.fail(at: 1)
         await #expect(throws: StoreError.self) { try await refused.leases(of: ImageID(known: "img-1")) }
 
-        #expect(calls.all.map(\.operation) == ["image", "signOff", "reject", "leases"])
+        #expect(calls.all.map(\.operation) == [.image, .signOff, .reject, .leases])
         #expect(calls.all.map(\.repeats) == [0, 1, 0, 0])
         #expect(calls.all.map(\.failure) == [nil, nil, nil, .unavailable])
         #expect(calls.all.allSatisfy { $0.duration > .zero && $0.duration < .seconds(60) })

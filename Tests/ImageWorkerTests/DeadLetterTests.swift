@@ -119,7 +119,8 @@ struct DeadLetterTests {
             let verdict = try await rig.store.replay(
                 deadLetter.id,
                 by: "alice",
-                limit: DeadLetter.replayLimit,
+                isForced: false,
+                sentBy: .caller,
                 at: rig.time.now()
             )
             guard case .done(_, let outgoing) = verdict else {
@@ -137,7 +138,8 @@ struct DeadLetterTests {
         let verdict = try await rig.store.replay(
             deadLetters[0].id,
             by: "alice",
-            limit: DeadLetter.replayLimit,
+            isForced: false,
+            sentBy: .caller,
             at: rig.time.now()
         )
         guard case .refused = verdict else {
@@ -171,7 +173,13 @@ struct DeadLetterTests {
         #expect(!parked.isEmpty && parked.allSatisfy { $0.step == .cleanUp && $0.owner == Owner(known: "acct-1") })
         let worker = rig.worker("w2")
         for deadLetter in parked {
-            let verdict = try await rig.store.replay(deadLetter.id, by: "alice", limit: 1, at: rig.time.now())
+            let verdict = try await rig.store.replay(
+                deadLetter.id,
+                by: "alice",
+                isForced: false,
+                sentBy: .caller,
+                at: rig.time.now()
+            )
             if case .done(_, let outgoing) = verdict { await worker.context.send(outgoing) }
         }
         try await rig.run(worker)
@@ -193,7 +201,13 @@ struct DeadLetterTests {
             deadLetter.job == .dataDisk(try #require(DeviceName("/dev/vdb")))
                 && deadLetter.owner == Owner(known: "acct-1")
         )
-        let verdict = try await rig.store.replay(deadLetter.id, by: "alice", limit: 3, at: rig.time.now())
+        let verdict = try await rig.store.replay(
+            deadLetter.id,
+            by: "alice",
+            isForced: false,
+            sentBy: .caller,
+            at: rig.time.now()
+        )
         guard case .done(_, let outgoing) = verdict else {
             Issue.record("\(verdict)")
             return

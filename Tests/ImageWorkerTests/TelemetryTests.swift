@@ -33,6 +33,14 @@ struct TelemetryTests {
         return telemetry
     }
 
+    @Test("a metric that nobody listed is shown from its first use")
+    func unlisted() {
+        let registry = MetricsRegistry([])
+        registry.add(to: Metric("forgotten_total", .counter, by: ["who"], known: [["x"]], "Forgotten."), "y")
+        #expect(registry.text.contains("# TYPE forgotten_total counter\n"))
+        #expect(registry.text.contains("forgotten_total{who=\"x\"} 0\nforgotten_total{who=\"y\"} 1\n"))
+    }
+
     @Test("counters, gauges and histograms are written as Prometheus reads them, and strange labels are escaped")
     func text() {
         let counter = Metric("a_total", .counter, by: ["who"], known: [["x"]], "Says\nit.")
@@ -179,8 +187,8 @@ struct TelemetryTests {
     func calls() async throws {
         let rig = try await Rig()
         let telemetry = WorkerTelemetry()
-        telemetry.called(StoreCall(operation: "begin", duration: .milliseconds(20), repeats: 3, failure: nil))
-        telemetry.called(StoreCall(operation: "begin", duration: .seconds(9), repeats: 0, failure: .unavailable))
+        telemetry.called(StoreCall(operation: .begin, duration: .milliseconds(20), repeats: 3, failure: nil))
+        telemetry.called(StoreCall(operation: .begin, duration: .seconds(9), repeats: 0, failure: .unavailable))
         let slow: Interceptor = { call in
             if call.moment == .before { rig.time.advance(by: .seconds(2)) }
             return .pass

@@ -45,7 +45,7 @@ public struct KeptMessage: Equatable, Sendable {
         return kept
     }
 
-    /// Why there is no `replay`, in a sentence.
+    /// Why there is no `replay`.
     public static let notReplayableReason =
         "there is no queue to put it back into: its routing key is no operation and no step, it is no text, or it is too large"
 

@@ -62,7 +62,7 @@ public struct DeadLetterFile: Codable, Equatable, Sendable {
 public enum DeadLetterResult: Equatable, Sendable {
     /// Written down. The messages wait in the outbox.
     case done(DeadLetter, outgoing: [OutgoingMessage])
-    /// Nothing was changed, in a sentence.
-    case refused(String)
+    /// Nothing was changed.
+    case refused(DeadLetterRefusal)
     case unknown
 }

@@ -112,14 +112,18 @@ public protocol ImageStore: Sendable {
     func deadLetterGroups(_ query: DeadLetterQuery) async throws(StoreError) -> [DeadLetterGroup]
     /// One dead letter with all that is known of it.
     func deadLetter(_ id: DeadLetterID) async throws(StoreError) -> DeadLetterFile?
-    /// Replays an open dead letter; without a limit also one that was replayed and has not come back. Marks it and puts its
-    /// message into the outbox in one transaction, so that a command which is stopped half way has lost and doubled
-    /// nothing.
+    /// Replays a dead letter if `DeadLetter.replayed` allows it: marks it and puts its message into the outbox, both or
+    /// neither, so that a command that dies half way has lost and doubled nothing.
     /// - Parameters:
     ///   - who: the person who asks for it.
-    ///   - limit: how often it may have been replayed with this time.
-    func replay(_ id: DeadLetterID, by who: String, limit: Int, at now: Timestamp) async throws(StoreError)
-        -> DeadLetterResult
+    ///   - isForced: also beyond `DeadLetter.replayLimit`, and also when it has not come back.
+    func replay(
+        _ id: DeadLetterID,
+        by who: String,
+        isForced: Bool,
+        sentBy sender: OutboxSender,
+        at now: Timestamp
+    ) async throws(StoreError) -> DeadLetterResult
     /// A request was denied and is not recorded. If a replay asked for it, its dead letter is open again.
     func denied(_ identity: RequestIdentity, _ rejection: Rejection, at now: Timestamp) async throws(StoreError)
     /// Closes an open dead letter, or one that was replayed and has not come back. It stays, marked.

@@ -24,22 +24,3 @@ public struct StoreStatistics: Equatable, Sendable {
 
     public init() {}
 }
-
-/// One call of a store that has ended, for those who watch over it.
-public struct StoreCall: Equatable, Sendable {
-    /// The port's function, for example `begin`: one of the few that a store has.
-    public var operation: String
-    /// From the call to its end, with what it waited for a connection or another transaction.
-    public var duration: Duration
-    /// How often its transaction was begun anew, because it lost a race or its connection.
-    public var repeats: Int
-    /// `nil`: it went well.
-    public var failure: StoreError.Kind?
-
-    public init(operation: String, duration: Duration, repeats: Int, failure: StoreError.Kind?) {
-        self.operation = operation
-        self.duration = duration
-        self.repeats = repeats
-        self.failure = failure
-    }
-}

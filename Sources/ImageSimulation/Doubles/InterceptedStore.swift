@@ -199,10 +199,11 @@ public struct InterceptedStore: ImageStore {
     public func replay(
         _ id: DeadLetterID,
         by who: String,
-        limit: Int,
+        isForced: Bool,
+        sentBy sender: OutboxSender,
         at now: Timestamp
     ) async throws(StoreError) -> DeadLetterResult {
-        try await store.replay(id, by: who, limit: limit, at: now)
+        try await store.replay(id, by: who, isForced: isForced, sentBy: sender, at: now)
     }
     public func discard(
         _ id: DeadLetterID,

@@ -41,9 +41,9 @@ extension WorkerTelemetry {
     /// Notes a call of the store that has ended.
     public func called(_ call: StoreCall) {
         let outcome = call.failure?.rawValue ?? "ok"
-        registry.observe(call.duration / .seconds(1), in: WorkerMetrics.storeSeconds, call.operation, outcome)
+        registry.observe(call.duration / .seconds(1), in: WorkerMetrics.storeSeconds, call.operation.rawValue, outcome)
         if call.repeats > 0 {
-            registry.add(Double(call.repeats), to: WorkerMetrics.storeRepeats, call.operation)
+            registry.add(Double(call.repeats), to: WorkerMetrics.storeRepeats, call.operation.rawValue)
         }
     }
 

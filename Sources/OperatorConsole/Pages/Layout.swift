@@ -26,7 +26,7 @@ enum Layout {
                     tag(.ul) {
                         for (route, name) in areas {
                             tag(.li) {
-                                isWithin(page, route)
+                                route.area == page.area
                                     ? tag(.a, .href(route), Attribute("aria-current", "page")) { name }
                                     : tag(.a, .href(route)) { name }
                             }
@@ -125,16 +125,20 @@ enum Layout {
         }
         return .document(root)
     }
+}
 
-    private static func isWithin(_ page: Route, _ area: Route) -> Bool {
-        switch (page, area) {
-        case (.overview, .overview), (.images, .images), (.image, .images), (.action, .images),
-            (.request, .images), (.instances, .instances), (.instance, .instances),
-            (.deadLetters, .deadLetters), (.deadLetter, .deadLetters), (.replay, .deadLetters),
-            (.discard, .deadLetters),
-            (.quotas, .quotas), (.quota, .quotas):
-            true
-        default: false
+extension Route {
+    fileprivate enum Area { case overview, images, instances, deadLetters, quotas }
+
+    /// The entry of the navigation that this belongs to; `nil` for what has none.
+    fileprivate var area: Area? {
+        switch self {
+        case .overview: .overview
+        case .images, .image, .action, .request: .images
+        case .instances, .instance: .instances
+        case .deadLetters, .deadLetter, .replay, .discard: .deadLetters
+        case .quotas, .quota: .quotas
+        case .login, .logout, .updates, .stylesheet, .script, .icon, .document: nil
         }
     }
 }

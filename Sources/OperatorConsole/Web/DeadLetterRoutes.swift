@@ -10,10 +10,10 @@ struct DeadLetterRoutes: Sendable {
 
     func add(to inside: RouterGroup<ConsoleContext>) {
         inside.get("/dead-letters/:id/replay") { _, context in
-            try await ask(context, "Replay") { DeadLetterPage.replayForm($0, token: $1) }
+            try await ask(context, "Replay", at: Route.replay) { DeadLetterPage.replayForm($0, token: $1) }
         }
         inside.get("/dead-letters/:id/discard") { _, context in
-            try await ask(context, "Discard") { DeadLetterPage.discardForm($0, token: $1) }
+            try await ask(context, "Discard", at: Route.discard) { DeadLetterPage.discardForm($0, token: $1) }
         }
         inside.post("/dead-letters/:id/replay") { request, context in
             let fields = try await context.provenForm(request)
@@ -35,12 +35,13 @@ struct DeadLetterRoutes: Sendable {
     private func ask(
         _ context: ConsoleContext,
         _ title: String,
+        at route: (DeadLetterID) -> Route,
         _ form: (DeadLetter, String) -> HTML
     ) async throws -> Response {
         let session = try context.operating()
         let id = try context.deadLetterID()
         let deadLetter = try await pages.deadLetter(id).deadLetter
-        return .page(Layout.page(title, at: .replay(id), for: session) { form(deadLetter, session.formToken) })
+        return .page(Layout.page(title, at: route(id), for: session) { form(deadLetter, session.formToken) })
     }
 }
 
@@ -52,8 +53,14 @@ struct DeadLetterDecisions: Sendable {
     func replay(_ id: DeadLetterID, by who: String, force: Bool, _ context: ConsoleContext) async throws -> Response {
         let verdict: DeadLetterResult
         do throws(StoreError) {
-            let limit = force ? Int.max : DeadLetter.replayLimit
-            verdict = try await store.replay(id, by: "\(who)@console", limit: limit, at: time.now())
+            // The console has no right to write to the broker.
+            verdict = try await store.replay(
+                id,
+                by: "\(who)@console",
+                isForced: force,
+                sentBy: .sweeper,
+                at: time.now()
+            )
         } catch {
             throw Problem(error)
         }
@@ -81,9 +88,13 @@ struct DeadLetterDecisions: Sendable {
     ) async throws -> Response {
         switch verdict {
         case .unknown: throw Problem.noDeadLetter(id.text)
-        case .refused(let reason): throw Problem(.conflict, reason)
+        case .refused(let refusal):
+            throw Problem(
+                .conflict,
+                refusal.message,
+                advice: refusal.yieldsToForce ? "replay it once more only if its cause is gone" : nil
+            )
         case .done(let deadLetter, _):
-            // Its message is in the outbox, and a worker sends it: the console has no right to write to the broker.
             context.logger.notice(event, metadata: ["by": "\(who)", "dead.letter": "\(id)"])
             return context.program == nil ? .redirect(to: .deadLetter(id)) : .json(deadLetter)
         }

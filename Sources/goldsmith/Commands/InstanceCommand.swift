@@ -104,11 +104,11 @@ struct InstanceShow: AsyncParsableCommand {
 
 /// Instances as the driver describes them, with the locks the store knows.
 private struct InstanceLook {
-    let driver: LocalDriver
+    let driver: any ImageDriver
     let store: any ImageStore
 
     init(_ settings: Settings) async throws(CommandFailure) {
-        driver = try await settings.driver(try await settings.logger("goldsmith"))
+        driver = try await settings.viewedDriver(try await settings.logger("goldsmith"))
         store = try await settings.openStore()
     }
 

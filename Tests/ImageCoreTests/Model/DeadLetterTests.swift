@@ -101,3 +101,71 @@ struct DeadLetterTests {
         #expect(message("{}", key: "replicate").replay(1, of: DeadLetterID(known: "msg-1"))?.destination == .jobs)
     }
 }
+
+@Suite("A decision on a dead letter follows one rule")
+struct DeadLetterDecisionTests {
+    private static let message = KeptMessage(
+        routingKey: "image.delete",
+        contentType: nil,
+        messageID: "m1",
+        correlationID: nil,
+        replyTo: nil,
+        body: Array("{}".utf8)
+    )
+
+    private static func deadLetter(_ state: DeadLetter.State, replays: Int) -> DeadLetter {
+        var deadLetter = DeadLetter(DeadLetterID(known: "msg-1"), .parked, of: message, reason: nil, at: Sample.now)
+        (deadLetter.state, deadLetter.replays) = (state, replays)
+        return deadLetter
+    }
+
+    @Test("a dry run and a replay agree on every state, count of replays and force")
+    func agreement() {
+        for state in DeadLetter.State.allCases {
+            for replays in [0, DeadLetter.replayLimit - 1, DeadLetter.replayLimit] {
+                for isForced in [false, true] {
+                    for message in [Self.message, nil] {
+                        let deadLetter = Self.deadLetter(state, replays: replays)
+                        let refusal = deadLetter.refusalOfReplay(of: message, isForced: isForced)
+                        switch deadLetter.replayed(message, isForced: isForced) {
+                        case .failure(let other): #expect(other == refusal)
+                        case .success(let replayed):
+                            #expect(refusal == nil)
+                            #expect(
+                                replayed.deadLetter.replays == replays + 1 && replayed.deadLetter.state == .replayed
+                            )
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("force replays what came back too often or not at all, and nothing that is closed")
+    func force() {
+        let message = Self.message
+        let cases: [(DeadLetter.State, Int, DeadLetterRefusal?, forced: DeadLetterRefusal?)] = [
+            (.open, 0, nil, nil),
+            (.open, DeadLetter.replayLimit, .replayLimit(DeadLetter.replayLimit), nil),
+            (.replayed, 1, .replayed, nil),
+            (.discarded, 0, .discarded, .discarded),
+            (.settled, 0, .settled, .settled),
+        ]
+        for (state, replays, refusal, forced) in cases {
+            let deadLetter = Self.deadLetter(state, replays: replays)
+            #expect(deadLetter.refusalOfReplay(of: message, isForced: false) == refusal)
+            #expect(deadLetter.refusalOfReplay(of: message, isForced: true) == forced)
+            #expect(refusal?.yieldsToForce ?? true == (forced == nil))
+        }
+        #expect(Self.deadLetter(.open, replays: 0).refusalOfReplay(of: nil, isForced: true) == .notReplayable)
+    }
+
+    @Test("what is open, or was replayed and may never come back, is discarded once")
+    func discard() {
+        for state in DeadLetter.State.allCases {
+            let discarded = try? Self.deadLetter(state, replays: 1).discarded().get()
+            #expect((discarded != nil) == (state == .open || state == .replayed))
+            #expect(discarded.map { $0.state == .discarded } ?? true)
+        }
+    }
+}

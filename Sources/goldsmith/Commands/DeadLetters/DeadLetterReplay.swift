@@ -58,6 +58,15 @@ struct DeadLetterOutcome: Encodable {
     var result: Result
     var reason: String?
 
+    init(id: DeadLetterID, result: Result, reason: String? = nil) {
+        (self.id, self.result, self.reason) = (id, result, reason)
+    }
+
+    /// What a dry run says.
+    init(_ id: DeadLetterID, unless refusal: DeadLetterRefusal?) {
+        self.init(id: id, result: refusal == nil ? .wouldDo : .refused, reason: refusal?.shellText)
+    }
+
     /// - Throws: exit code 4 when one was refused.
     static func tell(_ outcomes: [DeadLetterOutcome], done: String, wouldDo: String, json: Bool) throws {
         try list(outcomes, done: done, wouldDo: wouldDo, json: json)
@@ -112,12 +121,12 @@ struct DeadLetterReplay<Family: DeadLetterFamily>: AsyncParsableCommand {
         let store = try await settings.openStore()
         let who = try choice.decider()
         let deadLetters = try await choice.deadLetters(filter, Family.kinds, in: store)
-        let limit = force ? Int.max : DeadLetter.replayLimit
         if choice.dryRun {
             var outcomes: [DeadLetterOutcome] = []
             for deadLetter in deadLetters {
-                let refusal = try await deadLetter.refusal(limit: limit, in: store)
-                outcomes.append(.init(id: deadLetter.id, result: refusal == nil ? .wouldDo : .refused, reason: refusal))
+                let message = try await message(of: deadLetter, in: store)
+                let refusal = deadLetter.refusalOfReplay(of: message, isForced: force)
+                outcomes.append(DeadLetterOutcome(deadLetter.id, unless: refusal))
             }
             return try DeadLetterOutcome.tell(outcomes, done: "", wouldDo: "would be replayed", json: output.json)
         }
@@ -127,11 +136,18 @@ struct DeadLetterReplay<Family: DeadLetterFamily>: AsyncParsableCommand {
         for (index, deadLetter) in deadLetters.enumerated() {
             if index > 0 { try await Task.sleep(for: .seconds(1 / rate)) }
             let verdict = try await stored { () async throws(StoreError) in
-                try await store.replay(deadLetter.id, by: who, limit: limit, at: try await store.time())
+                try await store.replay(
+                    deadLetter.id,
+                    by: who,
+                    isForced: force,
+                    sentBy: .caller,
+                    at: try await store.time()
+                )
             }
             switch verdict {
             case .unknown: outcomes.append(.init(id: deadLetter.id, result: .refused, reason: "it is gone"))
-            case .refused(let reason): outcomes.append(.init(id: deadLetter.id, result: .refused, reason: reason))
+            case .refused(let refusal):
+                outcomes.append(.init(id: deadLetter.id, result: .refused, reason: refusal.shellText))
             case .done(let deadLetter, let outgoing):
                 asked.append(deadLetter)
                 outcomes.append(.init(id: deadLetter.id, result: .done))
@@ -156,6 +172,15 @@ struct DeadLetterReplay<Family: DeadLetterFamily>: AsyncParsableCommand {
 }
 
 extension DeadLetterReplay {
+    /// What a replay would send again. A dead letter needs none: its job is in the store.
+    private func message(
+        of deadLetter: DeadLetter,
+        in store: any ImageStore
+    ) async throws(CommandFailure) -> KeptMessage? {
+        guard deadLetter.kind != .dead else { return nil }
+        return try await stored { () async throws(StoreError) in try await store.deadLetter(deadLetter.id) }?.message
+    }
+
     /// How long to wait for a worker's answers. Without them the dead letters are `replayed`, and open again if
     /// refused.
     private static var timeout: Duration { .seconds(15) }
@@ -186,17 +211,9 @@ extension DeadLetterReplay {
     }
 }
 
-extension DeadLetter {
-    /// Why a replay would be refused; the store looks again.
-    fileprivate func refusal(limit: Int, in store: any ImageStore) async throws(CommandFailure) -> String? {
-        guard state == .open else { return "it is \(state.rawValue)" }
-        guard replays < limit else {
-            return "it was replayed \(replays) times and came back each time; --force tries again"
-        }
-        guard kind != .dead else { return nil }
-        let file = try await stored { () async throws(StoreError) in try await store.deadLetter(id) }
-        return file?.message?.replay(replays + 1, of: id) == nil ? KeptMessage.notReplayableReason : nil
-    }
+extension DeadLetterRefusal {
+    /// With what somebody who types can do about it.
+    var shellText: String { yieldsToForce ? "\(message); --force replays it once more" : message }
 }
 
 struct DeadLetterDiscard<Family: DeadLetterFamily>: AsyncParsableCommand {
@@ -225,14 +242,7 @@ struct DeadLetterDiscard<Family: DeadLetterFamily>: AsyncParsableCommand {
         var outcomes: [DeadLetterOutcome] = []
         for deadLetter in try await choice.deadLetters(filter, Family.kinds, in: store) {
             if choice.dryRun {
-                let isOpen = deadLetter.state == .open
-                outcomes.append(
-                    DeadLetterOutcome(
-                        id: deadLetter.id,
-                        result: isOpen ? .wouldDo : .refused,
-                        reason: isOpen ? nil : "it is \(deadLetter.state.rawValue)"
-                    )
-                )
+                outcomes.append(DeadLetterOutcome(deadLetter.id, unless: deadLetter.refusalOfDiscard))
                 continue
             }
             let verdict = try await stored { () async throws(StoreError) in
@@ -240,7 +250,8 @@ struct DeadLetterDiscard<Family: DeadLetterFamily>: AsyncParsableCommand {
             }
             switch verdict {
             case .done: outcomes.append(DeadLetterOutcome(id: deadLetter.id, result: .done))
-            case .refused(let reason): outcomes.append(.init(id: deadLetter.id, result: .refused, reason: reason))
+            case .refused(let refusal):
+                outcomes.append(.init(id: deadLetter.id, result: .refused, reason: refusal.shellText))
             case .unknown: outcomes.append(.init(id: deadLetter.id, result: .refused, reason: "it is gone"))
             }
         }
