@@ -11,7 +11,7 @@ RELEASE := -c release --static-swift-stdlib
 EXAMPLES := examples/swift/Package.swift examples/swift/Sources
 
 .PHONY: help setup setup-browser build release install deploy-check deploy-run test browser demo contract simulate simulate-mutants lint format check \
-	sanitize fuzz bench bench-bytes chaos chaos-cluster clean
+	docs-amqp sanitize fuzz bench bench-bytes chaos chaos-cluster clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ format: ## Format the sources
 
 check: lint ## Lint, and build with warnings as errors
 	@GOLDSMITH_WARNINGS=error scripts/stage build 'everything and the tests' $(SWIFT) build --build-tests
+
+docs-amqp: setup ## Make the documentation of the library AMQPClient; fails on a link to nowhere
+	@scripts/docs-amqp
 
 sanitize: setup ## Run the AMQP client's tests under the thread and address sanitizers
 	@scripts/sanitize
