@@ -8,7 +8,7 @@ COMPILE = @scripts/stage build
 # Swift's own libraries are in the program, so that it runs where there is no Swift. Every release build has these flags:
 # with others all of it would be built again.
 RELEASE := -c release --static-swift-stdlib
-EXAMPLES := examples/swift/Package.swift examples/swift/Sources
+EXAMPLES := examples/swift/Package.swift examples/swift/Sources examples/amqp
 
 .PHONY: help setup setup-browser build release install deploy-check deploy-run test browser demo contract simulate simulate-mutants lint format check \
 	docs-amqp sanitize fuzz bench bench-bytes chaos chaos-cluster clean
