@@ -8,10 +8,10 @@ COMPILE = @scripts/stage build
 # Swift's own libraries are in the program, so that it runs where there is no Swift. Every release build has these flags:
 # with others all of it would be built again.
 RELEASE := -c release --static-swift-stdlib
-EXAMPLES := examples/swift/Package.swift examples/swift/Sources
+EXAMPLES := examples/swift/Package.swift examples/swift/Sources examples/amqp
 
 .PHONY: help setup setup-browser build release install deploy-check deploy-run test browser demo contract simulate simulate-mutants lint format check \
-	sanitize fuzz bench bench-bytes chaos chaos-cluster clean
+	docs-amqp api-check sanitize fuzz bench bench-bytes chaos chaos-cluster clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,12 @@ format: ## Format the sources
 
 check: lint ## Lint, and build with warnings as errors
 	@GOLDSMITH_WARNINGS=error scripts/stage build 'everything and the tests' $(SWIFT) build --build-tests
+
+docs-amqp: setup ## Make the documentation of the library AMQPClient; fails on a link to nowhere
+	@scripts/docs-amqp
+
+api-check: setup ## Compare the library AMQPClient with the last tag; fails where its users would no longer compile
+	@scripts/api-check
 
 sanitize: setup ## Run the AMQP client's tests under the thread and address sanitizers
 	@scripts/sanitize

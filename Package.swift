@@ -142,6 +142,15 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // The library AMQPClient alone, at work: run by `make contract`, not part of the product.
+        .executableTarget(
+            name: "amqp-example",
+            dependencies: ["AMQPClient", log],
+            path: "examples/amqp",
+            exclude: ["README.md"],
+            swiftSettings: settings
+        ),
+
         // Measurements: run with `make bench`, not part of the product.
         .executableTarget(
             name: "goldsmith-bench",

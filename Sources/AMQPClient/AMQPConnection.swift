@@ -20,7 +20,13 @@ public actor AMQPConnection: ThreadResident {
 
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-    /// - Parameter name: shown by the broker's tools as the connection's name.
+    /// Starts the connection's thread, and does not connect yet: see ``open()``.
+    ///
+    /// - Parameters:
+    ///   - endpoint: where the broker is, and as whom to log in.
+    ///   - name: shown by the broker's tools as the connection's name.
+    ///   - options: times and limits.
+    ///   - logger: gets a debug line when the connection ends between two calls.
     public init(endpoint: AMQPEndpoint, name: String, options: AMQPOptions = .init(), logger: Logger) {
         self.endpoint = endpoint
         self.name = name
@@ -34,6 +40,9 @@ public actor AMQPConnection: ThreadResident {
     deinit { thread.stop() }
 
     /// Connects now, rather than at the first call. Does nothing when connected.
+    /// - Throws: ``AMQPError/Kind/connectionFailed``, ``AMQPError/Kind/authenticationFailed``,
+    ///   ``AMQPError/Kind/invalidEndpoint`` (a TLS file cannot be used) or ``AMQPError/Kind/closed``. Every other call may
+    ///   throw these too, and ``AMQPError/Kind/connectionLost`` or ``AMQPError/Kind/timedOut``.
     public func open() throws(AMQPError) {
         _ = try opened()
     }
@@ -46,14 +55,19 @@ public actor AMQPConnection: ThreadResident {
         link = nil
     }
 
-    /// What the broker tells about itself: `product`, `version`, `capabilities`, `cluster_name` …
+    /// What the broker tells about itself: `product`, `version`, `capabilities`, `cluster_name` … Connects when needed.
     public var serverProperties: AMQPTable {
         get throws(AMQPError) { try opened().serverProperties }
     }
 
     // MARK: Topology
 
-    /// Declares a durable exchange.
+    /// Declares a durable exchange. Does nothing when it exists and is the same.
+    ///
+    /// - Parameters:
+    ///   - name: at most 255 bytes of UTF-8.
+    ///   - type: `direct`, `fanout`, `topic`, `headers`, or one that a plugin of the broker adds.
+    ///   - arguments: for example `alternate-exchange`.
     /// - Throws: ``AMQPError/Kind/channelClosed`` with code 406 when it exists and is different.
     public func declareExchange(_ name: String, type: String, arguments: AMQPTable = [:]) throws(AMQPError) {
         try call { link throws(AMQPError) in
@@ -61,20 +75,26 @@ public actor AMQPConnection: ThreadResident {
         }
     }
 
-    /// Declares a durable queue.
+    /// Declares a durable queue that is neither exclusive nor deleted by itself. Does nothing when it exists and is the same.
+    ///
+    /// - Parameters:
+    ///   - name: at most 255 bytes of UTF-8.
+    ///   - arguments: for example `x-queue-type`, `x-expires` (milliseconds), `x-dead-letter-exchange`.
+    /// - Returns: its name, messages and consumers.
     /// - Throws: ``AMQPError/Kind/channelClosed`` with code 406 when it exists and is different.
     @discardableResult
     public func declareQueue(_ name: String, arguments: AMQPTable = [:]) throws(AMQPError) -> AMQPQueueInfo {
         try call { link throws(AMQPError) in try link.declareQueue(name, isPassive: false, arguments: arguments) }
     }
 
-    /// Nil when there is no such queue.
+    /// How many messages and consumers a queue has; nil when there is no such queue.
     public func inspectQueue(_ name: String) throws(AMQPError) -> AMQPQueueInfo? {
         try nilWhenMissing { link throws(AMQPError) in
             try link.declareQueue(name, isPassive: true, arguments: [:])
         }
     }
 
+    /// Whether there is an exchange of this name, of whatever type.
     public func exchangeExists(_ name: String) throws(AMQPError) -> Bool {
         try nilWhenMissing { link throws(AMQPError) in
             // The type is not compared when the declaration is passive, but must be one the broker knows.
@@ -82,6 +102,14 @@ public actor AMQPConnection: ThreadResident {
         } != nil
     }
 
+    /// Binds a queue to an exchange. Does nothing when it is bound so already.
+    ///
+    /// - Parameters:
+    ///   - queue: the queue that gets the messages.
+    ///   - exchange: the exchange they are published to.
+    ///   - routingKey: a key, or a pattern where the exchange's type is `topic`.
+    ///   - arguments: what a `headers` exchange matches.
+    /// - Throws: ``AMQPError/Kind/channelClosed`` with code 404 when queue or exchange is missing, 403 without the right.
     public func bindQueue(
         _ queue: String,
         to exchange: String,
@@ -93,6 +121,13 @@ public actor AMQPConnection: ThreadResident {
         }
     }
 
+    /// Removes one binding, named exactly as it was made. Without effect when there is none.
+    ///
+    /// - Parameters:
+    ///   - queue: the queue that was bound.
+    ///   - exchange: the exchange it was bound to.
+    ///   - routingKey: the key of the binding.
+    ///   - arguments: those of the binding.
     public func unbindQueue(
         _ queue: String,
         from exchange: String,
@@ -110,18 +145,23 @@ public actor AMQPConnection: ThreadResident {
         try call { link throws(AMQPError) in try link.deleteQueue(name) }
     }
 
-    /// Without effect when there is none.
+    /// Deletes the exchange and its bindings. Without effect when there is none.
     public func deleteExchange(_ name: String) throws(AMQPError) {
         try call { link throws(AMQPError) in try link.deleteExchange(name) }
     }
 
-    /// Drops the messages ready for delivery; returns their number.
+    /// Drops the messages ready for delivery; returns their number. Those handed out and not settled stay.
+    /// - Throws: ``AMQPError/Kind/channelClosed`` with code 404 when there is no such queue.
     @discardableResult
     public func purgeQueue(_ name: String) throws(AMQPError) -> Int {
         try call { link throws(AMQPError) in try link.purgeQueue(name) }
     }
 
     /// Takes one message, to be settled as any other delivery; nil when none is ready.
+    ///
+    /// For tools and tests that look at a single message; ``AMQPConsumer`` is far cheaper for a stream of them. A message
+    /// that is not settled goes back to its queue when this connection ends, which a failed call may make it do.
+    /// - Throws: ``AMQPError/Kind/channelClosed`` with code 404 when there is no such queue.
     public func get(_ queue: String) throws(AMQPError) -> AMQPDelivery? {
         let event = try call { link throws(AMQPError) in try link.get(from: queue) }
         guard case .got(let deliveryTag, let isRedelivered, let received) = event else { return nil }

@@ -4,6 +4,7 @@ import Synchronization
 /// What a connection's thread last noted of itself. Reading it takes no turn of that thread, so it tells of one that
 /// hangs, too.
 public struct AMQPConnectionHealth: Sendable, Hashable {
+    /// Whether there was a connection at the end of the last turn.
     public var isConnected = false
     /// The present or last connection, counted from 1; 0 before the first.
     public var generation: UInt64 = 0
@@ -16,6 +17,7 @@ public struct AMQPConnectionHealth: Sendable, Hashable {
     /// Queues to be subscribed again as soon as it is possible.
     public var missingQueues: [String] = []
 
+    /// As before the first connection.
     public init() {}
 }
 

@@ -7,14 +7,23 @@ public import Logging
 public final class AMQPConsumer: Sendable {
     private let core: ConsumerCore
 
-    /// - Parameter name: shown by the broker's tools as the connection's name.
+    /// Starts the consumer's thread. It connects with the first subscription.
+    ///
+    /// - Parameters:
+    ///   - endpoint: where the broker is, and as whom to log in.
+    ///   - name: shown by the broker's tools as the connection's name.
+    ///   - options: times and limits.
+    ///   - logger: gets a warning when a connection is lost, and when the broker ends a subscription.
     public init(endpoint: AMQPEndpoint, name: String, options: AMQPOptions = .init(), logger: Logger) {
         core = ConsumerCore(endpoint: endpoint, name: name, options: options, logger: logger)
     }
 
     /// Subscribes to a queue, once; a second subscription to the same queue competes with the first.
     ///
-    /// - Parameter prefetch: most messages handed out and not settled, 1–65535.
+    /// - Parameters:
+    ///   - queue: the queue to read.
+    ///   - prefetch: most messages handed out and not settled, 1–65535. 0 counts as 1.
+    /// - Returns: the queue's messages, one after another.
     /// - Throws: ``AMQPError/Kind/channelClosed`` with code 404 when there is no such queue, 403 when it may not be
     ///   read; ``AMQPError/Kind/authenticationFailed``; another kind when the broker was not reached within
     ///   ``AMQPOptions/callTimeout``. Once it has returned, the sequence lives through all of these.
@@ -36,10 +45,12 @@ public final class AMQPConsumer: Sendable {
     public var connectionHealth: AMQPConnectionHealth { core.connectionHealth }
 
     /// Ends all subscriptions and the connection, after sending the settlements made so far. What is handed out and
-    /// not settled goes back to its queue.
+    /// not settled goes back to its queue. Every later subscription throws ``AMQPError/Kind/closed``.
     public func close() async { await core.close() }
 
+    /// What a consumer is connected and subscribed to.
     public struct Status: Sendable, Hashable {
+        /// Whether there is a connection now.
         public let isConnected: Bool
         /// Queues the broker has confirmed a subscription to, on the present connection.
         public let subscribedQueues: [String]

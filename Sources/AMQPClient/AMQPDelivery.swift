@@ -5,8 +5,11 @@ import Synchronization
 /// Settle it once; the first call wins and later ones are ignored. The calls return at once: the answer is sent by
 /// the connection's thread. After the connection broke they do nothing, because the broker hands the message out again.
 public struct AMQPDelivery: Sendable {
+    /// Body and properties, as they were published.
     public let message: AMQPMessage
+    /// The exchange it was published to last; empty for the default exchange.
     public let exchange: String
+    /// The key it was published with.
     public let routingKey: String
     /// Whether it has been handed out before, to anyone.
     public let redelivered: Bool
@@ -31,10 +34,13 @@ public struct AMQPDelivery: Sendable {
     /// Done: the broker forgets the message.
     public func ack() { settler.settle(.ack) }
 
-    /// Not done: back to its queue, or dropped or dead-lettered.
+    /// Not done.
+    /// - Parameter requeue: true puts it back into its queue, at once; false has the broker dead-letter it where the queue
+    ///   has a dead-letter exchange, and drop it otherwise.
     public func nack(requeue: Bool) { settler.settle(.nack(requeue: requeue)) }
 
     /// Like ``nack(requeue:)``; RabbitMQ 4.3 counts only this one towards the delivery limit when requeued.
+    /// - Parameter requeue: as for ``nack(requeue:)``.
     public func reject(requeue: Bool) { settler.settle(.reject(requeue: requeue)) }
 }
 

@@ -6,25 +6,33 @@
 public struct AMQPEndpoint: Sendable, Hashable {
     /// How the connection is encrypted. TLS 1.2 is the oldest version accepted.
     public struct TLS: Sendable, Hashable {
-        /// PEM file of the authorities trusted. Default: the system's.
+        /// PEM file of the authorities trusted. Default: Debian's list of public ones.
         public var authorityFile: String = "/etc/ssl/certs/ca-certificates.crt"
         /// PEM file of the client's certificate chain, with ``keyFile``. Default none.
         public var certificateFile: String?
+        /// PEM file of the key to ``certificateFile``, not encrypted. Default none.
         public var keyFile: String?
         /// Whether the broker's certificate and its host name are checked. Default true.
         public var verifiesPeer = true
 
+        /// The system's authorities, no client certificate, and the broker's certificate checked.
         public init() {}
     }
 
+    /// A name, or an IPv4 or IPv6 address (without brackets).
     public var host: String
+    /// 1–65535.
     public var port: Int
+    /// As whom to log in, by SASL PLAIN.
     public var user: String
+    /// Never shown by ``description``, ``debugDescription`` or a mirror.
     public var password: String
+    /// RabbitMQ's first one is called `/`.
     public var virtualHost: String
     /// Nil for a connection in the clear.
     public var tls: TLS?
 
+    /// The parts as they are, not percent-encoded. With TLS give the port too, which brokers have at 5671.
     public init(
         host: String,
         port: Int = 5672,
@@ -41,6 +49,9 @@ public struct AMQPEndpoint: Sendable, Hashable {
         self.tls = tls
     }
 
+    /// Parses a URL, as described for ``AMQPEndpoint``.
+    ///
+    /// - Parameter url: begins with `amqp://` or `amqps://`.
     /// - Throws: ``AMQPError/Kind/invalidEndpoint``; the text tells which part is wrong and never quotes it.
     public init(parsing url: String) throws(AMQPError) {
         func invalid(_ text: String) -> AMQPError { AMQPError(.invalidEndpoint, text) }
@@ -144,9 +155,11 @@ extension AMQPEndpoint: CustomStringConvertible, CustomDebugStringConvertible, C
         return tls.verifiesPeer ? nil : "goes to whoever answers: the broker's certificate is not checked"
     }
 
+    /// The same as ``redacted``.
     public var description: String { redacted }
+    /// The same as ``redacted``.
     public var debugDescription: String { redacted }
-    // So that `dump` and string reflection do not show the password either.
+    /// Shows only ``redacted``, so that `dump` and string reflection do not show the password either.
     public var customMirror: Mirror { Mirror(self, children: ["url": redacted]) }
 }
 

@@ -1,7 +1,8 @@
 /// Why an AMQP call failed. Never contains a password.
 public struct AMQPError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What kind of failure it is. A new version may have more: give a `switch` a `default`.
     public enum Kind: String, Sendable, Hashable {
-        /// The URL or a setting cannot be used as it is.
+        /// The URL cannot be used as it is, or a TLS file cannot be read.
         case invalidEndpoint
         /// No connection could be made: address, TCP, TLS or handshake.
         case connectionFailed
@@ -28,11 +29,14 @@ public struct AMQPError: Error, Sendable, Hashable, CustomStringConvertible {
         case closed
     }
 
+    /// What went wrong, for programs.
     public let kind: Kind
     /// The broker's AMQP reply code (positive), librabbitmq's status (negative), or 0.
     public let code: Int
+    /// What went wrong, for people: one line, often the broker's own words. Not a promise.
     public let text: String
 
+    /// An error as this library makes them; for tests of what handles them.
     public init(_ kind: Kind, code: Int = 0, _ text: String) {
         self.kind = kind
         self.code = code
@@ -63,6 +67,7 @@ public struct AMQPError: Error, Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// Kind, code (unless it is 0) and text in one line.
     public var description: String {
         code == 0 ? "\(kind.rawValue): \(text)" : "\(kind.rawValue) (\(code)): \(text)"
     }

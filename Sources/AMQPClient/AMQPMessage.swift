@@ -1,24 +1,33 @@
 /// A body and its properties. Each string property is at most 255 bytes of UTF-8.
 public struct AMQPMessage: Sendable, Hashable {
+    /// At most ``AMQPOptions/maximumBodyBytes`` when published.
     public var body: [UInt8]
+    /// The body's media type, such as `application/json`.
     public var contentType: String?
+    /// Identifies the message for receivers, who may get it twice. The broker does not look at it.
     public var messageID: String?
+    /// Which request an answer belongs to.
     public var correlationID: String?
+    /// The queue that answers go to.
     public var replyTo: String?
+    /// What kind of message it is, in the application's words.
     public var type: String?
+    /// Which application has sent it.
     public var appID: String?
     /// When set, the broker refuses the message unless it is the user of the connection.
     public var userID: String?
     /// Seconds since 1970.
     public var timestamp: Int64?
-    /// Must fit in one frame (128 KiB) together with the other properties.
+    /// Must fit in one frame (128 KiB, or less where the broker's limit is lower) together with the other properties.
     public var headers: AMQPTable
     /// Written to disk by the broker before it confirms. Default true.
     public var isPersistent: Bool
+    /// Counts in queues that have priorities: 0 is the lowest. Default none, which counts as 0.
     public var priority: UInt8?
     /// Milliseconds, in decimal, after which the message leaves its queue.
     public var expiration: String?
 
+    /// A message with the properties that are given; all others are left out.
     public init(
         body: [UInt8],
         contentType: String? = nil,
@@ -59,11 +68,14 @@ public struct AMQPMessage: Sendable, Hashable {
 public struct AMQPPublication: Sendable, Hashable {
     /// Empty for the default exchange, which routes to the queue named by the routing key.
     public var exchange: String
+    /// At most 255 bytes of UTF-8.
     public var routingKey: String
+    /// What is sent.
     public var message: AMQPMessage
     /// Whether a message no queue takes is an error (``AMQPError/Kind/unroutable``). Default true.
     public var isMandatory: Bool
 
+    /// A message for an exchange; by default it must reach a queue.
     public init(exchange: String, routingKey: String, message: AMQPMessage, isMandatory: Bool = true) {
         self.exchange = exchange
         self.routingKey = routingKey
@@ -100,11 +112,14 @@ public struct AMQPPublication: Sendable, Hashable {
 
 /// What the broker tells of a queue.
 public struct AMQPQueueInfo: Sendable, Hashable {
+    /// The queue's name.
     public let name: String
     /// Messages ready for delivery; those delivered and unacknowledged do not count.
     public let messageCount: Int
+    /// Subscriptions of all clients.
     public let consumerCount: Int
 
+    /// For tests of what reads it.
     public init(name: String, messageCount: Int, consumerCount: Int) {
         self.name = name
         self.messageCount = messageCount

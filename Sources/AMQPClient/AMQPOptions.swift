@@ -5,20 +5,23 @@ public struct AMQPOptions: Sendable {
     public var heartbeat: Duration = .seconds(15)
     /// For one attempt: TCP, TLS and the AMQP handshake, each. Looking up the host's name comes on top. Default 5 s.
     public var connectTimeout: Duration = .seconds(5)
-    /// For a request the broker answers, and for writing an acknowledgement. Default 10 s.
+    /// For a request the broker answers, and for writing settlements. Default 10 s.
     public var callTimeout: Duration = .seconds(10)
-    /// From the call of `publish` to the broker's confirm, reconnects included. Default 30 s.
+    /// From the call of `publish` to the broker's confirm, reconnects included. Also how long the kernel keeps trying to
+    /// deliver bytes that the broker's host does not acknowledge (`TCP_USER_TIMEOUT`). Default 30 s.
     public var publishTimeout: Duration = .seconds(30)
     /// First wait before reconnecting; doubled each time up to ``backoffLimit``, and jittered. Default 0.2 s.
     public var backoffStart: Duration = .milliseconds(200)
     /// Longest wait before reconnecting. Default 10 s.
     public var backoffLimit: Duration = .seconds(10)
-    /// Most messages sent and not yet confirmed; more wait their turn. Default 1024.
+    /// Most messages sent and not yet confirmed; more wait their turn. At least 1.
+    /// Default 1024.
     public var publishWindow: Int = 1024
     /// Largest body `publish` accepts, and largest that is kept of what comes. Default 16 MiB, which is what RabbitMQ 4
     /// takes; older brokers let 128 MiB through.
     public var maximumBodyBytes: Int = 16 << 20
 
+    /// The defaults.
     public init() {}
 }
 

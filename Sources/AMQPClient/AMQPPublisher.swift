@@ -8,18 +8,28 @@ public import Logging
 public final class AMQPPublisher: Sendable {
     private let core: PublisherCore
 
-    /// - Parameter name: shown by the broker's tools as the connection's name.
+    /// Starts the publisher's thread. It connects with the first message.
+    ///
+    /// - Parameters:
+    ///   - endpoint: where the broker is, and as whom to log in.
+    ///   - name: shown by the broker's tools as the connection's name.
+    ///   - options: times and limits.
+    ///   - logger: gets a warning when a connection is lost, and when the broker blocks publishing.
     public init(endpoint: AMQPEndpoint, name: String, options: AMQPOptions = .init(), logger: Logger) {
         core = PublisherCore(endpoint: endpoint, name: name, options: options, logger: logger)
     }
 
-    /// Returns when the broker has taken the message over.
+    /// Returns when the broker has taken the message over: it is in every queue it was routed to, and on disk there if it is
+    /// persistent and the queue is durable.
+    ///
+    /// - Throws: see <doc:Publishing> for what each error means; ``AMQPError/isRetriable`` and
+    ///   ``AMQPError/isAboutMessage`` say what to do.
     public func publish(_ publication: AMQPPublication) async throws(AMQPError) {
         guard let result = await publish([publication]).first else { return }
         try result.get()
     }
 
-    /// Sends all and waits for all; one result per publication, in order.
+    /// Sends all and waits for all; one result per publication, in order. One that fails does not stop the others.
     public func publish(_ publications: [AMQPPublication]) async -> [Result<Void, AMQPError>] {
         let batch = PublishBatch(count: publications.count)
         guard !publications.isEmpty else { return [] }

@@ -3,15 +3,23 @@
 /// Every integer width of the wire becomes ``int(_:)`` (unsigned 64-bit values above `Int64.max` are clamped),
 /// floats and decimals become ``double(_:)``. A long string which is not UTF-8 becomes ``bytes(_:)``.
 public enum AMQPValue: Sendable, Hashable {
+    /// True or false.
     case bool(Bool)
+    /// A signed 64-bit number.
     case int(Int64)
+    /// A 64-bit floating-point number.
     case double(Double)
+    /// A long string of UTF-8.
     case string(String)
+    /// Bytes. They are sent as AMQP's byte array.
     case bytes([UInt8])
     /// Seconds since 1970.
     case timestamp(Int64)
+    /// Values of any kinds. Arrays and tables nest at most 32 deep.
     case array([AMQPValue])
+    /// A table within a table.
     case table([String: AMQPValue])
+    /// No value.
     case void
 }
 

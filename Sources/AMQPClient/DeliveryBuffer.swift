@@ -77,20 +77,26 @@ final class DeliveryBuffer: Sendable {
 ///
 /// Several tasks may iterate at once; each message goes to one of them. Keeps its consumer's connection alive.
 public struct AMQPDeliveries: AsyncSequence, Sendable {
+    /// One message, to be settled.
     public typealias Element = AMQPDelivery
+    /// The sequence never fails: it waits while the broker is away.
     public typealias Failure = Never
 
     let buffer: DeliveryBuffer
     let consumer: AMQPConsumer
 
+    /// One more reader of the same messages.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(buffer: buffer, consumer: consumer) }
 
+    /// Takes the messages out, one at a time.
     public struct AsyncIterator: AsyncIteratorProtocol {
         let buffer: DeliveryBuffer
         let consumer: AMQPConsumer
 
+        /// Waits for a message; nil when the subscription has ended or the task is cancelled.
         public mutating func next() async -> AMQPDelivery? { await buffer.next() }
 
+        /// The same, for a caller on any actor.
         public mutating func next(isolation actor: isolated (any Actor)?) async -> AMQPDelivery? {
             await buffer.next()
         }
