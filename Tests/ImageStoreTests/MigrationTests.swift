@@ -90,7 +90,14 @@ struct MigrationTests {
         let file = try #require(try await store.deadLetter(id))
         #expect(file == DeadLetterFile(deadLetter: old, message: message, events: [arrived]))
         #expect(try await store.deadLetters(DeadLetterQuery(kinds: [.parked])) == [old])
-        guard case .done = try await store.replay(id, by: "alice@ops1", limit: 3, at: Timestamp(microseconds: 9)) else {
+        let replayed = try await store.replay(
+            id,
+            by: "alice@ops1",
+            isForced: false,
+            sentBy: .caller,
+            at: Timestamp(microseconds: 9)
+        )
+        guard case .done = replayed else {
             return #expect(Bool(false), "it is not replayed")
         }
         #expect(try await store.deadLetter(id)?.events.map(\.action) == [.arrived, .replayed])
