@@ -29,8 +29,8 @@ public struct StoreCheck: Sendable, CustomStringConvertible {
 /// What the port asks of every store. Each check begins with an empty database.
 public enum StoreConformance {
     public static let checks =
-        requests + cancelling + operations + jobs + locking + outbox + queries + concurrency + statements + deadLetters
-        + workers + statistics + listings + clocks
+        requests + cancelling + operations + jobs + locking + waking + outbox + queries + concurrency + statements
+        + deadLetters + workers + statistics + listings + clocks
 }
 
 /// The values checks are made of.

@@ -20,6 +20,8 @@ struct Scenario {
         let upstream = Upstream(world: world, instances: instances)
         let asking = Task { await upstream.ask() }
         let storm = Task { await stir() }
+        let locks = Task { await IdleLocks(world: world).watch() }
+        defer { locks.cancel() }
         await asking.value
         await storm.value
         world.calm()

@@ -134,6 +134,7 @@ public enum Invariant: String, Codable, Sendable {
     case references = "both sides of a conversion know of each other"
     case quota = "quota used is the sum of the images'"
     case locks = "locks are balanced"
+    case idleLocks = "nobody waits for what nobody has"
     case attempts = "attempts are within their limits"
     case journal = "the journal has no gaps and every line is published"
     case outbox = "the outbox is empty in the end"

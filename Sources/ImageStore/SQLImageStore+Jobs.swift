@@ -26,7 +26,7 @@ extension SQLImageStore {
             }
             var event = Event.began(message.job, attempt: message.attempt)
             if message.job == .stopCheck, image.jobs[.stopCheck]?.phase == .waiting,
-                let holder = try transaction.lock(image.plan.lockKeys, for: image.id)
+                let holder = try transaction.takeLocks(for: image)
             {
                 event = .postponed(
                     .stopCheck,
@@ -120,8 +120,8 @@ extension Event {
         case .succeeded(let job, let fence, _): (job, fence)
         case .failed(let job, let fence, _, _): (job, fence)
         case .interrupted(let job, let fence, _): (job, fence)
-        case .began, .postponed, .hindered, .rechecked, .replayed, .deadLettered, .overdue, .cancelled, .retried,
-            .deletionConfirmed,
+        case .began, .postponed, .unlocked, .hindered, .rechecked, .replayed, .deadLettered, .overdue, .cancelled,
+            .retried, .deletionConfirmed,
             .shared, .unshared, .converting, .conversionEnded, .snapshotsReturned, .launching:
             nil
         }

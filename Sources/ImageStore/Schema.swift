@@ -81,6 +81,15 @@ enum Schema {
             WHERE state LIKE '%"storedTies":%'
             """,
         ],
+        // The images that wait for an instance, in order. The one that has it is in `locks`, whose unique key keeps a second
+        // from having it.
+        [
+            """
+            CREATE TABLE lock_line (
+                image_id TEXT PRIMARY KEY, instance_id TEXT NOT NULL, number BIGINT NOT NULL,
+                UNIQUE (instance_id, number))
+            """
+        ],
     ]
 
     static let migrations = SQLMigrations(steps)

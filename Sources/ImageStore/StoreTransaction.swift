@@ -99,8 +99,8 @@ struct StoreTransaction {
                     "INSERT INTO journal (image_id, sequence, line) VALUES ($1, $2, $3)",
                     [.text(image.id.text), .integer(line.sequence), .text(CanonicalJSON.text(line))]
                 )
-            case .releaseLocks:
-                try connection.execute("DELETE FROM locks WHERE image_id = $1", [.text(image.id.text)])
+            case .joinLine: try joinLine(image)
+            case .releaseLocks: told += try releaseLocks(of: image, in: context)
             case .releaseQuota(let use):
                 try connection.execute(
                     "UPDATE quotas SET images = images - $2, snapshots = snapshots - $3 WHERE owner = $1",
@@ -164,32 +164,6 @@ struct StoreTransaction {
         // A row from before this column has the body in its message.
         if let body = try row.optionalText("body") { message.body = body }
         return message
-    }
-
-    // MARK: Locks
-
-    /// Takes every lock of a plan for an image, or none.
-    /// - Returns: the image that holds one of them.
-    func lock(_ keys: [String], for image: ImageID) throws(SQLError) -> ImageID? {
-        let list = (1...max(1, keys.count)).map { "$\($0)" }.joined(separator: ", ")
-        let rows = try connection.query(
-            "SELECT key, image_id FROM locks WHERE key IN (\(list)) ORDER BY key",
-            keys.map { .text($0) }
-        )
-        var missing = Set(keys)
-        for row in rows {
-            let holder = try row.text("image_id")
-            guard holder == image.text else { return ImageID(holder) }
-            missing.remove(try row.text("key"))
-        }
-        // A key that somebody takes meanwhile must fail here: then this transaction is repeated, and meets the holder.
-        for key in missing.sorted() {
-            try connection.execute(
-                "INSERT INTO locks (key, image_id) VALUES ($1, $2)",
-                [.text(key), .text(image.text)]
-            )
-        }
-        return nil
     }
 
     // MARK: Leases

@@ -50,6 +50,20 @@ struct RightsTests {
         }
     }
 
+    /// Whether the broker refuses a login, once it has answered: a handshake may time out on a busy machine.
+    private func isRefused(_ endpoint: AMQPEndpoint) async -> Bool {
+        await eventually {
+            let connection = AMQPConnection(endpoint: endpoint, name: "login", logger: testLogger)
+            do throws(AMQPError) {
+                try await connection.open()
+                await connection.close()
+                return false
+            } catch {
+                return error.kind == .authenticationFailed
+            }
+        }
+    }
+
     private func expectRights(_ may: May, _ endpoint: AMQPEndpoint) async throws {
         let connection = AMQPConnection(endpoint: endpoint, name: may.role, logger: testLogger)
         let publisher = AMQPPublisher(endpoint: endpoint, name: may.role, logger: testLogger)
@@ -253,9 +267,7 @@ struct RightsTests {
                 for password in [RightsFixture.passwords[may.role] ?? "", "", "guest"] {
                     var endpoint = fixture.endpoint(may.role)
                     endpoint.password = password
-                    let connection = AMQPConnection(endpoint: endpoint, name: may.role, logger: testLogger)
-                    let error = await #expect(throws: AMQPError.self) { try await connection.open() }
-                    #expect(error?.kind == .authenticationFailed, "\(may.role)")
+                    #expect(await isRefused(endpoint), "\(may.role)")
                 }
             }
         }

@@ -10,6 +10,8 @@ public enum Event: Equatable, Sendable {
     case interrupted(Job, fence: Int64, discarded: Bool)
     /// The job cannot begin yet, for example because another image's making holds the instance. No attempt is used.
     case postponed(Job, reason: String)
+    /// The instance and its disks are free, and this image is the next that asked for them.
+    case unlocked
     /// The worker that got the job cannot do it, and another may. No attempt is used.
     case hindered(Job, StepFailure)
     /// Somebody works on the job, or nobody has room for it: its message goes through the retry queues meanwhile.
@@ -48,7 +50,10 @@ public enum Effect: Equatable, Sendable {
     case park(Job, attempt: Int, StepFailure)
     /// Tell the world, and write the line into the image's journal.
     case announce(Announcement)
-    /// Let other images use the instance and its disks again.
+    /// Take the last place among those that wait for the instance and its disks.
+    case joinLine
+    /// Let go of the instance and its disks, or of the place in their line. Who may have them now (`LockLine.next`) is told
+    /// `unlocked` in the same transaction.
     case releaseLocks
     case releaseQuota(QuotaUse)
     /// Apply an event to another image, in the same transaction.

@@ -55,6 +55,7 @@ extension Image {
         case .interrupted(let job, let fence, let discarded):
             interrupt(job, fence: fence, discarded: discarded, in: &builder)
         case .postponed(let job, let reason): postpone(job, reason: reason, in: &builder)
+        case .unlocked: unlock(in: &builder)
         case .hindered(let job, let failure): hinder(job, failure, in: &builder)
         case .rechecked(let job, let delay): recheck(job, after: delay, in: &builder)
         case .replayed(let job): replay(job, in: &builder)
@@ -189,10 +190,8 @@ extension Image {
                 in: &builder
             )
         } else {
-            // Short waits first, since most holders are nearly done; then seldom, since one poll is four messages.
-            let isFresh = jobs[job]?.waiting.map { builder.now - $0.since < .seconds(30) } ?? true
-            let delays: (RetryDelay, RetryDelay) = isFresh ? (.second1, .seconds5) : (.seconds5, .seconds30)
-            wait(job, reason: reason, after: builder.jitter < 0.5 ? delays.0 : delays.1, in: &builder)
+            // Whoever is waited for wakes it. This is only for the case that the message is lost.
+            wait(job, reason: reason, after: .seconds30, in: &builder)
         }
         return nil
     }

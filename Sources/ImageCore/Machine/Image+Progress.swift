@@ -145,6 +145,7 @@ extension Image {
             expectedAt: builder.now + builder.policy.overdueAfter,
             dueAt: builder.now
         )
+        if job == .stopCheck { builder.effects.append(.joinLine) }
         builder.effects.append(.enqueue(job, attempt: attempt, after: nil))
     }
 

@@ -31,9 +31,11 @@ public struct Plan: Codable, Equatable, Sendable {
     /// What its making begins with.
     var firstJob: Job { conversion == nil ? .stopCheck : .convert }
 
+    /// The instance's lock. Every plan for it has this one, so its line is the line for its disks too.
+    public var instanceKey: String { "instance/\(instanceID)" }
     /// What no other image's making may use meanwhile: the instance, and each chosen disk.
     public var lockKeys: [String] {
-        ["instance/\(instanceID)"] + disks.map { "disk/\(instanceID)/\($0.device.shortName)" }
+        [instanceKey] + disks.map { "disk/\(instanceID)/\($0.device.shortName)" }
     }
 
     func resource(for job: Job, of image: ImageID, fence: Int64) -> Resource? {

@@ -4,22 +4,14 @@ import Testing
 
 /// Waiting for an instance that another image's making holds.
 struct WaitingTests {
-    @Test(
-        "Waiting uses no attempt: often at first, seldom later",
-        arguments: [
-            (0, 0.1, RetryDelay.second1), (0, 0.9, .seconds5), (29, 0.1, .second1), (30, 0.1, .seconds5),
-            (30, 0.9, .seconds30),
-            (6 * 3600, 0.9, .seconds30),
-        ]
-    )
-    func delays(secondsIn: Int, jitter: Double, delay: RetryDelay) {
+    @Test("Waiting uses no attempt, and looks again by itself in half a minute", arguments: [0, 29, 30, 6 * 3600])
+    func looksAgain(secondsIn: Int) {
         var play = Play()
         play.apply(.postponed(.stopCheck, reason: "held"))
         play.context.now = Sample.now + .seconds(secondsIn)
-        play.context.jitter = jitter
         #expect(
             play.apply(.postponed(.stopCheck, reason: "held")).messages == [
-                .enqueue(.stopCheck, attempt: 1, after: delay)
+                .enqueue(.stopCheck, attempt: 1, after: .seconds30)
             ]
         )
     }

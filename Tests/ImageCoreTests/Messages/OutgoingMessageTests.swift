@@ -37,7 +37,7 @@ struct OutgoingMessageTests {
     @Test("What concerns the store alone sends nothing")
     func silentEffects() {
         let (image, _) = Sample.accepted()
-        #expect([Effect.releaseLocks, .releaseQuota(.none)].compactMap { $0.message(of: image) } == [])
+        #expect([Effect.joinLine, .releaseLocks, .releaseQuota(.none)].compactMap { $0.message(of: image) } == [])
     }
 
     @Test("A job message reads back", arguments: NameTests.jobs.map(\.0))

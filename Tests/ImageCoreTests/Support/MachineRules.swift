@@ -144,7 +144,7 @@ extension Effect {
     fileprivate var isMessage: Bool {
         switch self {
         case .enqueue, .deadLetter: true
-        case .park, .announce, .releaseLocks, .releaseQuota, .tell: false
+        case .park, .announce, .joinLine, .releaseLocks, .releaseQuota, .tell: false
         }
     }
 }

@@ -1,0 +1,45 @@
+/// One instance with its disks: whose they are, and who waits for them, in the order they were asked for.
+///
+/// Nobody overtakes: who comes later waits for all who came before, also for one that has not begun yet.
+public struct LockLine: Equatable, Sendable {
+    /// The image that is captured at present.
+    public private(set) var holder: ImageID?
+    /// Those that are to come, the next one first.
+    public private(set) var waiting: [ImageID]
+
+    public init(holder: ImageID? = nil, waiting: [ImageID] = []) {
+        self.holder = holder
+        self.waiting = waiting
+    }
+
+    /// Whom an image has to wait for; `nil` when it holds the locks or may take them.
+    public func obstacle(for image: ImageID) -> ImageID? {
+        let first = holder ?? waiting.first
+        return first == image ? nil : first
+    }
+
+    /// Who may take the locks now.
+    public var next: ImageID? { holder == nil ? waiting.first : nil }
+
+    /// The line once an image has let go of the locks, or of its place.
+    public func without(_ image: ImageID) -> LockLine {
+        LockLine(holder: holder == image ? nil : holder, waiting: waiting.filter { $0 != image })
+    }
+}
+
+extension Image {
+    /// Whether its stop-check goes round the retry queues and has never begun: as soon as the image may have the locks, it
+    /// is to begin at once.
+    public var waitsForItsTurn: Bool {
+        guard let state = jobs[.stopCheck], state.phase == .waiting else { return false }
+        return state.waiting != nil && state.lastFailure == nil
+    }
+
+    /// The message on the retry queues comes round all the same, as a duplicate.
+    mutating func unlock(in turn: inout Turn) -> Ignored? {
+        guard waitsForItsTurn else { return .notWanted }
+        jobs[.stopCheck]?.waiting = nil
+        enqueue(.stopCheck, after: nil, in: &turn)
+        return nil
+    }
+}
