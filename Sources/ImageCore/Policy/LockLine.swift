@@ -36,10 +36,10 @@ extension Image {
     }
 
     /// The message on the retry queues comes round all the same, as a duplicate.
-    mutating func unlock(in turn: inout Turn) -> Ignored? {
+    mutating func unlock(in builder: inout TransitionBuilder) -> Ignored? {
         guard waitsForItsTurn else { return .notWanted }
         jobs[.stopCheck]?.waiting = nil
-        enqueue(.stopCheck, after: nil, in: &turn)
+        enqueue(.stopCheck, after: nil, in: &builder)
         return nil
     }
 }
