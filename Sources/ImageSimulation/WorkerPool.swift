@@ -68,6 +68,9 @@ final class WorkerPool: Sendable {
     }
 
     /// Longer than a lease. The broker misses its heartbeats and hands what it held to others.
+    /// How long a worker stands still at most.
+    static let longestPause = Duration.seconds(215)
+
     func pauseOne() async {
         guard let process = present.filter(\.isOpen).randomElement(world.dice) else { return }
         process.pause(for: .seconds(16 + world.dice.number(below: 200)))

@@ -91,9 +91,10 @@ final class World: Sendable {
     }
 
     /// Whether workers may not have seen yet that the store's clock was set: until then their leases mean nothing to
-    /// others.
+    /// others. A worker that stood still meanwhile sees it when it goes on.
     var isClockUnsettled: Bool {
-        state.withLock { $0.storeClockSetAt.map { time.now() - $0 < .seconds(60) } ?? false }
+        let unsettled = WorkerPool.longestPause + .seconds(60)
+        return state.withLock { $0.storeClockSetAt.map { time.now() - $0 < unsettled } ?? false }
     }
 
     /// How a clock goes wrong: by minutes, or by days, ahead or behind.

@@ -106,8 +106,8 @@ struct DatabaseCommandTests {
             // A worker of a current database asks for no more than its schema's version.
             #expect(try await run("changer", "database", "migrate").code == 0)
             try await owner.write { (connection) throws(SQLError) in
-                // The first migration makes tables; a later one may do with the right to change rows.
-                try connection.execute("UPDATE schema_version SET version = 0")
+                // The second migration changes tables; a later one may do with the right to change rows.
+                try connection.execute("UPDATE schema_version SET version = 1")
             }
             let behind = try await run("changer", "database", "migrate")
             #expect(behind.code == 5 && behind.complaint.contains("grant storeUrl's user"), "\(behind.complaint)")
