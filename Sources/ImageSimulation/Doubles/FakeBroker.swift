@@ -116,7 +116,12 @@ public final class FakeBroker: Sendable {
         state.withLock { ($0.ready.removeValue(forKey: lane) ?? []).count }
     }
 
-    public func purgeRetryQueues() { state.withLock { $0.retryQueues = [] } }
+    /// Jobs only, as with the lanes: a purged request is lost for good, since nobody else has it.
+    public func purgeRetryQueues() {
+        state.withLock { state in
+            state.retryQueues.removeAll { ImageCore.Operation(rawValue: $0.entry.message.routingKey) == nil }
+        }
+    }
 
     fileprivate func settle(_ tag: Int, isAck: Bool) {
         state.withLock { state in
