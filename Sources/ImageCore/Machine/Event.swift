@@ -52,8 +52,8 @@ public enum Effect: Equatable, Sendable {
     case announce(Announcement)
     /// Take the last place among those that wait for the instance and its disks.
     case joinLine
-    /// Let go of the instance and its disks, or of the place in their line. Who may have them now (`LockLine.next`) is told
-    /// `unlocked` in the same transaction.
+    /// Release the instance and its disks, or the place in their line. The image that may have them now (`LockLine.next`)
+    /// gets `unlocked` in the same transaction.
     case releaseLocks
     case releaseQuota(QuotaUse)
     /// Apply an event to another image, in the same transaction.

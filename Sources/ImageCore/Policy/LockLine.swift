@@ -1,6 +1,6 @@
-/// One instance with its disks: whose they are, and who waits for them, in the order they were asked for.
+/// The images of one instance: the one that holds it with its disks, and those that wait, in the order of acceptance.
 ///
-/// Nobody overtakes: who comes later waits for all who came before, also for one that has not begun yet.
+/// No image overtakes: each waits for all before it, also for one that has not begun yet.
 public struct LockLine: Equatable, Sendable {
     /// The image that is captured at present.
     public private(set) var holder: ImageID?
