@@ -59,8 +59,8 @@ browser: setup-browser ## Walk through the console in a browser; screenshots in 
 	@scripts/browser $(BUILD)/goldsmith
 
 simulate: setup ## Run 2,000 seeds of everything that can go wrong, in virtual time
-	$(COMPILE) 'the program, for production' $(SWIFT) build $(RELEASE) --product goldsmith
-	@.build/release/goldsmith simulate --seeds 2000
+	$(COMPILE) 'the simulation, for production' $(SWIFT) build $(RELEASE) --product goldsmith-simulate
+	@.build/release/goldsmith-simulate --seeds 2000
 
 simulate-mutants: setup ## Plant known defects one at a time; fails unless the simulation catches each
 	@scripts/simulate-mutants

@@ -70,6 +70,7 @@ let package = Package(
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CGuestfs"),
+        .systemLibrary(name: "CSwiftConcurrency"),
         .target(name: "AMQPClient", dependencies: ["CRabbitMQ", log], swiftSettings: settings),
         .target(name: "PrometheusMetrics", swiftSettings: settings),
         .target(name: "OTLPTracing", dependencies: [lifecycle, log, tracing], swiftSettings: settings),
@@ -102,7 +103,9 @@ let package = Package(
         // The real core, store and worker in virtual time, with everything around them simulated.
         .target(
             name: "ImageSimulation",
-            dependencies: ["ImageCore", "ImageDrivers", "ImageStore", "ImageWorker", "SQLAccess", log],
+            dependencies: [
+                "CSwiftConcurrency", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker", "SQLAccess", log,
+            ],
             swiftSettings: settings
         ),
 
@@ -125,19 +128,27 @@ let package = Package(
         ),
 
         // How text stands on a terminal.
-        .target(name: "TerminalText", swiftSettings: settings),
+        .target(name: "TerminalText", dependencies: [systemPackage], swiftSettings: settings),
 
         // The only wiring.
         .executableTarget(
             name: "goldsmith",
             dependencies: [
-                "AMQPClient", "CLinux", "CMalloc", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore",
-                "ImageWorker",
+                "AMQPClient", "CLinux", "CMalloc", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker",
                 "OTLPTracing", "OperatorConsole", "PrivateServers", "SQLAccess", "TerminalText", crypto, lifecycle, log,
                 subprocess, systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
+            ],
+            swiftSettings: settings
+        ),
+
+        // Runs the simulation by seed: `make simulate`, not part of the product.
+        .executableTarget(
+            name: "goldsmith-simulate",
+            dependencies: [
+                "ImageSimulation", "TerminalText", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
         ),

@@ -1,3 +1,4 @@
+import CSwiftConcurrency
 import Glibc
 import Synchronization
 
@@ -20,7 +21,7 @@ final class SeededExecutor: TaskExecutor {
 
     /// Makes this the place for all jobs of the calling thread while `body` runs.
     func run(_ body: () -> Void) {
-        guard RuntimeHook.isInstalled else { return body() }
+        RuntimeHook.install
         pthread_setspecific(RuntimeHook.key, Unmanaged.passUnretained(self).toOpaque())
         body()
         pthread_setspecific(RuntimeHook.key, nil)
@@ -37,8 +38,7 @@ final class SeededExecutor: TaskExecutor {
     }
 }
 
-/// The hook through which the runtime lets a program decide where its jobs run. It is exported for this purpose, though
-/// only as a symbol; without it there is no simulation, and nothing else is lost.
+/// The hook through which the runtime lets a program decide where its jobs run.
 private enum RuntimeHook {
     typealias Original = @convention(thin) (UnownedJob) -> Void
     typealias Hook = @convention(thin) (UnownedJob, Original) -> Void
@@ -49,14 +49,13 @@ private enum RuntimeHook {
         return key
     }()
 
-    static let isInstalled: Bool = {
+    /// Installs it once for the whole process.
+    static let install: Void = {
         _ = key
-        guard let symbol = dlsym(dlopen(nil, RTLD_LAZY), "swift_task_enqueueGlobal_hook") else { return false }
         let hook: Hook = { job, original in
             guard let executor = pthread_getspecific(RuntimeHook.key) else { return original(job) }
             Unmanaged<SeededExecutor>.fromOpaque(executor).takeUnretainedValue().enqueue(job)
         }
-        symbol.assumingMemoryBound(to: Hook?.self).pointee = hook
-        return true
+        UnsafeMutableRawPointer(goldsmith_enqueue_hook()).assumingMemoryBound(to: Hook?.self).pointee = hook
     }()
 }

@@ -7,6 +7,7 @@ import ImageWorker
 import Logging
 import SQLAccess
 import SystemPackage
+import TerminalText
 
 /// Where concrete stores, drivers and brokers are put together; nothing else knows them.
 extension Settings {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import ImageCore
+import TerminalText
 
 @main
 struct Goldsmith: AsyncParsableCommand {
@@ -22,7 +23,7 @@ struct Goldsmith: AsyncParsableCommand {
             DevCommand.self, WorkerCommand.self, TopologyCommand.self, ImageCommands.self, InstanceCommand.self,
             QueueCommand.self, DeadLettersCommand<DeadFamily>.self, DeadLettersCommand<ParkedFamily>.self,
             QuotaCommand.self,
-            ConsoleCommand.self, DatabaseCommand.self, DoctorCommand.self, SimulateCommand.self, GuestVisitCommand.self,
+            ConsoleCommand.self, DatabaseCommand.self, DoctorCommand.self, GuestVisitCommand.self,
         ]
     )
 

@@ -5,6 +5,7 @@ import ImageWorker
 import Logging
 import OperatorConsole
 import ServiceLifecycle
+import TerminalText
 import UnixSignals
 
 struct ConsoleCommand: AsyncParsableCommand {

@@ -9,6 +9,7 @@ import OperatorConsole
 import PrivateServers
 import ServiceLifecycle
 import SystemPackage
+import TerminalText
 import UnixSignals
 
 struct DevCommand: AsyncParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ImageDrivers
+import TerminalText
 
 /// Not for people: the process in which libguestfs looks into one disk, with limits set by whoever starts it.
 struct GuestVisitCommand: ParsableCommand {

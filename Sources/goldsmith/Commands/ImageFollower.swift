@@ -1,6 +1,7 @@
 import Foundation
 import ImageCore
 import ImageWorker
+import TerminalText
 
 /// Shows an image's making until it ends: on a terminal a picture that is redrawn, elsewhere a line for each change.
 struct ImageFollower {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ImageCore
+import TerminalText
 
 struct ImageCancel: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

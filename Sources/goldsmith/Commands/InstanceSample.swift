@@ -1,6 +1,7 @@
 import ArgumentParser
 import ImageCore
 import ImageDrivers
+import TerminalText
 
 struct InstanceSample: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

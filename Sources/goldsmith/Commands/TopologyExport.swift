@@ -2,6 +2,7 @@ import AMQPClient
 import ArgumentParser
 import ImageCore
 import ImageWorker
+import TerminalText
 
 struct TopologyExport: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

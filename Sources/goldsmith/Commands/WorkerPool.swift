@@ -4,6 +4,7 @@ import ServiceLifecycle
 import Subprocess
 import Synchronization
 import SystemPackage
+import TerminalText
 
 /// Worker processes on this machine: each in a session of its own, with a log file, started again when it dies.
 struct WorkerPool {

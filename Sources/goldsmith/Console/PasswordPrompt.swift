@@ -1,5 +1,6 @@
 import Glibc
 import SystemPackage
+import TerminalText
 
 /// A new password: typed twice at the terminal, where it does not show, or one line of what is piped in.
 enum PasswordPrompt {

@@ -3,6 +3,7 @@ import Glibc
 import ImageDrivers
 import Subprocess
 import SystemPackage
+import TerminalText
 
 extension Check {
     /// What this machine has, if it is to run workers.

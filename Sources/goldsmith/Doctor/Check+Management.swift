@@ -3,6 +3,7 @@ import FoundationEssentials
 import ImageCore
 import ImageWorker
 import PrivateServers
+import TerminalText
 
 extension Check {
     /// What only the broker's management plugin knows, where it may be asked; and the one setting it does not tell.

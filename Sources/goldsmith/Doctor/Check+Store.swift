@@ -2,6 +2,7 @@ import ImageCore
 import ImageStore
 import ImageWorker
 import SQLAccess
+import TerminalText
 
 extension Check {
     /// The database, what waits in it, and who reports to it.

@@ -1,3 +1,5 @@
+import TerminalText
+
 /// One thing that the doctor looks at.
 struct Check: Sendable {
     let name: String

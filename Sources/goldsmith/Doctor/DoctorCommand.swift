@@ -1,4 +1,5 @@
 import ArgumentParser
+import TerminalText
 
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

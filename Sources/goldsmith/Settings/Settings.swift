@@ -3,6 +3,7 @@ import Foundation
 import ImageCore
 import Logging
 import SystemPackage
+import TerminalText
 
 /// The settings of one command, read from their sources.
 struct Settings: Sendable {

@@ -1,4 +1,5 @@
 import ImageCore
+import TerminalText
 
 /// One line on a terminal that says how far something is, and goes away when it is done.
 struct Meter: Sendable {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ImageCore
+import TerminalText
 
 /// Dead letters that people look at together. Both families have the same commands.
 protocol DeadLetterFamily: Sendable {

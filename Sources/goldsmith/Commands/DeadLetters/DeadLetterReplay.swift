@@ -1,6 +1,7 @@
 import ArgumentParser
 import ImageCore
 import ImageWorker
+import TerminalText
 
 /// Which dead letters a decision is about: some by name, or all that match.
 struct DeadLetterChoice: ParsableArguments {

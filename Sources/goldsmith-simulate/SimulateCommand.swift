@@ -1,20 +1,21 @@
 import ArgumentParser
-import Glibc
+import Foundation
 import ImageSimulation
 import TerminalText
 
+@main
 struct SimulateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "simulate",
+        commandName: "goldsmith-simulate",
         abstract: "Run the workers' own code in virtual time against everything that can go wrong.",
         discussion: """
             Each seed is another story: messages lost, doubled and late, workers that die or stand still, a store and a \
             compute system that fail. The same seed is the same story in every run of the same build.
 
             Examples:
-              goldsmith simulate --seeds 200                    seeds 1 to 200
-              goldsmith simulate --seed 17 --trace              one story, line by line
-              goldsmith simulate --seeds 50 --faults crash,lost with these faults only
+              goldsmith-simulate --seeds 200                    seeds 1 to 200
+              goldsmith-simulate --seed 17 --trace              one story, line by line
+              goldsmith-simulate --seeds 50 --faults crash,lost with these faults only
 
             Faults: \(FaultKind.allCases.map(\.rawValue).joined(separator: ", ")).
             """
@@ -30,7 +31,8 @@ struct SimulateCommand: ParsableCommand {
     var faults: String?
     @Flag(help: "Print each line of what happens.")
     var trace = false
-    @OptionGroup var output: OutputOptions
+    @Flag(help: "Print JSON for programs, instead of text for people.")
+    var json = false
 
     func validate() throws {
         guard seeds >= 1, seeds <= 10_000_000 else { throw ValidationError("--seeds: 1 to 10000000") }
@@ -66,23 +68,25 @@ struct SimulateCommand: ParsableCommand {
         for number in seed..<(seed + UInt64(seeds)) {
             let outcome = Simulation.run(seed: number, options, echo: echo)
             summary.add(outcome)
-            if Terminal.isInteractive, !output.json {
+            if Terminal.isInteractive, !json {
                 Terminal.write("\rseed \(number), \(summary.seeds) of \(seeds)\u{1B}[K")
             }
             if outcome.violation != nil { break }
         }
-        if Terminal.isInteractive, !output.json { Terminal.write("\r\u{1B}[K") }
-        if output.json {
-            try Terminal.say(json: summary)
+        if Terminal.isInteractive, !json { Terminal.write("\r\u{1B}[K") }
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            Terminal.write(String(decoding: try encoder.encode(summary), as: UTF8.self) + "\n")
         } else {
             Terminal.say(summary.text(replay: { self.replay($0) }))
         }
-        if summary.failed != nil { throw ExitCode(CommandFailure.Kind.failed.rawValue) }
+        if summary.failed != nil { throw ExitCode.failure }
     }
 
     private func replay(_ seed: UInt64) -> String {
         let chosen = faults.map { " --faults \($0)" } ?? ""
-        return "goldsmith simulate --seed \(seed) --images \(images)\(chosen) --trace"
+        return "goldsmith-simulate --seed \(seed) --images \(images)\(chosen) --trace"
     }
 }
 
