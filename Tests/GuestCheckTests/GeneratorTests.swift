@@ -7,6 +7,11 @@ import Testing
 @Suite("systemd agrees with a fix")
 struct GeneratorTests {
     private static let generator = "/usr/lib/systemd/system-generators/systemd-fstab-generator"
+    /// Where /sys is read-only, the generator takes the machine for a container and passes over every device.
+    private static let seesDevices: Bool = {
+        var sys = statvfs()
+        return access(generator, X_OK) == 0 && statvfs("/sys", &sys) == 0 && sys.f_flag & UInt(ST_RDONLY) == 0
+    }()
 
     private static let fstab = """
         UUID=aaaa-1 / ext4 defaults 0 1
@@ -42,7 +47,7 @@ struct GeneratorTests {
         return Set(found)
     }
 
-    @Test("nothing that is missing is required any more", .enabled(if: access(generator, X_OK) == 0))
+    @Test("nothing that is missing is required any more", .enabled(if: seesDevices))
     func required() async throws {
         let scratch = try DriverScratch()
         let facts = GuestFacts(

@@ -68,7 +68,7 @@ struct Rig {
         )
     }
 
-    /// - Parameter overTCP: whether requests have an address that they come from: 127.0.0.1.
+    /// - Parameter overTCP: whether requests have an address that they come from: this machine's.
     func run(overTCP: Bool = false, _ body: @Sendable (Browser) async throws -> Void) async throws {
         try await console.application().test(overTCP ? .live : .router) { client in
             try await body(Browser(client: client))
