@@ -70,8 +70,10 @@ let package = Package(
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CGuestfs"),
+        .systemLibrary(name: "CLibvirt"),
         .systemLibrary(name: "CSwiftConcurrency"),
         .target(name: "AMQPClient", dependencies: ["CRabbitMQ", log], swiftSettings: settings),
+        .target(name: "LibvirtClient", dependencies: ["CLibvirt"], swiftSettings: settings),
         .target(name: "PrometheusMetrics", swiftSettings: settings),
         .target(name: "OTLPTracing", dependencies: [lifecycle, log, tracing], swiftSettings: settings),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -91,7 +93,9 @@ let package = Package(
         .target(name: "ImageStore", dependencies: ["ImageCore", "SQLAccess"], swiftSettings: settings),
         .target(
             name: "ImageDrivers",
-            dependencies: ["CGuestfs", "CLinux", "ImageCore", crypto, log, subprocess, systemPackage],
+            dependencies: [
+                "CGuestfs", "CLinux", "ImageCore", "LibvirtClient", crypto, log, subprocess, systemPackage,
+            ],
             swiftSettings: settings
         ),
         .target(
@@ -135,6 +139,7 @@ let package = Package(
             name: "goldsmith",
             dependencies: [
                 "AMQPClient", "CLinux", "CMalloc", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker",
+                "LibvirtClient",
                 "OTLPTracing", "OperatorConsole", "PrivateServers", "SQLAccess", "TerminalText", crypto, lifecycle, log,
                 subprocess, systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -191,7 +196,7 @@ let package = Package(
             name: "GoldsmithTestSupport",
             dependencies: [
                 "AMQPClient", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore", "ImageWorker",
-                "PrivateServers", "SQLAccess", log, subprocess, systemPackage,
+                "LibvirtClient", "PrivateServers", "SQLAccess", log, subprocess, systemPackage,
             ],
             swiftSettings: settings
         ),
@@ -219,6 +224,11 @@ let package = Package(
         .testTarget(
             name: "ImageDriversTests",
             dependencies: ["ImageDrivers", "GoldsmithTestSupport", crypto],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "LibvirtDriverTests",
+            dependencies: ["ImageCore", "ImageDrivers", "LibvirtClient", "GoldsmithTestSupport", log, subprocess],
             swiftSettings: settings
         ),
         .testTarget(

@@ -123,11 +123,24 @@ public enum DriverConformance {
             try await expect(.failedPrecondition, .permanent) { _ = try await fixture.captureSystem(instance.id) }
             try expect(try await fixture.driver.inventory().isEmpty, "a refused capture left something")
         },
-        DriverCheck("an instance that is started during the copy is refused") { fixture in
+        DriverCheck("an instance cannot be started during the copy, or its capture is refused") { fixture in
             let instance = try await fixture.add()
             let start = fixture.setStatus
-            try await expect(.failedPrecondition, .permanent) {
-                _ = try await fixture.captureSystem(instance.id) { _ in try? start(instance.id, .running) }
+            let attempts = Reports()
+            let isStarted = Mutex(false)
+            do {
+                _ = try await fixture.captureSystem(instance.id) { report in
+                    guard attempts.isEmpty else { return }
+                    attempts.add(report)
+                    let hasStarted = (try? start(instance.id, .running)) != nil
+                    isStarted.withLock { $0 = hasStarted }
+                }
+                try expect(!isStarted.withLock { $0 }, "the instance was started, and captured all the same")
+                // Whoever was refused is not refused any more.
+                try start(instance.id, .running)
+            } catch let failure as StepFailure {
+                let isRight = failure.code == .failedPrecondition && failure.disposition == .permanent
+                try expect(isRight && isStarted.withLock { $0 }, "FAILED_PRECONDITION was expected, not \(failure)")
             }
         },
         DriverCheck("progress only grows, and reaches its total") { fixture in

@@ -97,7 +97,7 @@ struct Steps {
                 .permanent,
                 .failedPrecondition,
                 "instance \(instance.id) is \(instance.status)",
-                advice: "stop it and ask for the image again"
+                advice: "\(instance.status.wayToStopped), then ask for the image again"
             )
         }
         for planned in plan.disks {

@@ -65,6 +65,10 @@ extension Settings {
             let driver = try await driver(logger)
             do { try driver.makeFolders() } catch { throw CommandFailure(error) }
             return driver
+        case .libvirt:
+            let driver = try await libvirtDriver(logger)
+            do { try driver.makeFolders() } catch { throw CommandFailure(error) }
+            return driver
         case .simulated:
             return SimulatedDriver(
                 locations: Array(try await locations().keys),
@@ -79,6 +83,7 @@ extension Settings {
     func viewedDriver(_ logger: Logger) async throws(CommandFailure) -> any ImageDriver {
         switch try await driverKind() {
         case .local: try await driver(logger)
+        case .libvirt: try await libvirtDriver(logger)
         case .simulated: try await workerDriver(logger)
         }
     }
@@ -89,6 +94,16 @@ extension Settings {
             locations: try await locations(),
             copyRate: try await copyRate(),
             inspector: try await guestInspector(),
+            logger: logger
+        )
+    }
+
+    func libvirtDriver(_ logger: Logger) async throws(CommandFailure) -> LibvirtDriver {
+        LibvirtDriver(
+            local: try await driver(logger),
+            host: try await libvirtHost(),
+            defaultOwner: try await owner(),
+            disks: try await libvirtDisks(),
             logger: logger
         )
     }

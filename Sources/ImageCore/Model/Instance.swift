@@ -32,6 +32,15 @@ public enum InstanceStatus: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// A stopped instance that will go on from saved memory, so that its disks are as a running one left them.
+    public static let saved = InstanceStatus.other("Saved")
+
+    /// What to do before it can be captured.
+    public var wayToStopped: String {
+        self == .saved
+            ? "start it and shut it down, or drop its saved memory" : "stop it first, so that its disks are consistent"
+    }
+
     public var description: String {
         switch self {
         case .running: "Running"

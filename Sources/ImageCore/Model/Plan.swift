@@ -99,7 +99,7 @@ extension Plan {
         guard instance.status == .stopped else {
             throw Rejection(
                 .failedPrecondition,
-                "instance \(instance.id) is \(instance.status); stop it first, so that its disks are consistent",
+                "instance \(instance.id) is \(instance.status); \(instance.status.wayToStopped)",
                 field: "instanceId"
             )
         }

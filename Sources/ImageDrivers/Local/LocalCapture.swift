@@ -15,6 +15,26 @@ extension LocalDriver {
         let source = try await openSound(disk, of: instance) {
             progress(CopyProgress(doneBytes: 0, totalBytes: 0))
         }
+        let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
+        return try await capture(source, device, subject, into: resource, fixesGuest: fixesGuest, progress: progress) {
+            () throws(StepFailure) in
+            // The instance may have been started, or started and stopped again, while its disk was read.
+            _ = try requireStopped(instance)
+            try reader.requireUnchanged(source, subject)
+        }
+    }
+
+    /// Captures a disk that has been opened.
+    /// - Parameter recheck: looks, after the copy, whether the disk was left alone all the time.
+    func capture(
+        _ source: SourceDisk,
+        _ device: DeviceName,
+        _ subject: FailureSubject,
+        into resource: Resource,
+        fixesGuest: Bool,
+        progress: @escaping @Sendable (CopyProgress) -> Void,
+        recheck: () async throws(StepFailure) -> Void
+    ) async throws(StepFailure) -> Capture {
         let folder = try await emptyFolder(for: resource)
         try await requireSpace(for: source, in: folder, subject)
 
@@ -28,17 +48,7 @@ extension LocalDriver {
             }
         }
 
-        // The instance may have been started, or started and stopped again, while its disk was read.
-        _ = try requireStopped(instance)
-        let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
-        guard reader.isUnchanged(source) else {
-            throw StepFailure(
-                .permanent,
-                .failedPrecondition,
-                "\(subject) was written while it was captured.",
-                advice: "Keep the instance stopped until its disks are captured, then retry the image."
-            )
-        }
+        try await recheck()
         // On the copy, and before its checksum is taken: the source stays as it is.
         let guestFix = fixesGuest ? try await fix(partial, subject) : nil
         // The disk writes while the file is checked and hashed; what is left to wait for is little.

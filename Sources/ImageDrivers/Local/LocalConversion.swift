@@ -15,6 +15,7 @@ extension LocalDriver {
         let target = folder + "/" + LocalFolders.fileName(capture.device)
         let sum = try await copy(source, to: target, .storage, gauge) { $0 == capture.sha256 }
         guard sum == capture.sha256 else { throw .rotten(capture, sha256: sum) }
+        try copyMachine(from: capture, to: folder, .storage)
         gauge.finish()
         var converted = capture
         converted.resource = resource

@@ -145,7 +145,7 @@ public struct LocalDriver: ImageDriver {
 
     /// Image, part and fencing number, as `ResourceID(image:part:fence:)` puts them together. A folder `backup` that
     /// somebody keeps at a location is none of our business, least of all to be cleaned up.
-    private static func isOurs(_ name: String) -> Bool {
+    static func isOurs(_ name: String) -> Bool {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count >= 3 && Int64(parts[parts.count - 1]) != nil
     }
@@ -193,18 +193,8 @@ public struct LocalDriver: ImageDriver {
         of instance: InstanceID,
         onActivity: (@Sendable () -> Void)? = nil
     ) async throws(StepFailure) -> SourceDisk {
-        let subject = FailureSubject.disk(disk.device, instance)
         let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
-        let source = try await reader.open(disk)
-        for layer in source.layers {
-            let soundness = try await running(on: subject) { () async throws(ChildFailure) in
-                try await qemuImg.check(layer.node, onActivity: onActivity)
-            }
-            guard soundness != .corrupt else {
-                throw layer.isDirty ? .notClosed(subject, file: layer.name) : .corrupt(subject, file: layer.name)
-            }
-        }
-        return source
+        return try await reader.openSound(disk, onActivity: onActivity)
     }
 }
 

@@ -7,7 +7,6 @@ extension LocalDriver {
         into resource: Resource,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) {
-        let subject = FailureSubject.location(launch.location)
         guard replica.location == launch.location, resource.kind == .instance else {
             throw StepFailure(
                 .permanent,
@@ -15,6 +14,25 @@ extension LocalDriver {
                 "\(replica.resource.id) is no replica at \(launch.location)."
             )
         }
+        let folder = try await putDisks(of: launch, from: replica, progress) { () async throws(StepFailure) in
+            try await emptyFolder(for: resource)
+        }
+        let description = try InstanceFile.bytes(of: launch, resource: resource)
+        try filing(at: .storage) { () throws(FileFailure) in
+            try FileCalls.writeAtomically(description, to: folder + "/instance.json")
+            try FileCalls.sync(folder)
+        }
+    }
+
+    /// Copies a launch's disks into a folder, and makes the empty ones.
+    /// - Parameter makeFolder: makes it, once it is known that there is something to copy.
+    func putDisks(
+        of launch: Launch,
+        from replica: Replica,
+        _ progress: @escaping @Sendable (CopyProgress) -> Void,
+        makeFolder: () async throws(StepFailure) -> String
+    ) async throws(StepFailure) -> String {
+        let subject = FailureSubject.location(launch.location)
         let directory = try folders.folder(of: replica.resource)
         guard try filing(at: subject, { () throws(FileFailure) in try FileCalls.status(directory) })?.kind == .folder
         else {
@@ -24,7 +42,7 @@ extension LocalDriver {
             (disk, try disk.from.map { device throws(StepFailure) in try replica.file(device) })
         }
         let bytes = parts.reduce(0) { $0 + ($1.1?.sizeBytes ?? 0) }
-        let folder = try await emptyFolder(for: resource)
+        let folder = try await makeFolder()
         try Self.requireSpace(bytes, in: folder, .storage)
         let gauge = ProgressGauge(totalBytes: bytes, progress)
         for (disk, file) in parts {
@@ -35,12 +53,9 @@ extension LocalDriver {
             }
             try await fit(disk, target, isNew: file == nil)
         }
-        let description = try InstanceFile.bytes(of: launch, resource: resource)
-        try filing(at: .storage) { () throws(FileFailure) in
-            try FileCalls.writeAtomically(description, to: folder + "/instance.json")
-            try FileCalls.sync(folder)
-        }
+        try filing(at: .storage) { () throws(FileFailure) in try FileCalls.sync(folder) }
         gauge.finish()
+        return folder
     }
 
     public func publishInstance(_ launch: Launch, from resource: Resource) async throws(StepFailure) {

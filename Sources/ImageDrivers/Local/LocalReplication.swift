@@ -46,6 +46,9 @@ extension LocalDriver {
                 )
             )
         }
+        if let system = captures.first(where: { $0.device.isSystem }) {
+            try copyMachine(from: system, to: folder, subject)
+        }
         // Last: a copy with a manifest is a whole copy.
         try filing(at: subject) { () throws(FileFailure) in
             try FileCalls.writeAtomically(manifest, to: folder + "/" + LocalFolders.manifestName)

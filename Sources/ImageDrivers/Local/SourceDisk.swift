@@ -23,8 +23,11 @@ struct SourceDisk: Equatable, Sendable {
 /// Opens disks of instances whose files nobody vouches for.
 struct SourceDiskReader: Sendable {
     var qemuImg: QemuImg
+    /// Where a file without a path is looked for, and where a disk's files may lie.
     var folder: String
     var instance: InstanceID
+    /// More folders in which a disk's files may lie.
+    var pools: [String] = []
 
     /// Long chains are slow but legal; a loop would never end.
     static let longestChain = 64
@@ -83,6 +86,32 @@ struct SourceDiskReader: Sendable {
         )
     }
 
+    /// Opens a disk and checks every layer of it: corruption is found in its tables before any byte is copied.
+    /// - Parameter onActivity: called while a long check reads.
+    func openSound(
+        _ disk: InstanceFile.Attached,
+        onActivity: (@Sendable () -> Void)? = nil
+    ) async throws(StepFailure) -> SourceDisk {
+        let source = try await open(disk)
+        try await requireSound(source, .disk(disk.device, instance), onActivity: onActivity)
+        return source
+    }
+
+    func requireSound(
+        _ source: SourceDisk,
+        _ subject: FailureSubject,
+        onActivity: (@Sendable () -> Void)? = nil
+    ) async throws(StepFailure) {
+        for layer in source.layers {
+            let soundness = try await running(on: subject) { () async throws(ChildFailure) in
+                try await qemuImg.check(layer.node, onActivity: onActivity)
+            }
+            guard soundness != .corrupt else {
+                throw layer.isDirty ? .notClosed(subject, file: layer.name) : .corrupt(subject, file: layer.name)
+            }
+        }
+    }
+
     /// The size the guest sees, also of a disk that is in use.
     func virtualSize(_ disk: InstanceFile.Attached) async throws(StepFailure) -> Int64 {
         let subject = FailureSubject.disk(disk.device, instance)
@@ -99,6 +128,17 @@ struct SourceDiskReader: Sendable {
         disk.files.allSatisfy { path, status in
             ((try? FileCalls.status(path)) ?? nil)?.isSameContent(as: status) == true
                 && (try? OpenFile(path, flags: O_RDONLY).isBeingWritten()) == false
+        }
+    }
+
+    func requireUnchanged(_ disk: SourceDisk, _ subject: FailureSubject) throws(StepFailure) {
+        guard isUnchanged(disk) else {
+            throw StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "\(subject) was written while it was captured.",
+                advice: "Keep the instance stopped until its disks are captured, then retry the image."
+            )
         }
     }
 
@@ -134,9 +174,7 @@ struct SourceDiskReader: Sendable {
         }
         let path = name.hasPrefix("/") ? name : base + "/" + name
         let resolved: String
-        let home: String
         do throws(FileFailure) {
-            home = try FileCalls.resolved(folder)
             guard !name.utf8.contains(0) else { throw FileFailure("resolve", name, code: EINVAL) }
             resolved = try FileCalls.resolved(path)
         } catch  where error.code == ENOENT || error.code == ENOTDIR {
@@ -151,10 +189,12 @@ struct SourceDiskReader: Sendable {
         } catch {
             throw .file(error, at: subject)
         }
-        guard resolved.hasPrefix(home + "/") else {
+        let homes = ([folder] + pools).compactMap { try? FileCalls.resolved($0) }
+        guard homes.contains(where: { resolved.hasPrefix($0 == "/" ? $0 : $0 + "/") }) else {
+            let home = pools.isEmpty ? "its instance's folder" : "its folder and the host's active storage pools"
             throw refused(
                 subject,
-                "uses a file outside its instance's folder, \(PlainText.sentence(name))",
+                "uses a file outside \(home), \(PlainText.sentence(name))",
                 advice: "Bring the whole disk into the folder, for example with qemu-img rebase or convert."
             )
         }

@@ -97,6 +97,10 @@ enum FileCalls {
         guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw FileFailure("create folder", path) }
     }
 
+    static func setMode(_ mode: mode_t, of path: String) throws(FileFailure) {
+        guard chmod(path, mode) == 0 else { throw FileFailure("set the rights of", path) }
+    }
+
     /// Deletes a file or a folder with all that is in it. Symbolic links are deleted, never followed.
     /// - Returns: whether there was anything to delete.
     @discardableResult

@@ -4,6 +4,7 @@ import Foundation
 import ImageCore
 import ImageDrivers
 import ImageWorker
+import LibvirtClient
 import Logging
 import OperatorConsole
 import PrivateServers
@@ -21,7 +22,9 @@ struct DevCommand: AsyncParsableCommand {
             commands with the same --data find it through <dir>/dev.json. Ctrl-C ends everything it started, once the \
             workers have finished what runs or handed it over (20 seconds); a second Ctrl-C ends it at once.
 
-            Example: goldsmith dev --data ./try --workers 2
+            Examples:
+              goldsmith dev --data ./try --workers 2
+              goldsmith dev --data ./try --driver libvirt
             """
     )
 
@@ -34,12 +37,14 @@ struct DevCommand: AsyncParsableCommand {
         )
     )
     var locations: String?
+    @Option(help: "Where instances are: local (folders below the data folder) or libvirt (this host's domains).")
+    var driver: String?
     @Option(help: "MiB a second each copy may take. Default 0: no limit.") var copyRate: String?
 
     func run() async throws {
         guard (1...64).contains(workers) else { throw CommandFailure(.usage, "--workers must be 1 to 64") }
         let settings = try await shared.settings(
-            [.locations: locations, .copyRate: copyRate],
+            [.locations: locations, .driver: driver, .copyRate: copyRate],
             asksRunningDev: false
         )
         let runningWorkers = RunningWorkers()
@@ -147,6 +152,8 @@ private struct DevServices: Service {
             file: config,
             asksRunningDev: false
         )
+        let kind = try await settings.driverKind()
+        environment[SettingKey.driver.environmentName] = kind.rawValue
         try await prepare(running)
         let locations = LocationList.text(of: try await settings.locations())
         var arguments = ["worker", "--data", data, "--log-level", try await settings.logLevel(default: .info).rawValue]
@@ -172,6 +179,9 @@ private struct DevServices: Service {
             managementUrl: broker?.managementURL,
             prefix: try await settings.topology().prefix,
             locations: locations,
+            driver: kind.rawValue,
+            libvirtUri: kind == .libvirt ? try await settings.libvirtHost().uri : nil,
+            libvirtDisks: kind == .libvirt ? try await settings.libvirtDisks() : nil,
             pids: .init(dev: getpid(), broker: broker?.pid, workers: []),
             logs: data + "/logs",
             consoleUrl: ""
@@ -199,7 +209,9 @@ private struct DevServices: Service {
             guard isFirst else { return }
             Terminal.say("ready: \(pids.count) workers, logs in \(file.logs)")
             Terminal.say("console: \(login)")
-            Terminal.say("next:  goldsmith instance sample --data \(data) --id i-web1 --data-disks 1")
+            let next =
+                file.libvirtUri == nil ? "sample --data \(data) --id i-web1 --data-disks 1" : "list --data \(data)"
+            Terminal.say("next:  goldsmith instance \(next)")
         }
     }
 
@@ -261,10 +273,13 @@ private struct DevServices: Service {
         }
         _ = try await settings.openStore(makesIt: true)
         try makeFolder(settings.data + "/logs")
+        let logger = try await self.settings.logger("goldsmith.dev", level: .error)
+        // A driver that cannot be looked through now would fail every job.
+        let driver = try await self.settings.workerDriver(logger)
         do {
-            try await self.settings.driver(try await self.settings.logger("goldsmith.dev")).makeFolders()
-        } catch let failure as StepFailure {
-            throw CommandFailure(failure)
+            if driver is LibvirtDriver { _ = try await driver.instances() }
+        } catch {
+            throw CommandFailure(error)
         }
     }
 

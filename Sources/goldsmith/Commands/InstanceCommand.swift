@@ -13,7 +13,9 @@ struct InstanceCommand: AsyncParsableCommand {
               goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --wait
               goldsmith instance sample --data ./try --id i-web1 --data-disks 1
             """,
-        subcommands: [InstanceList.self, InstanceShow.self, InstanceLaunch.self, InstanceSample.self]
+        subcommands: [
+            InstanceList.self, InstanceShow.self, InstanceLaunch.self, InstanceAdopt.self, InstanceSample.self,
+        ]
     )
 }
 
@@ -60,7 +62,9 @@ struct InstanceList: AsyncParsableCommand {
                 view.id.text,
                 view.owner.text,
                 view.status.description,
-                view.disks.map { "\($0.device.shortName) (\($0.kind.rawValue))" }.joined(separator: ", "),
+                view.disks.map { "\($0.device.shortName) \(Format.bytes($0.sizeBytes)) (\($0.kind.rawValue))" }.joined(
+                    separator: ", "
+                ),
                 view.lockedBy?.text ?? "–"
             )
         }

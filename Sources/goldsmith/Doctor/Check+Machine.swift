@@ -92,7 +92,7 @@ extension Check {
     private static let noRoom: Int64 = 64 << 20
     private static let littleRoom: Int64 = 1 << 30
 
-    private static func room(_ what: String, at path: String, advice: String) -> Diagnosis {
+    static func room(_ what: String, at path: String, advice: String) -> Diagnosis {
         var facts = statvfs()
         guard statvfs(path, &facts) == 0 else {
             return Diagnosis(what, .bad, "\(path) is not there", advice: advice)

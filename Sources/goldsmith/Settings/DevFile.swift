@@ -16,6 +16,10 @@ struct DevFile: Codable, Equatable {
     var managementUrl: String?
     var prefix: String
     var locations: String
+    var driver: String
+    /// Absent when the driver is another.
+    var libvirtUri: String?
+    var libvirtDisks: String?
     var pids: Processes
     var logs: String
     /// Where the console is; the token for it is in `console-token`.

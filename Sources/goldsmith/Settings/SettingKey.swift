@@ -16,6 +16,8 @@ enum SettingKey: String, CaseIterable, Sendable {
     case retention
     case locations
     case driver
+    case libvirtUri
+    case libvirtDisks
     case simulatedDelay
     case simulatedFaultRate
     case copyRate

@@ -1,6 +1,7 @@
 import Foundation
 import ImageCore
 import ImageDrivers
+import LibvirtClient
 
 /// What the driver is told.
 extension Settings {
@@ -34,6 +35,25 @@ extension Settings {
         return try await parsed(.driver, default: .local, wanted: "one of \(known)") { DriverKind(rawValue: $0) }
     }
 
+    /// The host whose domains are instances.
+    func libvirtHost() async throws(CommandFailure) -> LibvirtHost {
+        let wanted = "a libvirt URI of this host, such as qemu:///system"
+        let uri = try await parsed(.libvirtUri, default: "qemu:///system", wanted: wanted) { text in
+            // Disks are read as files: a URI with a host in it would show another's.
+            let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+            return parts.count >= 4 && parts[0].hasSuffix(":") && parts[1].isEmpty && parts[2].isEmpty ? text : nil
+        }
+        return LibvirtHost(uri: uri)
+    }
+
+    /// The folder for launched domains' disks.
+    func libvirtDisks() async throws(CommandFailure) -> String {
+        let standard = "/var/lib/libvirt/images"
+        return try await parsed(.libvirtDisks, default: standard, wanted: "an absolute path") { text in
+            text.hasPrefix("/") && text.count > 1 ? text : nil
+        }
+    }
+
     /// How slow and how unreliable the simulated driver is.
     func simulatedFaults() async throws(CommandFailure) -> SimulatedFaults {
         let milliseconds = try await number(.simulatedDelay, in: 0...3_600_000, default: 0)
@@ -49,6 +69,8 @@ extension Settings {
 enum DriverKind: String, CaseIterable, Sendable {
     /// Folders and real disks.
     case local
+    /// The domains of this host's libvirt.
+    case libvirt
     /// No bytes, for tests and benchmarks.
     case simulated
 }

@@ -31,7 +31,7 @@ enum Completions {
     static let instances = CompletionKind.custom { words, _, _ in
         await found { () async throws in
             let settings = try await settings(words)
-            let driver = try await settings.driver(try await settings.logger("goldsmith", level: .critical))
+            let driver = try await settings.viewedDriver(try await settings.logger("goldsmith", level: .critical))
             return try await driver.instances().map(\.id.text)
         }
     }

@@ -1,0 +1,40 @@
+public import ImageCore
+import LibvirtClient
+
+extension LibvirtDriver {
+    /// Says in a domain's metadata whose it is. What else stands there is kept.
+    public func adopt(_ id: InstanceID, by owner: Owner) async throws(StepFailure) {
+        let record = try await lookUp(id)
+        let xml: DomainXML
+        do throws(XMLProblem) {
+            xml = try DomainXML(record.xml)
+        } catch {
+            throw StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "The description of instance \(id) cannot be read: \(error.message)."
+            )
+        }
+        // libvirt declares the namespace with a prefix of its own choice, for what has none.
+        var element = XMLElement("instance")
+        for attribute in xml.metadata(DomainInstance.namespace)?.attributes ?? []
+        where !attribute.name.hasPrefix("xmlns") {
+            element[attribute.name] = attribute.value
+        }
+        element["owner"] = owner.text
+        element.nodes = (xml.metadata(DomainInstance.namespace)?.elements ?? []).map { disk in
+            var disk = disk
+            disk.name = disk.name.split(separator: ":").last.map { String($0) } ?? disk.name
+            return .element(disk)
+        }
+        let document = element.document
+        try await ask("change the metadata of \(id)") { host throws(LibvirtError) in
+            try host.setMetadata(
+                document,
+                namespace: DomainInstance.namespace,
+                prefix: DomainInstance.prefix,
+                ofDomain: record.uuid
+            )
+        }
+    }
+}

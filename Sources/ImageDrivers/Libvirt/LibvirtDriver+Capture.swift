@@ -1,0 +1,105 @@
+public import ImageCore
+import LibvirtClient
+
+extension LibvirtDriver {
+    public func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {
+        let domain = try await find(instance)
+        try requireCapturable(domain)
+        let (reader, file) = try await reader(for: try domain.disk(device), of: domain)
+        _ = try await openSound(file, with: reader)
+    }
+
+    public func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
+        let domain = try await find(instance)
+        let (reader, file) = try await reader(for: try domain.disk(device), of: domain)
+        let source = try await reader.open(file)
+        return try await running(on: .disk(device, instance)) { () async throws(ChildFailure) in
+            try await local.qemuImg.requiredBytes(source.node)
+        }
+    }
+
+    public func inspectGuest(of instance: InstanceID) async throws(StepFailure) -> GuestInspection {
+        guard let inspector = local.inspector else { return .switchedOff }
+        let domain = try await find(instance)
+        try requireStopped(domain)
+        let (reader, file) = try await reader(for: try domain.disk(.system), of: domain)
+        let (source, hold) = try await openSound(file, with: reader)
+        defer { hold.letGo() }
+        return try await inspector.look(at: source.node, local.qemuImg, .disk(.system, instance))
+    }
+
+    public func capture(
+        _ device: DeviceName,
+        of instance: InstanceID,
+        into resource: Resource,
+        fixesGuest: Bool,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture {
+        let subject = FailureSubject.disk(device, instance)
+        let domain = try await find(instance)
+        try requireStopped(domain)
+        let attached = try domain.disk(device)
+        try DiskRules.requireFit(attached.kind, device, resource.kind, subject)
+        let (reader, file) = try await reader(for: attached, of: domain)
+        let (source, hold) = try await openSound(file, with: reader) {
+            progress(CopyProgress(doneBytes: 0, totalBytes: 0))
+        }
+        // Until the last look: whoever starts the domain meanwhile is refused by QEMU.
+        defer { hold.letGo() }
+        return try await local.capture(
+            source,
+            device,
+            subject,
+            into: resource,
+            fixesGuest: fixesGuest,
+            progress: progress
+        ) { () async throws(StepFailure) in
+            // Where the lock is not heeded (an older QEMU, a file system without locks), this finds it out.
+            let now = try await find(instance)
+            try requireStopped(now)
+            guard now.record.uuid == domain.record.uuid, try now.disk(device).disk == attached.disk else {
+                throw StepFailure(
+                    .permanent,
+                    .failedPrecondition,
+                    "\(subject) was changed for another disk while it was captured.",
+                    advice: "Leave the instance's disks alone until they are captured, then retry the image."
+                )
+            }
+            try reader.requireUnchanged(source, subject)
+            if device.isSystem { try local.keepMachine(MachineSheet(of: now.xml), beside: resource) }
+        }
+    }
+
+    func requireStopped(_ domain: DomainInstance) throws(StepFailure) {
+        try requireCapturable(domain)
+        guard domain.status == .stopped else { throw .notStopped(domain.id, domain.status) }
+    }
+
+    /// What can be said whether it runs or not.
+    private func requireCapturable(_ domain: DomainInstance) throws(StepFailure) {
+        guard domain.record.isPersistent else {
+            throw StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "Instance \(domain.id) is a transient domain: it is gone when it stops, so it can never be captured stopped.",
+                advice: "Make it persistent with `virsh define`."
+            )
+        }
+        if domain.record.state == .shutOff, domain.record.hasSavedMemory { throw .savedMemory(domain.id) }
+    }
+
+    /// Opens a disk, takes hold of its files, and checks it. Looked at once more when the hold is taken: two that begin
+    /// together must not both go on.
+    private func openSound(
+        _ file: InstanceFile.Attached,
+        with reader: SourceDiskReader,
+        onActivity: (@Sendable () -> Void)? = nil
+    ) async throws(StepFailure) -> (SourceDisk, WriteHold) {
+        let subject = FailureSubject.disk(file.device, reader.instance)
+        let source = try await reader.open(file)
+        let hold = try WriteHold(source, subject)
+        guard reader.isUnchanged(source) else { throw .beingWritten(subject) }
+        try await reader.requireSound(source, subject, onActivity: onActivity)
+        return (source, hold)
+    }
+}

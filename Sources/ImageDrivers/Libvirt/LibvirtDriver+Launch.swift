@@ -1,0 +1,95 @@
+import Crypto
+public import ImageCore
+import LibvirtClient
+
+extension LibvirtDriver {
+    public func launch(
+        _ launch: Launch,
+        from replica: Replica,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) {
+        guard replica.location == launch.location, resource.kind == .instance else {
+            throw StepFailure(
+                .permanent,
+                .invalidArgument,
+                "\(replica.resource.id) is no replica at \(launch.location)."
+            )
+        }
+        let folder = try await local.putDisks(of: launch, from: replica, progress) { () async throws(StepFailure) in
+            try await launches.emptyFolder(for: resource.id)
+        }
+        let sheet = try local.machine(of: replica)
+        let disks = launches.published(resource.id)
+        let domain = sheet.domain(
+            for: launch,
+            uuid: Self.uuid(of: resource.id),
+            launchedFrom: resource.id,
+            path: { disks + "/" + LocalFolders.fileName($0) }
+        )
+        try filing(at: .storage) { () throws(FileFailure) in
+            try FileCalls.writeAtomically(
+                Array(domain.document.utf8),
+                to: folder + "/" + LaunchFolders.descriptionName
+            )
+            try FileCalls.sync(folder)
+        }
+    }
+
+    public func publishInstance(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
+        if try await isPublished(launch, from: resource) { return try launches.forgetDescription(of: resource.id) }
+        try launches.publish(resource.id)
+        let isDefined = try await launches.withDescription(of: resource.id) { xml throws(StepFailure) in
+            // Longer than a look: libvirt may first have to ask QEMU what it can.
+            try await ask("define a domain", within: .seconds(60)) { host throws(LibvirtError) in try host.define(xml) }
+        }
+        guard isDefined else { throw .notBuilt(launch.instanceID) }
+        guard try await isPublished(launch, from: resource) else { throw .notBuilt(launch.instanceID) }
+        try launches.forgetDescription(of: resource.id)
+    }
+
+    /// - Throws: `CONFLICT` when another domain has the name.
+    private func isPublished(_ launch: Launch, from resource: Resource) async throws(StepFailure) -> Bool {
+        let name = launch.instanceID.text
+        let named = try await ask("look up a domain") { host throws(LibvirtError) in try host.domain(named: name) }
+        guard let named else { return false }
+        guard named.uuid == Self.uuid(of: resource.id) else { throw .exists(launch.instanceID) }
+        return true
+    }
+
+    public func rollBackLaunch(_ resource: Resource) async throws(StepFailure) {
+        // First what a late publisher would put in place.
+        try await launches.delete(resource.id)
+        let uuid = Self.uuid(of: resource.id)
+        // Held until all is gone: who publishes at this moment has to come first, or finds nothing.
+        let hold = try launches.lockDescription(of: resource.id)
+        let record = try await ask("look up a domain") { host throws(LibvirtError) in try host.domain(uuid: uuid) }
+        if let record {
+            guard record.state == .shutOff else {
+                throw StepFailure(
+                    .transient,
+                    .failedPrecondition,
+                    "Domain \(PlainText.sentence(record.name)) of a failed launch was started.",
+                    advice: "Shut it down.",
+                    isFixedByAdvice: true
+                )
+            }
+            try await ask("undefine a domain", within: .seconds(60)) { host throws(LibvirtError) in
+                try host.undefine(uuid: uuid)
+            }
+        }
+        try await launches.deletePublished(resource.id)
+        withExtendedLifetime(hold) {}
+    }
+
+    /// The same for every try of a launch, so that a domain tells by itself what it was launched from. It is of version 8
+    /// of RFC 9562, whose bits are the maker's own.
+    static func uuid(of resource: ResourceID) -> String {
+        var bytes = Array(SHA256.hash(data: Array("urn:goldsmith:launch:\(resource.text)".utf8)).prefix(16))
+        bytes[6] = bytes[6] & 0x0f | 0x80
+        bytes[8] = bytes[8] & 0x3f | 0x80
+        let digits = Array(Hexadecimal.text(bytes))
+        let parts = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32]
+        return parts.map { String(digits[$0]) }.joined(separator: "-")
+    }
+}

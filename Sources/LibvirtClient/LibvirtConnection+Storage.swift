@@ -1,0 +1,28 @@
+import Glibc
+
+extension LibvirtConnection {
+    /// The descriptions of the pools that are active.
+    public func activePools() throws(LibvirtError) -> [String] {
+        var list: LibvirtLibrary.Handles?
+        let count = library.listPools(handle, &list, 2)  // VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
+        guard count >= 0, let list else { throw library.failure() }
+        let pools = (0..<Int(count)).compactMap { list[$0] }
+        free(list)
+        defer { for pool in pools { _ = library.freePool(pool) } }
+        // One that vanishes meanwhile is not active any more.
+        return pools.compactMap { try? library.text(library.poolXML($0, 0)) }
+    }
+
+    /// Where a volume of a pool lies.
+    /// - Throws: `notFound` when there is no such pool or volume, `invalidState` when the pool is not active.
+    public func path(ofVolume volume: String, inPool pool: String) throws(LibvirtError) -> String {
+        guard let pool = library.poolByName(handle, pool) else { throw library.failure() }
+        defer { _ = library.freePool(pool) }
+        let isActive = library.isPoolActive(pool)
+        guard isActive >= 0 else { throw library.failure() }
+        guard isActive == 1 else { throw LibvirtError(.invalidState, "the pool is not active") }
+        guard let volume = library.volumeByName(pool, volume) else { throw library.failure() }
+        defer { _ = library.freeVolume(volume) }
+        return try library.text(library.volumePath(volume))
+    }
+}

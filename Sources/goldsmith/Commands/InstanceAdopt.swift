@@ -1,0 +1,37 @@
+import ArgumentParser
+import ImageCore
+import ImageDrivers
+import TerminalText
+
+struct InstanceAdopt: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "adopt",
+        abstract: "Say whose a libvirt domain is.",
+        discussion: """
+            Writes the owner into the domain's metadata. Only its owner and operators see an instance. A domain whose metadata \
+            name no owner belongs to the setting 'owner'.
+
+            Example: goldsmith instance adopt web1 --owner acct-42
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+    @Argument(help: "The instance's id.", completion: Completions.instances) var id: String
+    @Option(help: "Whose it is from now on.") var owner: String
+
+    func run() async throws {
+        let id: InstanceID = try identifier(id, "the instance id")
+        guard let owner = Owner(owner) else { throw CommandFailure(.usage, "--owner: \(Owner.sentence)") }
+        let settings = try await shared.settings()
+        guard try await settings.driverKind() == .libvirt else {
+            throw CommandFailure(.usage, "only libvirt domains are adopted", advice: "set driver to libvirt")
+        }
+        let driver = try await settings.libvirtDriver(try await settings.logger("goldsmith"))
+        do throws(StepFailure) {
+            try await driver.adopt(id, by: owner)
+        } catch {
+            throw CommandFailure(error)
+        }
+        Terminal.say("\(id) belongs to \(owner)")
+    }
+}
