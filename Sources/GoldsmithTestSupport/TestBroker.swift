@@ -49,7 +49,7 @@ public let testLogger: Logger = {
 /// Waits until `condition` holds; false when it does not within `timeout`. The default is for what happens at once on a
 /// machine that has time for it, and minutes later on one that has not: it is no promise to be tested.
 public func eventually(
-    within timeout: Duration = .seconds(180),
+    within timeout: Duration = .seconds(600),
     _ condition: () async throws -> Bool
 ) async rethrows -> Bool {
     let deadline = ContinuousClock.now + timeout

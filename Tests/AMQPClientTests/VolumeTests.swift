@@ -18,20 +18,27 @@ struct VolumeTests {
         let frame = 131_072 - 8
         let sizes =
             [0, 1, frame - 1, frame, frame + 1, 2 * frame - 1, 2 * frame, 2 * frame + 1, 7 * frame, 16 << 20]
-        var slowest = Duration.zero
-        for size in sizes {
+        @discardableResult
+        func pass(_ size: Int) async throws -> Duration {
             var body = [UInt8](repeating: 0, count: size)
             for index in stride(from: 0, to: size, by: 997) { body[index] = UInt8(truncatingIfNeeded: index) }
             let message = AMQPMessage(body: body, isPersistent: false)
             let start = ContinuousClock.now
             try await publisher.publish(AMQPPublication(exchange: "", routingKey: queue, message: message))
-            if size == frame || size == 2 * frame { slowest = max(slowest, .now - start) }
+            let duration = ContinuousClock.now - start
             let delivery = try #require(await sequence.first(1).first)
             #expect(delivery.message.body == body, "\(size) bytes")
             delivery.ack()
+            return duration
         }
-        // A last frame left corked would sit for 200 ms. Sanitizers are slower than that by themselves.
-        if getenv("TEST_SANITIZED") == nil { #expect(slowest < .milliseconds(190)) }
+        for size in sizes { try await pass(size) }
+        // A last frame left corked sits for 200 ms, each time; on a busy machine now and then one takes that long too.
+        // Sanitizers are slower than that by themselves.
+        for size in [frame, 2 * frame] where getenv("TEST_SANITIZED") == nil {
+            var fastest = Duration.seconds(1)
+            for _ in 0..<50 where fastest >= .milliseconds(190) { fastest = min(fastest, try await pass(size)) }
+            #expect(fastest < .milliseconds(190), "\(size) bytes")
+        }
         let error = await failure { () async throws(AMQPError) in
             let message = AMQPMessage(body: [UInt8](repeating: 0, count: 16 << 20 + 1))
             try await publisher.publish(AMQPPublication(exchange: "", routingKey: queue, message: message))

@@ -171,6 +171,25 @@ struct LocalRefusalTests {
         #expect(failure.message.contains("was written while it was captured"))
     }
 
+    @Test("a machine cannot be started over a capture, and can as soon as the capture is cancelled")
+    func startDuringCopy() async throws {
+        let scratch = try DriverScratch(copyRate: 64 << 10)
+        try await scratch.makeDisk("i-1", "vda")
+        try scratch.describe("i-1", disks: [.init("/dev/vda", kind: "local", file: "vda")])
+        let (signals, begun) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingOldest(1))
+        let capture = Task { try await scratch.captureSystem("i-1") { if $0.totalBytes > 0 { begun.yield() } } }
+        for await _ in signals { break }
+        let disk = scratch.path("instances", "i-1", "vda")
+        let write = ["-f", "qcow2", "-c", "write -q 0 1M", disk]
+        let refused = await #expect(throws: ConformanceFailure.self) {
+            try await DriverScratch.run("/usr/bin/qemu-io", write)
+        }
+        #expect(refused?.description.contains("\"write\" lock") == true, "\(refused?.description ?? "")")
+        capture.cancel()
+        _ = await capture.result
+        try await DriverScratch.run("/usr/bin/qemu-io", write)
+    }
+
     @Test("one broken instance does not hide the others")
     func brokenInstance() async throws {
         let scratch = try DriverScratch()

@@ -6,7 +6,7 @@ extension LibvirtDriver {
         let domain = try await find(instance)
         try requireCapturable(domain)
         let (reader, file) = try await reader(for: try domain.disk(device), of: domain)
-        _ = try await openSound(file, with: reader)
+        _ = try await reader.openHeld(file)
     }
 
     public func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
@@ -23,7 +23,7 @@ extension LibvirtDriver {
         let domain = try await find(instance)
         try requireStopped(domain)
         let (reader, file) = try await reader(for: try domain.disk(.system), of: domain)
-        let (source, hold) = try await openSound(file, with: reader)
+        let (source, hold) = try await reader.openHeld(file)
         defer { hold.letGo() }
         return try await inspector.look(at: source.node, local.qemuImg, .disk(.system, instance))
     }
@@ -41,7 +41,7 @@ extension LibvirtDriver {
         let attached = try domain.disk(device)
         try DiskRules.requireFit(attached.kind, device, resource.kind, subject)
         let (reader, file) = try await reader(for: attached, of: domain)
-        let (source, hold) = try await openSound(file, with: reader) {
+        let (source, hold) = try await reader.openHeld(file) {
             progress(CopyProgress(doneBytes: 0, totalBytes: 0))
         }
         // Until the last look: whoever starts the domain meanwhile is refused by QEMU.
@@ -86,20 +86,5 @@ extension LibvirtDriver {
             )
         }
         if domain.record.state == .shutOff, domain.record.hasSavedMemory { throw .savedMemory(domain.id) }
-    }
-
-    /// Opens a disk, takes hold of its files, and checks it. Looked at once more when the hold is taken: two that begin
-    /// together must not both go on.
-    private func openSound(
-        _ file: InstanceFile.Attached,
-        with reader: SourceDiskReader,
-        onActivity: (@Sendable () -> Void)? = nil
-    ) async throws(StepFailure) -> (SourceDisk, WriteHold) {
-        let subject = FailureSubject.disk(file.device, reader.instance)
-        let source = try await reader.open(file)
-        let hold = try WriteHold(source, subject)
-        guard reader.isUnchanged(source) else { throw .beingWritten(subject) }
-        try await reader.requireSound(source, subject, onActivity: onActivity)
-        return (source, hold)
     }
 }

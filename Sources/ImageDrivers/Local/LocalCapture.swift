@@ -12,13 +12,13 @@ extension LocalDriver {
         let subject = FailureSubject.disk(device, instance)
         let disk = try requireStopped(instance).disk(device)
         try DiskRules.requireFit(disk.kind, device, resource.kind, subject)
-        let source = try await openSound(disk, of: instance) {
-            progress(CopyProgress(doneBytes: 0, totalBytes: 0))
-        }
-        let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
+        let reader = reader(for: instance)
+        let (source, hold) = try await reader.openHeld(disk) { progress(CopyProgress(doneBytes: 0, totalBytes: 0)) }
+        // Until the last look: a machine that is started meanwhile is refused by QEMU.
+        defer { hold.letGo() }
         return try await capture(source, device, subject, into: resource, fixesGuest: fixesGuest, progress: progress) {
             () throws(StepFailure) in
-            // The instance may have been started, or started and stopped again, while its disk was read.
+            // Where the lock is not heeded (another program than QEMU, a file system without locks), this finds it out.
             _ = try requireStopped(instance)
             try reader.requireUnchanged(source, subject)
         }
@@ -71,8 +71,7 @@ extension LocalDriver {
     }
 
     public func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
-        let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
-        let source = try await reader.open(try readInstance(instance).disk(device))
+        let source = try await reader(for: instance).open(try readInstance(instance).disk(device))
         return try await running(on: .disk(device, instance)) { () async throws(ChildFailure) in
             try await qemuImg.requiredBytes(source.node)
         }

@@ -54,7 +54,7 @@ public struct LocalDriver: ImageDriver {
 
     public func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance {
         let file = try readInstance(instance, for: owner)
-        let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
+        let reader = reader(for: instance)
         var disks: [Disk] = []
         for disk in file.disks {
             let size = try await reader.virtualSize(disk)
@@ -87,14 +87,14 @@ public struct LocalDriver: ImageDriver {
     }
 
     public func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {
-        let file = try readInstance(instance)
-        _ = try await openSound(try file.disk(device), of: instance)
+        _ = try await reader(for: instance).openHeld(try readInstance(instance).disk(device))
     }
 
     public func inspectGuest(of instance: InstanceID) async throws(StepFailure) -> GuestInspection {
         guard let inspector else { return .switchedOff }
         let disk = try requireStopped(instance).disk(.system)
-        let source = try await openSound(disk, of: instance)
+        let (source, hold) = try await reader(for: instance).openHeld(disk)
+        defer { hold.letGo() }
         return try await inspector.look(at: source.node, qemuImg, .disk(.system, instance))
     }
 
@@ -186,15 +186,8 @@ public struct LocalDriver: ImageDriver {
         return try InstanceFile(bytes, folder: id)
     }
 
-    /// Opens a disk and checks every layer of it: corruption is found in its tables before any byte is copied.
-    /// - Parameter onActivity: called while a long check reads.
-    func openSound(
-        _ disk: InstanceFile.Attached,
-        of instance: InstanceID,
-        onActivity: (@Sendable () -> Void)? = nil
-    ) async throws(StepFailure) -> SourceDisk {
-        let reader = SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
-        return try await reader.openSound(disk, onActivity: onActivity)
+    func reader(for instance: InstanceID) -> SourceDiskReader {
+        SourceDiskReader(qemuImg: qemuImg, folder: folders.instance(instance), instance: instance)
     }
 }
 

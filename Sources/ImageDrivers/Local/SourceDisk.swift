@@ -86,18 +86,22 @@ struct SourceDiskReader: Sendable {
         )
     }
 
-    /// Opens a disk and checks every layer of it: corruption is found in its tables before any byte is copied.
+    /// Opens a disk, takes hold of its files, and checks every layer of it: corruption is found in its tables before any
+    /// byte is copied. The files are looked at once more when the hold is taken: a start that came in between is seen.
     /// - Parameter onActivity: called while a long check reads.
-    func openSound(
+    func openHeld(
         _ disk: InstanceFile.Attached,
         onActivity: (@Sendable () -> Void)? = nil
-    ) async throws(StepFailure) -> SourceDisk {
+    ) async throws(StepFailure) -> (SourceDisk, WriteHold) {
+        let subject = FailureSubject.disk(disk.device, instance)
         let source = try await open(disk)
-        try await requireSound(source, .disk(disk.device, instance), onActivity: onActivity)
-        return source
+        let hold = try WriteHold(source, subject)
+        guard isUnchanged(source) else { throw .beingWritten(subject) }
+        try await requireSound(source, subject, onActivity: onActivity)
+        return (source, hold)
     }
 
-    func requireSound(
+    private func requireSound(
         _ source: SourceDisk,
         _ subject: FailureSubject,
         onActivity: (@Sendable () -> Void)? = nil

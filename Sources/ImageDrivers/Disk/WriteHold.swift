@@ -3,8 +3,8 @@ import ImageCore
 
 /// Holds a disk's files so that no machine can be started over them, until it is let go of or its process ends.
 ///
-/// libvirt has nothing that keeps a stopped domain stopped. But QEMU will not open a disk for writing whose lock bytes
-/// forbid it, so `virsh start` fails as long as this is held, and works at once when the worker has died.
+/// Nothing else keeps a stopped instance stopped: libvirt has no such call. But QEMU does not open a disk for writing
+/// when its lock bytes forbid it, so a start fails as long as this is held, and works at once when the worker has died.
 final class WriteHold: Sendable {
     private final class HeldFile: Sendable {
         let file: OpenFile
