@@ -96,7 +96,12 @@ let package = Package(
         ),
         .target(
             name: "ImageWorker",
-            dependencies: ["ImageCore", "AMQPClient", "PrometheusMetrics", crypto, lifecycle, log, tracing],
+            dependencies: ["ImageCore", "PrometheusMetrics", crypto, lifecycle, log, tracing],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "RabbitMQTransport",
+            dependencies: ["AMQPClient", "ImageCore", "ImageWorker", log],
             swiftSettings: settings
         ),
 
@@ -135,8 +140,8 @@ let package = Package(
             name: "goldsmith",
             dependencies: [
                 "AMQPClient", "CLinux", "CMalloc", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker",
-                "OTLPTracing", "OperatorConsole", "PrivateServers", "SQLAccess", "TerminalText", crypto, lifecycle, log,
-                subprocess, systemPackage,
+                "OTLPTracing", "OperatorConsole", "PrivateServers", "RabbitMQTransport", "SQLAccess", "TerminalText",
+                crypto, lifecycle, log, subprocess, systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -228,9 +233,12 @@ let package = Package(
         ),
         .testTarget(
             name: "ImageWorkerTests",
-            dependencies: [
-                "AMQPClient", "ImageWorker", "GoldsmithTestSupport", "PrometheusMetrics", "OTLPTracing", tracing,
-            ],
+            dependencies: ["ImageWorker", "GoldsmithTestSupport", "PrometheusMetrics", "OTLPTracing", tracing],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "RabbitMQTransportTests",
+            dependencies: ["AMQPClient", "GoldsmithTestSupport", "ImageCore", "ImageWorker", "RabbitMQTransport"],
             swiftSettings: settings
         ),
         .testTarget(
@@ -248,7 +256,7 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "AMQPClient", "GoldsmithTestSupport", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker",
-                "PrivateServers", "SQLAccess", hummingbird, log, subprocess, systemPackage,
+                "PrivateServers", "RabbitMQTransport", "SQLAccess", hummingbird, log, subprocess, systemPackage,
             ],
             swiftSettings: settings
         ),

@@ -2,7 +2,7 @@ import AMQPClient
 import Crypto
 import Foundation
 import ImageCore
-import ImageWorker
+import RabbitMQTransport
 
 /// RabbitMQ's own form: four random bytes, and the SHA-256 of them and the password, in base64.
 enum PasswordHash {

@@ -7,6 +7,7 @@ import ImageWorker
 import Logging
 import OperatorConsole
 import PrivateServers
+import RabbitMQTransport
 import ServiceLifecycle
 import SystemPackage
 import TerminalText

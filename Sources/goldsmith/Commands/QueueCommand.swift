@@ -2,6 +2,7 @@ import AMQPClient
 import ArgumentParser
 import ImageCore
 import ImageWorker
+import RabbitMQTransport
 import TerminalText
 
 struct QueueCommand: AsyncParsableCommand {

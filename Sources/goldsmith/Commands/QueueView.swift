@@ -1,6 +1,7 @@
 import AMQPClient
 import ImageCore
 import ImageWorker
+import RabbitMQTransport
 
 /// One queue as `--json` prints it. A contract with scripts: fields are only ever added. What is not known is absent.
 struct QueueView: Encodable {

@@ -1,8 +1,8 @@
 import AMQPClient
 import FoundationEssentials
 import ImageCore
-import ImageWorker
 import Logging
+import RabbitMQTransport
 
 /// Puts a request on the broker as an upstream would, and reads the recorded answer from the store.
 struct RequestSender {

@@ -1,6 +1,6 @@
 import AMQPClient
 import ArgumentParser
-import ImageWorker
+import RabbitMQTransport
 import TerminalText
 
 struct TopologyCommand: AsyncParsableCommand {

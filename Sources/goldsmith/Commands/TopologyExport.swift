@@ -1,7 +1,7 @@
 import AMQPClient
 import ArgumentParser
 import ImageCore
-import ImageWorker
+import RabbitMQTransport
 import TerminalText
 
 struct TopologyExport: AsyncParsableCommand {

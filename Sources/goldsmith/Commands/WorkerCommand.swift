@@ -7,6 +7,7 @@ import ImageWorker
 import Logging
 import OTLPTracing
 import OperatorConsole
+import RabbitMQTransport
 import ServiceLifecycle
 import Tracing
 import UnixSignals
@@ -90,8 +91,13 @@ struct WorkerRun: AsyncParsableCommand {
         let driver = try await settings.workerDriver(logger)
         let tracing = receiver.map { SpanPipeline(to: $0, keeping: ratio, by: options, telemetry, logger) }
         let worker = Worker(
-            endpoint: endpoint,
-            topology: try await settings.topology(),
+            transport: WorkerConnections(
+                endpoint: endpoint,
+                topology: try await settings.topology(),
+                of: options.id,
+                time: SystemTime(),
+                logger: logger
+            ),
             store: store,
             driver: driver,
             tools: driver,

@@ -1,6 +1,6 @@
 import AMQPClient
-import ImageWorker
 import OperatorConsole
+import RabbitMQTransport
 
 /// What the console asks the broker, over one connection that is opened again when it has broken.
 struct AMQPBrokerStatus: BrokerStatusProvider {

@@ -4,6 +4,7 @@ import ImageCore
 import ImageWorker
 import Logging
 import OperatorConsole
+import RabbitMQTransport
 import TerminalText
 
 /// Who may log in, and the token that this console has made for whoever can read its data folder.

@@ -1,8 +1,8 @@
 import AMQPClient
 import Foundation
 import ImageCore
-import ImageWorker
 import Logging
+import RabbitMQTransport
 
 extension Check {
     /// What AMQP itself tells of the broker.

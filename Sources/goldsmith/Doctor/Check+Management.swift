@@ -3,6 +3,7 @@ import FoundationEssentials
 import ImageCore
 import ImageWorker
 import PrivateServers
+import RabbitMQTransport
 import TerminalText
 
 extension Check {

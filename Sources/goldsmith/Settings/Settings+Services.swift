@@ -1,6 +1,6 @@
 import AMQPClient
 import ImageCore
-import ImageWorker
+import RabbitMQTransport
 
 /// Where broker, store and management plugin are, and what they are called.
 extension Settings {

@@ -3,6 +3,7 @@ import ImageCore
 import ImageDrivers
 import ImageWorker
 import Logging
+import RabbitMQTransport
 
 /// What a shell offers for the word that is being typed: values, and ids of what there is.
 enum Completions {

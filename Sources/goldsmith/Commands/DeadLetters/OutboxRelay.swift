@@ -4,6 +4,7 @@ import Glibc
 import ImageCore
 import ImageWorker
 import Logging
+import RabbitMQTransport
 
 /// Sends what a command has put into the outbox, at once rather than when a worker next looks there.
 struct OutboxRelay {

@@ -1,5 +1,6 @@
 public import AMQPClient
 public import ImageCore
+public import ImageWorker
 public import Logging
 
 /// A broker's delivery in the handlers' words.

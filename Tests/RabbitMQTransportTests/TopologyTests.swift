@@ -1,8 +1,9 @@
 import AMQPClient
 import ImageCore
+import ImageWorker
 import Testing
 
-@testable import ImageWorker
+@testable import RabbitMQTransport
 
 @Suite("The topology works on every broker version")
 struct TopologyTests {

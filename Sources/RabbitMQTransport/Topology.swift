@@ -1,5 +1,6 @@
 public import AMQPClient
 import ImageCore
+public import ImageWorker
 
 /// The exchanges, queues and bindings, as data. Every name begins with a prefix.
 ///
@@ -26,7 +27,7 @@ public struct Topology: Sendable, Equatable {
     }
 
     /// The default prefix of all names.
-    public static let standardPrefix = "goldsmith"
+    public static let standardPrefix = WorkerOptions.standardPrefix
     /// Requests beyond this many are refused by the broker: back-pressure that an upstream sees as a negative confirm.
     public static let standardIntakeLimit = 100_000
 

@@ -3,7 +3,7 @@ import GoldsmithTestSupport
 import ImageCore
 import Testing
 
-@testable import ImageWorker
+@testable import RabbitMQTransport
 
 @Suite("The broker's users have the least rights")
 struct RightsTests {
