@@ -73,6 +73,17 @@ let package = Package(
         .systemLibrary(name: "CSwiftConcurrency"),
         .target(name: "AMQPClient", dependencies: ["CRabbitMQ", log], swiftSettings: settings),
         .target(name: "PrometheusMetrics", swiftSettings: settings),
+        // How a process shows metrics and health to those who watch over it.
+        .target(
+            name: "Observability",
+            dependencies: [
+                "PrometheusMetrics", hummingbird, lifecycle, log,
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
         .target(name: "OTLPTracing", dependencies: [lifecycle, log, tracing], swiftSettings: settings),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(
@@ -118,11 +129,10 @@ let package = Package(
         .target(
             name: "OperatorConsole",
             dependencies: [
-                "ImageCore", "PrometheusMetrics", crypto, hummingbird, lifecycle, log,
+                "ImageCore", "Observability", "PrometheusMetrics", crypto, hummingbird, lifecycle, log,
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "NIOCore", package: "swift-nio"),
             ],
             // In the program itself: it is one file that can be copied anywhere.
             resources: [
@@ -140,8 +150,8 @@ let package = Package(
             name: "goldsmith",
             dependencies: [
                 "AMQPClient", "CLinux", "CMalloc", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker",
-                "OTLPTracing", "OperatorConsole", "PrivateServers", "RabbitMQTransport", "SQLAccess", "TerminalText",
-                crypto, lifecycle, log, subprocess, systemPackage,
+                "OTLPTracing", "Observability", "OperatorConsole", "PrivateServers", "RabbitMQTransport", "SQLAccess",
+                "TerminalText", crypto, lifecycle, log, subprocess, systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -242,10 +252,19 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "ObservabilityTests",
+            dependencies: [
+                "GoldsmithTestSupport", "Observability", hummingbird,
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "OperatorConsoleTests",
             dependencies: [
                 "OperatorConsole", "GoldsmithTestSupport", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore",
-                "SQLAccess", hummingbird, lifecycle, log,
+                "Observability", "SQLAccess", hummingbird, lifecycle, log,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ],

@@ -2,6 +2,7 @@ import Hummingbird
 import HummingbirdCore
 public import ImageCore
 public import Logging
+import Observability
 public import ServiceLifecycle
 import Synchronization
 

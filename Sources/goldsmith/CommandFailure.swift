@@ -1,7 +1,7 @@
 import AMQPClient
 import Glibc
 import ImageCore
-import OperatorConsole
+import Observability
 
 /// A command that could not do what it was asked: what happened, why, and what to do, with the exit code for scripts.
 struct CommandFailure: Error, CustomStringConvertible {

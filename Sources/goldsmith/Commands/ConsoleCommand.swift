@@ -3,6 +3,7 @@ import Glibc
 import ImageCore
 import ImageWorker
 import Logging
+import Observability
 import OperatorConsole
 import ServiceLifecycle
 import TerminalText

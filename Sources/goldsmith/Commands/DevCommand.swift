@@ -5,6 +5,7 @@ import ImageCore
 import ImageDrivers
 import ImageWorker
 import Logging
+import Observability
 import OperatorConsole
 import PrivateServers
 import RabbitMQTransport

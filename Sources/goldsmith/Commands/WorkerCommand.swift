@@ -6,7 +6,7 @@ import ImageCore
 import ImageWorker
 import Logging
 import OTLPTracing
-import OperatorConsole
+import Observability
 import RabbitMQTransport
 import ServiceLifecycle
 import Tracing

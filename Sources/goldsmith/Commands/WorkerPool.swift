@@ -1,5 +1,5 @@
 import Glibc
-import OperatorConsole
+import Observability
 import ServiceLifecycle
 import Subprocess
 import Synchronization

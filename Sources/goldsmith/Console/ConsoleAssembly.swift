@@ -3,6 +3,7 @@ import Foundation
 import ImageCore
 import ImageWorker
 import Logging
+import Observability
 import OperatorConsole
 import RabbitMQTransport
 import TerminalText

@@ -22,7 +22,7 @@ public struct CannotListen: Error, Equatable {
     }
 
     /// `nil` unless the system refused to open the port.
-    init?(_ error: any Error, at address: ListenAddress) {
+    package init?(_ error: any Error, at address: ListenAddress) {
         guard let error = error as? IOError else { return nil }
         let reason: Reason =
             switch error.errnoCode {

@@ -2,6 +2,8 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 public import Logging
+import NIOCore
+import PrometheusMetrics
 public import ServiceLifecycle
 
 /// What a process shows to those who watch over it: `/metrics`, `/healthz` and `/readyz`. Read-only, without logins,
@@ -39,7 +41,7 @@ public struct HealthServer: Service {
         self.logger = logger
         let router = Router()
         router.get("metrics") { _, _ in
-            Response.bytes([UInt8](metrics().utf8), type: "text/plain; version=0.0.4; charset=utf-8")
+            Self.response(metrics(), type: MetricsRegistry.contentType)
         }
         router.get("healthz") { _, _ in Self.response(alive()) }
         router.get("readyz") { _, _ in Self.response(ready()) }
@@ -48,9 +50,17 @@ public struct HealthServer: Service {
 
     private static func response(_ verdict: Verdict) -> Response {
         let lines = verdict.isGood ? ["ok"] : verdict.reasons
-        var response = Response.bytes([UInt8]((lines.joined(separator: "\n") + "\n").utf8), type: "text/plain")
+        var response = Self.response(lines.joined(separator: "\n") + "\n", type: "text/plain")
         if !verdict.isGood { response.status = .serviceUnavailable }
         return response
+    }
+
+    private static func response(_ text: String, type: String) -> Response {
+        Response(
+            status: .ok,
+            headers: [.contentType: type],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text))
+        )
     }
 
     func application() -> some ApplicationProtocol {
