@@ -5,61 +5,67 @@ public import Logging
 
 /// A broker's delivery in the handlers' words.
 struct BrokerDelivery: IncomingDelivery {
-    let delivery: AMQPDelivery
-    /// The user of the workers' own connections.
-    let ownUser: String
+    private let delivery: AMQPDelivery
+    let message: IncomingMessage
 
-    var message: IncomingMessage {
-        var message = IncomingMessage(
+    /// - Parameter ownUser: the user of the workers' own connections.
+    init(delivery: AMQPDelivery, ownUser: String) {
+        self.delivery = delivery
+        message = IncomingMessage(
+            delivery.message,
             routingKey: delivery.routingKey,
-            contentType: delivery.message.contentType,
-            messageID: delivery.message.messageID,
-            correlationID: delivery.message.correlationID,
-            replyTo: delivery.message.replyTo,
-            userID: userID,
-            body: delivery.message.body,
             isRedelivered: delivery.redelivered,
             isWhole: delivery.isWhole,
-            reason: reason,
-            death: Death(headers: delivery.message.headers)
+            ownUser: ownUser
         )
-        if isWorkers, case .int(let seconds)? = delivery.message.headers[BrokerPublisher.sinceHeader],
-            (0..<1 << 40) ~= seconds
-        {
-            message.waitingSince = Timestamp(microseconds: seconds * 1_000_000)
-        }
-        message.trace = trace
-        return message
-    }
-
-    /// Who published it. A request that a worker has deferred names who that was; the broker vouches that it was a
-    /// worker who says so.
-    private var userID: String? {
-        guard isWorkers, case .string(let asker)? = delivery.message.headers[BrokerPublisher.askerHeader] else {
-            return delivery.message.userID
-        }
-        return asker.isEmpty ? nil : asker
-    }
-
-    private var isWorkers: Bool { delivery.message.userID == ownUser }
-
-    private var trace: TraceContext? {
-        let headers = delivery.message.headers
-        guard case .string(let parent)? = headers[TraceContext.parentHeader] else { return nil }
-        guard case .string(let state)? = headers[TraceContext.stateHeader] else {
-            return TraceContext(parent: parent, state: nil)
-        }
-        return TraceContext(parent: parent, state: state)
-    }
-
-    private var reason: String? {
-        guard case .string(let text)? = delivery.message.headers[BrokerPublisher.reasonHeader] else { return nil }
-        return text
     }
 
     func ack() { delivery.ack() }
     func requeue() { delivery.nack(requeue: true) }
     func refuse() { delivery.nack(requeue: false) }
+}
+
+extension IncomingMessage {
+    /// Reads the headers, once for each delivery.
+    /// - Parameter ownUser: the user of the workers' own connections.
+    init(
+        _ message: AMQPMessage,
+        routingKey: String,
+        isRedelivered: Bool = false,
+        isWhole: Bool = true,
+        ownUser: String
+    ) {
+        let headers = message.headers
+        let isWorkers = message.userID == ownUser
+        self.init(
+            routingKey: routingKey,
+            contentType: message.contentType,
+            messageID: message.messageID,
+            correlationID: message.correlationID,
+            replyTo: message.replyTo,
+            userID: message.userID,
+            body: message.body,
+            isRedelivered: isRedelivered,
+            isWhole: isWhole,
+            reason: headers.text(BrokerPublisher.reasonHeader),
+            death: Death(headers: headers)
+        )
+        // A request that a worker has deferred names who published it and since when it waits; the broker vouches that
+        // it was a worker who says so.
+        if isWorkers, let asker = headers.text(BrokerPublisher.askerHeader) { userID = asker.isEmpty ? nil : asker }
+        if isWorkers, case .int(let seconds)? = headers[BrokerPublisher.sinceHeader], (0..<1 << 40) ~= seconds {
+            waitingSince = Timestamp(microseconds: seconds * 1_000_000)
+        }
+        if let parent = headers.text(TraceContext.parentHeader) {
+            trace = TraceContext(parent: parent, state: headers.text(TraceContext.stateHeader))
+        }
+    }
+}
+
+extension AMQPTable {
+    fileprivate func text(_ header: String) -> String? {
+        if case .string(let text)? = self[header] { text } else { nil }
+    }
 }
 
 extension Death {
