@@ -145,9 +145,9 @@ let package = Package(
         // How text stands on a terminal.
         .target(name: "TerminalText", dependencies: [systemPackage], swiftSettings: settings),
 
-        // The only wiring.
-        .executableTarget(
-            name: "goldsmith",
+        // The command line, as a library so that tests reach it. The only wiring.
+        .target(
+            name: "GoldsmithCommands",
             dependencies: [
                 "AMQPClient", "CLinux", "CMalloc", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker",
                 "OTLPTracing", "Observability", "OperatorConsole", "PrivateServers", "RabbitMQTransport", "SQLAccess",
@@ -158,6 +158,8 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+
+        .executableTarget(name: "goldsmith", dependencies: ["GoldsmithCommands"], swiftSettings: settings),
 
         // Runs the simulation by seed: `make simulate`, not part of the product.
         .executableTarget(
@@ -223,7 +225,15 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .testTarget(name: "CommandTests", dependencies: ["goldsmith", "ImageCore"], swiftSettings: settings),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: [
+                "AMQPClient", "GoldsmithCommands", "GoldsmithTestSupport", "ImageCore", "ImageWorker", "TerminalText",
+                log,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(name: "TerminalTextTests", dependencies: ["TerminalText"], swiftSettings: settings),
         .testTarget(name: "ImageCoreTests", dependencies: ["ImageCore"], swiftSettings: settings),
         .testTarget(

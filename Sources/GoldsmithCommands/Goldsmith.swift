@@ -3,7 +3,6 @@ import Glibc
 import ImageCore
 import TerminalText
 
-@main
 struct Goldsmith: AsyncParsableCommand {
     static let version = "0.1.0"
 
@@ -56,4 +55,9 @@ struct Goldsmith: AsyncParsableCommand {
             exit(withError: error)
         }
     }
+}
+
+/// What the executable runs: the command that the process's arguments name, with its exit code.
+package enum Program {
+    package static func run() async { await Goldsmith.main() }
 }

@@ -55,7 +55,7 @@ extension Check {
         },
     ]
 
-    private static func version(_ text: String) -> Diagnosis {
+    static func version(_ text: String) -> Diagnosis {
         let numbers = text.split(separator: ".").prefix(2).compactMap { Int($0) }
         guard numbers.count == 2 else { return Diagnosis("broker", .note, "RabbitMQ \(PlainText.word(text))") }
         let name = "RabbitMQ \(PlainText.word(text))"

@@ -148,7 +148,7 @@ struct WorkersView: Encodable {
         unserved = Lane.allCases.map(\.description).filter { !served.contains($0) }
     }
 
-    var text: String {
+    var table: Table {
         var table = Table(
             "WORKER",
             "STATE",
@@ -179,6 +179,10 @@ struct WorkersView: Encodable {
                 doing.isEmpty ? "–" : doing.joined(separator: "; ")
             )
         }
+        return table
+    }
+
+    var text: String {
         var lines = [workers.isEmpty ? "no worker has reported" : table.text]
         for worker in workers where worker.state != .gone {
             for fault in worker.faults {

@@ -161,7 +161,7 @@ extension Check {
     }
 
     /// What a worker says of its own tools. It knows better than whoever asks: its user, its sandbox, its mounts.
-    private static func tools(of report: WorkerReport) -> [Diagnosis] {
+    static func tools(of report: WorkerReport) -> [Diagnosis] {
         let what = "worker \(report.worker)"
         guard let faults = report.faults else {
             return [Diagnosis(what, .note, "has not said whether its tools work")]
@@ -179,7 +179,7 @@ extension Check {
     }
 
     /// A clock beside the database's. Work goes by the database's own; what is left are logs and certificates.
-    private static func clock(_ who: String, ahead: Duration) -> Diagnosis {
+    static func clock(_ who: String, ahead: Duration) -> Diagnosis {
         let what = "clock of \(who)"
         let size = abs(ahead)
         guard size > tolerance else { return Diagnosis(what, .good, "agrees with the database's") }
