@@ -110,9 +110,11 @@ let package = Package(
             dependencies: ["ImageCore", "PrometheusMetrics", crypto, lifecycle, log, tracing],
             swiftSettings: settings
         ),
+        // What people do at a terminal and in the console alike.
+        .target(name: "Operations", dependencies: ["ImageCore"], swiftSettings: settings),
         .target(
             name: "RabbitMQTransport",
-            dependencies: ["AMQPClient", "ImageCore", "ImageWorker", log],
+            dependencies: ["AMQPClient", "ImageCore", "ImageWorker", "Operations", log],
             swiftSettings: settings
         ),
 
@@ -129,7 +131,7 @@ let package = Package(
         .target(
             name: "OperatorConsole",
             dependencies: [
-                "ImageCore", "Observability", "PrometheusMetrics", crypto, hummingbird, lifecycle, log,
+                "ImageCore", "Observability", "Operations", "PrometheusMetrics", crypto, hummingbird, lifecycle, log,
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -150,7 +152,8 @@ let package = Package(
             name: "GoldsmithCommands",
             dependencies: [
                 "AMQPClient", "CLinux", "CMalloc", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker",
-                "OTLPTracing", "Observability", "OperatorConsole", "PrivateServers", "RabbitMQTransport", "SQLAccess",
+                "OTLPTracing", "Observability", "Operations", "OperatorConsole", "PrivateServers", "RabbitMQTransport",
+                "SQLAccess",
                 "TerminalText", crypto, lifecycle, log, subprocess, systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -257,6 +260,13 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(
+            name: "OperationsTests",
+            dependencies: [
+                "GoldsmithTestSupport", "ImageCore", "ImageSimulation", "ImageStore", "Operations", "SQLAccess",
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
             name: "RabbitMQTransportTests",
             dependencies: ["AMQPClient", "GoldsmithTestSupport", "ImageCore", "ImageWorker", "RabbitMQTransport"],
             swiftSettings: settings
@@ -274,7 +284,7 @@ let package = Package(
             name: "OperatorConsoleTests",
             dependencies: [
                 "OperatorConsole", "GoldsmithTestSupport", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore",
-                "Observability", "SQLAccess", hummingbird, lifecycle, log,
+                "Observability", "Operations", "SQLAccess", hummingbird, lifecycle, log,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ],

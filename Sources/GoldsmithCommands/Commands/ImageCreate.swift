@@ -1,5 +1,6 @@
 import ArgumentParser
 import ImageCore
+import Operations
 import TerminalText
 
 struct ImageCreate: AsyncParsableCommand {
@@ -94,9 +95,9 @@ extension DryRun {
             table.add(
                 disk.device.description,
                 disk.kind.rawValue,
-                Format.bytes(disk.sizeBytes),
+                Quantity.bytes(disk.sizeBytes),
                 disk.autoDelete ? "yes" : "no",
-                "up to " + Format.bytes(disk.copyBytes)
+                "up to " + Quantity.bytes(disk.copyBytes)
             )
         }
         let time =
@@ -105,7 +106,7 @@ extension DryRun {
             "nothing was made or locked; the request would be accepted",
             "", "Device mapping", table.text, "",
             "  locations  \(locations.map(\.text).joined(separator: ", "))",
-            "  to copy    up to \(Format.bytes(copyBytes)), captures and replicas together",
+            "  to copy    up to \(Quantity.bytes(copyBytes)), captures and replicas together",
             "  time       \(time)",
             "  images     \(quotaBefore.images) of \(quotaLimits.images) taken, then \(quotaAfter.images)",
             "  snapshots  \(quotaBefore.snapshots) of \(quotaLimits.snapshots) taken, then \(quotaAfter.snapshots)",

@@ -1,4 +1,5 @@
 import ImageCore
+import Operations
 import TerminalText
 
 extension ImageStatus {
@@ -40,10 +41,10 @@ extension ImageView {
             disks.add(
                 disk.device.description,
                 disk.kind.rawValue,
-                Format.bytes(disk.sizeBytes),
+                Quantity.bytes(disk.sizeBytes),
                 disk.autoDelete ? "yes" : "no",
                 disk.resource?.text ?? "–",
-                disk.fileSizeBytes.map(Format.bytes) ?? "–",
+                disk.fileSizeBytes.map(Quantity.bytes) ?? "–",
                 disk.sha256.map(Format.checksum) ?? "–"
             )
         }
@@ -55,7 +56,7 @@ extension ImageView {
                     table.add(
                         replica.location.text,
                         file.name,
-                        Format.bytes(file.sizeBytes),
+                        Quantity.bytes(file.sizeBytes),
                         Format.checksum(file.sha256)
                     )
                 }
@@ -101,7 +102,7 @@ extension ImageView.JobLine {
     /// How far a worker is with it, or what it does.
     fileprivate var progress: String? {
         let bytes = doneBytes.flatMap { done in
-            totalBytes.flatMap { $0 > 0 ? "\(Format.bytes(done)) of \(Format.bytes($0))" : nil }
+            totalBytes.flatMap { $0 > 0 ? "\(Quantity.bytes(done)) of \(Quantity.bytes($0))" : nil }
         }
         let parts = [doing, bytes, since.map { "since \(Format.clocks([$0]).clocks.first ?? $0)" }].compactMap { $0 }
         return parts.isEmpty ? nil : parts.joined(separator: ", ")

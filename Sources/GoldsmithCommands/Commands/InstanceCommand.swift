@@ -1,6 +1,7 @@
 import ArgumentParser
 import ImageCore
 import ImageDrivers
+import Operations
 import TerminalText
 
 struct InstanceCommand: AsyncParsableCommand {
@@ -93,7 +94,7 @@ struct InstanceShow: AsyncParsableCommand {
             table.add(
                 disk.device.description,
                 disk.kind.rawValue,
-                Format.bytes(disk.sizeBytes),
+                Quantity.bytes(disk.sizeBytes),
                 disk.autoDelete ? "yes" : "no"
             )
         }

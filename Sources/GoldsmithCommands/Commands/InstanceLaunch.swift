@@ -1,6 +1,7 @@
 import ArgumentParser
 import ImageCore
 import ImageWorker
+import Operations
 import TerminalText
 
 struct InstanceLaunch: AsyncParsableCommand {
@@ -124,7 +125,7 @@ extension Answer {
             table.add(
                 disk.device.description,
                 disk.kind.rawValue,
-                Format.bytes(disk.sizeBytes),
+                Quantity.bytes(disk.sizeBytes),
                 disk.autoDelete ? "yes" : "no",
                 disk.from?.description ?? "new"
             )

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ImageCore
 import ImageDrivers
+import Operations
 import TerminalText
 
 struct InstanceSample: AsyncParsableCommand {
@@ -65,7 +66,7 @@ struct InstanceSample: AsyncParsableCommand {
         }
         meter.clear()
         if output.json { return try Terminal.say(json: InstanceView(instance, locks: [])) }
-        let disks = instance.disks.map { "\($0.device) (\($0.kind.rawValue), \(Format.bytes($0.sizeBytes)))" }
+        let disks = instance.disks.map { "\($0.device) (\($0.kind.rawValue), \(Quantity.bytes($0.sizeBytes)))" }
         Terminal.say("\(instance.id) is \(instance.status): \(disks.joined(separator: ", "))")
     }
 }

@@ -1,6 +1,7 @@
 import AMQPClient
 import ImageCore
 import ImageWorker
+import Operations
 import RabbitMQTransport
 
 /// One queue as `--json` prints it. A contract with scripts: fields are only ever added. What is not known is absent.
@@ -43,17 +44,14 @@ struct QueueSurvey {
         let topology = try await settings.topology()
         let connection = try await settings.connect("queue list")
         do {
-            for queue in topology.queues {
-                let info = try await connection.inspectQueue(queue.name)
-                views.append(
-                    QueueView(
-                        name: queue.name,
-                        purpose: queue.purpose,
-                        ready: info?.messageCount,
-                        consumers: info?.consumerCount,
-                        retryDelay: topology.retryDelay(of: queue.name)?.rawValue,
-                        needsConsumer: topology.consumedQueues.contains(queue.name)
-                    )
+            views = try await topology.survey(on: connection).map { status in
+                QueueView(
+                    name: status.name,
+                    purpose: status.purpose,
+                    ready: status.ready,
+                    consumers: status.consumers,
+                    retryDelay: topology.retryDelay(of: status.name)?.rawValue,
+                    needsConsumer: status.needsConsumer
                 )
             }
         } catch {
@@ -113,15 +111,5 @@ struct QueueSurvey {
         if images.count == Self.imageLimit {
             notes.append("oldest and in retry: of the \(Self.imageLimit) oldest open images only")
         }
-    }
-}
-
-extension Topology {
-    /// Who consumes a queue.
-    func lane(of queue: String) -> Lane? { Lane.allCases.first { self.queue(of: $0) == queue } }
-
-    /// The delay of a retry queue; `nil` for any other.
-    func retryDelay(of queue: String) -> RetryDelay? {
-        RetryDelay.allCases.first { queue == "\(prefix).retry.\($0.rawValue)" }
     }
 }

@@ -1,7 +1,9 @@
 import AMQPClient
 import FoundationEssentials
 import ImageCore
+import ImageWorker
 import Logging
+import Operations
 import RabbitMQTransport
 
 /// Puts a request on the broker as an upstream would, and reads the recorded answer from the store.
@@ -87,14 +89,9 @@ struct RequestSender {
         to identity: RequestIdentity,
         _ fingerprint: String?
     ) async throws(CommandFailure) -> Answer {
-        let deadline = ContinuousClock.now + Self.timeout
-        while ContinuousClock.now < deadline {
-            let recorded = try await stored { () async throws(StoreError) in try await store.answer(to: identity) }
-            if let recorded {
-                return fingerprint.map { recorded.answer(to: $0) } ?? recorded.answer
-            }
-            do { try await Task.sleep(for: .milliseconds(50)) } catch { break }
-        }
+        let wait = AnswerWait(store: store, time: SystemTime(), every: .milliseconds(50), timeout: Self.timeout)
+        let recorded = try await stored { () async throws(StoreError) in try await wait.answer(to: identity) }
+        if let recorded { return fingerprint.map { recorded.answer(to: $0) } ?? recorded.answer }
         throw CommandFailure(
             .unavailable,
             "the broker has the request, but no worker has answered it yet",

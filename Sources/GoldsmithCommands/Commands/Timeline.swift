@@ -1,4 +1,5 @@
 import ImageCore
+import Operations
 import TerminalText
 
 /// An image's history for people: when, what, where, which attempt, who, and what came of it. One row an event: on a
@@ -33,7 +34,7 @@ struct Timeline {
 
     private func detail(_ line: HistoryLine) -> String {
         var parts: [String] = []
-        if let bytes = line.bytes { parts.append(Format.bytes(bytes)) }
+        if let bytes = line.bytes { parts.append(Quantity.bytes(bytes)) }
         if let milliseconds = line.milliseconds { parts.append("in \(Format.seconds(milliseconds))") }
         if let code = line.code { parts.append(code.rawValue + ":") }
         if let message = line.message { parts.append(message) }

@@ -2,6 +2,7 @@ import AMQPClient
 import Foundation
 import ImageCore
 import Logging
+import Operations
 import RabbitMQTransport
 
 extension Check {
@@ -37,17 +38,13 @@ extension Check {
         Check(name: "consumers") { (settings) async throws(CommandFailure) in
             let topology = try await settings.topology()
             return try await settings.asked { (connection) throws(AMQPError) in
-                var alone: [(queue: String, ready: Int)] = []
-                for queue in topology.consumedQueues {
-                    guard let info = try await connection.inspectQueue(queue), info.consumerCount == 0 else { continue }
-                    alone.append((queue, Int(info.messageCount)))
-                }
+                let alone = try await topology.survey(on: connection).filter { $0.needsConsumer && $0.consumers == 0 }
                 guard !alone.isEmpty else { return [Diagnosis("consumers", .good, "every work queue has one")] }
                 return [
                     Diagnosis(
                         "consumers",
-                        alone.contains { $0.ready > 0 } ? .bad : .warning,
-                        "nobody consumes \(alone.map { "\($0.queue) (\($0.ready) ready)" }.joined(separator: ", "))",
+                        alone.contains { $0.ready ?? 0 > 0 } ? .bad : .warning,
+                        "nobody consumes \(alone.map { "\($0.name) (\($0.ready ?? 0) ready)" }.joined(separator: ", "))",
                         advice: "start `goldsmith worker`, with these lanes in its --steps"
                     )
                 ]

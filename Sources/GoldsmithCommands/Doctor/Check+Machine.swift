@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import ImageDrivers
+import Operations
 import Subprocess
 import SystemPackage
 import TerminalText
@@ -101,7 +102,7 @@ extension Check {
             return Diagnosis(what, .bad, "\(path) cannot be written by this user", advice: advice)
         }
         let free = Int64(clamping: UInt64(facts.f_bavail) * UInt64(facts.f_frsize))
-        let text = "\(Format.bytes(free)) free at \(path)"
+        let text = "\(Quantity.bytes(free)) free at \(path)"
         if facts.f_files > 0, facts.f_favail == 0 {
             return Diagnosis(what, .bad, "no more files can be made at \(path)", advice: "delete files there")
         }

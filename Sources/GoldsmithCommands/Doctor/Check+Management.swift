@@ -2,6 +2,7 @@ import AMQPClient
 import FoundationEssentials
 import ImageCore
 import ImageWorker
+import Operations
 import PrivateServers
 import RabbitMQTransport
 import TerminalText
@@ -197,7 +198,7 @@ private struct ManagementExamination {
             guard let free = node.diskFree, let limit = node.diskLimit else {
                 return Diagnosis(what, .note, "it does not say how much disk is free")
             }
-            let text = "\(Format.bytes(free)) of disk free; publishers are blocked below \(Format.bytes(limit))"
+            let text = "\(Quantity.bytes(free)) of disk free; publishers are blocked below \(Quantity.bytes(limit))"
             return free < limit * 2
                 ? Diagnosis(what, .warning, text, advice: "make room there") : Diagnosis(what, .good, text)
         }

@@ -1,4 +1,5 @@
 import ImageCore
+import Operations
 import TerminalText
 
 /// One line on a terminal that says how far something is, and goes away when it is done.
@@ -8,7 +9,7 @@ struct Meter: Sendable {
     func show(_ progress: CopyProgress) {
         guard isShown, progress.totalBytes > 0 else { return }
         let percent = progress.doneBytes * 100 / progress.totalBytes
-        Terminal.write("\r\(percent) % of \(Format.bytes(progress.totalBytes))\u{1B}[K")
+        Terminal.write("\r\(percent) % of \(Quantity.bytes(progress.totalBytes))\u{1B}[K")
     }
 
     func clear() {

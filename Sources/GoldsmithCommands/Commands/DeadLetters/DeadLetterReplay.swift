@@ -1,6 +1,7 @@
 import ArgumentParser
 import ImageCore
 import ImageWorker
+import Operations
 import TerminalText
 
 /// Which dead letters a decision is about: some by name, or all that match.
@@ -132,18 +133,13 @@ struct DeadLetterReplay<Family: DeadLetterFamily>: AsyncParsableCommand {
             return try DeadLetterOutcome.tell(outcomes, done: "", wouldDo: "would be replayed", json: output.json)
         }
         let relay = try await OutboxRelay(settings, store)
+        let actions = DeadLetterActions(store: store)
         var outcomes: [DeadLetterOutcome] = []
         var asked: [DeadLetter] = []
         for (index, deadLetter) in deadLetters.enumerated() {
             if index > 0 { try await Task.sleep(for: .seconds(1 / rate)) }
             let verdict = try await stored { () async throws(StoreError) in
-                try await store.replay(
-                    deadLetter.id,
-                    by: who,
-                    isForced: force,
-                    sentBy: .caller,
-                    at: try await store.time()
-                )
+                try await actions.replay(deadLetter.id, by: who, isForced: force, sentBy: .caller)
             }
             switch verdict {
             case .unknown: outcomes.append(.init(id: deadLetter.id, result: .refused, reason: "it is gone"))
@@ -163,10 +159,17 @@ struct DeadLetterReplay<Family: DeadLetterFamily>: AsyncParsableCommand {
             }
         }
         await relay.close()
-        let refusals = try await Self.refusals(of: asked, in: store)
+        let replayed = asked
+        let answers = try await stored { () async throws(StoreError) in
+            try await actions.answers(to: replayed, by: SystemTime(), timeout: Self.timeout)
+        }
+        if answers.unanswered > 0 {
+            Terminal.complain("\(answers.unanswered) not answered yet: is a worker running that serves 'intake'?")
+        }
         for index in outcomes.indices {
-            guard let refusal = refusals[outcomes[index].id] else { continue }
-            outcomes[index] = DeadLetterOutcome(id: outcomes[index].id, result: .refused, reason: refusal)
+            guard let no = answers.refusals[outcomes[index].id] else { continue }
+            outcomes[index].result = .refused
+            outcomes[index].reason = "\(no.code.rawValue): \(no.message)"
         }
         try DeadLetterOutcome.tell(outcomes, done: "replayed", wouldDo: "", json: output.json)
     }
@@ -185,31 +188,6 @@ extension DeadLetterReplay {
     /// How long to wait for a worker's answers. Without them the dead letters are `replayed`, and open again if
     /// refused.
     private static var timeout: Duration { .seconds(15) }
-
-    /// What workers said no to: a dead letter's replay is a request like any other.
-    private static func refusals(
-        of deadLetters: [DeadLetter],
-        in store: any ImageStore
-    ) async throws(CommandFailure) -> [DeadLetterID: String] {
-        var refusals: [DeadLetterID: String] = [:]
-        var left = deadLetters.filter { $0.retryRequest != nil }
-        let deadline = ContinuousClock.now + timeout
-        while !left.isEmpty, ContinuousClock.now < deadline {
-            var silent: [DeadLetter] = []
-            for deadLetter in left {
-                guard let request = deadLetter.retryRequest else { continue }
-                let answer = try await stored { () async throws(StoreError) in try await store.answer(to: request) }
-                if answer == nil { silent.append(deadLetter) }
-                if let no = answer?.answer.rejection { refusals[deadLetter.id] = "\(no.code.rawValue): \(no.message)" }
-            }
-            left = silent
-            guard !left.isEmpty, (try? await Task.sleep(for: .milliseconds(100))) != nil else { break }
-        }
-        if !left.isEmpty {
-            Terminal.complain("\(left.count) not answered yet: is a worker running that serves 'intake'?")
-        }
-        return refusals
-    }
 }
 
 extension DeadLetterRefusal {
@@ -239,7 +217,7 @@ struct DeadLetterDiscard<Family: DeadLetterFamily>: AsyncParsableCommand {
     func run() async throws {
         let store = try await shared.settings().openStore()
         let who = try choice.decider()
-        let note = note.map { PlainText.sentence($0) }
+        let actions = DeadLetterActions(store: store)
         var outcomes: [DeadLetterOutcome] = []
         for deadLetter in try await choice.deadLetters(filter, Family.kinds, in: store) {
             if choice.dryRun {
@@ -247,7 +225,7 @@ struct DeadLetterDiscard<Family: DeadLetterFamily>: AsyncParsableCommand {
                 continue
             }
             let verdict = try await stored { () async throws(StoreError) in
-                try await store.discard(deadLetter.id, by: who, note: note, at: try await store.time())
+                try await actions.discard(deadLetter.id, by: who, note: note)
             }
             switch verdict {
             case .done: outcomes.append(DeadLetterOutcome(id: deadLetter.id, result: .done))

@@ -1,5 +1,4 @@
-/// What the console shows beyond the store: the narrow seam that the executable fills in. Looking only, so that its
-/// user at the broker needs no right to anything.
+/// Tells of the broker's queues. Looking only, so that its user at the broker needs no right to anything.
 public protocol BrokerStatusProvider: Sendable {
     /// Every queue as the broker has it now.
     /// - Throws: `BrokerStatusError` when the broker cannot be asked.
@@ -24,7 +23,7 @@ public struct QueueStatus: Codable, Equatable, Sendable {
         case work
         /// Messages wait in it until their time has come.
         case retry
-        /// Only people empty it.
+        /// Workers write down what comes into it, and only people decide about that.
         case human
         /// It holds bodies too large for the store, which dead letters name, until somebody takes them out.
         case kept
@@ -37,11 +36,22 @@ public struct QueueStatus: Codable, Equatable, Sendable {
     public var ready: Int?
     public var consumers: Int?
 
+    /// Whether workers must consume it.
+    public var needsConsumer: Bool { role == .work || role == .human }
+
     public init(name: String, purpose: String, role: Role, ready: Int?, consumers: Int?) {
         self.name = name
         self.purpose = purpose
         self.role = role
         self.ready = ready
         self.consumers = consumers
+    }
+}
+
+extension [QueueStatus] {
+    /// What people look at first stands first.
+    public var forPeople: [QueueStatus] {
+        let order: [QueueStatus.Role] = [.work, .human, .kept, .retry]
+        return order.flatMap { role in filter { $0.role == role } }
     }
 }
