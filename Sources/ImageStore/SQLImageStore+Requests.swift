@@ -41,15 +41,14 @@ extension SQLImageStore {
         _ command: ImageCommand,
         for id: ImageID,
         asked request: Request,
-        limits: RequestLimits,
         reply: ReplyAddress?,
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome {
         try await settle(request, reply: reply, in: context, for: .grant) { (transaction) throws(SQLError) in
             let owner = request.identity.owner
             guard let image = try transaction.imageToChange(id) else { return .init(.rejected(.noImage(id))) }
-            if let refusal = image.refusal(of: command, by: owner, limits: limits) { return .init(.rejected(refusal)) }
-            if command == .retry, let refusal = try transaction.prepareRetry(of: image, limits: limits) {
+            if let refusal = image.refusal(of: command, by: owner) { return .init(.rejected(refusal)) }
+            if command == .retry, let refusal = try transaction.prepareRetry(of: image) {
                 return .init(.rejected(refusal))
             }
             guard let event = command.event else { return .init(.accepted(id, image.status)) }
@@ -78,7 +77,7 @@ extension SQLImageStore {
             guard let source = try transaction.imageToChange(request.imageID) else {
                 return .init(.rejected(.noImage(request.imageID)))
             }
-            if let refusal = source.refusal(of: .convert(id), by: request.owner, limits: .init()) {
+            if let refusal = source.refusal(of: .convert(id), by: request.owner) {
                 return .init(.rejected(refusal))
             }
             guard let plan = Plan.converting(source) else {
@@ -205,11 +204,11 @@ extension StoreTransaction {
 
     /// What another try of an image needs beside the image: quota, unless the image still holds it, and the image it is
     /// made of.
-    fileprivate func prepareRetry(of image: Image, limits: RequestLimits) throws(SQLError) -> Rejection? {
+    fileprivate func prepareRetry(of image: Image) throws(SQLError) -> Rejection? {
         if let source = image.plan.conversion?.source {
             guard let source = try imageToChange(source) else { return .noImage(source) }
             let command = ImageCommand.convert(image.id)
-            if let refusal = source.refusal(of: command, by: image.owner, limits: limits) { return refusal }
+            if let refusal = source.refusal(of: command, by: image.owner) { return refusal }
         }
         return image.quota == .none ? try reserve(image.plan.quota, for: image.owner) : nil
     }

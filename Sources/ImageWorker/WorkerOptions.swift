@@ -61,7 +61,6 @@ public struct WorkerOptions: Sendable {
     /// The age at which a message in the outbox is taken for left behind by a dead process. Default 10 s.
     public var unsentAfter: Duration = OutgoingMessage.leftBehindAfter
     public var policy = RetryPolicy()
-    public var limits = RequestLimits()
     /// Who may ask for whom. Default: everybody for every owner.
     public var authority = Authority.everybody
     /// Where answers are sent. Default: for the default prefix; `Worker` puts its topology's in.

@@ -49,19 +49,11 @@ public struct InterceptedStore: ImageStore {
         _ command: ImageCommand,
         for image: ImageID,
         asked request: Request,
-        limits: RequestLimits,
         reply: ReplyAddress?,
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome {
         try await call("grant \(command.operation.rawValue)") { () async throws(StoreError) in
-            try await store.grant(
-                command,
-                for: image,
-                asked: request,
-                limits: limits,
-                reply: reply,
-                in: context
-            )
+            try await store.grant(command, for: image, asked: request, reply: reply, in: context)
         }
     }
 

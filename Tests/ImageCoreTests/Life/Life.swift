@@ -77,7 +77,7 @@ struct Life {
         while let job = open.first { run(job) }
     }
 
-    func refusal(_ command: ImageCommand) -> Rejection? { image.refusal(of: command, by: image.owner, limits: .init()) }
+    func refusal(_ command: ImageCommand) -> Rejection? { image.refusal(of: command, by: image.owner) }
 
     func launch(_ id: String, by owner: Owner? = nil) -> Launch {
         Launch(
