@@ -23,6 +23,7 @@ struct Verdicts {
             try check(image, tries: tries)
             checkHistory(of: image, journal, tries: tries)
             checkReferences(of: image, among: images)
+            try await checkDeadLetter(of: image)
         }
         try await checkLaunches(images)
         try await checkRemains(images)
@@ -131,6 +132,17 @@ struct Verdicts {
             )
         }
         if image.quota != image.plan.quota { world.violate(.quota, "\(image.id) holds \(image.quota)") }
+    }
+
+    /// What a human must judge is written down, as it is.
+    private func checkDeadLetter(of image: Image) async throws {
+        guard let expected = DeadLetter(ofFailed: image) else { return }
+        let recorded = try await world.store.deadLetter(expected.id)?.deadLetter
+        guard recorded?.state != .open || recorded?.reason != expected.reason else { return }
+        world.violate(
+            .deadLetters,
+            "\(image.id) failed: \(expected.reason); recorded is \(recorded?.reason ?? "nothing")"
+        )
     }
 
     /// Both sides of a conversion know of each other, and none is left in the middle of one.

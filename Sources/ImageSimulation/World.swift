@@ -132,6 +132,7 @@ public enum Invariant: String, Codable, Sendable {
     case adopted = "what is adopted is whole and made by the fence that holds"
     case complete = "an available image has all its captures and replicas"
     case cleaned = "a cleaned image has left nothing"
+    case deadLetters = "an image that a job put in Error has a dead letter"
     case references = "both sides of a conversion know of each other"
     case quota = "quota used is the sum of the images'"
     case locks = "locks are balanced"

@@ -77,12 +77,10 @@ struct StoreTransaction {
 
     /// Applies one event to an image that was read to be changed, and writes everything it brings about.
     func apply(_ event: Event, to image: Image, in context: TransitionContext) throws(SQLError) -> Applied {
-        let wasFailed = image.status == .error
         var image = image
         let transition = image.apply(event, in: context)
         let outgoing = try carryOut(transition.effects, of: image, in: context)
         if transition.isMoved || !transition.effects.isEmpty { try update(image) }
-        if !wasFailed, let deadLetter = DeadLetter(ofFailed: image) { try arrive(deadLetter, nil, at: context.now) }
         return Applied(image: image, transition: transition, outgoing: outgoing)
     }
 
@@ -110,10 +108,14 @@ struct StoreTransaction {
                 // One that is forgotten has nothing to do with it any more.
                 guard let other = try imageToChange(other) else { continue }
                 told += try apply(event, to: other, in: context).outgoing
+            // Below, after the messages.
+            case .recordDeadLetter: break
             case .enqueue, .deadLetter, .park: break
             }
         }
-        return try post(effects.compactMap { $0.message(of: image) }, at: context.now) + told
+        let posted = try post(effects.compactMap { $0.message(of: image) }, at: context.now)
+        for case .recordDeadLetter(let deadLetter) in effects { try arrive(deadLetter, nil, at: context.now) }
+        return posted + told
     }
 
     // MARK: Shares

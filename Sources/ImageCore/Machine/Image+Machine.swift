@@ -298,5 +298,6 @@ extension Image {
         announce(.imageError, reason.job, failure: reason.cause, in: &builder)
         for entry in ledger { open(.cleanUp(entry.resource.id), in: &builder) }
         finishCleanUp(in: &builder)
+        if let deadLetter = DeadLetter(ofFailed: self) { builder.effects.append(.recordDeadLetter(deadLetter)) }
     }
 }

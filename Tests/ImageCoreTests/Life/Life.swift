@@ -51,7 +51,7 @@ struct Life {
             case .releaseQuota(let use):
                 released = QuotaUse(images: released.images + use.images, snapshots: released.snapshots + use.snapshots)
             case .announce(let line): lines.append(line)
-            case .enqueue, .deadLetter, .park, .joinLine, .releaseLocks: break
+            case .enqueue, .deadLetter, .park, .joinLine, .releaseLocks, .recordDeadLetter: break
             }
         }
     }

@@ -27,6 +27,10 @@ enum MachineRules {
             "quota is released once, whole, when nothing is left",
             transition.effects.compactMap(\.releasedQuota) == (before.quota == after.quota ? [] : [before.plan.quota])
         )
+        require(
+            "a dead letter is recorded when a job puts the image in Error, once, and never else",
+            transition.effects.compactMap(\.recordedDeadLetter) == deadLetters(from: before, to: after)
+        )
         require("what was cleaned stays cleaned", after.cleaned.starts(with: before.cleaned))
         if case .began(let job, _) = event, transition.isMoved {
             require("a fencing number is given once", !before.ledger.contains { $0.fence == after.fence })
@@ -41,6 +45,12 @@ enum MachineRules {
             require("an ignored event only repeats messages", transition.effects.allSatisfy(\.isMessage))
         }
         return broken
+    }
+
+    /// Those that a change of status leaves; a cancelled image has nothing to judge.
+    private static func deadLetters(from before: Image, to after: Image) -> [DeadLetter] {
+        guard before.status != .error, after.status == .error, after.failure?.job != nil else { return [] }
+        return DeadLetter(ofFailed: after).map { [$0] } ?? []
     }
 
     static func brokenRules(in image: Image) -> [String] {
@@ -141,10 +151,14 @@ extension Effect {
 
     fileprivate var releasedQuota: QuotaUse? { if case .releaseQuota(let quota) = self { quota } else { nil } }
 
+    fileprivate var recordedDeadLetter: DeadLetter? {
+        if case .recordDeadLetter(let deadLetter) = self { deadLetter } else { nil }
+    }
+
     fileprivate var isMessage: Bool {
         switch self {
         case .enqueue, .deadLetter: true
-        case .park, .announce, .joinLine, .releaseLocks, .releaseQuota, .tell: false
+        case .park, .announce, .joinLine, .releaseLocks, .releaseQuota, .recordDeadLetter, .tell: false
         }
     }
 }
