@@ -25,6 +25,7 @@ struct Verdicts {
             checkReferences(of: image, among: images)
             try await checkDeadLetter(of: image)
         }
+        try await checkShares(images)
         try await checkLaunches(images)
         try await checkRemains(images)
         return ending
@@ -159,6 +160,21 @@ struct Verdicts {
         }
         if let source = image.references.borrowsFrom, image.status != .available {
             world.violate(.references, "\(image.id) is \(image.status.rawValue) and borrows from \(source)")
+        }
+    }
+
+    private func checkShares(_ images: [Image]) async throws {
+        let receivers = Set(images.flatMap(\.references.sharedWith)).union([Upstream.receiver])
+        for receiver in receivers.sorted() {
+            let shared = images.filter { $0.status != .deleted && $0.references.sharedWith.contains(receiver) }.map(
+                \.id
+            )
+            var query = ImageQuery(limit: .max)
+            query.sharedWith = receiver
+            let found = try await world.store.images(query).map(\.id)
+            if found.sorted() != shared.sorted() {
+                world.violate(.shares, "\(receiver) finds \(found), and \(shared) are shared with it")
+            }
         }
     }
 

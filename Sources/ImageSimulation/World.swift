@@ -134,6 +134,7 @@ public enum Invariant: String, Codable, Sendable {
     case cleaned = "a cleaned image has left nothing"
     case deadLetters = "an image that a job put in Error has a dead letter"
     case references = "both sides of a conversion know of each other"
+    case shares = "owners find what is shared with them, and nothing else"
     case quota = "quota used is the sum of the images'"
     case locks = "locks are balanced"
     case idleLocks = "nobody waits for what nobody has"

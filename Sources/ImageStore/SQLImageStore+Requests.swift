@@ -53,10 +53,6 @@ extension SQLImageStore {
             }
             guard let event = command.event else { return .init(.accepted(id, image.status)) }
             let applied = try transaction.apply(event, to: image, in: context)
-            switch command {
-            case .share, .unshare: try transaction.noteShares(of: applied.image)
-            case .describe, .cancel, .retry, .delete, .convert, .launch: break
-            }
             var answer = Answer.accepted(id, applied.image.status)
             if case .launch(let launch) = command {
                 answer.instanceId = launch.instanceID

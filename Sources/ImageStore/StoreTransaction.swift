@@ -104,6 +104,7 @@ struct StoreTransaction {
                     "UPDATE quotas SET images = images - $2, snapshots = snapshots - $3 WHERE owner = $1",
                     [.text(image.owner.text), SQLValue(use.images), SQLValue(use.snapshots)]
                 )
+            case .indexShares(let owners): try index(image.id, sharedWith: owners)
             case .tell(let other, let event):
                 // One that is forgotten has nothing to do with it any more.
                 guard let other = try imageToChange(other) else { continue }
@@ -120,13 +121,12 @@ struct StoreTransaction {
 
     // MARK: Shares
 
-    /// Keeps the index by which owners find what is shared with them.
-    func noteShares(of image: Image) throws(SQLError) {
-        try connection.execute("DELETE FROM shares WHERE image_id = $1", [.text(image.id.text)])
-        for owner in image.references.sharedWith {
+    private func index(_ image: ImageID, sharedWith owners: [Owner]) throws(SQLError) {
+        try connection.execute("DELETE FROM shares WHERE image_id = $1", [.text(image.text)])
+        for owner in owners {
             try connection.execute(
                 "INSERT INTO shares (owner, image_id) VALUES ($1, $2)",
-                [.text(owner.text), .text(image.id.text)]
+                [.text(owner.text), .text(image.text)]
             )
         }
     }

@@ -56,6 +56,8 @@ public enum Effect: Equatable, Sendable {
     /// gets `unlocked` in the same transaction.
     case releaseLocks
     case releaseQuota(QuotaUse)
+    /// Keep the index by which owners find what is shared with them: exactly these have it now.
+    case indexShares([Owner])
     /// Write down that a human must judge why the image failed.
     case recordDeadLetter(DeadLetter)
     /// Apply an event to another image, in the same transaction.

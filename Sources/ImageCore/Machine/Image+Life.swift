@@ -52,6 +52,7 @@ extension Image {
         let new = Set(owners).subtracting(references.sharedWith)
         guard !new.isEmpty else { return .alreadyDone }
         references.sharedWith = (references.sharedWith + new).sorted()
+        builder.effects.append(.indexShares(references.sharedWith))
         announce(.imageShared, reason: "with " + new.sorted().map(\.text).joined(separator: ", "), in: &builder)
         return nil
     }
@@ -60,6 +61,7 @@ extension Image {
         let gone = Set(owners).intersection(references.sharedWith)
         guard !gone.isEmpty else { return .alreadyDone }
         references.sharedWith.removeAll { gone.contains($0) }
+        builder.effects.append(.indexShares(references.sharedWith))
         announce(.imageUnshared, reason: "from " + gone.sorted().map(\.text).joined(separator: ", "), in: &builder)
         return nil
     }

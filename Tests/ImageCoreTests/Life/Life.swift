@@ -7,6 +7,8 @@ struct Life {
     var told: [(ImageID, Event)] = []
     var released = QuotaUse.none
     var lines: [Announcement] = []
+    /// Who finds the image among what is shared with them, as a store keeps it.
+    var index: Set<Owner> = []
 
     init(disks: Int = 3, locations: Int = 1, systemDisk: DiskKind = .local) {
         (image, _) = Image.accepted(
@@ -51,6 +53,7 @@ struct Life {
             case .releaseQuota(let use):
                 released = QuotaUse(images: released.images + use.images, snapshots: released.snapshots + use.snapshots)
             case .announce(let line): lines.append(line)
+            case .indexShares(let owners): index = Set(owners)
             case .enqueue, .deadLetter, .park, .joinLine, .releaseLocks, .recordDeadLetter: break
             }
         }

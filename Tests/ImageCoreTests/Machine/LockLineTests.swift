@@ -197,7 +197,7 @@ struct InstanceWorld {
                 asked.removeAll { $0 == number }
                 guard let next = images.firstIndex(where: { $0.id == line.next }) else { continue }
                 apply(.unlocked, to: next)
-            case .enqueue, .park, .announce, .releaseQuota, .recordDeadLetter, .tell: break
+            case .enqueue, .park, .announce, .releaseQuota, .indexShares, .recordDeadLetter, .tell: break
             }
         }
     }

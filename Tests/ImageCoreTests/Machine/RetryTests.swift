@@ -208,7 +208,7 @@ extension [Effect] {
         filter {
             switch $0 {
             case .enqueue, .deadLetter, .park: true
-            case .announce, .joinLine, .releaseLocks, .releaseQuota, .recordDeadLetter, .tell: false
+            case .announce, .joinLine, .releaseLocks, .releaseQuota, .indexShares, .recordDeadLetter, .tell: false
             }
         }
     }

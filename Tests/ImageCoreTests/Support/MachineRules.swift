@@ -28,6 +28,11 @@ enum MachineRules {
             transition.effects.compactMap(\.releasedQuota) == (before.quota == after.quota ? [] : [before.plan.quota])
         )
         require(
+            "the index of shares follows who the image is shared with",
+            transition.effects.compactMap(\.indexedShares)
+                == (before.references.sharedWith == after.references.sharedWith ? [] : [after.references.sharedWith])
+        )
+        require(
             "a dead letter is recorded when a job puts the image in Error, once, and never else",
             transition.effects.compactMap(\.recordedDeadLetter) == deadLetters(from: before, to: after)
         )
@@ -151,6 +156,8 @@ extension Effect {
 
     fileprivate var releasedQuota: QuotaUse? { if case .releaseQuota(let quota) = self { quota } else { nil } }
 
+    fileprivate var indexedShares: [Owner]? { if case .indexShares(let owners) = self { owners } else { nil } }
+
     fileprivate var recordedDeadLetter: DeadLetter? {
         if case .recordDeadLetter(let deadLetter) = self { deadLetter } else { nil }
     }
@@ -158,7 +165,7 @@ extension Effect {
     fileprivate var isMessage: Bool {
         switch self {
         case .enqueue, .deadLetter: true
-        case .park, .announce, .joinLine, .releaseLocks, .releaseQuota, .recordDeadLetter, .tell: false
+        case .park, .announce, .joinLine, .releaseLocks, .releaseQuota, .indexShares, .recordDeadLetter, .tell: false
         }
     }
 }

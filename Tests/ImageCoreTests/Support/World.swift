@@ -110,7 +110,8 @@ struct World {
             case .enqueue(let job, let attempt, _): message = Message(job: job, attempt: attempt)
             case .deadLetter(let job, let attempt, _):
                 message = Message(job: job, attempt: attempt, isDeadLetter: true)
-            case .park, .announce, .joinLine, .releaseLocks, .releaseQuota, .recordDeadLetter, .tell: continue
+            case .park, .announce, .joinLine, .releaseLocks, .releaseQuota, .indexShares, .recordDeadLetter, .tell:
+                continue
             }
             if areRepeated, !sent.contains(message) { problems.append("repeats what was never sent: \(message)") }
             messages.insert(message)
