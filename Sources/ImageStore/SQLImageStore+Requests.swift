@@ -190,12 +190,12 @@ extension StoreTransaction {
 
     /// Takes a part of an owner's quota, or says why not.
     fileprivate func reserve(_ wanted: QuotaUse, for owner: Owner) throws(SQLError) -> Rejection? {
-        var usage = try quotaToChange(of: owner)
-        if let refusal = usage.limits.refusal(of: wanted, beside: usage.used) { return refusal }
-        usage.used.images += wanted.images
-        usage.used.snapshots += wanted.snapshots
-        try keep(usage)
-        return nil
+        switch try quotaToChange(of: owner).reserving(wanted) {
+        case .failure(let refusal): return refusal
+        case .success(let usage):
+            try keep(usage)
+            return nil
+        }
     }
 
     /// What another try of an image needs beside the image: quota, unless the image still holds it, and the image it is

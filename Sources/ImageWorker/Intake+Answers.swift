@@ -213,7 +213,7 @@ extension Intake {
     ) async throws(StoreError) -> Decision {
         let owner = request.identity.owner
         let usage = try await context.store.quota(of: owner)
-        if let refusal = usage.limits.refusal(of: plan.quota, beside: usage.used) {
+        if case .failure(let refusal) = usage.reserving(plan.quota) {
             return try await record(.rejected(refusal), to: request, reply, transitionContext)
         }
         var lines: [Announcement] = []

@@ -50,8 +50,7 @@ struct Life {
         for effect in effects {
             switch effect {
             case .tell(let image, let event): told.append((image, event))
-            case .releaseQuota(let use):
-                released = QuotaUse(images: released.images + use.images, snapshots: released.snapshots + use.snapshots)
+            case .releaseQuota(let use): released = released + use
             case .announce(let line): lines.append(line)
             case .indexShares(let owners): index = Set(owners)
             case .enqueue, .deadLetter, .park, .joinLine, .releaseLocks, .recordDeadLetter: break

@@ -95,6 +95,7 @@ struct InstanceWorld {
     private var messages: Set<Message> = []
     private var running: Set<Attempt> = []
     private var budget: Budget
+    private var usage = QuotaUsage(owner: Sample.owner, used: .none, limits: QuotaLimits(images: 4, snapshots: 0))
     private(set) var problem: String?
     private(set) var path: [Action] = []
     private let context = TransitionContext(now: Sample.now)
@@ -121,6 +122,7 @@ struct InstanceWorld {
             let request = RequestIdentity(owner: Sample.owner, requestID: RequestID(known: id.text))
             let label = Sample.request.label
             let new = Image.accepted(request, label: label, as: id, plan: Sample.plan(), in: context)
+            reserve(new.image.plan.quota)
             images.append(new.image)
             take(new.effects, of: images.count - 1)
         case .deliver(let message):
@@ -145,12 +147,20 @@ struct InstanceWorld {
             apply(.cancelled, to: number)
         case .retry(let number):
             budget.retries -= 1
+            if images[number].quota == .none { reserve(images[number].plan.quota) }
             apply(.retried, to: number)
         case .stray(let number):
             budget.strays -= 1
             begin(Message(image: number, job: .stopCheck, attempt: 1))
         }
         check()
+    }
+
+    private mutating func reserve(_ use: QuotaUse) {
+        switch usage.reserving(use) {
+        case .success(let reserved): usage = reserved
+        case .failure(let refusal): problem = "\(use) is refused: \(refusal.message)"
+        }
     }
 
     /// As a store does it: a job with a live lease is busy, and its message comes again.
@@ -197,7 +207,10 @@ struct InstanceWorld {
                 asked.removeAll { $0 == number }
                 guard let next = images.firstIndex(where: { $0.id == line.next }) else { continue }
                 apply(.unlocked, to: next)
-            case .enqueue, .park, .announce, .releaseQuota, .indexShares, .recordDeadLetter, .tell: break
+            case .releaseQuota(let use):
+                usage.used.images -= use.images
+                usage.used.snapshots -= use.snapshots
+            case .enqueue, .park, .announce, .indexShares, .recordDeadLetter, .tell: break
             }
         }
     }
@@ -211,6 +224,8 @@ struct InstanceWorld {
             let stands = line.holder == image.id || line.waiting.contains(image.id)
             if isPending != stands { problem = "image \(number) is \(image.status), in the line: \(stands)" }
         }
+        let held = images.map(\.quota).reduce(.none, +)
+        if usage.used != held { problem = "\(usage.used) is taken, and the images hold \(held)" }
         let isAtRest = messages.isEmpty && running.isEmpty && images.count == budget.images
         if isAtRest, images.contains(where: { $0.status == .pending }) { problem = "somebody is forgotten" }
     }
