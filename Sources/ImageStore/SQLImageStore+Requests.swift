@@ -48,7 +48,7 @@ extension SQLImageStore {
             let owner = request.identity.owner
             guard let image = try transaction.imageToChange(id) else { return .init(.rejected(.noImage(id))) }
             if let refusal = image.refusal(of: command, by: owner) { return .init(.rejected(refusal)) }
-            if command == .retry, let refusal = try transaction.prepareRetry(of: image) {
+            if let refusal = try transaction.take(command.needs(of: image), for: image) {
                 return .init(.rejected(refusal))
             }
             guard let event = command.event else { return .init(.accepted(id, image.status)) }
@@ -198,14 +198,16 @@ extension StoreTransaction {
         }
     }
 
-    /// What another try of an image needs beside the image: quota, unless the image still holds it, and the image it is
-    /// made of.
-    fileprivate func prepareRetry(of image: Image) throws(SQLError) -> Rejection? {
-        if let source = image.plan.conversion?.source {
-            guard let source = try imageToChange(source) else { return .noImage(source) }
-            let command = ImageCommand.convert(image.id)
-            if let refusal = source.refusal(of: command, by: image.owner) { return refusal }
+    /// Takes what a command needs besides its image, or says why not.
+    fileprivate func take(_ needs: [CommandNeed], for image: Image) throws(SQLError) -> Rejection? {
+        for need in needs {
+            let refusal: Rejection?
+            switch need {
+            case .source(let id): refusal = image.refusal(ofSource: try imageToChange(id), named: id)
+            case .quota(let use): refusal = try reserve(use, for: image.owner)
+            }
+            if let refusal { return refusal }
         }
-        return image.quota == .none ? try reserve(image.plan.quota, for: image.owner) : nil
+        return nil
     }
 }

@@ -22,7 +22,7 @@ public enum Event: Equatable, Sendable {
     case deadLettered(Job, attempt: Int, StepFailure)
     /// The owner asked for it to stop.
     case cancelled
-    /// The owner wants an image in Error to be tried again. Whoever applies it has reserved the quota it needs.
+    /// The owner wants an image in Error to be tried again. What that needs (`ImageCommand.needs`) is taken.
     case retried
     /// The owner confirmed the deletion.
     case deletionConfirmed(snapshots: Bool)

@@ -1,7 +1,7 @@
 /// What happens to an image once it has come to an end: another try, sharing, conversion, launching, deletion.
 ///
 /// Whether a command is allowed says `refusal(of:by:limits:)`; whoever applies one of these events has asked it in the
-/// same transaction. They hold for an image in any state all the same.
+/// same transaction, and has taken what `ImageCommand.needs(of:)` names. They hold for an image in any state all the same.
 extension Image {
     // MARK: Another try
 

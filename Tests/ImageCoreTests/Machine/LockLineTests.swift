@@ -147,7 +147,7 @@ struct InstanceWorld {
             apply(.cancelled, to: number)
         case .retry(let number):
             budget.retries -= 1
-            if images[number].quota == .none { reserve(images[number].plan.quota) }
+            for case .quota(let use) in ImageCommand.retry.needs(of: images[number]) { reserve(use) }
             apply(.retried, to: number)
         case .stray(let number):
             budget.strays -= 1
