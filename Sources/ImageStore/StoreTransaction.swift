@@ -98,6 +98,7 @@ struct StoreTransaction {
                     [.text(image.id.text), .integer(line.sequence), .text(CanonicalJSON.text(line))]
                 )
             case .joinLine: try joinLine(image)
+            case .takeLocks: try takeLocks(for: image)
             case .releaseLocks: told += try releaseLocks(of: image, in: context)
             case .releaseQuota(let use):
                 try connection.execute(

@@ -1,15 +1,17 @@
 /// What can happen to an image after its request was accepted.
 public enum Event: Equatable, Sendable {
     /// A worker begins an attempt of a job. Grants the next fencing number and writes the ledger.
-    /// - Parameter attempt: the attempt its message was sent for.
-    case began(Job, attempt: Int)
+    ///
+    /// A stop-check whose image is not the next in its instance's line is deferred instead, and uses no attempt.
+    /// - Parameters:
+    ///   - attempt: the attempt its message was sent for.
+    ///   - lockLine: the line of the instance, for a job that needs the locks (`Image.needsLocks(for:)`).
+    case began(Job, attempt: Int, lockLine: LockLine? = nil)
     case succeeded(Job, fence: Int64, JobOutput)
     /// - Parameter discarded: whether the worker has already deleted what the attempt left.
     case failed(Job, fence: Int64, StepFailure, discarded: Bool)
     /// An attempt stopped without being at fault: its worker shut down. No attempt is used.
     case interrupted(Job, fence: Int64, discarded: Bool)
-    /// The job cannot begin yet, for example because another image's making holds the instance. No attempt is used.
-    case postponed(Job, reason: String)
     /// The instance and its disks are free, and this image is the next that asked for them.
     case unlocked
     /// The worker that got the job cannot do it, and another may. No attempt is used.
@@ -50,8 +52,10 @@ public enum Effect: Equatable, Sendable {
     case park(Job, attempt: Int, StepFailure)
     /// Tell the world, and write the line into the image's journal.
     case announce(Announcement)
-    /// Take the last place among those that wait for the instance and its disks.
+    /// Take the last place among those that wait for the instance and its disks, unless the image has one.
     case joinLine
+    /// Lock the instance and its disks, and leave the line.
+    case takeLocks
     /// Release the instance and its disks, or the place in their line. The image that may have them now (`LockLine.next`)
     /// gets `unlocked` in the same transaction.
     case releaseLocks

@@ -48,13 +48,12 @@ extension Image {
 
     private mutating func handle(_ event: Event, in builder: inout TransitionBuilder) -> Ignored? {
         switch event {
-        case .began(let job, let attempt): begin(job, attempt: attempt, in: &builder)
+        case .began(let job, let attempt, let lockLine): begin(job, attempt: attempt, lockLine, in: &builder)
         case .succeeded(let job, let fence, let output): succeed(job, fence: fence, output, in: &builder)
         case .failed(let job, let fence, let failure, let discarded):
             fail(job, fence: fence, failure, discarded: discarded, in: &builder)
         case .interrupted(let job, let fence, let discarded):
             interrupt(job, fence: fence, discarded: discarded, in: &builder)
-        case .postponed(let job, let reason): postpone(job, reason: reason, in: &builder)
         case .unlocked: unlock(in: &builder)
         case .hindered(let job, let failure): hinder(job, failure, in: &builder)
         case .rechecked(let job, let delay): recheck(job, after: delay, in: &builder)
@@ -76,8 +75,17 @@ extension Image {
 
     // MARK: A job's attempt
 
-    private mutating func begin(_ job: Job, attempt: Int, in builder: inout TransitionBuilder) -> Ignored? {
+    private mutating func begin(
+        _ job: Job,
+        attempt: Int,
+        _ lockLine: LockLine?,
+        in builder: inout TransitionBuilder
+    ) -> Ignored? {
         if let ignored = reasonToIgnore(job, in: &builder) { return ignored }
+        if let lockLine, let obstacle = lockLine.obstacle(for: id) {
+            waitForLocks(job, behind: obstacle, in: lockLine, &builder)
+            return nil
+        }
         if isOutdated(job, attempt) { return .superseded }
         let isFree = jobs[job]?.fence == 0
         if !isFree {
@@ -91,6 +99,7 @@ extension Image {
                 return nil
             }
         }
+        if let lockLine, lockLine.holder == nil { builder.effects.append(.takeLocks) }
         fence += 1
         jobs[job]?.fence = fence
         // Publishing goes on with the try that put it together.
@@ -181,21 +190,6 @@ extension Image {
         return nil
     }
 
-    private mutating func postpone(_ job: Job, reason: String, in builder: inout TransitionBuilder) -> Ignored? {
-        if let ignored = reasonToIgnore(job, in: &builder) { return ignored }
-        if hasWaitedTooLong(job, builder) {
-            giveUp(
-                job,
-                StepFailure(.permanent, .conflict, "waited too long: \(reason)", advice: "ask again when it is free"),
-                in: &builder
-            )
-        } else {
-            // Whoever is waited for wakes it. This is only for the case that the message is lost.
-            wait(job, reason: reason, after: .seconds30, in: &builder)
-        }
-        return nil
-    }
-
     private mutating func hinder(_ job: Job, _ failure: StepFailure, in builder: inout TransitionBuilder) -> Ignored? {
         if let ignored = reasonToIgnore(job, in: &builder) { return ignored }
         if hasWaitedTooLong(job, builder) {
@@ -207,7 +201,7 @@ extension Image {
     }
 
     /// Everything comes to an end, also what uses no attempt.
-    private func hasWaitedTooLong(_ job: Job, _ builder: TransitionBuilder) -> Bool {
+    func hasWaitedTooLong(_ job: Job, _ builder: TransitionBuilder) -> Bool {
         guard let since = jobs[job]?.waiting?.since else { return false }
         return builder.now - since > builder.policy.waitDeadline
     }

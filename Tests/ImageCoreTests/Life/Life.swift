@@ -53,7 +53,7 @@ struct Life {
             case .releaseQuota(let use): released = released + use
             case .announce(let line): lines.append(line)
             case .indexShares(let owners): index = Set(owners)
-            case .enqueue, .deadLetter, .park, .joinLine, .releaseLocks, .recordDeadLetter: break
+            case .enqueue, .deadLetter, .park, .joinLine, .takeLocks, .releaseLocks, .recordDeadLetter: break
             }
         }
     }

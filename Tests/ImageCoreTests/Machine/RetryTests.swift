@@ -192,6 +192,13 @@ struct Play {
         return image.fence
     }
 
+    /// Lets the stop-check's message come while another image has the instance.
+    @discardableResult
+    mutating func findHeld(by holder: String = "img-a") -> [Effect] {
+        let line = LockLine(holder: ImageID(known: holder), waiting: [image.id])
+        return apply(.began(.stopCheck, attempt: 1, lockLine: line))
+    }
+
     @discardableResult
     mutating func run(_ job: Job, failing disposition: StepFailure.Disposition? = nil) -> [Effect] {
         let fence = begin(job)
@@ -208,7 +215,8 @@ extension [Effect] {
         filter {
             switch $0 {
             case .enqueue, .deadLetter, .park: true
-            case .announce, .joinLine, .releaseLocks, .releaseQuota, .indexShares, .recordDeadLetter, .tell: false
+            case .announce, .joinLine, .takeLocks, .releaseLocks, .releaseQuota, .indexShares, .recordDeadLetter, .tell:
+                false
             }
         }
     }
