@@ -12,7 +12,7 @@ extension Image {
         let isCaptured = plan.captureJobs.allSatisfy { isStillWhole($0) }
         countAttempts()
         for job in jobs.keys where job.step.isForward {
-            let isKept = isCaptured && (job == plan.firstJob || isStillWhole(job))
+            let isKept = isCaptured && (plan.firstJobs.contains(job) || isStillWhole(job))
             if !isKept { jobs[job] = nil }
         }
         if isCaptured {
@@ -27,11 +27,11 @@ extension Image {
         cleaned = []
         let reason = "tried again"
         if isCaptured {
-            replicate(reason: reason, in: &builder)
+            enter(.replicate, reason: reason, in: &builder)
         } else {
             status = .pending
             announce(.imagePending, reason: reason, in: &builder)
-            open(plan.firstJob, in: &builder)
+            for job in plan.firstJobs { open(job, in: &builder) }
         }
         return nil
     }

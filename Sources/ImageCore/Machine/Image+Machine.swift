@@ -17,7 +17,7 @@ extension Image {
             builder.effects.append(.tell(source, .converting(into: id)))
         }
         image.announce(.imagePending, in: &builder)
-        image.open(plan.firstJob, in: &builder)
+        for job in plan.firstJobs { image.open(job, in: &builder) }
         return (image, builder.effects)
     }
 

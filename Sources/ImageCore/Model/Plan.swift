@@ -28,8 +28,6 @@ public struct Plan: Codable, Equatable, Sendable {
     public var quota: QuotaUse {
         QuotaUse(images: 1, snapshots: conversion == nil ? disks.count { $0.kind == .cloud } : 1)
     }
-    /// What its making begins with.
-    var firstJob: Job { conversion == nil ? .stopCheck : .convert }
 
     /// The instance's lock. Every plan for it has this one, so its line is the line for its disks too.
     public var instanceKey: String { "instance/\(instanceID)" }
