@@ -110,14 +110,21 @@ public struct Announcement: Codable, Equatable, Sendable {
 /// The answer of the machine to an event. None of them is an error: messages come twice, late and out of order.
 public enum Transition: Equatable, Sendable {
     /// The state changed (or, for `overdue`, the wait was renewed).
-    case moved([Effect])
+    case moved([Effect], AttemptOutcome? = nil)
     /// Nothing to do any more. The effects are the follow-ups that are still open: emitted again, because whoever
     /// committed this job may have died before its messages left.
-    case ignored(Ignored, [Effect])
+    case ignored(Ignored, [Effect], AttemptOutcome? = nil)
 
     public var effects: [Effect] {
         switch self {
-        case .moved(let effects), .ignored(_, let effects): effects
+        case .moved(let effects, _), .ignored(_, let effects, _): effects
+        }
+    }
+
+    /// What became of the attempt that the event reports; `nil` for an event that reports none.
+    public var outcome: AttemptOutcome? {
+        switch self {
+        case .moved(_, let outcome), .ignored(_, _, let outcome): outcome
         }
     }
 

@@ -24,10 +24,10 @@ extension Image {
     public mutating func apply(_ event: Event, in context: TransitionContext) -> Transition {
         var builder = TransitionBuilder(context)
         if let ignored = handle(event, in: &builder) {
-            return .ignored(ignored, builder.effects)
+            return .ignored(ignored, builder.effects, outcome(ofLate: event))
         }
         updatedAt = context.now
-        return .moved(builder.effects)
+        return .moved(builder.effects, builder.outcome)
     }
 
     /// The effects gathered while one event is handled.
@@ -37,6 +37,8 @@ extension Image {
         let jitter: Double
         let actor: String?
         var effects: [Effect] = []
+        /// What became of the attempt that the event reports.
+        var outcome: AttemptOutcome?
 
         init(_ context: TransitionContext) {
             now = context.now
@@ -124,6 +126,7 @@ extension Image {
             let failure = StepFailure(.permanent, .internal, "the worker reported what this job does not make")
             return fail(job, fence: fence, failure, discarded: false, in: &builder)
         }
+        builder.outcome = .done
         if output == .built {
             goOn(job, fence: fence, in: &builder)
             return nil
@@ -161,6 +164,7 @@ extension Image {
         retireFence(of: job)
         jobs[job]?.lastFailure = failure
         jobs[job]?.startedAt = nil
+        builder.outcome = .retried
         let used = (jobs[job]?.tries ?? 1) + 1 - firstAttempt(of: job)
         switch failure.disposition {
         case .throttled where !hasWaitedTooLong(job, builder):
@@ -173,6 +177,7 @@ extension Image {
             enqueue(job, after: delay, in: &builder)
             announce(.stepRetrying, job, failure: failure.told(of: job, isFinal: false), in: &builder)
         case .throttled, .transient, .permanent:
+            builder.outcome = .failed
             giveUp(job, failure, in: &builder)
         }
         return nil
@@ -185,6 +190,7 @@ extension Image {
         if discarded { strike(job, fence: fence) }
         retireFence(of: job)
         jobs[job]?.startedAt = nil
+        builder.outcome = .interrupted
         enqueue(job, after: nil, in: &builder)
         announce(.stepInterrupted, job, in: &builder)
         return nil

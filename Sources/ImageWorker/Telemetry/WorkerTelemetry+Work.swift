@@ -14,7 +14,7 @@ extension WorkerTelemetry {
         registry.observe(duration / .seconds(1), in: WorkerMetrics.jobSeconds, job.step.rawValue)
     }
 
-    func ended(_ job: Job, _ outcome: WorkerMetrics.Outcome) {
+    func ended(_ job: Job, _ outcome: AttemptOutcome) {
         registry.add(to: WorkerMetrics.jobsEnded, job.step.rawValue, outcome.rawValue)
     }
 

@@ -127,7 +127,7 @@ struct LaunchTests {
         life.apply(.began(job, attempt: 1))
         life.apply(.succeeded(job, fence: life.image.fence, .built))
         #expect(life.image.jobs[job]?.phase == .waiting && life.image.jobs[job]?.attempt == 2)
-        #expect(life.apply(.succeeded(job, fence: dead, .built)) == .ignored(.superseded, []))
+        #expect(life.apply(.succeeded(job, fence: dead, .built)) == .ignored(.superseded, [], .superseded))
         #expect(life.apply(.began(job, attempt: 1)) == .ignored(.superseded, []), "the message for the building")
         let before = life.image.ledger
         life.apply(.began(job, attempt: 2))

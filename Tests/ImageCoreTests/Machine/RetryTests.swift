@@ -152,12 +152,12 @@ struct RetryTests {
         let output = JobOutput.checked([])
         #expect(
             play.image.apply(.succeeded(.stopCheck, fence: fence, output), in: play.context)
-                == .ignored(.superseded, [])
+                == .ignored(.superseded, [], .superseded)
         )
         play.begin(.stopCheck)
         #expect(
             play.image.apply(.succeeded(.stopCheck, fence: fence, output), in: play.context)
-                == .ignored(.superseded, [])
+                == .ignored(.superseded, [], .superseded)
         )
     }
 
@@ -168,7 +168,7 @@ struct RetryTests {
         play.apply(.failed(.stopCheck, fence: fence, Sample.failure(.transient), discarded: true))
         for disposition in [StepFailure.Disposition.transient, .permanent, .throttled] {
             let again = Event.failed(.stopCheck, fence: fence, Sample.failure(disposition), discarded: true)
-            #expect(play.image.apply(again, in: play.context) == .ignored(.superseded, []))
+            #expect(play.image.apply(again, in: play.context) == .ignored(.superseded, [], .retried))
         }
     }
 }
