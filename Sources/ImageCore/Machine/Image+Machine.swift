@@ -30,24 +30,6 @@ extension Image {
         return .moved(builder.effects, builder.outcome)
     }
 
-    /// The effects gathered while one event is handled.
-    struct TransitionBuilder {
-        let now: Timestamp
-        let policy: RetryPolicy
-        let jitter: Double
-        let actor: String?
-        var effects: [Effect] = []
-        /// What became of the attempt that the event reports.
-        var outcome: AttemptOutcome?
-
-        init(_ context: TransitionContext) {
-            now = context.now
-            policy = context.policy
-            jitter = context.jitter
-            actor = context.actor
-        }
-    }
-
     private mutating func handle(_ event: Event, in builder: inout TransitionBuilder) -> Ignored? {
         switch event {
         case .began(let job, let attempt, let lockLine): begin(job, attempt: attempt, lockLine, in: &builder)

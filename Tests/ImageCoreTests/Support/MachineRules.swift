@@ -45,11 +45,23 @@ enum MachineRules {
                 !job.creates || after.ledger.contains { $0.job == job && $0.fence == after.fence }
             )
         }
+        if transition.isMoved {
+            require("what became of an attempt is what its job says", transition.outcome == outcome(of: event, after))
+        }
         if case .ignored = transition {
             require("an ignored event changes nothing", before.ignoringExpectations == after.ignoringExpectations)
             require("an ignored event only repeats messages", transition.effects.allSatisfy(\.isMessage))
         }
         return broken
+    }
+
+    private static func outcome(of event: Event, _ after: Image) -> AttemptOutcome? {
+        switch event {
+        case .succeeded(let job, _, _): after.jobs[job]?.phase == .failed ? .failed : .done
+        case .failed(let job, _, _, _): after.jobs[job]?.phase == .failed ? .failed : .retried
+        case .interrupted: .interrupted
+        default: nil
+        }
     }
 
     /// Those that a change of status leaves; a cancelled image has nothing to judge.
