@@ -36,7 +36,7 @@ struct WaitingRequestTests {
             endpoint: own,
             topology: topology,
             store: store,
-            driver: InterceptedDriver(simulated, outage.interceptor),
+            driver: InterceptingDriver(simulated, JudgedCalls(outage.interceptor)),
             tools: simulated,
             options: options,
             time: SystemTime(),

@@ -193,7 +193,8 @@ struct TelemetryTests {
             if call.moment == .before { rig.time.advance(by: .seconds(2)) }
             return .pass
         }
-        let driver = MeasuredDriver(driver: InterceptedDriver(rig.driver, slow), telemetry: telemetry, time: rig.time)
+        let measured = MeasuredCalls(telemetry: telemetry, time: rig.time)
+        let driver = InterceptingDriver(InterceptingDriver(rig.driver, JudgedCalls(slow)), measured)
         _ = try await driver.describe(InstanceID(known: "i-web1"), for: nil)
         await #expect(throws: StepFailure.self) { try await driver.describe(InstanceID(known: "i-none"), for: nil) }
         let text = telemetry.metrics(at: start)

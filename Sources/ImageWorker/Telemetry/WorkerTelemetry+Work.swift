@@ -47,7 +47,7 @@ extension WorkerTelemetry {
         }
     }
 
-    func called(_ call: MeasuredDriver.Call, _ failure: StepFailure?, in duration: Duration) {
+    func called(_ call: DriverOperation, _ failure: StepFailure?, in duration: Duration) {
         let code = failure?.code.rawValue ?? "OK"
         registry.observe(duration / .seconds(1), in: WorkerMetrics.driverSeconds, call.rawValue, code)
     }
