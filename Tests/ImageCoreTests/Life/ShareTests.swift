@@ -8,7 +8,9 @@ struct ShareTests {
 
     /// Sharing and unsharing with each set of owners, and what else happens to an image that is shared.
     private static let events: [Event] = {
-        let sets = (1..<8).map { bits in owners.enumerated().filter { bits >> $0.offset & 1 == 1 }.map(\.element) }
+        let sets: [[Owner]] = (1..<8).map { bits in
+            owners.enumerated().filter { bits >> $0.offset & 1 == 1 }.map(\.element)
+        }
         let others: [Event] = [
             .converting(into: ImageID(known: "img-2")), .conversionEnded(ImageID(known: "img-2"), succeeded: false),
             .deletionConfirmed(snapshots: true), .cancelled, .retried, .unlocked, .overdue(alive: []),

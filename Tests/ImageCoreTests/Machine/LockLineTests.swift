@@ -249,7 +249,7 @@ struct InstanceWorld {
             let stands = line.holder == image.id || line.waiting.contains(image.id)
             if isPending != stands { problem = "image \(number) is \(image.status), in the line: \(stands)" }
         }
-        let held = images.map(\.quota).reduce(.none, +)
+        let held = images.map(\.quota).reduce(QuotaUse.none, +)
         if usage.used != held { problem = "\(usage.used) is taken, and the images hold \(held)" }
         let isAtRest = messages.isEmpty && running.isEmpty && images.count == budget.images
         if isAtRest, images.contains(where: { $0.status == .pending }) { problem = "somebody is forgotten" }
