@@ -75,6 +75,17 @@ let package = Package(
         .target(name: "AMQPClient", dependencies: ["CRabbitMQ", log], swiftSettings: settings),
         .target(name: "LibvirtClient", dependencies: ["CLibvirt"], swiftSettings: settings),
         .target(name: "PrometheusMetrics", swiftSettings: settings),
+        // How a process shows metrics and health to those who watch over it.
+        .target(
+            name: "Observability",
+            dependencies: [
+                "PrometheusMetrics", hummingbird, lifecycle, log,
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: settings
+        ),
         .target(name: "OTLPTracing", dependencies: [lifecycle, log, tracing], swiftSettings: settings),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(
@@ -100,7 +111,14 @@ let package = Package(
         ),
         .target(
             name: "ImageWorker",
-            dependencies: ["ImageCore", "AMQPClient", "PrometheusMetrics", crypto, lifecycle, log, tracing],
+            dependencies: ["ImageCore", "PrometheusMetrics", crypto, lifecycle, log, tracing],
+            swiftSettings: settings
+        ),
+        // What people do at a terminal and in the console alike.
+        .target(name: "Operations", dependencies: ["ImageCore"], swiftSettings: settings),
+        .target(
+            name: "RabbitMQTransport",
+            dependencies: ["AMQPClient", "ImageCore", "ImageWorker", "Operations", log],
             swiftSettings: settings
         ),
 
@@ -117,11 +135,10 @@ let package = Package(
         .target(
             name: "OperatorConsole",
             dependencies: [
-                "ImageCore", "PrometheusMetrics", crypto, hummingbird, lifecycle, log,
+                "ImageCore", "Observability", "Operations", "PrometheusMetrics", crypto, hummingbird, lifecycle, log,
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "NIOCore", package: "swift-nio"),
             ],
             // In the program itself: it is one file that can be copied anywhere.
             resources: [
@@ -134,20 +151,21 @@ let package = Package(
         // How text stands on a terminal.
         .target(name: "TerminalText", dependencies: [systemPackage], swiftSettings: settings),
 
-        // The only wiring.
-        .executableTarget(
-            name: "goldsmith",
+        // The command line, as a library so that tests reach it. The only wiring.
+        .target(
+            name: "GoldsmithCommands",
             dependencies: [
                 "AMQPClient", "CLinux", "CMalloc", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker",
-                "LibvirtClient",
-                "OTLPTracing", "OperatorConsole", "PrivateServers", "SQLAccess", "TerminalText", crypto, lifecycle, log,
-                subprocess, systemPackage,
+                "LibvirtClient", "OTLPTracing", "Observability", "Operations", "OperatorConsole", "PrivateServers",
+                "RabbitMQTransport", "SQLAccess", "TerminalText", crypto, lifecycle, log, subprocess, systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ],
             swiftSettings: settings
         ),
+
+        .executableTarget(name: "goldsmith", dependencies: ["GoldsmithCommands"], swiftSettings: settings),
 
         // Runs the simulation by seed: `make simulate`, not part of the product.
         .executableTarget(
@@ -213,7 +231,15 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .testTarget(name: "CommandTests", dependencies: ["goldsmith", "ImageCore"], swiftSettings: settings),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: [
+                "AMQPClient", "GoldsmithCommands", "GoldsmithTestSupport", "ImageCore", "ImageWorker", "TerminalText",
+                log,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
         .testTarget(name: "TerminalTextTests", dependencies: ["TerminalText"], swiftSettings: settings),
         .testTarget(name: "ImageCoreTests", dependencies: ["ImageCore"], swiftSettings: settings),
         .testTarget(
@@ -238,8 +264,27 @@ let package = Package(
         ),
         .testTarget(
             name: "ImageWorkerTests",
+            dependencies: ["ImageWorker", "GoldsmithTestSupport", "PrometheusMetrics", "OTLPTracing", tracing],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "OperationsTests",
             dependencies: [
-                "AMQPClient", "ImageWorker", "GoldsmithTestSupport", "PrometheusMetrics", "OTLPTracing", tracing,
+                "GoldsmithTestSupport", "ImageCore", "ImageSimulation", "ImageStore", "Operations", "SQLAccess",
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "RabbitMQTransportTests",
+            dependencies: ["AMQPClient", "GoldsmithTestSupport", "ImageCore", "ImageWorker", "RabbitMQTransport"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "ObservabilityTests",
+            dependencies: [
+                "GoldsmithTestSupport", "Observability", hummingbird,
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
             ],
             swiftSettings: settings
         ),
@@ -247,7 +292,7 @@ let package = Package(
             name: "OperatorConsoleTests",
             dependencies: [
                 "OperatorConsole", "GoldsmithTestSupport", "ImageCore", "ImageDrivers", "ImageSimulation", "ImageStore",
-                "SQLAccess", hummingbird, lifecycle, log,
+                "Observability", "Operations", "SQLAccess", hummingbird, lifecycle, log,
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ],
@@ -258,7 +303,7 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "AMQPClient", "GoldsmithTestSupport", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker",
-                "PrivateServers", "SQLAccess", hummingbird, log, subprocess, systemPackage,
+                "PrivateServers", "RabbitMQTransport", "SQLAccess", hummingbird, log, subprocess, systemPackage,
             ],
             swiftSettings: settings
         ),

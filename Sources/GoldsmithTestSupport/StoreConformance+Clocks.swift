@@ -27,7 +27,7 @@ extension StoreConformance {
             }
             try expect(lease.worker == Given.worker(2), "\(lease)")
             let late = try await store.finish(wrong, at: hour)
-            try expect(late.transition == .ignored(.superseded, []), "\(late.transition)")
+            try expect(late.transition == .ignored(.superseded, [], .superseded), "\(late.transition)")
         },
         StoreCheck("a lease of a worker that was behind has lapsed, and one that is a little ahead is believed") {
             fixture in

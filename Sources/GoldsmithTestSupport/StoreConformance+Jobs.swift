@@ -50,7 +50,7 @@ extension StoreConformance {
             try expect(second.fence > first.fence, "\(second.fence) after \(first.fence)")
             // The late worker's word counts for nothing.
             let late = try await store.finish(first, at: 16)
-            try expect(late.transition == .ignored(.superseded, []), "\(late.transition)")
+            try expect(late.transition == .ignored(.superseded, [], .superseded), "\(late.transition)")
             let leases = try await store.leases(of: Given.image())
             try expect(leases.map(\.worker) == [Given.worker(2)], "\(leases)")
             let done = try await store.finish(second, at: 17)

@@ -42,5 +42,18 @@ extension StoreConformance {
             let replayed = try await store.statistics(at: Given.at(10))
             try expect(replayed.openDeadLetters.isEmpty, "\(replayed)")
         },
+        StoreCheck("a dead letter is not counted once its image has left Error") { fixture in
+            let store = try await fixture.store()
+            try await store.take()
+            try await store.fail(.stopCheck)
+            let retry = ImageRequest(
+                requestID: RequestID(known: "own"),
+                owner: Given.owner,
+                imageID: Given.image()
+            )
+            _ = try await store.ask(.retry, .retry(retry))
+            let statistics = try await store.statistics(at: Given.at(1))
+            try expect(statistics.openDeadLetters.isEmpty, "\(statistics)")
+        },
     ]
 }

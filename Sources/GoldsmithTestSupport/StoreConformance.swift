@@ -164,7 +164,6 @@ extension ImageStore {
             command,
             for: Given.image(image),
             asked: request,
-            limits: RequestLimits(),
             reply: nil,
             in: Given.context(seconds)
         )

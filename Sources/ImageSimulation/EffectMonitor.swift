@@ -50,84 +50,24 @@ final class EffectMonitor: Sendable {
     func end(_ number: Int) { state.withLock { $0.working[number] = nil } }
 }
 
-/// A driver that is watched while it makes something.
-struct MonitoredDriver: ImageDriver {
-    let driver: any ImageDriver
+/// Calls of a driver that are watched while they make something.
+struct MonitoredCalls: DriverInterceptor {
     let process: SimulatedProcess
     let world: World
 
-    func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance {
-        try await driver.describe(instance, for: owner)
-    }
-    func instances() async throws(StepFailure) -> [Instance] { try await driver.instances() }
-    func locations() async throws(StepFailure) -> [LocationName] { try await driver.locations() }
-    func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {
-        try await driver.checkDisk(device, of: instance)
-    }
-    func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
-        try await driver.copyBytes(of: device, of: instance)
-    }
-    func inspectGuest(of instance: InstanceID) async throws(StepFailure) -> GuestInspection {
-        try await driver.inspectGuest(of: instance)
-    }
-    func inventory() async throws(StepFailure) -> [Resource] { try await driver.inventory() }
-    func delete(_ resource: Resource) async throws(StepFailure) { try await driver.delete(resource) }
-    func rollBackLaunch(_ resource: Resource) async throws(StepFailure) { try await driver.rollBackLaunch(resource) }
-    func publishInstance(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
-        try await driver.publishInstance(launch, from: resource)
-    }
-
-    func capture(
-        _ device: DeviceName,
-        of instance: InstanceID,
-        into resource: Resource,
-        fixesGuest: Bool,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture {
-        let number = await begin(resource)
+    func around<Value: Sendable>(
+        _ call: DriverCall,
+        _ body: () async throws(StepFailure) -> Value
+    ) async throws(StepFailure) -> Value {
+        guard let resource = call.made else { return try await body() }
+        // Several instances may be launched at once.
+        let subject = call.operation == .launch ? call.instance?.text : nil
+        let number = await begin(resource, subject: subject ?? "")
         defer { world.monitor.end(number) }
-        return try await driver.capture(
-            device,
-            of: instance,
-            into: resource,
-            fixesGuest: fixesGuest,
-            progress: progress
-        )
+        return try await body()
     }
 
-    func replicate(
-        _ captures: [Capture],
-        manifest: [UInt8],
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Replica {
-        let number = await begin(resource)
-        defer { world.monitor.end(number) }
-        return try await driver.replicate(captures, manifest: manifest, into: resource, progress: progress)
-    }
-
-    func convert(
-        _ capture: Capture,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture {
-        let number = await begin(resource)
-        defer { world.monitor.end(number) }
-        return try await driver.convert(capture, into: resource, progress: progress)
-    }
-
-    func launch(
-        _ launch: Launch,
-        from replica: Replica,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) {
-        let number = await begin(resource, subject: launch.instanceID.text)
-        defer { world.monitor.end(number) }
-        try await driver.launch(launch, from: replica, into: resource, progress: progress)
-    }
-
-    private func begin(_ resource: Resource, subject: String = "") async -> Int {
+    private func begin(_ resource: Resource, subject: String) async -> Int {
         let image = try? await world.store.image(resource.imageID)
         // Struck from the ledger already: whoever begins so late is found out by its fence.
         let isKnown =
@@ -143,5 +83,17 @@ struct MonitoredDriver: ImageDriver {
             )
         }
         return number
+    }
+}
+
+extension DriverCall {
+    /// What the call makes.
+    fileprivate var made: Resource? {
+        switch operation {
+        case .capture, .replicate, .convert, .launch: resource
+        case .describe, .instances, .locations, .checkDisk, .copyBytes, .inspectGuest, .publishInstance,
+            .rollBackLaunch, .delete, .inventory:
+            nil
+        }
     }
 }

@@ -47,10 +47,9 @@ final class SimulatedProcess: Sendable {
         let body = WorkerBody(
             options: options,
             store: InterceptedStore(world.store) { await self.judge($0, .store) },
-            driver: MonitoredDriver(
-                driver: InterceptedDriver(world.driver) { await self.judge($0, .driver) },
-                process: self,
-                world: world
+            driver: InterceptingDriver(
+                InterceptingDriver(world.driver, JudgedCalls { await self.judge($0, .driver) }),
+                MonitoredCalls(process: self, world: world)
             ),
             publisher: plan.publisher(FaultyPublisher(process: self, world: world)),
             inspector: world.broker,

@@ -52,6 +52,9 @@ final class Upstream: Sendable {
         }
     }
 
+    /// Who images are shared with.
+    static let receiver = Owner(known: "acct-7")
+
     private static let operations: [Operation] = [
         .retry, .delete, .share, .unshare, .convert, .launch, .launch, .delete,
     ]
@@ -74,7 +77,7 @@ final class Upstream: Sendable {
             case .delete:
                 body["confirm"] = .bool(true)
                 body["deleteSnapshots"] = .bool(world.dice.number(below: 2) == 0)
-            case .share, .unshare: body["with"] = .array([.string("acct-7")])
+            case .share, .unshare: body["with"] = .array([.string(Self.receiver.text)])
             case .create, .cancel, .retry, .convert, .describe, .launch: break
             }
             send(operation, body)

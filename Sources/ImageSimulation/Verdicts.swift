@@ -23,7 +23,9 @@ struct Verdicts {
             try check(image, tries: tries)
             checkHistory(of: image, journal, tries: tries)
             checkReferences(of: image, among: images)
+            try await checkDeadLetter(of: image)
         }
+        try await checkShares(images)
         try await checkLaunches(images)
         try await checkRemains(images)
         return ending
@@ -133,6 +135,17 @@ struct Verdicts {
         if image.quota != image.plan.quota { world.violate(.quota, "\(image.id) holds \(image.quota)") }
     }
 
+    /// What a human must judge is written down, as it is.
+    private func checkDeadLetter(of image: Image) async throws {
+        guard let expected = DeadLetter(ofFailed: image) else { return }
+        let recorded = try await world.store.deadLetter(expected.id)?.deadLetter
+        guard recorded?.state != .open || recorded?.reason != expected.reason else { return }
+        world.violate(
+            .deadLetters,
+            "\(image.id) failed: \(expected.reason); recorded is \(recorded?.reason ?? "nothing")"
+        )
+    }
+
     /// Both sides of a conversion know of each other, and none is left in the middle of one.
     private func checkReferences(of image: Image, among images: [Image]) {
         if let conversion = image.references.conversion {
@@ -147,6 +160,21 @@ struct Verdicts {
         }
         if let source = image.references.borrowsFrom, image.status != .available {
             world.violate(.references, "\(image.id) is \(image.status.rawValue) and borrows from \(source)")
+        }
+    }
+
+    private func checkShares(_ images: [Image]) async throws {
+        let receivers = Set(images.flatMap(\.references.sharedWith)).union([Upstream.receiver])
+        for receiver in receivers.sorted() {
+            let shared = images.filter { $0.status != .deleted && $0.references.sharedWith.contains(receiver) }.map(
+                \.id
+            )
+            var query = ImageQuery(limit: .max)
+            query.sharedWith = receiver
+            let found = try await world.store.images(query).map(\.id)
+            if found.sorted() != shared.sorted() {
+                world.violate(.shares, "\(receiver) finds \(found), and \(shared) are shared with it")
+            }
         }
     }
 

@@ -24,15 +24,8 @@ extension SQLImageStore {
             for lease in leases where !lease.isAlive(at: now) && image.jobs[lease.job]?.phase == .abandoned {
                 try transaction.endLease(lease.job, of: image.id, fence: lease.fence)
             }
-            var event = Event.began(message.job, attempt: message.attempt)
-            if message.job == .stopCheck, image.jobs[.stopCheck]?.phase == .waiting,
-                let holder = try transaction.takeLocks(for: image)
-            {
-                event = .postponed(
-                    .stopCheck,
-                    reason: "instance \(image.plan.instanceID) is held by the making of image \(holder)"
-                )
-            }
+            let line = image.needsLocks(for: message.job) ? try transaction.lockLineToChange(of: image.plan) : nil
+            let event = Event.began(message.job, attempt: message.attempt, lockLine: line)
             let applied = try transaction.apply(event, to: image, in: context)
             // Only an attempt that may go on has a fencing number of its own.
             let fence = applied.image.fence
@@ -120,7 +113,7 @@ extension Event {
         case .succeeded(let job, let fence, _): (job, fence)
         case .failed(let job, let fence, _, _): (job, fence)
         case .interrupted(let job, let fence, _): (job, fence)
-        case .began, .postponed, .unlocked, .hindered, .rechecked, .replayed, .deadLettered, .overdue, .cancelled,
+        case .began, .unlocked, .hindered, .rechecked, .replayed, .deadLettered, .overdue, .cancelled,
             .retried, .deletionConfirmed,
             .shared, .unshared, .converting, .conversionEnded, .snapshotsReturned, .launching:
             nil

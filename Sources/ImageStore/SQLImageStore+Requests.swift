@@ -41,23 +41,18 @@ extension SQLImageStore {
         _ command: ImageCommand,
         for id: ImageID,
         asked request: Request,
-        limits: RequestLimits,
         reply: ReplyAddress?,
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome {
         try await settle(request, reply: reply, in: context, for: .grant) { (transaction) throws(SQLError) in
             let owner = request.identity.owner
             guard let image = try transaction.imageToChange(id) else { return .init(.rejected(.noImage(id))) }
-            if let refusal = image.refusal(of: command, by: owner, limits: limits) { return .init(.rejected(refusal)) }
-            if command == .retry, let refusal = try transaction.prepareRetry(of: image, limits: limits) {
+            if let refusal = image.refusal(of: command, by: owner) { return .init(.rejected(refusal)) }
+            if let refusal = try transaction.take(command.needs(of: image), for: image) {
                 return .init(.rejected(refusal))
             }
             guard let event = command.event else { return .init(.accepted(id, image.status)) }
             let applied = try transaction.apply(event, to: image, in: context)
-            switch command {
-            case .share, .unshare: try transaction.noteShares(of: applied.image)
-            case .describe, .cancel, .retry, .delete, .convert, .launch: break
-            }
             var answer = Answer.accepted(id, applied.image.status)
             if case .launch(let launch) = command {
                 answer.instanceId = launch.instanceID
@@ -78,7 +73,7 @@ extension SQLImageStore {
             guard let source = try transaction.imageToChange(request.imageID) else {
                 return .init(.rejected(.noImage(request.imageID)))
             }
-            if let refusal = source.refusal(of: .convert(id), by: request.owner, limits: .init()) {
+            if let refusal = source.refusal(of: .convert(id), by: request.owner) {
                 return .init(.rejected(refusal))
             }
             guard let plan = Plan.converting(source) else {
@@ -195,22 +190,24 @@ extension StoreTransaction {
 
     /// Takes a part of an owner's quota, or says why not.
     fileprivate func reserve(_ wanted: QuotaUse, for owner: Owner) throws(SQLError) -> Rejection? {
-        var usage = try quotaToChange(of: owner)
-        if let refusal = usage.limits.refusal(of: wanted, beside: usage.used) { return refusal }
-        usage.used.images += wanted.images
-        usage.used.snapshots += wanted.snapshots
-        try keep(usage)
-        return nil
+        switch try quotaToChange(of: owner).reserving(wanted) {
+        case .failure(let refusal): return refusal
+        case .success(let usage):
+            try keep(usage)
+            return nil
+        }
     }
 
-    /// What another try of an image needs beside the image: quota, unless the image still holds it, and the image it is
-    /// made of.
-    fileprivate func prepareRetry(of image: Image, limits: RequestLimits) throws(SQLError) -> Rejection? {
-        if let source = image.plan.conversion?.source {
-            guard let source = try imageToChange(source) else { return .noImage(source) }
-            let command = ImageCommand.convert(image.id)
-            if let refusal = source.refusal(of: command, by: image.owner, limits: limits) { return refusal }
+    /// Takes what a command needs besides its image, or says why not.
+    fileprivate func take(_ needs: [CommandNeed], for image: Image) throws(SQLError) -> Rejection? {
+        for need in needs {
+            let refusal: Rejection?
+            switch need {
+            case .source(let id): refusal = image.refusal(ofSource: try imageToChange(id), named: id)
+            case .quota(let use): refusal = try reserve(use, for: image.owner)
+            }
+            if let refusal { return refusal }
         }
-        return image.quota == .none ? try reserve(image.plan.quota, for: image.owner) : nil
+        return nil
     }
 }

@@ -40,7 +40,10 @@ extension SQLImageStore: StoreStatisticsReader {
                 statistics.overdueImages = Int(try row.integer("images"))
             }
             let deadLetters = try connection.query(
-                "SELECT kind, COUNT(*) AS dead_letters FROM dead_letters WHERE state = $1 GROUP BY kind",
+                """
+                SELECT kind, COUNT(*) AS dead_letters FROM (\(StoreTransaction.currentStates)) AS current_states
+                WHERE current_state = $1 GROUP BY kind
+                """,
                 [.text(DeadLetter.State.open.rawValue)]
             )
             for row in deadLetters {

@@ -131,14 +131,33 @@ extension StoreTransaction {
 
     // MARK: Looking
 
-    /// A dead letter as it stands now: a dead one whose image has left Error is settled, whoever saw to that.
-    private static let currentStates = """
-        SELECT id, kind, cause, step, owner, last_at, dead_letter,
-            CASE WHEN kind = 'dead' AND state = 'open' AND NOT EXISTS (
-                SELECT 1 FROM images WHERE images.id = dead_letters.id AND images.status = 'Error')
-            THEN 'settled' ELSE state END AS current_state
-        FROM dead_letters
+    /// Every dead letter in its current state.
+    static let currentStates = """
+        SELECT id, kind, cause, step, owner, last_at, dead_letter, \(currentState) AS current_state FROM dead_letters
         """
+
+    /// `DeadLetter.State.current` as SQL: a branch wherever it is not the stored state.
+    private static let currentState: String = {
+        let images: [ImageStatus?] = ImageStatus.allCases.map(Optional.some) + [nil]
+        var branches: [String] = []
+        for kind in DeadLetter.Kind.allCases {
+            for state in DeadLetter.State.allCases {
+                for current in DeadLetter.State.allCases where current != state {
+                    let statuses = images.filter { state.current(kind, image: $0) == current }
+                    guard !statuses.isEmpty else { continue }
+                    branches.append(
+                        """
+                        WHEN kind = '\(kind.rawValue)' AND state = '\(state.rawValue)'
+                            AND COALESCE((SELECT status FROM images WHERE images.id = dead_letters.id), '')
+                                IN (\(statuses.map { "'\($0?.rawValue ?? "")'" }.joined(separator: ", ")))
+                            THEN '\(current.rawValue)'
+                        """
+                    )
+                }
+            }
+        }
+        return branches.isEmpty ? "state" : "CASE \(branches.joined(separator: " ")) ELSE state END"
+    }()
 
     /// The condition of a query, and its arguments.
     private func condition(_ query: DeadLetterQuery) -> (sql: String, arguments: [SQLValue]) {

@@ -3,7 +3,6 @@ import SQLAccess
 
 /// An instance with its disks: the one image that has them (`locks`), and those that wait (`lock_line`).
 extension StoreTransaction {
-    /// - Parameter toChange: whether whoever lets go or leaves at this moment is waited for.
     private func lockLine(of plan: Plan, toChange: Bool = false) throws(SQLError) -> LockLine {
         let query = { (text: String, value: String) throws(SQLError) -> [ImageID] in
             let rows =
@@ -40,16 +39,10 @@ extension StoreTransaction {
         )
     }
 
-    /// Takes every lock of an image's plan when its turn has come.
-    /// - Returns: the image it has to wait for.
-    func takeLocks(for image: Image) throws(SQLError) -> ImageID? {
-        let line = try lockLine(of: image.plan, toChange: true)
-        if let obstacle = line.obstacle(for: image.id) {
-            // An older version has given it no place.
-            try joinLine(image)
-            return obstacle
-        }
-        guard line.holder == nil else { return nil }
+    /// The line of a plan's instance. Waits for an image that lets go or leaves at this moment.
+    func lockLineToChange(of plan: Plan) throws(SQLError) -> LockLine { try lockLine(of: plan, toChange: true) }
+
+    func takeLocks(for image: Image) throws(SQLError) {
         // A key that somebody takes meanwhile must fail here: then this transaction is repeated, and meets the holder.
         for key in image.plan.lockKeys.sorted() {
             try connection.execute(
@@ -58,7 +51,6 @@ extension StoreTransaction {
             )
         }
         try leaveLine(image)
-        return nil
     }
 
     /// Lets go of an image's locks, or of its place in the line, and wakes who may have the locks now.

@@ -77,12 +77,10 @@ struct StoreTransaction {
 
     /// Applies one event to an image that was read to be changed, and writes everything it brings about.
     func apply(_ event: Event, to image: Image, in context: TransitionContext) throws(SQLError) -> Applied {
-        let wasFailed = image.status == .error
         var image = image
         let transition = image.apply(event, in: context)
         let outgoing = try carryOut(transition.effects, of: image, in: context)
         if transition.isMoved || !transition.effects.isEmpty { try update(image) }
-        if !wasFailed, let deadLetter = DeadLetter(ofFailed: image) { try arrive(deadLetter, nil, at: context.now) }
         return Applied(image: image, transition: transition, outgoing: outgoing)
     }
 
@@ -100,31 +98,36 @@ struct StoreTransaction {
                     [.text(image.id.text), .integer(line.sequence), .text(CanonicalJSON.text(line))]
                 )
             case .joinLine: try joinLine(image)
+            case .takeLocks: try takeLocks(for: image)
             case .releaseLocks: told += try releaseLocks(of: image, in: context)
             case .releaseQuota(let use):
                 try connection.execute(
                     "UPDATE quotas SET images = images - $2, snapshots = snapshots - $3 WHERE owner = $1",
                     [.text(image.owner.text), SQLValue(use.images), SQLValue(use.snapshots)]
                 )
+            case .indexShares(let owners): try index(image.id, sharedWith: owners)
             case .tell(let other, let event):
                 // One that is forgotten has nothing to do with it any more.
                 guard let other = try imageToChange(other) else { continue }
                 told += try apply(event, to: other, in: context).outgoing
+            // Below, after the messages.
+            case .recordDeadLetter: break
             case .enqueue, .deadLetter, .park: break
             }
         }
-        return try post(effects.compactMap { $0.message(of: image) }, at: context.now) + told
+        let posted = try post(effects.compactMap { $0.message(of: image) }, at: context.now)
+        for case .recordDeadLetter(let deadLetter) in effects { try arrive(deadLetter, nil, at: context.now) }
+        return posted + told
     }
 
     // MARK: Shares
 
-    /// Keeps the index by which owners find what is shared with them.
-    func noteShares(of image: Image) throws(SQLError) {
-        try connection.execute("DELETE FROM shares WHERE image_id = $1", [.text(image.id.text)])
-        for owner in image.references.sharedWith {
+    private func index(_ image: ImageID, sharedWith owners: [Owner]) throws(SQLError) {
+        try connection.execute("DELETE FROM shares WHERE image_id = $1", [.text(image.text)])
+        for owner in owners {
             try connection.execute(
                 "INSERT INTO shares (owner, image_id) VALUES ($1, $2)",
-                [.text(owner.text), .text(image.id.text)]
+                [.text(owner.text), .text(image.text)]
             )
         }
     }

@@ -85,7 +85,6 @@ extension Intake {
                 command,
                 for: image,
                 asked: request,
-                limits: context.options.limits,
                 reply: reply,
                 in: transitionContext
             )
@@ -134,14 +133,14 @@ extension Intake {
         let launch: Launch
         do throws(Rejection) {
             let instance = InstanceID(known: newID("i"))
-            launch = try Launch(body, as: instance, of: image, limits: context.options.limits)
+            launch = try Launch(body, as: instance, of: image)
         } catch {
             return try await record(.rejected(error), to: request, reply, transitionContext)
         }
         guard body.dryRun == true else {
             return try await grant(.launch(launch), image.id, request, reply, transitionContext)
         }
-        if let refusal = image.refusal(of: .launch(launch), by: body.owner, limits: context.options.limits) {
+        if let refusal = image.refusal(of: .launch(launch), by: body.owner) {
             return try await record(.rejected(refusal), to: request, reply, transitionContext)
         }
         var answer = Answer.accepted(image.id, image.status)
@@ -214,7 +213,7 @@ extension Intake {
     ) async throws(StoreError) -> Decision {
         let owner = request.identity.owner
         let usage = try await context.store.quota(of: owner)
-        if let refusal = usage.limits.refusal(of: plan.quota, beside: usage.used) {
+        if case .failure(let refusal) = usage.reserving(plan.quota) {
             return try await record(.rejected(refusal), to: request, reply, transitionContext)
         }
         var lines: [Announcement] = []
@@ -268,12 +267,7 @@ extension Intake {
                 let locations = try await context.driver.locations()
                 do throws(Rejection) {
                     return .made(
-                        try Plan.make(
-                            for: request,
-                            instance: instance,
-                            knownLocations: locations,
-                            limits: context.options.limits
-                        )
+                        try Plan.make(for: request, instance: instance, knownLocations: locations)
                     )
                 } catch {
                     return .refused(error)

@@ -4,6 +4,12 @@ import Tracing
 
 /// Turns a request into an image with a plan, or into a refusal. Either is recorded, so that a repetition is answered
 /// the same.
+///
+/// The walk of an `image.create`: `handle` parses it (`Request+Parsing`) and checks who may ask for the owner; `answer`
+/// (`Intake+Answers`) asks the driver for the instance and makes the `Plan`; the store reserves the quota, lets the machine
+/// create the image (`Image.accepted`), and writes image, messages and answer in one transaction; `settle` publishes them
+/// and acknowledges. From there on `StepRunner` takes the jobs one by one. `docs/architecture.md` names every file that
+/// decides.
 struct Intake {
     let context: WorkerContext
     /// Set for a request that left its queue before a worker took it: then it is refused, and nothing is begun.

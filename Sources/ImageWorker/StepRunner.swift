@@ -235,22 +235,18 @@ struct StepRunner {
         _ jobLease: JobLease,
         _ result: Result<JobOutput, StepFailure>,
         isLost: Bool
-    ) async throws(StoreError) -> ([OutgoingMessage], WorkerMetrics.Outcome) {
+    ) async throws(StoreError) -> ([OutgoingMessage], AttemptOutcome) {
         let event: Event
-        let end: AttemptEnd
         switch result {
         case .success(let output):
-            end = .succeeded
             context.breakers.succeeded(jobLease.job.step)
             event = .succeeded(jobLease.job, fence: jobLease.fence, output)
         case .failure(let failure):
             if failure.code == .unavailable { context.telemetry.tools.suspect() }
             let discarded = if failure.madeNothing == true { true } else { await discard(jobLease) }
             if Task.isCancelled || isLost {
-                end = .interrupted
                 event = .interrupted(jobLease.job, fence: jobLease.fence, discarded: discarded)
             } else {
-                end = .failed
                 let judged = context.breakers.failed(jobLease.job.step, jobLease.image.id, failure)
                 event = .failed(jobLease.job, fence: jobLease.fence, judged, discarded: discarded)
             }
@@ -262,21 +258,7 @@ struct StepRunner {
         // whether it was adopted, not the transition: a commit whose answer was lost is met again as a duplicate.
         let isAdopted = applied?.image.ledger.contains { $0.resource == jobLease.resource && $0.isAdopted } == true
         if case .success = result, !isAdopted { _ = await discard(jobLease) }
-        return (applied?.outgoing ?? [], outcome(of: end, applied?.image.jobs[jobLease.job]?.phase))
-    }
-
-    private enum AttemptEnd { case succeeded, failed, interrupted }
-
-    /// - Parameter phase: how the job stands now; a clean-up that is done is forgotten.
-    private func outcome(of end: AttemptEnd, _ phase: JobState.Phase?) -> WorkerMetrics.Outcome {
-        switch (end, phase) {
-        case (.interrupted, _): .interrupted
-        case (.succeeded, .done), (.succeeded, .waiting), (.succeeded, nil): .done
-        case (.failed, .waiting): .retried
-        case (.failed, .failed): .failed
-        case (.succeeded, .failed), (.succeeded, .abandoned), (.failed, .done), (.failed, .abandoned), (.failed, nil):
-            .superseded
-        }
+        return (applied?.outgoing ?? [], applied?.transition.outcome ?? .superseded)
     }
 
     /// Deletes what an attempt made. What cannot be deleted now is in the ledger, and is deleted by a clean-up later.

@@ -1,4 +1,3 @@
-public import AMQPClient
 public import ImageCore
 public import Logging
 public import ServiceLifecycle
@@ -7,21 +6,16 @@ public import Tracing
 /// One worker process: serves its lanes until it is told to stop, then drains.
 ///
 /// Holds no state that matters. Killed at any moment, another worker goes on from what the store says.
-public struct Worker: Service {
+public struct Worker<Transport: LaneTransport>: Service {
     private let body: WorkerBody
     private var context: WorkerContext { body.context }
-    private let consumer: AMQPConsumer
-    private let publisher: AMQPPublisher
-    private let inspection: AMQPConnection
-    private let topology: Topology
+    private let transport: Transport
     private let queues: any LaneInspector
     private let statistics: any StoreStatisticsReader
     private let tools: any ToolTrial
-    private let user: String
 
     public init(
-        endpoint: AMQPEndpoint,
-        topology: Topology,
+        transport: Transport,
         store: any ImageStore & StoreStatisticsReader,
         driver: any ImageDriver,
         tools: any ToolTrial,
@@ -33,30 +27,17 @@ public struct Worker: Service {
         tracer: any Tracer = NoOpTracer()
     ) {
         var options = options
-        options.replies = ReplyRule(prefix: topology.prefix)
-        let name = "goldsmith worker \(options.id)"
-        // Two connections: under a memory alarm the broker stops reading from one that publishes, and acknowledgements
-        // on it would not be read either.
-        publisher = AMQPPublisher(endpoint: endpoint, name: name + " (publish)", logger: logger)
-        consumer = AMQPConsumer(endpoint: endpoint, name: name + " (consume)", logger: logger)
-        inspection = AMQPConnection(endpoint: endpoint, name: name + " (inspect)", logger: logger)
-        self.topology = topology
+        options.replies = transport.replies
+        self.transport = transport
         self.tools = tools
-        user = endpoint.user
         statistics = store
-        let inspector = BrokerInspector(connection: inspection, topology: topology)
+        let inspector = transport.inspector
         queues = inspector
         body = WorkerBody(
             options: options,
             store: store,
             driver: driver,
-            publisher: BrokerPublisher(
-                publisher: publisher,
-                topology: topology,
-                user: endpoint.user,
-                time: time,
-                logger: logger
-            ),
+            publisher: transport.publisher,
             inspector: inspector,
             time: time,
             random: random,
@@ -65,13 +46,7 @@ public struct Worker: Service {
             tracer: tracer
         )
         telemetry.begins(options, at: time.now())
-        telemetry.lend(
-            .init(
-                consumer: { [consumer] in consumer.connectionHealth },
-                publisher: { [publisher] in publisher.connectionHealth },
-                isBlocked: { [publisher] in publisher.isBlocked }
-            )
-        )
+        telemetry.lend { transport.health }
     }
 
     public func run() async throws {
@@ -87,11 +62,11 @@ public struct Worker: Service {
         let telemetry = context.telemetry
         telemetry.tools.expectTrials()
         let trials = ToolTrials(context: context, trial: tools) { lanes in
-            for lane in lanes { await consumer.cancel(queue: topology.queue(of: lane)) }
+            for lane in lanes { await transport.stopDeliveries(of: lane) }
         }
         // Before any work is taken: what this worker cannot do is for others.
         await trials.tryOnce()
-        var sources: [(Lane, AMQPDeliveries?)] = []
+        var sources: [(Lane, Transport.Deliveries?)] = []
         for lane in lanes { sources.append((lane, try await isAble(lane) ? deliveries(of: lane) : nil)) }
         telemetry.serves()
         await withTaskGroup(of: Ended.self) { group in
@@ -122,7 +97,7 @@ public struct Worker: Service {
                 context.telemetry.stops()
                 context.logger.info("worker stops: no new jobs, finishing what runs")
                 // What was delivered but not begun goes back to its queue.
-                await consumer.cancel()
+                await transport.stopDeliveries()
                 await waitForDrain()
                 return .drain
             }
@@ -138,36 +113,28 @@ public struct Worker: Service {
             // an end to that, a broker that is gone would hold the process for as long as each message is tried.
             let last = Task {
                 try? await context.time.sleep(for: .seconds(3))
-                await publisher.close()
+                await transport.closePublisher()
             }
             await group.waitForAll()
             last.cancel()
             await last.value
         }
-        await consumer.close()
-        await inspection.close()
+        await transport.close()
         context.logger.info("worker stopped", metadata: ["worker": "\(context.options.id)"])
     }
 
     /// Whether this worker's tools let it take a lane's work.
     private func isAble(_ lane: Lane) -> Bool { context.telemetry.tools.hindrance(of: lane) == nil }
 
-    private func deliveries(of lane: Lane) async throws(AMQPError) -> AMQPDeliveries {
-        let prefetch = UInt16(clamping: context.options.concurrency(of: lane))
-        return try await consumer.deliveries(from: topology.queue(of: lane), prefetch: prefetch)
+    private func deliveries(of lane: Lane) async throws -> Transport.Deliveries {
+        try await transport.deliveries(of: lane, prefetch: context.options.concurrency(of: lane))
     }
 
     /// Serves a lane until the worker stops, but for the times in which its tools do not let it.
-    private func serve(_ lane: Lane, _ first: AMQPDeliveries?) async {
+    private func serve(_ lane: Lane, _ first: Transport.Deliveries?) async {
         var next = first
         while true {
-            if let current = next {
-                let user = user
-                await body.serve(
-                    lane,
-                    current.map { BrokerDelivery(delivery: $0, ownUser: user) as any IncomingDelivery }
-                )
-            }
+            if let current = next { await body.serve(lane, current) }
             next = nil
             repeat {
                 if context.telemetry.isStopping { return }
@@ -180,7 +147,7 @@ public struct Worker: Service {
                 context.logger.warning("lane not subscribed yet", metadata: ["lane": "\(lane)", "error": "\(error)"])
             }
             // What stopped or paused it meanwhile saw no subscription to end.
-            if context.telemetry.isStopping || !isAble(lane) { await consumer.cancel(queue: topology.queue(of: lane)) }
+            if context.telemetry.isStopping || !isAble(lane) { await transport.stopDeliveries(of: lane) }
         }
     }
 

@@ -25,7 +25,7 @@ package struct WorkerBody: Sendable {
         context = WorkerContext(
             options: options,
             store: store,
-            driver: MeasuredDriver(driver: driver, telemetry: telemetry, time: time, tracer: tracer),
+            driver: InterceptingDriver(driver, MeasuredCalls(telemetry: telemetry, time: time, tracer: tracer)),
             publisher: publisher,
             time: time,
             random: random,

@@ -13,7 +13,7 @@ public enum Lane: Hashable, Sendable, CaseIterable, CustomStringConvertible {
     public static let allCases: [Lane] =
         [.intake] + Step.allCases.map { .job($0) } + [.deadLetters, .parked, .unrouted]
 
-    var isForHumans: Bool { self == .parked || self == .unrouted }
+    package var isForHumans: Bool { self == .parked || self == .unrouted }
 
     public var description: String {
         switch self {
@@ -61,11 +61,12 @@ public struct WorkerOptions: Sendable {
     /// The age at which a message in the outbox is taken for left behind by a dead process. Default 10 s.
     public var unsentAfter: Duration = OutgoingMessage.leftBehindAfter
     public var policy = RetryPolicy()
-    public var limits = RequestLimits()
     /// Who may ask for whom. Default: everybody for every owner.
     public var authority = Authority.everybody
-    /// Where answers are sent. Default: for the default prefix; `Worker` puts its topology's in.
-    public var replies = ReplyRule(prefix: Topology.standardPrefix)
+    /// Where answers are sent. Default: for the default prefix; `Worker` puts its transport's in.
+    public var replies = ReplyRule(prefix: WorkerOptions.standardPrefix)
+    /// What the names of queues and exchanges begin with, unless it is set.
+    public static let standardPrefix = "goldsmith"
     /// How long answers and deleted images' histories are kept. Default a year: a request that is repeated later than
     /// that is a new one.
     public var retention: Duration = .seconds(365 * 24 * 3600)

@@ -2,6 +2,8 @@ import Hummingbird
 import HummingbirdCore
 public import ImageCore
 public import Logging
+import Observability
+public import Operations
 public import ServiceLifecycle
 import Synchronization
 
@@ -55,7 +57,7 @@ public struct Console: Service {
         router.add(middleware: ProblemGuard())
         router.add(middleware: OriginGuard(options: options))
         AssetRoutes().add(to: router)
-        let decisions = DeadLetterDecisions(store: store, time: time)
+        let decisions = DeadLetterDecisions(actions: DeadLetterActions(store: store))
         let requests = RequestClient(store: store, time: time, timeout: options.answerWithin)
         PageRoutes(
             pages: pages,

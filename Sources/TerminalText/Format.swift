@@ -11,16 +11,6 @@ public enum Format {
     }
     private static let briefLength = 80
 
-    /// 1536 → `1.5 KiB`.
-    public static func bytes(_ count: Int64) -> String {
-        var value = Double(count)
-        for unit in ["B", "KiB", "MiB", "GiB"] {
-            if value < 1024 { return unit == "B" ? "\(count) B" : "\(oneDigit(value)) \(unit)" }
-            value /= 1024
-        }
-        return "\(oneDigit(value)) TiB"
-    }
-
     /// 1234 → `1.2 s`.
     public static func seconds(_ milliseconds: Int64) -> String { "\(oneDigit(Double(milliseconds) / 1_000)) s" }
 

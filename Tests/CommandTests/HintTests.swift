@@ -1,7 +1,7 @@
 import ImageCore
 import Testing
 
-@testable import goldsmith
+@testable import GoldsmithCommands
 
 @Suite("A hint fits what was wrong")
 struct HintTests {

@@ -5,6 +5,7 @@ import ImageDrivers
 import ImageStore
 import ImageWorker
 import PrivateServers
+import RabbitMQTransport
 import SQLAccess
 import Testing
 
@@ -48,8 +49,13 @@ struct DeadSubscriptionTests {
         options.lanes = [.parked]
         let store = try await SQLImageStore(on: try SQLiteDatabase(path: folder.file("state.sqlite")))
         let worker = Worker(
-            endpoint: endpoint,
-            topology: topology,
+            transport: WorkerConnections(
+                endpoint: endpoint,
+                topology: topology,
+                of: options.id,
+                time: time,
+                logger: testLogger
+            ),
             store: store,
             driver: SimulatedDriver(locations: []),
             tools: SimulatedDriver(locations: []),

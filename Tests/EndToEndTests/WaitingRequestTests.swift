@@ -5,6 +5,7 @@ import ImageDrivers
 import ImageStore
 import ImageWorker
 import PrivateServers
+import RabbitMQTransport
 import SQLAccess
 import Testing
 
@@ -33,10 +34,15 @@ struct WaitingRequestTests {
         let simulated = SimulatedDriver(locations: [LocationName(known: "east")], impliesInstances: true)
         let store = try await SQLImageStore(on: try SQLiteDatabase(path: folder.file("state.sqlite")))
         let worker = Worker(
-            endpoint: own,
-            topology: topology,
+            transport: WorkerConnections(
+                endpoint: own,
+                topology: topology,
+                of: options.id,
+                time: SystemTime(),
+                logger: testLogger
+            ),
             store: store,
-            driver: InterceptedDriver(simulated, outage.interceptor),
+            driver: InterceptingDriver(simulated, JudgedCalls(outage.interceptor)),
             tools: simulated,
             options: options,
             time: SystemTime(),

@@ -57,7 +57,7 @@ struct Rig: Sendable {
         let context = WorkerContext(
             options: options,
             store: plan.store(store.map { InterceptedStore(self.store, $0) } ?? self.store),
-            driver: plan.driver(driver.map { InterceptedDriver(self.driver, $0) } ?? self.driver),
+            driver: plan.driver(driver.map { InterceptingDriver(self.driver, JudgedCalls($0)) } ?? self.driver),
             publisher: plan.publisher(broker),
             time: StoreTime(plan.time(time ?? self.time)),
             random: { dice.share() },

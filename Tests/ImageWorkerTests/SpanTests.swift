@@ -94,7 +94,8 @@ struct SpanTests {
         let rig = try await Rig()
         let tracer = OTLPTracer(into: buffer)
         let context = rig.worker(tracer: tracer).context
-        let driver = MeasuredDriver(driver: rig.driver, telemetry: WorkerTelemetry(), time: rig.time, tracer: tracer)
+        let measured = MeasuredCalls(telemetry: WorkerTelemetry(), time: rig.time, tracer: tracer)
+        let driver = InterceptingDriver(rig.driver, measured)
         let span = context.beginSpan(.create, under: TraceContext(parent: Self.parent, state: nil))
         _ = await context.inside(span) { try? await driver.describe(InstanceID(known: "i-none"), for: nil) }
         _ = try await driver.locations()

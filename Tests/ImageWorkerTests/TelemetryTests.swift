@@ -1,4 +1,3 @@
-import AMQPClient
 import GoldsmithTestSupport
 import ImageCore
 import PrometheusMetrics
@@ -11,8 +10,8 @@ struct TelemetryTests {
     private let start = Duration.seconds(1000)
     private let today = Timestamp(microseconds: 1_700_000_000_000_000)
 
-    private func connected() -> AMQPConnectionHealth {
-        var connectionHealth = AMQPConnectionHealth()
+    private func connected() -> ConnectionHealth {
+        var connectionHealth = ConnectionHealth()
         (connectionHealth.isConnected, connectionHealth.generation) = (true, 1)
         (connectionHealth.nextTurn, connectionHealth.lastHeard) = (.now + .seconds(7), .now)
         return connectionHealth
@@ -20,14 +19,14 @@ struct TelemetryTests {
 
     /// Telemetry whose worker serves, over connections as given.
     private func telemetry(
-        _ consumer: AMQPConnectionHealth,
-        _ publisher: AMQPConnectionHealth = AMQPConnectionHealth(),
+        _ consumer: ConnectionHealth,
+        _ publisher: ConnectionHealth = ConnectionHealth(),
         blocked: Bool = false
     )
         -> WorkerTelemetry
     {
         let telemetry = WorkerTelemetry()
-        telemetry.lend(.init(consumer: { consumer }, publisher: { publisher }, isBlocked: { blocked }))
+        telemetry.lend { TransportHealth(consumer: consumer, publisher: publisher, isBlocked: blocked) }
         telemetry.serves()
         telemetry.note(.success(StoreStatistics()), now: today, at: start)
         return telemetry
@@ -193,7 +192,8 @@ struct TelemetryTests {
             if call.moment == .before { rig.time.advance(by: .seconds(2)) }
             return .pass
         }
-        let driver = MeasuredDriver(driver: InterceptedDriver(rig.driver, slow), telemetry: telemetry, time: rig.time)
+        let measured = MeasuredCalls(telemetry: telemetry, time: rig.time)
+        let driver = InterceptingDriver(InterceptingDriver(rig.driver, JudgedCalls(slow)), measured)
         _ = try await driver.describe(InstanceID(known: "i-web1"), for: nil)
         await #expect(throws: StepFailure.self) { try await driver.describe(InstanceID(known: "i-none"), for: nil) }
         let text = telemetry.metrics(at: start)

@@ -1,5 +1,6 @@
 import ImageCore
 import ImageSimulation
+import Observability
 import Testing
 
 @testable import OperatorConsole

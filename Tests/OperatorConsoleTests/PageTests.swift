@@ -3,6 +3,7 @@ import Hummingbird
 import HummingbirdTesting
 import ImageCore
 import ImageSimulation
+import Observability
 import Testing
 
 @testable import OperatorConsole

@@ -7,6 +7,7 @@ import ImageDrivers
 import ImageSimulation
 import ImageStore
 import Logging
+import Operations
 import SQLAccess
 
 @testable import OperatorConsole

@@ -1,15 +1,17 @@
 /// What can happen to an image after its request was accepted.
 public enum Event: Equatable, Sendable {
     /// A worker begins an attempt of a job. Grants the next fencing number and writes the ledger.
-    /// - Parameter attempt: the attempt its message was sent for.
-    case began(Job, attempt: Int)
+    ///
+    /// A stop-check whose image is not the next in its instance's line is deferred instead, and uses no attempt.
+    /// - Parameters:
+    ///   - attempt: the attempt its message was sent for.
+    ///   - lockLine: the line of the instance, for a job that needs the locks (`Image.needsLocks(for:)`).
+    case began(Job, attempt: Int, lockLine: LockLine? = nil)
     case succeeded(Job, fence: Int64, JobOutput)
     /// - Parameter discarded: whether the worker has already deleted what the attempt left.
     case failed(Job, fence: Int64, StepFailure, discarded: Bool)
     /// An attempt stopped without being at fault: its worker shut down. No attempt is used.
     case interrupted(Job, fence: Int64, discarded: Bool)
-    /// The job cannot begin yet, for example because another image's making holds the instance. No attempt is used.
-    case postponed(Job, reason: String)
     /// The instance and its disks are free, and this image is the next that asked for them.
     case unlocked
     /// The worker that got the job cannot do it, and another may. No attempt is used.
@@ -22,7 +24,7 @@ public enum Event: Equatable, Sendable {
     case deadLettered(Job, attempt: Int, StepFailure)
     /// The owner asked for it to stop.
     case cancelled
-    /// The owner wants an image in Error to be tried again. Whoever applies it has reserved the quota it needs.
+    /// The owner wants an image in Error to be tried again. What that needs (`ImageCommand.needs`) is taken.
     case retried
     /// The owner confirmed the deletion.
     case deletionConfirmed(snapshots: Bool)
@@ -50,12 +52,18 @@ public enum Effect: Equatable, Sendable {
     case park(Job, attempt: Int, StepFailure)
     /// Tell the world, and write the line into the image's journal.
     case announce(Announcement)
-    /// Take the last place among those that wait for the instance and its disks.
+    /// Take the last place among those that wait for the instance and its disks, unless the image has one.
     case joinLine
+    /// Lock the instance and its disks, and leave the line.
+    case takeLocks
     /// Release the instance and its disks, or the place in their line. The image that may have them now (`LockLine.next`)
     /// gets `unlocked` in the same transaction.
     case releaseLocks
     case releaseQuota(QuotaUse)
+    /// Keep the index by which owners find what is shared with them: exactly these have it now.
+    case indexShares([Owner])
+    /// Write down that a human must judge why the image failed.
+    case recordDeadLetter(DeadLetter)
     /// Apply an event to another image, in the same transaction.
     case tell(ImageID, Event)
 }
@@ -102,14 +110,21 @@ public struct Announcement: Codable, Equatable, Sendable {
 /// The answer of the machine to an event. None of them is an error: messages come twice, late and out of order.
 public enum Transition: Equatable, Sendable {
     /// The state changed (or, for `overdue`, the wait was renewed).
-    case moved([Effect])
+    case moved([Effect], AttemptOutcome? = nil)
     /// Nothing to do any more. The effects are the follow-ups that are still open: emitted again, because whoever
     /// committed this job may have died before its messages left.
-    case ignored(Ignored, [Effect])
+    case ignored(Ignored, [Effect], AttemptOutcome? = nil)
 
     public var effects: [Effect] {
         switch self {
-        case .moved(let effects), .ignored(_, let effects): effects
+        case .moved(let effects, _), .ignored(_, let effects, _): effects
+        }
+    }
+
+    /// What became of the attempt that the event reports; `nil` for an event that reports none.
+    public var outcome: AttemptOutcome? {
+        switch self {
+        case .moved(_, let outcome), .ignored(_, _, let outcome): outcome
         }
     }
 

@@ -1,7 +1,7 @@
 /// What happens to an image once it has come to an end: another try, sharing, conversion, launching, deletion.
 ///
 /// Whether a command is allowed says `refusal(of:by:limits:)`; whoever applies one of these events has asked it in the
-/// same transaction. They hold for an image in any state all the same.
+/// same transaction, and has taken what `ImageCommand.needs(of:)` names. They hold for an image in any state all the same.
 extension Image {
     // MARK: Another try
 
@@ -12,7 +12,7 @@ extension Image {
         let isCaptured = plan.captureJobs.allSatisfy { isStillWhole($0) }
         countAttempts()
         for job in jobs.keys where job.step.isForward {
-            let isKept = isCaptured && (job == plan.firstJob || isStillWhole(job))
+            let isKept = isCaptured && (plan.firstJobs.contains(job) || isStillWhole(job))
             if !isKept { jobs[job] = nil }
         }
         if isCaptured {
@@ -27,11 +27,11 @@ extension Image {
         cleaned = []
         let reason = "tried again"
         if isCaptured {
-            replicate(reason: reason, in: &builder)
+            enter(.replicate, reason: reason, in: &builder)
         } else {
             status = .pending
             announce(.imagePending, reason: reason, in: &builder)
-            open(plan.firstJob, in: &builder)
+            for job in plan.firstJobs { open(job, in: &builder) }
         }
         return nil
     }
@@ -52,6 +52,7 @@ extension Image {
         let new = Set(owners).subtracting(references.sharedWith)
         guard !new.isEmpty else { return .alreadyDone }
         references.sharedWith = (references.sharedWith + new).sorted()
+        builder.effects.append(.indexShares(references.sharedWith))
         announce(.imageShared, reason: "with " + new.sorted().map(\.text).joined(separator: ", "), in: &builder)
         return nil
     }
@@ -60,6 +61,7 @@ extension Image {
         let gone = Set(owners).intersection(references.sharedWith)
         guard !gone.isEmpty else { return .alreadyDone }
         references.sharedWith.removeAll { gone.contains($0) }
+        builder.effects.append(.indexShares(references.sharedWith))
         announce(.imageUnshared, reason: "from " + gone.sorted().map(\.text).joined(separator: ", "), in: &builder)
         return nil
     }

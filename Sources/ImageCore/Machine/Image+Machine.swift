@@ -17,44 +17,27 @@ extension Image {
             builder.effects.append(.tell(source, .converting(into: id)))
         }
         image.announce(.imagePending, in: &builder)
-        image.open(plan.firstJob, in: &builder)
+        for job in plan.firstJobs { image.open(job, in: &builder) }
         return (image, builder.effects)
     }
 
     public mutating func apply(_ event: Event, in context: TransitionContext) -> Transition {
         var builder = TransitionBuilder(context)
         if let ignored = handle(event, in: &builder) {
-            return .ignored(ignored, builder.effects)
+            return .ignored(ignored, builder.effects, outcome(ofLate: event))
         }
         updatedAt = context.now
-        return .moved(builder.effects)
-    }
-
-    /// The effects gathered while one event is handled.
-    struct TransitionBuilder {
-        let now: Timestamp
-        let policy: RetryPolicy
-        let jitter: Double
-        let actor: String?
-        var effects: [Effect] = []
-
-        init(_ context: TransitionContext) {
-            now = context.now
-            policy = context.policy
-            jitter = context.jitter
-            actor = context.actor
-        }
+        return .moved(builder.effects, builder.outcome)
     }
 
     private mutating func handle(_ event: Event, in builder: inout TransitionBuilder) -> Ignored? {
         switch event {
-        case .began(let job, let attempt): begin(job, attempt: attempt, in: &builder)
+        case .began(let job, let attempt, let lockLine): begin(job, attempt: attempt, lockLine, in: &builder)
         case .succeeded(let job, let fence, let output): succeed(job, fence: fence, output, in: &builder)
         case .failed(let job, let fence, let failure, let discarded):
             fail(job, fence: fence, failure, discarded: discarded, in: &builder)
         case .interrupted(let job, let fence, let discarded):
             interrupt(job, fence: fence, discarded: discarded, in: &builder)
-        case .postponed(let job, let reason): postpone(job, reason: reason, in: &builder)
         case .unlocked: unlock(in: &builder)
         case .hindered(let job, let failure): hinder(job, failure, in: &builder)
         case .rechecked(let job, let delay): recheck(job, after: delay, in: &builder)
@@ -76,8 +59,17 @@ extension Image {
 
     // MARK: A job's attempt
 
-    private mutating func begin(_ job: Job, attempt: Int, in builder: inout TransitionBuilder) -> Ignored? {
+    private mutating func begin(
+        _ job: Job,
+        attempt: Int,
+        _ lockLine: LockLine?,
+        in builder: inout TransitionBuilder
+    ) -> Ignored? {
         if let ignored = reasonToIgnore(job, in: &builder) { return ignored }
+        if let lockLine, let obstacle = lockLine.obstacle(for: id) {
+            waitForLocks(job, behind: obstacle, in: lockLine, &builder)
+            return nil
+        }
         if isOutdated(job, attempt) { return .superseded }
         let isFree = jobs[job]?.fence == 0
         if !isFree {
@@ -91,6 +83,7 @@ extension Image {
                 return nil
             }
         }
+        if let lockLine, lockLine.holder == nil { builder.effects.append(.takeLocks) }
         fence += 1
         jobs[job]?.fence = fence
         // Publishing goes on with the try that put it together.
@@ -115,6 +108,7 @@ extension Image {
             let failure = StepFailure(.permanent, .internal, "the worker reported what this job does not make")
             return fail(job, fence: fence, failure, discarded: false, in: &builder)
         }
+        builder.outcome = .done
         if output == .built {
             goOn(job, fence: fence, in: &builder)
             return nil
@@ -152,6 +146,7 @@ extension Image {
         retireFence(of: job)
         jobs[job]?.lastFailure = failure
         jobs[job]?.startedAt = nil
+        builder.outcome = .retried
         let used = (jobs[job]?.tries ?? 1) + 1 - firstAttempt(of: job)
         switch failure.disposition {
         case .throttled where !hasWaitedTooLong(job, builder):
@@ -164,6 +159,7 @@ extension Image {
             enqueue(job, after: delay, in: &builder)
             announce(.stepRetrying, job, failure: failure.told(of: job, isFinal: false), in: &builder)
         case .throttled, .transient, .permanent:
+            builder.outcome = .failed
             giveUp(job, failure, in: &builder)
         }
         return nil
@@ -176,23 +172,9 @@ extension Image {
         if discarded { strike(job, fence: fence) }
         retireFence(of: job)
         jobs[job]?.startedAt = nil
+        builder.outcome = .interrupted
         enqueue(job, after: nil, in: &builder)
         announce(.stepInterrupted, job, in: &builder)
-        return nil
-    }
-
-    private mutating func postpone(_ job: Job, reason: String, in builder: inout TransitionBuilder) -> Ignored? {
-        if let ignored = reasonToIgnore(job, in: &builder) { return ignored }
-        if hasWaitedTooLong(job, builder) {
-            giveUp(
-                job,
-                StepFailure(.permanent, .conflict, "waited too long: \(reason)", advice: "ask again when it is free"),
-                in: &builder
-            )
-        } else {
-            // Whoever is waited for wakes it. This is only for the case that the message is lost.
-            wait(job, reason: reason, after: .seconds30, in: &builder)
-        }
         return nil
     }
 
@@ -207,7 +189,7 @@ extension Image {
     }
 
     /// Everything comes to an end, also what uses no attempt.
-    private func hasWaitedTooLong(_ job: Job, _ builder: TransitionBuilder) -> Bool {
+    func hasWaitedTooLong(_ job: Job, _ builder: TransitionBuilder) -> Bool {
         guard let since = jobs[job]?.waiting?.since else { return false }
         return builder.now - since > builder.policy.waitDeadline
     }
@@ -298,5 +280,6 @@ extension Image {
         announce(.imageError, reason.job, failure: reason.cause, in: &builder)
         for entry in ledger { open(.cleanUp(entry.resource.id), in: &builder) }
         finishCleanUp(in: &builder)
+        if let deadLetter = DeadLetter(ofFailed: self) { builder.effects.append(.recordDeadLetter(deadLetter)) }
     }
 }

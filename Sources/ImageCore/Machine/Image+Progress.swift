@@ -1,20 +1,12 @@
-/// How the machine moves from job to job. Fan-in asks which jobs are done, never how many messages came.
+/// How the machine moves from job to job, by the table `CreationStage`. Fan-in asks which jobs are done, never how many
+/// messages came.
 extension Image {
     /// Called once a job is done.
     mutating func advance(past job: Job, in builder: inout TransitionBuilder) {
         switch job {
-        case .stopCheck:
-            for next in plan.captureJobs { open(next, in: &builder) }
-        case .systemDisk, .dataDisk, .convert:
-            guard isDone(plan.captureJobs) else { return }
-            replicate(in: &builder)
-        case .replicate:
-            guard isDone(plan.replicateJobs) else { return }
-            status = .available
-            if let source = references.borrowsFrom {
-                builder.effects.append(.tell(source, .conversionEnded(id, succeeded: true)))
-            }
-            announce(.imageAvailable, in: &builder)
+        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate:
+            guard let stage = job.step.stage, isDone(plan.jobs(in: stage)) else { return }
+            enter(stage.next, in: &builder)
         case .launch: break
         case .cleanUp(let resource):
             if ledger.contains(where: { $0.resource.id == resource }) { cleaned.append(resource) }
@@ -24,24 +16,30 @@ extension Image {
         }
     }
 
-    /// Every disk is captured.
-    mutating func replicate(reason: String? = nil, in builder: inout TransitionBuilder) {
-        status = .replicating
-        // Its owner may start the instance again from here on.
-        builder.effects.append(.releaseLocks)
-        announce(.imageReplicating, reason: reason, in: &builder)
-        for next in plan.replicateJobs { open(next, in: &builder) }
+    /// Begins a stage of the creation.
+    /// - Parameter stage: `nil` once the last one is done.
+    mutating func enter(_ stage: CreationStage?, reason: String? = nil, in builder: inout TransitionBuilder) {
+        switch stage {
+        case .check, .capture: break
+        case .replicate:
+            status = .replicating
+            // Its owner may start the instance again from here on.
+            builder.effects.append(.releaseLocks)
+            announce(.imageReplicating, reason: reason, in: &builder)
+        case nil:
+            status = .available
+            if let source = references.borrowsFrom {
+                builder.effects.append(.tell(source, .conversionEnded(id, succeeded: true)))
+            }
+            announce(.imageAvailable, in: &builder)
+        }
+        guard let stage else { return }
+        for next in plan.jobs(in: stage) { open(next, in: &builder) }
     }
 
     /// The follow-ups of a done job that are still open.
     mutating func emitAgain(after job: Job, in builder: inout TransitionBuilder) {
-        let next: [Job] =
-            switch job {
-            case .stopCheck: plan.captureJobs
-            case .systemDisk, .dataDisk, .convert: plan.replicateJobs
-            case .replicate, .launch, .cleanUp: []
-            }
-        for follower in next {
+        for follower in plan.jobs(after: job) {
             guard let state = jobs[follower] else { continue }
             emit(follower, state, in: &builder)
         }

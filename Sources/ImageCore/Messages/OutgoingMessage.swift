@@ -159,7 +159,7 @@ extension Effect {
         case .park(let job, let attempt, let failure):
             JobMessage(imageId: image.id, job: job, attempt: attempt, failure: failure).outgoing(to: .parking)
         case .announce(let line): CloudEvent(line, of: image).outgoing()
-        case .joinLine, .releaseLocks, .releaseQuota, .tell: nil
+        case .joinLine, .takeLocks, .releaseLocks, .releaseQuota, .indexShares, .recordDeadLetter, .tell: nil
         }
     }
 }

@@ -31,6 +31,21 @@ public enum DeadLetterRefusal: Error, Hashable {
     }
 }
 
+extension DeadLetter.State {
+    /// The state that a dead letter is in now, of the state that was written down. A failed job is settled as soon as its
+    /// image has left Error, whatever brought that about.
+    ///
+    /// A view, and no event: a replay that was refused opens a dead letter again, also one whose image has left Error
+    /// meanwhile. Stores that filter by state make their condition of this function.
+    /// - Parameter image: the status of the image of the dead letter's id; `nil` when there is none.
+    public func current(_ kind: DeadLetter.Kind, image: ImageStatus?) -> DeadLetter.State {
+        switch (kind, self) {
+        case (.dead, .open): image == .error ? .open : .settled
+        case (.dead, .replayed), (.dead, .discarded), (.dead, .settled), (.parked, _), (.unrouted, _): self
+        }
+    }
+}
+
 extension DeadLetter {
     /// Why this is not replayed now; `nil` when it is.
     /// - Parameters:

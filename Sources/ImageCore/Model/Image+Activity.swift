@@ -16,12 +16,8 @@ extension Image {
 
     /// Why a job of the plan that is not open yet is not: what must be done before it.
     public func precondition(of job: Job) -> String? {
-        guard jobs[job] == nil else { return nil }
-        return switch job.step {
-        case .stopCheck, .convert, .launch, .cleanUp: nil
-        case .systemDisk, .dataDisk: "after the check"
-        case .replicate: "after the captures"
-        }
+        guard jobs[job] == nil, !plan.firstJobs.contains(job) else { return nil }
+        return job.step.stage?.precondition
     }
 }
 

@@ -1,5 +1,19 @@
-/// Exactly the statuses people see. `pending → replicating → available`; `error` from either of the first two, and back
-/// to `pending` when its owner asks for another try; `deleting → deleted` from either end.
+/// Exactly the statuses people see.
+///
+/// ```
+/// (new) ─► pending ─► replicating ─► available ─► deleting ◄─► deleted
+///            ▲▼            ▲▼                        ▲
+///            └┴── error ───┴┴────────────────────────┘
+///
+/// pending     ─► replicating  the last disk is captured
+/// replicating ─► available    the last location is replicated
+/// pending     ─► error        a job's dead letter arrived, or its owner cancelled; also from replicating
+/// error       ─► pending      tried again, and the captures are gone
+/// error       ─► replicating  tried again, and the captures are complete
+/// available   ─► deleting     its owner confirmed the deletion; also from error
+/// deleting    ─► deleted      the last clean-up is done
+/// deleted     ─► deleting     the kept snapshots are deleted too
+/// ```
 public enum ImageStatus: String, Codable, Sendable, CaseIterable {
     /// Being checked and captured. Can become `replicating` when every disk is captured, or `error`.
     case pending = "Pending"
@@ -162,6 +176,18 @@ public struct LedgerEntry: Codable, Equatable, Sendable {
 
 /// Where one job stands.
 public struct JobState: Codable, Equatable, Sendable {
+    /// ```
+    /// (opened) ─► waiting ─► done
+    ///             ▲▼   └───► abandoned
+    ///            failed
+    ///
+    /// waiting ─► waiting    began, retried, interrupted, throttled, instance held, rechecked; a launch's disks are built
+    /// waiting ─► done       a success was reported under the current fence
+    /// waiting ─► failed     permanent, out of attempts, waited too long, 20 attempts lost, dead-lettered by the broker
+    /// waiting ─► abandoned  the image failed or was cancelled (forward jobs only)
+    /// failed  ─► waiting    a clean-up was replayed, or opened again by a deletion
+    /// any     ─► (gone)     the image is tried again; a finished launch is forgotten
+    /// ```
     public enum Phase: String, Codable, Sendable {
         /// Queued, in the retry queues, or being worked on.
         case waiting

@@ -9,12 +9,7 @@ public enum Step: String, Codable, Sendable, CaseIterable {
     case cleanUp = "clean-up"
 
     /// Whether it belongs to the making of an image, which it brings down with it when it fails.
-    public var isForward: Bool {
-        switch self {
-        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: true
-        case .launch, .cleanUp: false
-        }
-    }
+    public var isForward: Bool { stage != nil }
 
     /// What somebody does to have a job tried again that was given up.
     var anotherTry: String {

@@ -1,8 +1,6 @@
 extension Launch {
     /// Decides what a new instance gets, or says which field of the request cannot be met.
-    public init(_ request: LaunchRequest, as instance: InstanceID, of image: Image, limits: RequestLimits)
-        throws(Rejection)
-    {
+    public init(_ request: LaunchRequest, as instance: InstanceID, of image: Image) throws(Rejection) {
         guard let location = request.location ?? image.replicas.first?.location else {
             throw Rejection(.failedPrecondition, "image \(image.id) has no replica yet", field: "imageId")
         }
@@ -16,7 +14,7 @@ extension Launch {
         }
         let leftOut = Set(request.dataDisks.filter { $0.leaveOut == true }.map(\.device))
         let count = 1 + presets.count - leftOut.count + request.newDisks.count
-        guard count <= limits.disksPerInstance,
+        guard count <= Plan.diskLimit,
             let names = DeviceAssignment.names(
                 presets: Set(presets.keys).subtracting(leftOut),
                 added: request.newDisks.count
@@ -24,7 +22,7 @@ extension Launch {
         else {
             throw Rejection(
                 .outOfRange,
-                "the new instance would have \(count) disks; at most \(limits.disksPerInstance) can be attached",
+                "the new instance would have \(count) disks; at most \(Plan.diskLimit) can be attached",
                 field: "newDisks"
             )
         }

@@ -28,8 +28,6 @@ public struct Plan: Codable, Equatable, Sendable {
     public var quota: QuotaUse {
         QuotaUse(images: 1, snapshots: conversion == nil ? disks.count { $0.kind == .cloud } : 1)
     }
-    /// What its making begins with.
-    var firstJob: Job { conversion == nil ? .stopCheck : .convert }
 
     /// The instance's lock. Every plan for it has this one, so its line is the line for its disks too.
     public var instanceKey: String { "instance/\(instanceID)" }
@@ -75,22 +73,15 @@ public struct PlannedDisk: Codable, Equatable, Sendable {
     public var autoDelete: Bool
 }
 
-/// Limits of a request; the defaults are the contract's.
-public struct RequestLimits: Codable, Equatable, Sendable {
-    public var disksPerInstance = 8
-    /// Owners one image can be shared with. Default 10.
-    public var sharesPerImage = 10
-
-    public init() {}
-}
-
 extension Plan {
+    /// Disks that an instance can have: one that is captured, and one that is launched.
+    public static let diskLimit = 8
+
     /// Decides the plan, or says which field of the request cannot be met.
     public static func make(
         for request: CreateRequest,
         instance: Instance,
-        knownLocations: [LocationName],
-        limits: RequestLimits = .init()
+        knownLocations: [LocationName]
     ) throws(Rejection) -> Plan {
         guard instance.owner == request.owner else {
             let unknown = StepFailure.noInstance(request.instanceID)
@@ -110,10 +101,10 @@ extension Plan {
                 field: "instanceId"
             )
         }
-        guard instance.disks.count <= limits.disksPerInstance else {
+        guard instance.disks.count <= diskLimit else {
             throw Rejection(
                 .outOfRange,
-                "instance \(instance.id) has \(instance.disks.count) disks; at most \(limits.disksPerInstance) can be imaged",
+                "instance \(instance.id) has \(instance.disks.count) disks; at most \(diskLimit) can be imaged",
                 field: "instanceId"
             )
         }

@@ -9,6 +9,10 @@ public struct QuotaUse: Codable, Equatable, Sendable {
         self.images = images
         self.snapshots = snapshots
     }
+
+    public static func + (left: QuotaUse, right: QuotaUse) -> QuotaUse {
+        QuotaUse(images: left.images + right.images, snapshots: left.snapshots + right.snapshots)
+    }
 }
 
 /// How much an owner may hold. The defaults are those of the service the behaviour is taken from.
@@ -39,5 +43,14 @@ public struct QuotaLimits: Codable, Equatable, Sendable {
             )
         }
         return nil
+    }
+}
+
+extension QuotaUsage {
+    /// The usage once `wanted` is taken, or why it is not. The store reads the usage and keeps the result in one
+    /// transaction.
+    public func reserving(_ wanted: QuotaUse) -> Result<QuotaUsage, Rejection> {
+        if let refusal = limits.refusal(of: wanted, beside: used) { return .failure(refusal) }
+        return .success(QuotaUsage(owner: owner, used: used + wanted, limits: limits))
     }
 }

@@ -1,5 +1,8 @@
 /// What others have to do with an image once it is made. Most images have none of it.
 public struct References: Codable, Equatable, Sendable {
+    /// How many owners one image can be shared with.
+    public static let shareLimit = 10
+
     /// Who else may launch from it, in order. They cannot share it further.
     public var sharedWith: [Owner] = []
     /// The conversion that reads it now. Until it ends, the image is neither deleted nor converted again.

@@ -80,7 +80,7 @@ extension Image {
     /// Why a command is refused; `nil` when it can.
     ///
     /// Somebody else's image is not "forbidden" but unknown: an owner must not learn which images others have.
-    public func refusal(of command: ImageCommand, by owner: Owner, limits: RequestLimits) -> Rejection? {
+    public func refusal(of command: ImageCommand, by owner: Owner) -> Rejection? {
         let operation = command.operation
         guard isVisible(to: owner, for: operation) else { return .noImage(id) }
         // What is gone is not there, whatever was wanted of it.
@@ -94,10 +94,10 @@ extension Image {
                 return Rejection(.invalidArgument, "\(self.owner) owns image \(id)", field: "with")
             }
             let all = Set(references.sharedWith).union(owners).count
-            guard all <= limits.sharesPerImage else {
+            guard all <= References.shareLimit else {
                 return Rejection(
                     .outOfRange,
-                    "image \(id) would be shared with \(all) owners; at most \(limits.sharesPerImage) can have it",
+                    "image \(id) would be shared with \(all) owners; at most \(References.shareLimit) can have it",
                     field: "with"
                 )
             }

@@ -28,6 +28,31 @@ public struct LockLine: Equatable, Sendable {
 }
 
 extension Image {
+    /// Whether a job begins only when the image's turn in the line has come.
+    public func needsLocks(for job: Job) -> Bool { job == .stopCheck && jobs[job]?.phase == .waiting }
+
+    /// Another image is captured, or comes before.
+    mutating func waitForLocks(
+        _ job: Job,
+        behind obstacle: ImageID,
+        in line: LockLine,
+        _ builder: inout TransitionBuilder
+    ) {
+        // An older version has given it no place.
+        if !line.waiting.contains(id) { builder.effects.append(.joinLine) }
+        let reason = "instance \(plan.instanceID) is held by the making of image \(obstacle)"
+        if hasWaitedTooLong(job, builder) {
+            giveUp(
+                job,
+                StepFailure(.permanent, .conflict, "waited too long: \(reason)", advice: "ask again when it is free"),
+                in: &builder
+            )
+        } else {
+            // The image before wakes it. This is only for the case that the message is lost.
+            wait(job, reason: reason, after: .seconds30, in: &builder)
+        }
+    }
+
     /// Whether its stop-check goes round the retry queues and has never begun: as soon as the image may have the locks, it
     /// is to begin at once.
     public var waitsForItsTurn: Bool {

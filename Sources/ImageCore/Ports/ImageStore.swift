@@ -25,7 +25,6 @@ public protocol ImageStore: Sendable {
         _ command: ImageCommand,
         for image: ImageID,
         asked request: Request,
-        limits: RequestLimits,
         reply: ReplyAddress?,
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome

@@ -42,7 +42,9 @@ public final class CrashPlan: Sendable {
     }
 
     public func store(_ store: any ImageStore) -> any ImageStore { InterceptedStore(store) { self.judge($0) } }
-    public func driver(_ driver: any ImageDriver) -> any ImageDriver { InterceptedDriver(driver) { self.judge($0) } }
+    public func driver(_ driver: any ImageDriver) -> any ImageDriver {
+        InterceptingDriver(driver, JudgedCalls { self.judge($0) })
+    }
 
     /// A dead process waits for nothing.
     public func time(_ time: any Timekeeper) -> any Timekeeper { MortalTime(time: time, plan: self) }

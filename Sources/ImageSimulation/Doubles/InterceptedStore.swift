@@ -19,10 +19,13 @@ public struct InterceptedStore: ImageStore {
         }
     }
 
+    /// - Parameter subject: what tells calls of one function apart.
     private func call<Value>(
-        _ name: String,
+        _ operation: StoreOperation,
+        _ subject: String? = nil,
         _ body: () async throws(StoreError) -> Value
     ) async throws(StoreError) -> Value {
+        let name = operation.rawValue + (subject.map { " \($0)" } ?? "")
         try await judge(name, .before)
         let value = try await body()
         try await judge(name, .after)
@@ -30,7 +33,7 @@ public struct InterceptedStore: ImageStore {
     }
 
     public func answer(to identity: RequestIdentity) async throws(StoreError) -> RecordedAnswer? {
-        try await call("answer") { () async throws(StoreError) in try await store.answer(to: identity) }
+        try await call(.answer) { () async throws(StoreError) in try await store.answer(to: identity) }
     }
 
     public func accept(
@@ -40,7 +43,7 @@ public struct InterceptedStore: ImageStore {
         reply: ReplyAddress?,
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome {
-        try await call("accept") { () async throws(StoreError) in
+        try await call(.accept) { () async throws(StoreError) in
             try await store.accept(request, as: image, plan: plan, reply: reply, in: context)
         }
     }
@@ -49,19 +52,11 @@ public struct InterceptedStore: ImageStore {
         _ command: ImageCommand,
         for image: ImageID,
         asked request: Request,
-        limits: RequestLimits,
         reply: ReplyAddress?,
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome {
-        try await call("grant \(command.operation.rawValue)") { () async throws(StoreError) in
-            try await store.grant(
-                command,
-                for: image,
-                asked: request,
-                limits: limits,
-                reply: reply,
-                in: context
-            )
+        try await call(.grant, "\(command.operation.rawValue)") { () async throws(StoreError) in
+            try await store.grant(command, for: image, asked: request, reply: reply, in: context)
         }
     }
 
@@ -71,7 +66,7 @@ public struct InterceptedStore: ImageStore {
         reply: ReplyAddress?,
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome {
-        try await call("convert") { () async throws(StoreError) in
+        try await call(.convert) { () async throws(StoreError) in
             try await store.convert(request, as: image, reply: reply, in: context)
         }
     }
@@ -82,14 +77,14 @@ public struct InterceptedStore: ImageStore {
         reply: ReplyAddress?,
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome {
-        try await call("record") { () async throws(StoreError) in
+        try await call(.record) { () async throws(StoreError) in
             try await store.record(answer, to: request, reply: reply, in: context)
         }
     }
 
     public func denied(_ identity: RequestIdentity, _ rejection: Rejection, at now: Timestamp) async throws(StoreError)
     {
-        try await call("denied") { () async throws(StoreError) in
+        try await call(.denied) { () async throws(StoreError) in
             try await store.denied(identity, rejection, at: now)
         }
     }
@@ -101,7 +96,7 @@ public struct InterceptedStore: ImageStore {
         reply: ReplyAddress?,
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome {
-        try await call("reject") { () async throws(StoreError) in
+        try await call(.reject) { () async throws(StoreError) in
             try await store.reject(identity, fingerprint: fingerprint, rejection, reply: reply, in: context)
         }
     }
@@ -113,7 +108,7 @@ public struct InterceptedStore: ImageStore {
         lease: Duration,
         in context: TransitionContext
     ) async throws(StoreError) -> BeginResult {
-        try await call("begin \(message.job)") { () async throws(StoreError) in
+        try await call(.begin, "\(message.job)") { () async throws(StoreError) in
             try await store.begin(message, by: worker, nonce: nonce, lease: lease, in: context)
         }
     }
@@ -124,7 +119,7 @@ public struct InterceptedStore: ImageStore {
         progress: CopyProgress?,
         until: Timestamp
     ) async throws(StoreError) -> Bool {
-        try await call("renew") { () async throws(StoreError) in
+        try await call(.renew) { () async throws(StoreError) in
             try await store.renew(jobLease, by: worker, progress: progress, until: until)
         }
     }
@@ -134,13 +129,13 @@ public struct InterceptedStore: ImageStore {
         to image: ImageID,
         in context: TransitionContext
     ) async throws(StoreError) -> Applied? {
-        try await call("apply") { () async throws(StoreError) in
+        try await call(.apply) { () async throws(StoreError) in
             try await store.apply(event, to: image, in: context)
         }
     }
 
     public func time() async throws(StoreError) -> Timestamp {
-        try await call("time") { () async throws(StoreError) in try await store.time() }
+        try await call(.time) { () async throws(StoreError) in try await store.time() }
     }
 
     public func unsent(
@@ -148,43 +143,43 @@ public struct InterceptedStore: ImageStore {
         after future: Timestamp,
         limit: Int
     ) async throws(StoreError) -> [OutgoingMessage] {
-        try await call("unsent") { () async throws(StoreError) in
+        try await call(.unsent) { () async throws(StoreError) in
             try await store.unsent(before: moment, after: future, limit: limit)
         }
     }
 
     public func markSent(_ messages: [OutgoingMessage]) async throws(StoreError) {
-        try await call("markSent") { () async throws(StoreError) in try await store.markSent(messages) }
+        try await call(.markSent) { () async throws(StoreError) in try await store.markSent(messages) }
     }
 
     public func markUnsent(_ messages: [OutgoingMessage], at now: Timestamp) async throws(StoreError) {
-        try await call("markUnsent") { () async throws(StoreError) in try await store.markUnsent(messages, at: now) }
+        try await call(.markUnsent) { () async throws(StoreError) in try await store.markUnsent(messages, at: now) }
     }
 
     public func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image] {
-        try await call("overdue") { () async throws(StoreError) in try await store.overdue(at: now, limit: limit) }
+        try await call(.overdue) { () async throws(StoreError) in try await store.overdue(at: now, limit: limit) }
     }
 
     public func leases(of image: ImageID) async throws(StoreError) -> [Lease] {
-        try await call("leases") { () async throws(StoreError) in try await store.leases(of: image) }
+        try await call(.leases) { () async throws(StoreError) in try await store.leases(of: image) }
     }
 
     public func forget(before moment: Timestamp, limit: Int) async throws(StoreError) -> Int {
-        try await call("forget") { () async throws(StoreError) in
+        try await call(.forget) { () async throws(StoreError) in
             try await store.forget(before: moment, limit: limit)
         }
     }
 
     public func keep(_ deadLetter: DeadLetter, _ message: KeptMessage, at now: Timestamp) async throws(StoreError) {
-        try await call("keep") { () async throws(StoreError) in try await store.keep(deadLetter, message, at: now) }
+        try await call(.keep) { () async throws(StoreError) in try await store.keep(deadLetter, message, at: now) }
     }
 
     public func report(_ report: WorkerReport) async throws(StoreError) {
-        try await call("report") { () async throws(StoreError) in try await store.report(report) }
+        try await call(.report) { () async throws(StoreError) in try await store.report(report) }
     }
 
     public func signOff(_ worker: WorkerID) async throws(StoreError) {
-        try await call("signOff") { () async throws(StoreError) in try await store.signOff(worker) }
+        try await call(.signOff) { () async throws(StoreError) in try await store.signOff(worker) }
     }
 
     public func deadLetters(_ query: DeadLetterQuery) async throws(StoreError) -> [DeadLetter] {

@@ -2,20 +2,20 @@ import ImageCore
 import Synchronization
 
 /// What the broker says of a lane's queue.
-package struct LaneStatus: Sendable, Equatable {
+public struct LaneStatus: Sendable, Equatable {
     /// Messages ready for delivery.
-    package var ready: Int
+    public var ready: Int
     /// Those of all workers.
-    package var consumers: Int
+    public var consumers: Int
 
-    package init(ready: Int, consumers: Int) {
+    public init(ready: Int, consumers: Int) {
         self.ready = ready
         self.consumers = consumers
     }
 }
 
 /// Asks the broker about the queues a worker serves.
-package protocol LaneInspector: Sendable {
+public protocol LaneInspector: Sendable {
     /// `nil` when it cannot be told.
     func status(of lane: Lane) async -> LaneStatus?
 }

@@ -9,19 +9,6 @@ enum WorkerMetrics {
         steps.flatMap { step in words.map { step + [$0] } }
     }
 
-    /// How an attempt at a job ended.
-    enum Outcome: String, CaseIterable {
-        case done
-        /// It failed and will be tried again.
-        case retried
-        /// It failed for good.
-        case failed
-        /// The worker stops, or its lease was lost: another goes on with it, and no attempt is used.
-        case interrupted
-        /// It came too late, and what it made was deleted.
-        case superseded
-    }
-
     static let jobsBegun = Metric(
         "goldsmith_jobs_begun_total",
         .counter,
@@ -33,7 +20,7 @@ enum WorkerMetrics {
         "goldsmith_jobs_ended_total",
         .counter,
         by: ["step", "outcome"],
-        known: by(steps, Outcome.allCases.map(\.rawValue)),
+        known: by(steps, AttemptOutcome.allCases.map(\.rawValue)),
         "Attempts that have ended in this worker, by outcome."
     )
     static let jobsRunning = Metric(

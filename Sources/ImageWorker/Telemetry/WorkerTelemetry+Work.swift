@@ -14,7 +14,7 @@ extension WorkerTelemetry {
         registry.observe(duration / .seconds(1), in: WorkerMetrics.jobSeconds, job.step.rawValue)
     }
 
-    func ended(_ job: Job, _ outcome: WorkerMetrics.Outcome) {
+    func ended(_ job: Job, _ outcome: AttemptOutcome) {
         registry.add(to: WorkerMetrics.jobsEnded, job.step.rawValue, outcome.rawValue)
     }
 
@@ -47,7 +47,7 @@ extension WorkerTelemetry {
         }
     }
 
-    func called(_ call: MeasuredDriver.Call, _ failure: StepFailure?, in duration: Duration) {
+    func called(_ call: DriverOperation, _ failure: StepFailure?, in duration: Duration) {
         let code = failure?.code.rawValue ?? "OK"
         registry.observe(duration / .seconds(1), in: WorkerMetrics.driverSeconds, call.rawValue, code)
     }

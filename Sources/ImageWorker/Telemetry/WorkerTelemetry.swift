@@ -1,4 +1,3 @@
-import AMQPClient
 import ImageCore
 import PrometheusMetrics
 import Synchronization
@@ -10,15 +9,10 @@ public final class WorkerTelemetry: Sendable {
         var at: Duration
         var storeError: String?
     }
-    /// Live values that the telemetry reads while the worker runs.
-    struct Connections: Sendable {
-        var consumer: @Sendable () -> AMQPConnectionHealth
-        var publisher: @Sendable () -> AMQPConnectionHealth
-        var isBlocked: @Sendable () -> Bool
-    }
     private struct State {
         var sample: Sample?
-        var connections: Connections?
+        /// Live values that the telemetry reads while the worker runs.
+        var connections: (@Sendable () -> TransportHealth)?
         var isServing = false
         var isStopping = false
     }
@@ -34,7 +28,9 @@ public final class WorkerTelemetry: Sendable {
 
     public init() {}
 
-    func lend(_ connections: Connections) { state.withLock { $0.connections = connections } }
+    func lend(_ connections: @escaping @Sendable () -> TransportHealth) {
+        state.withLock { $0.connections = connections }
+    }
     func serves() { state.withLock { $0.isServing = true } }
     func stops() { state.withLock { $0.isStopping = true } }
     /// Whether nothing new is taken any more.
@@ -85,7 +81,7 @@ public final class WorkerTelemetry: Sendable {
 
     private var isSubscribed: Bool {
         let state = state.withLock { $0 }
-        guard state.isServing, !state.isStopping, let consumer = state.connections?.consumer() else { return false }
+        guard state.isServing, !state.isStopping, let consumer = state.connections?().consumer else { return false }
         return consumer.isConnected && consumer.missingQueues.isEmpty
     }
 
@@ -94,9 +90,9 @@ public final class WorkerTelemetry: Sendable {
     /// The text format of Prometheus.
     /// - Parameter now: by `Timekeeper.uptime`.
     public func metrics(at now: Duration) -> String {
-        if let connections = state.withLock({ $0.connections }) {
-            note(connections.consumer(), of: "consume")
-            note(connections.publisher(), of: "publish")
+        if let connections = state.withLock({ $0.connections })?() {
+            note(connections.consumer, of: "consume")
+            note(connections.publisher, of: "publish")
         }
         registry.set(WorkerMetrics.ready, to: health(at: now).isReady ? 1 : 0)
         if let faults = tools.faults {
@@ -108,7 +104,7 @@ public final class WorkerTelemetry: Sendable {
         return registry.text
     }
 
-    private func note(_ connectionHealth: AMQPConnectionHealth, of connection: String) {
+    private func note(_ connectionHealth: ConnectionHealth, of connection: String) {
         registry.set(WorkerMetrics.connected, connection, to: connectionHealth.isConnected ? 1 : 0)
         registry.set(WorkerMetrics.reconnects, connection, to: Double(max(1, connectionHealth.generation) - 1))
         guard let heard = connectionHealth.lastHeard else { return }
@@ -121,14 +117,10 @@ public final class WorkerTelemetry: Sendable {
         var problems: [WorkerHealth.Problem] = []
         if state.isStopping { problems.append(.init("the worker stops")) }
         problems += tools.problems(at: now).map { .init($0) }
-        guard state.isServing, let connections = state.connections else {
+        guard state.isServing, let connections = state.connections?() else {
             return WorkerHealth(problems + [.init("the worker has not subscribed to its queues yet")])
         }
-        problems += Self.problems(
-            of: connections.consumer(),
-            connections.publisher(),
-            isBlocked: connections.isBlocked()
-        )
+        problems += Self.problems(of: connections)
         if let sample = state.sample {
             if let error = sample.storeError { problems.append(.init("the store is out of reach: \(error)")) }
             if now - sample.at > Self.timeout {
@@ -146,15 +138,13 @@ public final class WorkerTelemetry: Sendable {
         return WorkerHealth(problems)
     }
 
-    /// - Parameter isBlocked: whether the broker takes no messages, because of a memory or disk alarm.
-    static func problems(
-        of consumer: AMQPConnectionHealth,
-        _ publisher: AMQPConnectionHealth,
-        isBlocked: Bool,
+    private static func problems(
+        of transport: TransportHealth,
         at now: ContinuousClock.Instant = .now
     ) -> [WorkerHealth.Problem] {
         var problems: [WorkerHealth.Problem] = []
-        for (name, connectionHealth) in [("consuming", consumer), ("publishing", publisher)] {
+        let consumer = transport.consumer
+        for (name, connectionHealth) in [("consuming", consumer), ("publishing", transport.publisher)] {
             if let next = connectionHealth.nextTurn, now - next > timeout {
                 let late = (now - next).components.seconds
                 problems.append(
@@ -170,7 +160,7 @@ public final class WorkerTelemetry: Sendable {
         for queue in consumer.missingQueues.sorted() {
             problems.append(.init("there is no subscription to \(queue)"))
         }
-        if isBlocked { problems.append(.init("the broker takes no messages (a memory or disk alarm)")) }
+        if transport.isBlocked { problems.append(.init("the broker takes no messages (a memory or disk alarm)")) }
         return problems
     }
 }

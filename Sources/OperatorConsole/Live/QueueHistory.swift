@@ -1,4 +1,5 @@
 import ImageCore
+import Operations
 import ServiceLifecycle
 import Synchronization
 

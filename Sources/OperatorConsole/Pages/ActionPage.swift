@@ -1,4 +1,5 @@
 import ImageCore
+import Operations
 
 /// Asks once more, and says what will happen.
 struct ActionPage {
@@ -87,7 +88,7 @@ struct ActionPage {
             ]
         case .launch:
             [
-                "A new, stopped instance is made of it, with a system disk of \(Words.bytes(image.plan.systemDisk.sizeBytes)) and its data disks.",
+                "A new, stopped instance is made of it, with a system disk of \(Quantity.bytes(image.plan.systemDisk.sizeBytes)) and its data disks.",
                 "Its name, and those of its disks, are in the answer.",
             ]
         }
@@ -147,7 +148,7 @@ struct ActionPage {
                         tag(.legend) {
                             "Data disk "
                             tag(.code) { disk.device.description }
-                            ", \(Words.bytes(disk.sizeBytes))"
+                            ", \(Quantity.bytes(disk.sizeBytes))"
                         }
                         field("A larger size, in GiB", ActionForm.sizeField(disk.device), hint: "if empty, as it is")
                         check(without, "Do without it", fields[without] == "yes")

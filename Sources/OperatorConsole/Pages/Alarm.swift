@@ -1,4 +1,5 @@
 import ImageCore
+import Operations
 
 /// Something that needs a human, or soon will.
 struct Alarm: Encodable, Equatable {

@@ -1,4 +1,5 @@
 import ImageCore
+import Operations
 
 /// What an image consists of: its devices, its replicas, and what was found in its guest.
 struct ImageContents {
@@ -25,10 +26,10 @@ struct ImageContents {
                     return [
                         .code(disk.device.description),
                         .text("\(disk.device.isSystem ? "system" : "data"), \(disk.kind.rawValue)"),
-                        .number(Words.bytes(disk.sizeBytes)),
+                        .number(Quantity.bytes(disk.sizeBytes)),
                         .text(disk.autoDelete ? "yes" : "no"),
                         .code(capture?.resource.id.text),
-                        .number((capture?.fileSizeBytes).map(Words.bytes)),
+                        .number((capture?.fileSizeBytes).map(Quantity.bytes)),
                         .checksum(capture?.sha256),
                     ]
                 }
@@ -45,7 +46,7 @@ struct ImageContents {
                 columns: ["Location", "File", "Bytes", "Compared", "SHA-256"],
                 rows: files.map { location, file in
                     [
-                        .text(location.text), .code(file.name), .number(Words.bytes(file.sizeBytes)),
+                        .text(location.text), .code(file.name), .number(Quantity.bytes(file.sizeBytes)),
                         .mark(comparison(file)), .checksum(file.sha256),
                     ]
                 }

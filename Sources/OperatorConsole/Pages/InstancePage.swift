@@ -1,4 +1,5 @@
 import ImageCore
+import Operations
 
 /// One instance, and the images that are made of it.
 struct InstancePage {
@@ -28,7 +29,7 @@ struct InstancePage {
                     caption: "Disks",
                     columns: ["Device", "Kind", "Size"],
                     rows: instance.disks.map {
-                        [.code($0.device.description), .text($0.kind.rawValue), .number(Words.bytes($0.sizeBytes))]
+                        [.code($0.device.description), .text($0.kind.rawValue), .number(Quantity.bytes($0.sizeBytes))]
                     }
                 ).html
             },

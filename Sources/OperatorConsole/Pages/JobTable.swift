@@ -1,4 +1,5 @@
 import ImageCore
+import Operations
 
 /// Jobs as rows, each with its attempts in time, its worker and its progress.
 struct JobTable {
@@ -96,8 +97,8 @@ struct JobTable {
                 : tag(.progress, .label("\(job.title): copied"))
             tag(.span) {
                 isKnown
-                    ? "\(Words.bytes(progress.doneBytes)) of \(Words.bytes(progress.totalBytes)), \(percent) %"
-                    : Words.bytes(progress.doneBytes)
+                    ? "\(Quantity.bytes(progress.doneBytes)) of \(Quantity.bytes(progress.totalBytes)), \(percent) %"
+                    : Quantity.bytes(progress.doneBytes)
             }
         }
     }

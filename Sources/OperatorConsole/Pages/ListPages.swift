@@ -1,4 +1,5 @@
 import ImageCore
+import Operations
 
 /// Images by filter, page by page.
 struct ImagesPage {
@@ -112,7 +113,7 @@ struct InstancesPage {
             for disk in instance.disks {
                 tag(.li) {
                     tag(.code) { disk.device.description }
-                    " \(disk.kind.rawValue), \(Words.bytes(disk.sizeBytes))"
+                    " \(disk.kind.rawValue), \(Quantity.bytes(disk.sizeBytes))"
                 }
             }
         }

@@ -1,4 +1,5 @@
 import ImageCore
+import Operations
 
 /// How everything stands, at a glance.
 struct OverviewPage {

@@ -1,4 +1,5 @@
 import ImageCore
+import Operations
 
 /// What became of a request.
 struct RequestPage {
@@ -51,7 +52,7 @@ struct RequestPage {
             columns: ["Device", "Kind", "Size", "Auto-delete", "From"],
             rows: disks.map { disk in
                 [
-                    .code(disk.device.description), .text(disk.kind.rawValue), .number(Words.bytes(disk.sizeBytes)),
+                    .code(disk.device.description), .text(disk.kind.rawValue), .number(Quantity.bytes(disk.sizeBytes)),
                     .text(disk.autoDelete ? "yes" : "no"), .code(disk.from?.description ?? "new"),
                 ]
             }

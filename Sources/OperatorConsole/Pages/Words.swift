@@ -1,22 +1,13 @@
 import ImageCore
+import Operations
 
 /// Quantities and moments as people read them.
 enum Words {
-    /// 1536 → `1.5 KiB`.
-    static func bytes(_ count: Int64) -> String {
-        var value = Double(count)
-        for unit in ["B", "KiB", "MiB", "GiB"] {
-            if value < 1024 { return unit == "B" ? "\(count) B" : "\(oneDigit(value)) \(unit)" }
-            value /= 1024
-        }
-        return "\(oneDigit(value)) TiB"
-    }
-
     /// 75 s → `1 min 15 s`.
     static func duration(_ duration: Duration) -> String {
         let seconds = Double(duration.microseconds) / 1_000_000
         if seconds < 1 { return "\(Int((seconds * 1000).rounded())) ms" }
-        if seconds < 10 { return "\(oneDigit(seconds)) s" }
+        if seconds < 10 { return "\(Quantity.oneDigit(seconds)) s" }
         let whole = Int(seconds.rounded())
         switch whole {
         case ..<60: return "\(whole) s"
@@ -39,11 +30,6 @@ enum Words {
     private static func code(_ text: String) -> HTML { tag(.code) { text } }
 
     static func count(_ number: Int, _ thing: String) -> String { "\(number) \(thing)\(number == 1 ? "" : "s")" }
-
-    private static func oneDigit(_ value: Double) -> String {
-        let tenths = Int((value * 10).rounded())
-        return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
-    }
 
     /// A moment, with its date and the whole of it for programs. Always in UTC, and says so in its title.
     static func moment(_ moment: Timestamp) -> HTML {

@@ -60,8 +60,7 @@ enum ImageAction: String, CaseIterable, Sendable {
                 ?? (image.references.sharedWith.isEmpty
                     ? Rejection(.failedPrecondition, "image \(image.id) is shared with nobody") : nil)
         case .convert:
-            image.refusal(of: operation)
-                ?? image.refusal(of: .convert(image.id), by: image.owner, limits: RequestLimits())
+            image.refusal(of: operation) ?? image.refusal(of: .convert(image.id), by: image.owner)
         case .delete:
             image.status == .deleted && image.keptSnapshots.isEmpty ? .noImage(image.id) : image.refusal(of: operation)
         }

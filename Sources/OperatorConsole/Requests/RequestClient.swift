@@ -1,5 +1,6 @@
 import ImageCore
 import Logging
+import Operations
 
 /// Asks for something on an owner's behalf: the request goes into the outbox, a worker sends and answers it like any
 /// upstream's, and the answer is read from the store. The console has no right to write to the broker (decision 0034).
@@ -60,8 +61,7 @@ struct RequestClient: Sendable {
             return .rejected(.otherRequest)
         }
         logger.notice("operator request sent", metadata: facts)
-        let answer = try await answer(to: request)
-        guard let answer else {
+        guard let answer = await answer(to: request) else {
             logger.notice("operator request not answered yet", metadata: facts)
             return .sent
         }
@@ -72,20 +72,10 @@ struct RequestClient: Sendable {
     }
 
     /// - Returns: `nil` when there is none in time; a conflict when the id was used for something else.
-    private func answer(to request: Request) async throws -> Answer? {
-        let deadline = time.now() + timeout
-        while true {
-            do throws(StoreError) {
-                if let recorded = try await store.answer(to: request.identity) {
-                    return recorded.answer(to: request.fingerprint)
-                }
-            } catch {
-                // It is sent; that the store is away now must not look as if it were not.
-                return nil
-            }
-            guard time.now() < deadline else { return nil }
-            do { try await time.sleep(for: Self.askEvery) } catch { return nil }
-        }
+    private func answer(to request: Request) async -> Answer? {
+        let wait = AnswerWait(store: store, time: time, every: Self.askEvery, timeout: timeout)
+        // It is sent; that the store is away now must not look as if it were not.
+        return (try? await wait.answer(to: request.identity))?.answer(to: request.fingerprint)
     }
 
     /// What waits in the outbox under a request's id, whatever it asks for; `nil` when it was sent.

@@ -1,4 +1,5 @@
 public import ImageCore
+public import Observability
 import PrometheusMetrics
 import ServiceLifecycle
 import Synchronization

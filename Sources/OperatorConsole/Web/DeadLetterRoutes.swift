@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import ImageCore
 import Logging
+import Operations
 
 /// What operators decide about dead letters. Both decisions stand behind a page that asks once more.
 struct DeadLetterRoutes: Sendable {
@@ -47,20 +48,13 @@ struct DeadLetterRoutes: Sendable {
 
 /// Carries a decision out, for pages and for programs, in one transaction.
 struct DeadLetterDecisions: Sendable {
-    let store: any ImageStore
-    let time: any Timekeeper
+    let actions: DeadLetterActions
 
     func replay(_ id: DeadLetterID, by who: String, force: Bool, _ context: ConsoleContext) async throws -> Response {
         let verdict: DeadLetterResult
         do throws(StoreError) {
             // The console has no right to write to the broker.
-            verdict = try await store.replay(
-                id,
-                by: "\(who)@console",
-                isForced: force,
-                sentBy: .sweeper,
-                at: time.now()
-            )
+            verdict = try await actions.replay(id, by: "\(who)@console", isForced: force, sentBy: .sweeper)
         } catch {
             throw Problem(error)
         }
@@ -71,8 +65,7 @@ struct DeadLetterDecisions: Sendable {
     {
         let verdict: DeadLetterResult
         do throws(StoreError) {
-            let note = note.map { PlainText.sentence($0) }.flatMap { $0.isEmpty ? nil : $0 }
-            verdict = try await store.discard(id, by: "\(who)@console", note: note, at: time.now())
+            verdict = try await actions.discard(id, by: "\(who)@console", note: note)
         } catch {
             throw Problem(error)
         }

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import ImageCore
 import Logging
+import Operations
 
 /// The JSON interface for programs, `/api/v1`. A contract: fields and paths are only ever added. `Assets/openapi.json`
 /// describes it.

@@ -91,6 +91,43 @@ struct AnotherTryTests {
         #expect(!life.image.ledger.contains { $0.resource.id == doomed })
     }
 
+    @Test("Another try takes what it says it needs: quota that was released, and the image it is made of")
+    func needs() {
+        let source = Life.available(disks: 1).image
+        for start in [Life(disks: 2), Life(converting: source)] {
+            for isCleaned in [false, true] {
+                var life = start
+                life.run(life.image.plan.captureJobs == [.convert] ? .convert : .stopCheck)
+                for job in life.image.plan.captureJobs where job != .convert { life.run(job) }
+                life.kill(.replicate(Sample.locations[0]))
+                if isCleaned { life.runToItsEnd() }
+                let (needs, before) = (ImageCommand.retry.needs(of: life.image), life.image.quota)
+                life.told = []
+                life.apply(.retried)
+                let isConverted = life.image.plan.conversion != nil
+                var expected: [CommandNeed] = isConverted ? [.source(source.id)] : []
+                if isCleaned { expected.append(.quota(life.image.plan.quota)) }
+                #expect(needs == expected)
+                #expect(life.told.map(\.0) == (isConverted ? [source.id] : []))
+                #expect(life.image.quota == (isCleaned ? before + life.image.plan.quota : before))
+            }
+        }
+    }
+
+    @Test("A converted image is tried again only while its source can be converted")
+    func source() {
+        var source = Life.available(disks: 1)
+        let life = Life(converting: source.image)
+        let refusal = { (source: Image?) in life.image.refusal(ofSource: source, named: Sample.imageID) }
+        #expect(refusal(source.image) == nil)
+        #expect(refusal(nil) == .noImage(Sample.imageID))
+        source.apply(.converting(into: ImageID(known: "img-3")))
+        #expect(refusal(source.image)?.code == .failedPrecondition)
+        source.apply(.conversionEnded(ImageID(known: "img-3"), succeeded: false))
+        source.apply(.deletionConfirmed(snapshots: true))
+        #expect(refusal(source.image)?.message.contains("is being deleted") == true)
+    }
+
     @Test("Only an image in Error is tried again")
     func others() {
         var pending = Life()

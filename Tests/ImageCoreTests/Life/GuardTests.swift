@@ -37,7 +37,7 @@ struct GuardTests {
     @Test("The refusal of an image names its id, FAILED_PRECONDITION and the field")
     func rejection() {
         let image = Sample.accepted().image
-        let refusal = image.refusal(of: .share([Owner(known: "acct-7")]), by: Sample.owner, limits: .init())
+        let refusal = image.refusal(of: .share([Owner(known: "acct-7")]), by: Sample.owner)
         #expect(refusal?.code == .failedPrecondition)
         #expect(refusal?.field == "imageId")
         #expect(refusal?.message.contains("\(image.id) is Pending; wait until it is Available") == true)
@@ -48,7 +48,7 @@ struct GuardTests {
         let image = Life.available().image
         #expect(!image.isVisible(to: Owner(known: "acct-9"), for: operation))
         if let command = Life.command(operation, of: image, by: "acct-9") {
-            #expect(image.refusal(of: command, by: Owner(known: "acct-9"), limits: .init()) == .noImage(image.id))
+            #expect(image.refusal(of: command, by: Owner(known: "acct-9")) == .noImage(image.id))
         }
     }
 
@@ -59,7 +59,7 @@ struct GuardTests {
         life.apply(.shared([receiver]))
         for operation in Operation.allCases {
             guard let command = Life.command(operation, of: life.image, by: receiver.text) else { continue }
-            let refusal = life.image.refusal(of: command, by: receiver, limits: .init())
+            let refusal = life.image.refusal(of: command, by: receiver)
             switch operation {
             case .describe, .launch: #expect(refusal == nil, "\(operation)")
             default: #expect(refusal == .noImage(life.image.id), "\(operation)")

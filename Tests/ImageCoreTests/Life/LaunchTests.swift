@@ -67,7 +67,7 @@ struct LaunchTests {
 
     private static func launch(_ request: LaunchRequest, of image: Image) -> Result<Launch, Rejection> {
         Result { () throws(Rejection) in
-            try Launch(request, as: InstanceID(known: "i-new1"), of: image, limits: .init())
+            try Launch(request, as: InstanceID(known: "i-new1"), of: image)
         }
     }
 
@@ -104,7 +104,7 @@ struct LaunchTests {
         #expect(refused(Self.request(new: Array(repeating: 1, count: 6))) == "OUT_OF_RANGE newDisks")
         #expect(refused(Self.request(new: Array(repeating: 1, count: 5))) == nil)
         let elsewhere = try Self.launch(Self.request(location: "mars"), of: image).get()
-        let refusal = image.refusal(of: .launch(elsewhere), by: Sample.owner, limits: .init())
+        let refusal = image.refusal(of: .launch(elsewhere), by: Sample.owner)
         #expect(refusal?.code == .notFound && refusal?.field == "location")
         let unmade = Sample.accepted().image
         guard case .failure(let rejection) = Self.launch(Self.request(), of: unmade) else {
@@ -127,7 +127,7 @@ struct LaunchTests {
         life.apply(.began(job, attempt: 1))
         life.apply(.succeeded(job, fence: life.image.fence, .built))
         #expect(life.image.jobs[job]?.phase == .waiting && life.image.jobs[job]?.attempt == 2)
-        #expect(life.apply(.succeeded(job, fence: dead, .built)) == .ignored(.superseded, []))
+        #expect(life.apply(.succeeded(job, fence: dead, .built)) == .ignored(.superseded, [], .superseded))
         #expect(life.apply(.began(job, attempt: 1)) == .ignored(.superseded, []), "the message for the building")
         let before = life.image.ledger
         life.apply(.began(job, attempt: 2))

@@ -7,6 +7,8 @@ struct Life {
     var told: [(ImageID, Event)] = []
     var released = QuotaUse.none
     var lines: [Announcement] = []
+    /// Who finds the image among what is shared with them, as a store keeps it.
+    var index: Set<Owner> = []
 
     init(disks: Int = 3, locations: Int = 1, systemDisk: DiskKind = .local) {
         (image, _) = Image.accepted(
@@ -48,10 +50,10 @@ struct Life {
         for effect in effects {
             switch effect {
             case .tell(let image, let event): told.append((image, event))
-            case .releaseQuota(let use):
-                released = QuotaUse(images: released.images + use.images, snapshots: released.snapshots + use.snapshots)
+            case .releaseQuota(let use): released = released + use
             case .announce(let line): lines.append(line)
-            case .enqueue, .deadLetter, .park, .joinLine, .releaseLocks: break
+            case .indexShares(let owners): index = Set(owners)
+            case .enqueue, .deadLetter, .park, .joinLine, .takeLocks, .releaseLocks, .recordDeadLetter: break
             }
         }
     }
@@ -77,7 +79,7 @@ struct Life {
         while let job = open.first { run(job) }
     }
 
-    func refusal(_ command: ImageCommand) -> Rejection? { image.refusal(of: command, by: image.owner, limits: .init()) }
+    func refusal(_ command: ImageCommand) -> Rejection? { image.refusal(of: command, by: image.owner) }
 
     func launch(_ id: String, by owner: Owner? = nil) -> Launch {
         Launch(

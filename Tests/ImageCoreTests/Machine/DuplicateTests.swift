@@ -63,7 +63,8 @@ struct DuplicateTests {
         let events: [Event] = [
             .began(job, attempt: 1), .succeeded(job, fence: 1, .checked([])),
             .failed(job, fence: 1, Sample.failure(.permanent), discarded: true),
-            .interrupted(job, fence: 1, discarded: true), .postponed(job, reason: "held"),
+            .interrupted(job, fence: 1, discarded: true),
+            .began(job, attempt: 1, lockLine: LockLine(holder: ImageID(known: "img-a"))),
         ]
         let answers = events.map { event in
             var copy = play.image

@@ -40,11 +40,37 @@ struct LockLineTests {
         #expect(LockLine().obstacle(for: a) == nil && LockLine().next == nil)
     }
 
+    @Test("The next in line takes the locks when it begins; another one gets a place, and says for whom it waits")
+    func begins() {
+        let (a, b) = (ImageID(known: "img-a"), Sample.imageID)
+        let begin = { (line: LockLine) in
+            var play = Play()
+            return play.apply(.began(.stopCheck, attempt: 1, lockLine: line))
+        }
+        #expect(begin(LockLine(waiting: [b, a])).first == .takeLocks)
+        #expect(begin(LockLine()).first == .takeLocks, "an older version has given it no place")
+        #expect(!begin(LockLine(holder: b, waiting: [a])).contains(.takeLocks), "it has them")
+        for (line, hasPlace) in [
+            (LockLine(holder: a, waiting: [b]), true), (LockLine(waiting: [a, b]), true), (LockLine(holder: a), false),
+        ] {
+            let effects = begin(line)
+            #expect(!effects.contains(.takeLocks) && effects.contains(.joinLine) == !hasPlace)
+            #expect(effects.messages == [.enqueue(.stopCheck, attempt: 1, after: .seconds30)])
+            #expect(
+                effects.compactMap(\.line?.reason) == ["instance i-web1 is held by the making of image img-a"]
+            )
+        }
+        var play = Play()
+        #expect(play.image.needsLocks(for: .stopCheck) && !play.image.needsLocks(for: .systemDisk))
+        play.run(.stopCheck)
+        #expect(!play.image.needsLocks(for: .stopCheck) && !play.image.needsLocks(for: .systemDisk))
+    }
+
     @Test("Only who waits for its turn is woken: at once, under the same attempt, and it waits no longer")
     func unlocked() {
         var play = Play()
         #expect(play.apply(.unlocked).isEmpty, "its first message is on its way")
-        play.apply(.postponed(.stopCheck, reason: "held"))
+        play.findHeld()
         #expect(play.image.waitsForItsTurn)
         #expect(play.apply(.unlocked) == [.enqueue(.stopCheck, attempt: 1, after: nil)])
         #expect(!play.image.waitsForItsTurn && play.image.jobs[.stopCheck]?.dueAt == Sample.now)
@@ -95,6 +121,7 @@ struct InstanceWorld {
     private var messages: Set<Message> = []
     private var running: Set<Attempt> = []
     private var budget: Budget
+    private var usage = QuotaUsage(owner: Sample.owner, used: .none, limits: QuotaLimits(images: 4, snapshots: 0))
     private(set) var problem: String?
     private(set) var path: [Action] = []
     private let context = TransitionContext(now: Sample.now)
@@ -121,6 +148,7 @@ struct InstanceWorld {
             let request = RequestIdentity(owner: Sample.owner, requestID: RequestID(known: id.text))
             let label = Sample.request.label
             let new = Image.accepted(request, label: label, as: id, plan: Sample.plan(), in: context)
+            reserve(new.image.plan.quota)
             images.append(new.image)
             take(new.effects, of: images.count - 1)
         case .deliver(let message):
@@ -145,12 +173,20 @@ struct InstanceWorld {
             apply(.cancelled, to: number)
         case .retry(let number):
             budget.retries -= 1
+            for case .quota(let use) in ImageCommand.retry.needs(of: images[number]) { reserve(use) }
             apply(.retried, to: number)
         case .stray(let number):
             budget.strays -= 1
             begin(Message(image: number, job: .stopCheck, attempt: 1))
         }
         check()
+    }
+
+    private mutating func reserve(_ use: QuotaUse) {
+        switch usage.reserving(use) {
+        case .success(let reserved): usage = reserved
+        case .failure(let refusal): problem = "\(use) is refused: \(refusal.message)"
+        }
     }
 
     /// As a store does it: a job with a live lease is busy, and its message comes again.
@@ -162,15 +198,8 @@ struct InstanceWorld {
             messages.insert(message)
             return
         }
-        if job == .stopCheck, image.jobs[job]?.phase == .waiting {
-            if line.obstacle(for: image.id) != nil { return apply(.postponed(job, reason: "held"), to: number) }
-            if line.holder == nil {
-                if asked.first != number { problem = "image \(number) overtakes image \(asked.first ?? -1)" }
-                line = LockLine(holder: image.id, waiting: line.without(image.id).waiting)
-                asked.removeAll { $0 == number }
-            }
-        }
-        apply(.began(job, attempt: message.attempt), to: number)
+        let lockLine = image.needsLocks(for: job) ? line : nil
+        apply(.began(job, attempt: message.attempt, lockLine: lockLine), to: number)
         guard images[number].fence > image.fence else { return }
         running.insert(Attempt(image: number, job: job, fence: images[number].fence))
         if line.holder != image.id { problem = "image \(number) begins \(job) without the locks" }
@@ -192,12 +221,21 @@ struct InstanceWorld {
             case .joinLine:
                 line = LockLine(holder: line.holder, waiting: line.waiting + [images[number].id])
                 asked.append(number)
+            case .takeLocks:
+                let image = images[number].id
+                if let holder = line.holder { problem = "image \(number) takes the locks of \(holder)" }
+                if asked.first != number { problem = "image \(number) overtakes image \(asked.first ?? -1)" }
+                line = LockLine(holder: image, waiting: line.without(image).waiting)
+                asked.removeAll { $0 == number }
             case .releaseLocks:
                 line = line.without(images[number].id)
                 asked.removeAll { $0 == number }
                 guard let next = images.firstIndex(where: { $0.id == line.next }) else { continue }
                 apply(.unlocked, to: next)
-            case .enqueue, .park, .announce, .releaseQuota, .tell: break
+            case .releaseQuota(let use):
+                usage.used.images -= use.images
+                usage.used.snapshots -= use.snapshots
+            case .enqueue, .park, .announce, .indexShares, .recordDeadLetter, .tell: break
             }
         }
     }
@@ -211,6 +249,8 @@ struct InstanceWorld {
             let stands = line.holder == image.id || line.waiting.contains(image.id)
             if isPending != stands { problem = "image \(number) is \(image.status), in the line: \(stands)" }
         }
+        let held = images.map(\.quota).reduce(QuotaUse.none, +)
+        if usage.used != held { problem = "\(usage.used) is taken, and the images hold \(held)" }
         let isAtRest = messages.isEmpty && running.isEmpty && images.count == budget.images
         if isAtRest, images.contains(where: { $0.status == .pending }) { problem = "somebody is forgotten" }
     }

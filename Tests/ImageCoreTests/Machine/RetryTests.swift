@@ -152,12 +152,12 @@ struct RetryTests {
         let output = JobOutput.checked([])
         #expect(
             play.image.apply(.succeeded(.stopCheck, fence: fence, output), in: play.context)
-                == .ignored(.superseded, [])
+                == .ignored(.superseded, [], .superseded)
         )
         play.begin(.stopCheck)
         #expect(
             play.image.apply(.succeeded(.stopCheck, fence: fence, output), in: play.context)
-                == .ignored(.superseded, [])
+                == .ignored(.superseded, [], .superseded)
         )
     }
 
@@ -168,7 +168,7 @@ struct RetryTests {
         play.apply(.failed(.stopCheck, fence: fence, Sample.failure(.transient), discarded: true))
         for disposition in [StepFailure.Disposition.transient, .permanent, .throttled] {
             let again = Event.failed(.stopCheck, fence: fence, Sample.failure(disposition), discarded: true)
-            #expect(play.image.apply(again, in: play.context) == .ignored(.superseded, []))
+            #expect(play.image.apply(again, in: play.context) == .ignored(.superseded, [], .retried))
         }
     }
 }
@@ -192,6 +192,13 @@ struct Play {
         return image.fence
     }
 
+    /// Lets the stop-check's message come while another image has the instance.
+    @discardableResult
+    mutating func findHeld(by holder: String = "img-a") -> [Effect] {
+        let line = LockLine(holder: ImageID(known: holder), waiting: [image.id])
+        return apply(.began(.stopCheck, attempt: 1, lockLine: line))
+    }
+
     @discardableResult
     mutating func run(_ job: Job, failing disposition: StepFailure.Disposition? = nil) -> [Effect] {
         let fence = begin(job)
@@ -208,7 +215,8 @@ extension [Effect] {
         filter {
             switch $0 {
             case .enqueue, .deadLetter, .park: true
-            case .announce, .joinLine, .releaseLocks, .releaseQuota, .tell: false
+            case .announce, .joinLine, .takeLocks, .releaseLocks, .releaseQuota, .indexShares, .recordDeadLetter, .tell:
+                false
             }
         }
     }

@@ -7,10 +7,10 @@ struct WaitingTests {
     @Test("Waiting uses no attempt, and looks again by itself in half a minute", arguments: [0, 29, 30, 6 * 3600])
     func looksAgain(secondsIn: Int) {
         var play = Play()
-        play.apply(.postponed(.stopCheck, reason: "held"))
+        play.findHeld()
         play.context.now = Sample.now + .seconds(secondsIn)
         #expect(
-            play.apply(.postponed(.stopCheck, reason: "held")).messages == [
+            play.findHeld().messages == [
                 .enqueue(.stopCheck, attempt: 1, after: .seconds30)
             ]
         )
@@ -20,30 +20,29 @@ struct WaitingTests {
     func reasons() {
         var play = Play()
         let lines = ["img-a", "img-a", "img-b"].map {
-            play.apply(.postponed(.stopCheck, reason: $0)).compactMap(\.line?.reason)
+            play.findHeld(by: $0).compactMap(\.line?.reason)
         }
-        #expect(lines == [["img-a"], [], ["img-b"]])
+        let held = "instance i-web1 is held by the making of image"
+        #expect(lines == [["\(held) img-a"], [], ["\(held) img-b"]])
         #expect(play.image.jobs[.stopCheck]?.waiting?.since == Sample.now)
     }
 
     @Test("Past the deadline, waiting is a failure that names what was waited for")
     func deadline() {
         var play = Play()
-        play.apply(.postponed(.stopCheck, reason: "held by img-a"))
+        play.findHeld()
         play.context.now = Sample.now + .seconds(6 * 3600) + .microseconds(1)
         guard
-            case .deadLetter(.stopCheck, attempt: 1, let failure) = play.apply(
-                .postponed(.stopCheck, reason: "held by img-a")
-            ).messages.first
+            case .deadLetter(.stopCheck, attempt: 1, let failure) = play.findHeld().messages.first
         else { return #expect(Bool(false), "no dead letter") }
         #expect(failure.code == .conflict)
-        #expect(failure.message.contains("held by img-a"))
+        #expect(failure.message.contains("is held by the making of image img-a"))
     }
 
     @Test("A success and a failure that uses an attempt end the waiting, throttling does not")
     func ends() {
         var play = Play()
-        play.apply(.postponed(.stopCheck, reason: "held"))
+        play.findHeld()
         let since = play.image.jobs[.stopCheck]?.waiting?.since
         play.context.now = Sample.now + .seconds(60)
         play.run(.stopCheck, failing: .throttled)

@@ -59,12 +59,14 @@ struct ActivityTests {
     }
 
     @Test("what waits for a lock says so, and when it looks again")
-    func postponed() throws {
+    func waitsForLock() throws {
         var life = Life()
-        life.apply(.postponed(.stopCheck, reason: "instance i-1 is held"))
-        let line = try #require(shown(.stopCheck, life))
-        #expect(line.waitingFor == "instance i-1 is held" && line.nextAt != nil)
-        #expect(life.image.jobs[.stopCheck]?.reason == "instance i-1 is held")
+        let line = LockLine(holder: ImageID(known: "img-a"))
+        life.apply(.began(.stopCheck, attempt: 1, lockLine: line))
+        let reason = "instance i-web1 is held by the making of image img-a"
+        let job = try #require(shown(.stopCheck, life))
+        #expect(job.waitingFor == reason && job.nextAt != nil)
+        #expect(life.image.jobs[.stopCheck]?.reason == reason)
     }
 
     @Test("a job that is not open yet says after what it comes")

@@ -160,6 +160,19 @@ struct DeadLetterDecisionTests {
         #expect(Self.deadLetter(.open, replays: 0).refusalOfReplay(of: nil, isForced: true) == .notReplayable)
     }
 
+    @Test("only the open dead letter of a job is settled, once its image is not in Error")
+    func settled() {
+        let images: [ImageStatus?] = ImageStatus.allCases.map(Optional.some) + [nil]
+        for kind in DeadLetter.Kind.allCases {
+            for state in DeadLetter.State.allCases {
+                for image in images {
+                    let isSettled = kind == .dead && state == .open && image != .error
+                    #expect(state.current(kind, image: image) == (isSettled ? .settled : state))
+                }
+            }
+        }
+    }
+
     @Test("what is open, or was replayed and may never come back, is discarded once")
     func discard() {
         for state in DeadLetter.State.allCases {

@@ -27,8 +27,17 @@ enum MachineRules {
             "quota is released once, whole, when nothing is left",
             transition.effects.compactMap(\.releasedQuota) == (before.quota == after.quota ? [] : [before.plan.quota])
         )
+        require(
+            "the index of shares follows who the image is shared with",
+            transition.effects.compactMap(\.indexedShares)
+                == (before.references.sharedWith == after.references.sharedWith ? [] : [after.references.sharedWith])
+        )
+        require(
+            "a dead letter is recorded when a job puts the image in Error, once, and never else",
+            transition.effects.compactMap(\.recordedDeadLetter) == deadLetters(from: before, to: after)
+        )
         require("what was cleaned stays cleaned", after.cleaned.starts(with: before.cleaned))
-        if case .began(let job, _) = event, transition.isMoved {
+        if case .began(let job, _, _) = event, transition.isMoved {
             require("a fencing number is given once", !before.ledger.contains { $0.fence == after.fence })
             require("an attempt holds the fencing number it was given", after.jobs[job]?.fence == after.fence)
             require(
@@ -36,11 +45,29 @@ enum MachineRules {
                 !job.creates || after.ledger.contains { $0.job == job && $0.fence == after.fence }
             )
         }
+        if transition.isMoved {
+            require("what became of an attempt is what its job says", transition.outcome == outcome(of: event, after))
+        }
         if case .ignored = transition {
             require("an ignored event changes nothing", before.ignoringExpectations == after.ignoringExpectations)
             require("an ignored event only repeats messages", transition.effects.allSatisfy(\.isMessage))
         }
         return broken
+    }
+
+    private static func outcome(of event: Event, _ after: Image) -> AttemptOutcome? {
+        switch event {
+        case .succeeded(let job, _, _): after.jobs[job]?.phase == .failed ? .failed : .done
+        case .failed(let job, _, _, _): after.jobs[job]?.phase == .failed ? .failed : .retried
+        case .interrupted: .interrupted
+        default: nil
+        }
+    }
+
+    /// Those that a change of status leaves; a cancelled image has nothing to judge.
+    private static func deadLetters(from before: Image, to after: Image) -> [DeadLetter] {
+        guard before.status != .error, after.status == .error, after.failure?.job != nil else { return [] }
+        return DeadLetter(ofFailed: after).map { [$0] } ?? []
     }
 
     static func brokenRules(in image: Image) -> [String] {
@@ -141,10 +168,18 @@ extension Effect {
 
     fileprivate var releasedQuota: QuotaUse? { if case .releaseQuota(let quota) = self { quota } else { nil } }
 
+    fileprivate var indexedShares: [Owner]? { if case .indexShares(let owners) = self { owners } else { nil } }
+
+    fileprivate var recordedDeadLetter: DeadLetter? {
+        if case .recordDeadLetter(let deadLetter) = self { deadLetter } else { nil }
+    }
+
     fileprivate var isMessage: Bool {
         switch self {
         case .enqueue, .deadLetter: true
-        case .park, .announce, .joinLine, .releaseLocks, .releaseQuota, .tell: false
+        case .park, .announce, .joinLine, .takeLocks, .releaseLocks, .releaseQuota, .indexShares, .recordDeadLetter,
+            .tell:
+            false
         }
     }
 }

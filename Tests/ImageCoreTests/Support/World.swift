@@ -75,7 +75,7 @@ struct World {
     @discardableResult
     mutating func apply(_ event: Event, at now: Timestamp = Sample.now) -> Transition {
         let before = image
-        if case .began(let job, _) = event { image.fence = nextFence(for: job) }
+        if case .began(let job, _, _) = event { image.fence = nextFence(for: job) }
         let numbered = image
         let transition = image.apply(event, in: TransitionContext(now: now, policy: Self.policy))
         if !transition.isMoved, image.fence == numbered.fence { image.fence = before.fence }
@@ -89,7 +89,7 @@ struct World {
 
     private mutating func follow(_ event: Event, _ transition: Transition) {
         switch event {
-        case .began(let job, let number):
+        case .began(let job, let number, _):
             guard transition.isMoved else { return }
             running.insert(Attempt(job: job, number: number, fence: image.fence))
             if let entry = image.ledger.last, entry.fence == image.fence { existing.insert(entry.resource.id) }
@@ -110,7 +110,9 @@ struct World {
             case .enqueue(let job, let attempt, _): message = Message(job: job, attempt: attempt)
             case .deadLetter(let job, let attempt, _):
                 message = Message(job: job, attempt: attempt, isDeadLetter: true)
-            case .park, .announce, .joinLine, .releaseLocks, .releaseQuota, .tell: continue
+            case .park, .announce, .joinLine, .takeLocks, .releaseLocks, .releaseQuota, .indexShares, .recordDeadLetter,
+                .tell:
+                continue
             }
             if areRepeated, !sent.contains(message) { problems.append("repeats what was never sent: \(message)") }
             messages.insert(message)

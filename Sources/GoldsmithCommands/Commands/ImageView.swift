@@ -1,0 +1,133 @@
+import ImageCore
+import Operations
+import TerminalText
+
+extension ImageStatus {
+    var tone: Terminal.Tone {
+        switch self {
+        case .pending, .replicating: .busy
+        case .available: .good
+        case .error: .bad
+        case .deleting, .deleted: .faint
+        }
+    }
+}
+
+/// An image for people.
+extension ImageView {
+    var text: String {
+        var lines = [
+            "\(Terminal.paint(id.text, .strong))  \(name)  \(Terminal.paint(status.rawValue, status.tone))",
+            "  instance \(instanceId?.text ?? "–")   owner \(owner)   root device \(rootDeviceType)",
+            "  created  \(Format.moment(createdAt))",
+        ]
+        if !description.isEmpty { lines.append("  \(description)") }
+        if let convertedFrom { lines.append("  made of \(convertedFrom)") }
+        if let convertingInto { lines.append("  being converted into \(convertingInto)") }
+        if let sharedWith { lines.append("  shared with \(sharedWith.map(\.text).joined(separator: ", "))") }
+        if let keptSnapshots {
+            lines.append("  snapshots kept: \(keptSnapshots.map(\.text).joined(separator: ", "))")
+        }
+        var disks = Table(
+            "DEVICE",
+            "KIND",
+            "SIZE",
+            .dropped("AUTO-DELETE", 2),
+            "SNAPSHOT OR FILE",
+            .dropped("BYTES", 3),
+            .dropped("SHA-256", 1)
+        )
+        for disk in deviceMapping {
+            disks.add(
+                disk.device.description,
+                disk.kind.rawValue,
+                Quantity.bytes(disk.sizeBytes),
+                disk.autoDelete ? "yes" : "no",
+                disk.resource?.text ?? "–",
+                disk.fileSizeBytes.map(Quantity.bytes) ?? "–",
+                disk.sha256.map(Format.checksum) ?? "–"
+            )
+        }
+        lines += ["", "Device mapping", disks.text]
+        if !replicas.isEmpty {
+            var table = Table("LOCATION", "FILE", "BYTES", .dropped("SHA-256", 1))
+            for replica in replicas {
+                for file in replica.files {
+                    table.add(
+                        replica.location.text,
+                        file.name,
+                        Quantity.bytes(file.sizeBytes),
+                        Format.checksum(file.sha256)
+                    )
+                }
+            }
+            lines += ["", "Replicas", table.text]
+        }
+        let open = jobs.filter { $0.phase == .waiting }
+        if !open.isEmpty {
+            var table = Table(
+                "JOB",
+                .dropped("ATTEMPT", 2),
+                .dropped("WORKER", 1),
+                .wrapped("PROGRESS"),
+                .wrapped("WAITS FOR")
+            )
+            for line in open {
+                table.add(
+                    line.job.description,
+                    String(line.attempt),
+                    line.worker?.text ?? "–",
+                    line.progress ?? "–",
+                    line.hold
+                )
+            }
+            lines += ["", "Open jobs", table.text]
+        }
+        if !findings.isEmpty { lines.append("") }
+        for finding in findings {
+            lines.append("note (\(finding.severity.rawValue)): \(finding.message)")
+            if let text = finding.text { lines.append("  line:   \(text)") }
+            if let advice = finding.advice { lines.append("  advice: \(advice)") }
+        }
+        if let guestDiff {
+            lines += ["", "Changed on the captured copy"]
+            lines += guestDiff.split(separator: "\n").map { "  " + $0 }
+        }
+        if let failure { lines += ["", failure.text] }
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension ImageView.JobLine {
+    /// How far a worker is with it, or what it does.
+    fileprivate var progress: String? {
+        let bytes = doneBytes.flatMap { done in
+            totalBytes.flatMap { $0 > 0 ? "\(Quantity.bytes(done)) of \(Quantity.bytes($0))" : nil }
+        }
+        let parts = [doing, bytes, since.map { "since \(Format.clocks([$0]).clocks.first ?? $0)" }].compactMap { $0 }
+        return parts.isEmpty ? nil : parts.joined(separator: ", ")
+    }
+
+    /// Why it waits, and when it goes on.
+    fileprivate var hold: String {
+        let reason = waitingFor ?? lastFailure.map { "retry after: \($0.code.rawValue): \($0.message)" } ?? ""
+        return reason + (nextAt.map { "; next \(Format.due($0))" } ?? "")
+    }
+}
+
+extension ImageView.Failure {
+    var text: String {
+        let place = [step?.rawValue, subject].compactMap { $0 }.joined(separator: " ")
+        var lines = [
+            Terminal.paint("Error", .bad)
+                + (place.isEmpty ? "" : " in \(place)")
+                + (attempts > 0 ? " after \(attempts) attempt\(attempts == 1 ? "" : "s")" : ""),
+            "  reason:   \(code.rawValue): \(message)",
+        ]
+        if let advice { lines.append("  advice:   \(advice)") }
+        lines.append("  clean-up: \(cleanUp.rawValue)")
+        if !cleaned.isEmpty { lines.append("  deleted:  \(cleaned.map(\.text).joined(separator: ", "))") }
+        if !left.isEmpty { lines.append("  left:     \(left.map(\.text).joined(separator: ", "))") }
+        return lines.joined(separator: "\n")
+    }
+}

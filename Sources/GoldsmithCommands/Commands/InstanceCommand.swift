@@ -1,0 +1,137 @@
+import ArgumentParser
+import ImageCore
+import ImageDrivers
+import Operations
+import TerminalText
+
+struct InstanceCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "instance",
+        abstract: "Look at instances, launch one from an image, or make a sample one.",
+        discussion: """
+            Examples:
+              goldsmith instance list
+              goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --wait
+              goldsmith instance sample --data ./try --id i-web1 --data-disks 1
+            """,
+        subcommands: [
+            InstanceList.self, InstanceShow.self, InstanceLaunch.self, InstanceAdopt.self, InstanceSample.self,
+        ]
+    )
+}
+
+/// An instance as `--json` prints it.
+struct InstanceView: Encodable {
+    var id: InstanceID
+    var owner: Owner
+    var status: InstanceStatus
+    var disks: [Disk]
+    var lockedBy: ImageID?
+
+    init(_ instance: Instance, locks: [Lock]) {
+        id = instance.id
+        owner = instance.owner
+        status = instance.status
+        disks = instance.disks
+        lockedBy = locks.first { $0.key == "instance/\(instance.id)" }?.image
+    }
+}
+
+struct InstanceList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list",
+        abstract: "List instances and their locks.",
+        discussion: """
+            An image can be made of an instance that is Stopped. While its disks are captured, that image's making locks it.
+
+            Examples:
+              goldsmith instance list
+              goldsmith instance list --json
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() async throws {
+        let settings = try await shared.settings()
+        let views = try await InstanceLook(settings).all()
+        if output.json { return try Terminal.say(json: views) }
+        var table = Table("INSTANCE", .dropped("OWNER", 1), "STATUS", .wrapped("DISKS"), "LOCKED BY")
+        for view in views {
+            table.add(
+                view.id.text,
+                view.owner.text,
+                view.status.description,
+                view.disks.map { "\($0.device.shortName) \(Format.bytes($0.sizeBytes)) (\($0.kind.rawValue))" }.joined(
+                    separator: ", "
+                ),
+                view.lockedBy?.text ?? "–"
+            )
+        }
+        Terminal.say(views.isEmpty ? "no instances" : table.text)
+    }
+}
+
+struct InstanceShow: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show one instance and its disks.",
+        discussion: """
+            /dev/vda is the system disk. AUTO-DELETE says whether a disk goes with its instance.
+
+            Example: goldsmith instance show i-web1
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var output: OutputOptions
+    @Argument(help: "The instance's id.", completion: Completions.instances) var id: String
+
+    func run() async throws {
+        let id: InstanceID = try identifier(id, "the instance id")
+        let view = try await InstanceLook(try await shared.settings()).one(id)
+        if output.json { return try Terminal.say(json: view) }
+        Terminal.say("\(Terminal.paint(view.id.text, .strong))  \(view.status)  owner \(view.owner)")
+        var table = Table("DEVICE", "KIND", "SIZE", "AUTO-DELETE")
+        for disk in view.disks {
+            table.add(
+                disk.device.description,
+                disk.kind.rawValue,
+                Quantity.bytes(disk.sizeBytes),
+                disk.autoDelete ? "yes" : "no"
+            )
+        }
+        Terminal.say(table.text)
+        Terminal.say(view.lockedBy.map { "locked by the making of image \($0)" } ?? "not locked")
+    }
+}
+
+/// Instances as the driver describes them, with the locks the store knows.
+private struct InstanceLook {
+    let driver: any ImageDriver
+    let store: any ImageStore
+
+    init(_ settings: Settings) async throws(CommandFailure) {
+        driver = try await settings.viewedDriver(try await settings.logger("goldsmith"))
+        store = try await settings.openStore()
+    }
+
+    func all() async throws(CommandFailure) -> [InstanceView] {
+        let locks = try await stored { () async throws(StoreError) in try await store.locks() }
+        do {
+            return try await driver.instances().map { InstanceView($0, locks: locks) }
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+
+    func one(_ id: InstanceID) async throws(CommandFailure) -> InstanceView {
+        let locks = try await stored { () async throws(StoreError) in try await store.locks() }
+        do {
+            return InstanceView(try await driver.describe(id), locks: locks)
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+}

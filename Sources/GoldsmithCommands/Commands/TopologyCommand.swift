@@ -1,0 +1,188 @@
+import AMQPClient
+import ArgumentParser
+import RabbitMQTransport
+import TerminalText
+
+struct TopologyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "topology",
+        abstract: "The exchanges and queues on the broker.",
+        discussion: """
+            Examples:
+              goldsmith topology apply      makes what is missing; needs configure rights
+              goldsmith topology verify     compares; a worker's rights are enough
+              goldsmith topology export     definitions, with a user for each role
+            """,
+        subcommands: [TopologyApply.self, TopologyVerify.self, TopologyShow.self, TopologyExport.self]
+    )
+}
+
+struct TopologyApply: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "apply",
+        abstract: "Declare what is missing. Needs configure rights; changes and deletes nothing.",
+        discussion: """
+            May be run again at any time. An update of Goldsmith that needs a new queue says so in its changelog.
+
+            Example: GOLDSMITH_AMQP_URL_FILE=/run/deploy-url goldsmith topology apply
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    func run() async throws {
+        let settings = try await shared.settings()
+        let topology = try await settings.topology()
+        let connection = try await settings.connect("topology apply")
+        let differences = try await topology.differences { (topology) throws(AMQPError) in
+            try await topology.apply(on: connection)
+        }
+        await connection.close()
+        if !differences.isEmpty, differences.allSatisfy(\.isRefusal) {
+            throw CommandFailure(
+                .conflict,
+                "the broker's user '\(try await settings.endpoint().user)' may not make exchanges and queues: "
+                    + "nothing was made",
+                advice:
+                    "apply with a user that has configure rights, or import what `goldsmith topology export` prints; "
+                    + "`goldsmith topology verify` says whether anything is missing"
+            )
+        }
+        try report(differences)
+        Terminal.say("\(topology.exchanges.count) exchanges and \(topology.queues.count) queues are in place")
+    }
+}
+
+struct TopologyVerify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Compare the broker's exchanges and queues with what is needed. A worker's rights are enough.",
+        discussion: """
+            Ends with 4 when something differs. Brokers do not tell of bindings over this protocol; `topology apply` puts \
+            missing ones back.
+
+            Example: goldsmith topology verify
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+
+    func run() async throws {
+        let settings = try await shared.settings()
+        let topology = try await settings.topology()
+        let connection = try await settings.connect("topology verify")
+        let differences = try await topology.differences { (topology) throws(AMQPError) in
+            try await topology.verify(on: connection)
+        }
+        await connection.close()
+        try report(differences)
+        Terminal.say("the broker has every exchange and queue, as they should be")
+    }
+}
+
+struct TopologyShow: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Show what belongs on the broker.",
+        discussion: """
+            Asks no broker: it is what this version needs, under the prefix that is set.
+
+            Examples:
+              goldsmith topology show
+              goldsmith topology show --json
+            """
+    )
+
+    @OptionGroup var shared: SharedOptions
+    @OptionGroup var output: OutputOptions
+
+    private struct View: Encodable {
+        struct Exchange: Encodable {
+            var name: String
+            var type: String
+            var arguments: [String: String]
+        }
+
+        struct Queue: Encodable {
+            var name: String
+            var purpose: String
+            var arguments: [String: String]
+        }
+
+        struct Binding: Encodable {
+            var exchange: String
+            var routingKey: String
+            var queue: String
+        }
+
+        var exchanges: [Exchange]
+        var queues: [Queue]
+        var bindings: [Binding]
+    }
+
+    func run() async throws {
+        let topology = try await shared.settings().topology()
+        if output.json {
+            let view = View(
+                exchanges: topology.exchanges.map {
+                    .init(name: $0.name, type: $0.type, arguments: $0.arguments.mapValues(\.plain))
+                },
+                queues: topology.queues.map {
+                    .init(name: $0.name, purpose: $0.purpose, arguments: $0.arguments.mapValues(\.plain))
+                },
+                bindings: topology.bindings.map {
+                    .init(exchange: $0.exchange, routingKey: $0.routingKey, queue: $0.queue)
+                }
+            )
+            return try Terminal.say(json: view)
+        }
+        var exchanges = Table("EXCHANGE", "TYPE")
+        for exchange in topology.exchanges { exchanges.add(exchange.name, exchange.type) }
+        var queues = Table("QUEUE", .dropped("FOR", 1), .wrapped("BOUND TO"), .wrapped("ARGUMENTS"))
+        for queue in topology.queues {
+            let bindings = topology.bindings.filter { $0.queue == queue.name }
+            queues.add(
+                queue.name,
+                queue.purpose,
+                bindings.map { "\($0.exchange) \($0.routingKey)" }.joined(separator: ", "),
+                queue.arguments.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.plain)" }.joined(separator: " ")
+            )
+        }
+        Terminal.say(exchanges.text + "\n\n" + queues.text)
+    }
+}
+
+extension AMQPValue {
+    /// For people: the value without its type.
+    var plain: String {
+        switch self {
+        case .string(let text): text
+        case .int(let number): String(number)
+        case .bool(let flag): String(flag)
+        case .double, .bytes, .timestamp, .array, .table, .void: "\(self)"
+        }
+    }
+}
+
+extension Topology {
+    fileprivate func differences(
+        _ look: (Topology) async throws(AMQPError) -> [TopologyDifference]
+    ) async throws(CommandFailure) -> [TopologyDifference] {
+        do {
+            return try await look(self)
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+}
+
+private func report(_ differences: [TopologyDifference]) throws(CommandFailure) {
+    guard !differences.isEmpty else { return }
+    throw CommandFailure(
+        .conflict,
+        "the broker differs from what is needed:\n"
+            + differences.map { "    \($0)" }.joined(separator: "\n"),
+        advice:
+            "run `goldsmith topology apply` for what is missing; what differs must be deleted first, when it is empty"
+    )
+}
