@@ -63,9 +63,10 @@ struct InstanceList: AsyncParsableCommand {
                 view.id.text,
                 view.owner.text,
                 view.status.description,
-                view.disks.map { "\($0.device.shortName) \(Format.bytes($0.sizeBytes)) (\($0.kind.rawValue))" }.joined(
-                    separator: ", "
-                ),
+                view.disks.map { "\($0.device.shortName) \(Quantity.bytes($0.sizeBytes)) (\($0.kind.rawValue))" }
+                    .joined(
+                        separator: ", "
+                    ),
                 view.lockedBy?.text ?? "–"
             )
         }
