@@ -105,7 +105,7 @@ public struct DomainDisk: Equatable, Sendable {
 
 extension DomainDisk {
     /// The disks in the order in which a guest will number them: what is started from first, then by the bus, then by
-    /// their targets' dead letters. A guest is not bound by the targets' names.
+    /// the letters of their targets' names. A guest is not bound by the targets' names.
     public static func inGuestOrder(_ disks: [DomainDisk]) -> [DomainDisk] {
         disks.sorted { left, right in
             left.rank == right.rank ? left.target < right.target : left.rank.lexicographicallyPrecedes(right.rank)
@@ -113,10 +113,10 @@ extension DomainDisk {
     }
 
     private var rank: [Int] {
-        let deadLetters = target.utf8.drop { $0 != UInt8(ascii: "d") }.dropFirst()
-        // As many dead letters, then by the alphabet: vdz is before vdaa.
-        return [bootOrder ?? .max, bus == "virtio" ? 0 : 1, bus == "usb" ? 1 : 0, deadLetters.count]
-            + deadLetters.map { Int($0) }
+        let letters = target.utf8.drop { $0 != UInt8(ascii: "d") }.dropFirst()
+        // Fewer letters first, then by the alphabet: vdz is before vdaa.
+        return [bootOrder ?? .max, bus == "virtio" ? 0 : 1, bus == "usb" ? 1 : 0, letters.count]
+            + letters.map { Int($0) }
     }
 }
 

@@ -73,7 +73,8 @@ struct SettingsTests {
     @Test(
         "what is no value of its setting is told with what would be",
         arguments: [
-            (SettingKey.driver, "cloud", "one of local, libvirt, simulated"), (.logLevel, "loud", "one of trace, debug"),
+            (SettingKey.driver, "cloud", "one of local, libvirt, simulated"),
+            (.logLevel, "loud", "one of trace, debug"),
             (.steps, "intake,nothing", "a list out of intake, stop-check"),
             (.metricsListen, "host:80", "an IP address"),
             (.upstreams, "=", "'*', or a list like"), (.owner, "a b", "an owner ("), (.prefix, "", "a name ("),
