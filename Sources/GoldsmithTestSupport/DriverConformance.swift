@@ -136,7 +136,7 @@ public enum DriverConformance {
                     isStarted.withLock { $0 = hasStarted }
                 }
                 try expect(!isStarted.withLock { $0 }, "the instance was started, and captured all the same")
-                // Whoever was refused is not refused any more.
+                // The start that was refused during the capture works now.
                 try start(instance.id, .running)
             } catch let failure as StepFailure {
                 let isRight = failure.code == .failedPrecondition && failure.disposition == .permanent

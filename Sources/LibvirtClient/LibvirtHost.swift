@@ -2,9 +2,9 @@ import Synchronization
 
 /// One host's libvirt, whose calls are made on a thread of their own and waited for a bounded time.
 ///
-/// A call of libvirt's cannot be cancelled, and an open to a frozen daemon never ends. So nobody waits for the thread:
-/// whoever asked is answered after the limit, and the thread is left behind with its call. Until it comes back, others
-/// are told at once that the host does not answer, so that a host which is gone holds one thread and no worker.
+/// A call of libvirt's cannot be cancelled, and an open to a frozen daemon never ends. So no caller waits for the
+/// thread: after the limit the caller gets an error, and the thread stays with its call. Until it returns, every other
+/// call fails at once with "does not answer", so that a host which is gone holds one thread and no worker.
 public final class LibvirtHost: Sendable {
     /// How long a call may take that only looks.
     public static let standardLimit = Duration.seconds(5)

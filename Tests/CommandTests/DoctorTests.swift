@@ -17,7 +17,7 @@ struct DoctorTests {
         #expect((Check.version(text).advice != nil) == (grade == .bad))
     }
 
-    @Test("a clock that differs by more than a second is told, with the direction")
+    @Test("the doctor reports a clock that differs by more than a second, with its direction")
     func clocks() {
         #expect(Check.clock("w1", ahead: .milliseconds(900)).grade == .good)
         let (late, early) = (Check.clock("w1", ahead: .seconds(-90)), Check.clock("w1", ahead: .seconds(90)))

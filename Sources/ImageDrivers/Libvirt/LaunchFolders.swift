@@ -7,8 +7,8 @@ import ImageCore
 /// <disks>/.launches/<resource>/vda.qcow2, …, domain.xml     while they are put together
 /// <disks>/<resource>/vda.qcow2, …, domain.xml               once the domain is published, for good
 /// ```
-/// A rename leads from one to the other. What lies in the second is the domain's, and no resource any more: whoever
-/// undefines the domain and keeps its disks must not lose them to Goldsmith.
+/// A rename leads from one to the other. The second folder belongs to the domain and is no resource any more: an
+/// operator who undefines the domain and keeps its disks must not lose them to Goldsmith.
 struct LaunchFolders: Sendable {
     let disks: String
 

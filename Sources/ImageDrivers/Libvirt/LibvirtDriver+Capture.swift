@@ -44,7 +44,7 @@ extension LibvirtDriver {
         let (source, hold) = try await reader.openHeld(file) {
             progress(CopyProgress(doneBytes: 0, totalBytes: 0))
         }
-        // Until the last look: whoever starts the domain meanwhile is refused by QEMU.
+        // Until the last look: QEMU refuses to start the domain meanwhile.
         defer { hold.letGo() }
         return try await local.capture(
             source,

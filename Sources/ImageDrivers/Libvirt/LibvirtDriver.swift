@@ -54,7 +54,7 @@ public struct LibvirtDriver: ImageDriver {
         return found.sorted { $0.id < $1.id }
     }
 
-    /// - Parameter owner: `nil` for whoever may see every instance.
+    /// - Parameter owner: `nil` for operators, who see every instance.
     func find(_ id: InstanceID, for owner: Owner? = nil) async throws(StepFailure) -> DomainInstance {
         let record = try await lookUp(id)
         let domain: DomainInstance

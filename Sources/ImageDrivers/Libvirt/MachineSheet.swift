@@ -4,8 +4,8 @@ import LibvirtClient
 /// The hardware of the machine that an image was made of, as libvirt describes it, without what makes that machine that
 /// one: names, addresses, serial numbers, and the files and devices of its host.
 ///
-/// It is kept beside the system disk in captures and replicas, and read again from there. Whoever can write to a location
-/// could write a description that opens any file of the host, so that only known parts are taken, both times.
+/// It is kept beside the system disk in captures and replicas, and read again from there. A writer at a location could
+/// put a description there that opens any file of the host. So only known parts are taken, both times.
 struct MachineSheet: Equatable, Sendable {
     static let fileName = "machine.xml"
 

@@ -14,7 +14,7 @@ extension LocalDriver {
         try DiskRules.requireFit(disk.kind, device, resource.kind, subject)
         let reader = reader(for: instance)
         let (source, hold) = try await reader.openHeld(disk) { progress(CopyProgress(doneBytes: 0, totalBytes: 0)) }
-        // Until the last look: a machine that is started meanwhile is refused by QEMU.
+        // Until the last look: QEMU refuses to start a machine on it meanwhile.
         defer { hold.letGo() }
         return try await capture(source, device, subject, into: resource, fixesGuest: fixesGuest, progress: progress) {
             () throws(StepFailure) in

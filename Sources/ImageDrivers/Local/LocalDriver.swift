@@ -164,7 +164,7 @@ public struct LocalDriver: ImageDriver {
         }
     }
 
-    /// - Parameter owner: `nil` for whoever may see every instance.
+    /// - Parameter owner: `nil` for operators, who see every instance.
     func readInstance(_ id: InstanceID, for owner: Owner? = nil) throws(StepFailure) -> InstanceFile {
         let path = folders.instanceFile(id)
         let subject = FailureSubject.instance(id)
