@@ -10,7 +10,7 @@ COMPILE = @scripts/stage build
 RELEASE := -c release --static-swift-stdlib
 EXAMPLES := examples/swift/Package.swift examples/swift/Sources examples/amqp
 
-.PHONY: help setup setup-browser build release install deploy-check deploy-run test browser demo contract simulate simulate-mutants lint format check \
+.PHONY: help setup setup-browser build release install install-check deploy-check deploy-run test browser demo contract simulate simulate-mutants lint format check \
 	docs-amqp api-check sanitize fuzz bench bench-bytes chaos chaos-cluster clean
 
 help: ## List the targets
@@ -33,6 +33,14 @@ install: release ## Install the program, man pages, completions and systemd unit
 	@# What the plugin runs: asked for its help, it builds that and nothing of ours.
 	$(SWIFT) package plugin generate-manual --help >/dev/null
 	@scripts/install .build/release/goldsmith "$$($(SWIFT) build --show-bin-path)/generate-manual-tool"
+
+install-check: setup ## Install the development build into .build/install, and see that all of it is there
+	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
+	$(SWIFT) package plugin generate-manual --help >/dev/null
+	@DESTDIR="$(CURDIR)/.build/install" PREFIX=/usr scripts/install $(BUILD)/goldsmith "$$($(SWIFT) build --show-bin-path)/generate-manual-tool"
+	test -s .build/install/usr/share/man/man1/goldsmith.image.create.1
+	test -s .build/install/usr/share/bash-completion/completions/goldsmith
+	.build/install/usr/bin/goldsmith --version
 
 # As root; in namespaces of its own, it needs no engine and no systemd on this machine.
 deploy-run: ## Do what the pages on compose and systemd say, for real: first image, kill, drain, upgrade, restore
@@ -60,7 +68,7 @@ browser: setup-browser ## Walk through the console in a browser; screenshots in 
 
 simulate: setup ## Run 2,000 seeds of everything that can go wrong, in virtual time
 	$(COMPILE) 'the simulation, for production' $(SWIFT) build $(RELEASE) --product goldsmith-simulate
-	@.build/release/goldsmith-simulate --seeds 2000
+	@scripts/simulate .build/release/goldsmith-simulate 2000
 
 simulate-mutants: setup ## Plant known defects one at a time; fails unless the simulation catches each
 	@scripts/simulate-mutants

@@ -32,7 +32,7 @@ extension Settings {
     func openStore(
         makesIt: Bool = false,
         observer: (@Sendable (StoreCall) -> Void)? = nil
-    ) async throws(CommandFailure) -> any ImageStore & ImageListing & RequestOutbox & StoreStatisticsReader {
+    ) async throws(CommandFailure) -> any ImageStore {
         let address = try await storeAddress()
         if !makesIt { try address.mustExist() }
         let database = try address.open()

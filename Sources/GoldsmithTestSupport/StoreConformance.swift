@@ -9,7 +9,7 @@ public struct StoreFixture: Sendable {
     public init(database: @escaping @Sendable () async throws -> any SQLDatabase) { self.database = database }
 
     /// Another process's store on the same data.
-    public func store() async throws -> any ImageStore & ImageListing & RequestOutbox & StoreStatisticsReader {
+    public func store() async throws -> any ImageStore {
         try await SQLImageStore(on: try await database())
     }
 }

@@ -1,7 +1,7 @@
 public import ImageCore
 import SQLAccess
 
-extension SQLImageStore: ImageListing {
+extension SQLImageStore {
     public func imageCounts() async throws(StoreError) -> [ImageStatus: Int] {
         try await read(for: .imageCounts) { (transaction) throws(SQLError) in
             var counts: [ImageStatus: Int] = [:]

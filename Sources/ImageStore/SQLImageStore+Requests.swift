@@ -1,7 +1,7 @@
 public import ImageCore
 import SQLAccess
 
-extension SQLImageStore: RequestOutbox {
+extension SQLImageStore {
     public func put(_ request: OutgoingMessage, at now: Timestamp) async throws(StoreError) {
         try await write(for: .put) { (transaction) throws(SQLError) in
             _ = try transaction.post([request], sentBy: .sweeper, at: now)

@@ -1,7 +1,7 @@
 public import ImageCore
 import SQLAccess
 
-extension SQLImageStore: StoreStatisticsReader {
+extension SQLImageStore {
     public func statistics(at now: Timestamp) async throws(StoreError) -> StoreStatistics {
         try await read(for: .statistics) { (transaction) throws(SQLError) in
             let connection = transaction.connection

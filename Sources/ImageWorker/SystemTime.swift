@@ -47,7 +47,7 @@ public final class StoreTime: Timekeeper {
     public func sleep(for duration: Duration) async throws { try await machine.sleep(for: duration) }
 
     /// Asks the store what time it is.
-    public func follow(_ store: any ImageStore) async throws(StoreError) {
+    public func follow(_ store: any StoreReader) async throws(StoreError) {
         let asked = machine.uptime()
         let time = try await store.time()
         // The store looked at its clock somewhere between question and answer.

@@ -11,12 +11,12 @@ public struct Worker<Transport: LaneTransport>: Service {
     private var context: WorkerContext { body.context }
     private let transport: Transport
     private let queues: any LaneInspector
-    private let statistics: any StoreStatisticsReader
+    private let statistics: any StoreReader
     private let tools: any ToolTrial
 
     public init(
         transport: Transport,
-        store: any ImageStore & StoreStatisticsReader,
+        store: any ImageStore,
         driver: any ImageDriver,
         tools: any ToolTrial,
         options: WorkerOptions,

@@ -52,7 +52,7 @@ package struct WorkerBody: Sendable {
     package func sweep() async { await Sweeper(context: context, inspector: inspector).run() }
 
     /// Looks at store and queues for metrics and health, until the task is cancelled.
-    func sample(_ store: any StoreStatisticsReader, _ lanes: any LaneInspector) async {
+    func sample(_ store: any StoreReader, _ lanes: any LaneInspector) async {
         await Sampler(context: context, store: store, inspector: lanes).run()
     }
 

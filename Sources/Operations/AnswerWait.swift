@@ -2,7 +2,7 @@ public import ImageCore
 
 /// Waits for the answers that workers record in the store. Asking the store costs little, and needs no queue of one's own.
 public struct AnswerWait: Sendable {
-    private let store: any ImageStore
+    private let store: any RequestStore
     private let time: any Timekeeper
     private let every: Duration
     private let timeout: Duration
@@ -10,7 +10,7 @@ public struct AnswerWait: Sendable {
     /// - Parameters:
     ///   - every: how often the store is asked.
     ///   - timeout: how long at most. Zero asks once.
-    public init(store: any ImageStore, time: any Timekeeper, every: Duration, timeout: Duration) {
+    public init(store: any RequestStore, time: any Timekeeper, every: Duration, timeout: Duration) {
         self.store = store
         self.time = time
         self.every = every

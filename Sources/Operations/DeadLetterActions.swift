@@ -2,9 +2,9 @@ public import ImageCore
 
 /// What a person decides about dead letters, by the store's clock wherever they decide it.
 public struct DeadLetterActions: Sendable {
-    private let store: any ImageStore
+    private let store: any DeadLetterStore & RequestStore & StoreReader
 
-    public init(store: any ImageStore) { self.store = store }
+    public init(store: any DeadLetterStore & RequestStore & StoreReader) { self.store = store }
 
     /// - Parameters:
     ///   - who: for the history.

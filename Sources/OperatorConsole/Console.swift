@@ -28,7 +28,7 @@ public struct Console: Service {
     public init(
         options: ConsoleOptions,
         accounts: Accounts,
-        store: any ImageStore & ImageListing & RequestOutbox,
+        store: any ImageStore,
         driver: any ImageDriver,
         broker: any BrokerStatusProvider,
         time: any Timekeeper,

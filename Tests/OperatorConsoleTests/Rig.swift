@@ -21,7 +21,7 @@ struct Rig {
     static let cheap = HashedSecret.Cost(logRounds: 10, blockSize: 1, parallelism: 1)
 
     let folder: ScratchFolder
-    let store: any ImageStore & ImageListing & RequestOutbox
+    let store: any ImageStore
     let time = ManualTime(start)
     let telemetry = ConsoleTelemetry(version: "1.2.3", at: start)
     let console: Console

@@ -5,7 +5,7 @@ import TerminalText
 
 /// Shows an image's making until it ends: on a terminal a picture that is redrawn, elsewhere a line for each change.
 struct ImageFollower {
-    let store: any ImageStore
+    let store: any StoreReader
     let id: ImageID
     /// Says nothing before the end, which is JSON.
     var isQuiet = false

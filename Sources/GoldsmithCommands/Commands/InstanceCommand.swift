@@ -111,7 +111,7 @@ struct InstanceShow: AsyncParsableCommand {
 /// Instances as the driver describes them, with the locks the store knows.
 private struct InstanceLook {
     let driver: any ImageDriver
-    let store: any ImageStore
+    let store: any StoreReader
 
     init(_ settings: Settings) async throws(CommandFailure) {
         driver = try await settings.viewedDriver(try await settings.logger("goldsmith"))

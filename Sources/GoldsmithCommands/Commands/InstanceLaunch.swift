@@ -78,7 +78,7 @@ struct InstanceLaunch: AsyncParsableCommand {
 
     /// Waits until the launch is done.
     /// - Throws: what it failed of.
-    private func follow(_ instance: InstanceID, _ store: any ImageStore) async throws {
+    private func follow(_ instance: InstanceID, _ store: any StoreReader) async throws {
         let id: ImageID = try identifier(image, "the image id")
         let job = Job.launch(instance)
         var (told, percentTold) = ("", -1)

@@ -1,11 +1,3 @@
-/// Counts what the store holds, for those who watch over it. Beside `ImageStore`, since nothing that moves an image
-/// needs it.
-public protocol StoreStatisticsReader: Sendable {
-    /// One transaction that reads counts only; it never grows with what one image holds.
-    /// - Parameter now: what leases and ages are told by.
-    func statistics(at now: Timestamp) async throws(StoreError) -> StoreStatistics
-}
-
 /// How much of everything there is.
 public struct StoreStatistics: Equatable, Sendable {
     /// A status that no image has is absent.

@@ -225,4 +225,15 @@ public struct InterceptedStore: ImageStore {
     public func setQuota(of owner: Owner, to limits: QuotaLimits) async throws(StoreError) {
         try await store.setQuota(of: owner, to: limits)
     }
+    public func imageCounts() async throws(StoreError) -> [ImageStatus: Int] { try await store.imageCounts() }
+    public func quotas(limit: Int) async throws(StoreError) -> [QuotaUsage] { try await store.quotas(limit: limit) }
+    public func statistics(at now: Timestamp) async throws(StoreError) -> StoreStatistics {
+        try await store.statistics(at: now)
+    }
+    public func put(_ request: OutgoingMessage, at now: Timestamp) async throws(StoreError) {
+        try await store.put(request, at: now)
+    }
+    public func waiting(as request: OutgoingMessage) async throws(StoreError) -> OutgoingMessage? {
+        try await store.waiting(as: request)
+    }
 }

@@ -3,7 +3,7 @@ import ImageCore
 /// Looks at store and queues at intervals, so that whoever asks for metrics or health waits for neither.
 struct Sampler {
     let context: WorkerContext
-    let store: any StoreStatisticsReader
+    let store: any StoreReader
     let inspector: any LaneInspector
 
     /// Until the task is cancelled.

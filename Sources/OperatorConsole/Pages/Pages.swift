@@ -7,7 +7,7 @@ struct Pages: Sendable {
     private static let recentImages = 8
     private static let minute = Duration.seconds(60)
 
-    let store: any ImageStore & ImageListing & RequestOutbox
+    let store: any ImageStore
     let driver: any ImageDriver
     let queues: QueueHistory
     let time: any Timekeeper

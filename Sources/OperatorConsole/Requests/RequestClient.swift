@@ -16,7 +16,7 @@ struct RequestClient: Sendable {
     /// How often the store is asked for the answer.
     private static let askEvery = Duration.milliseconds(100)
 
-    let store: any ImageStore & RequestOutbox
+    let store: any RequestStore & OutboxStore
     let time: any Timekeeper
     /// How long an answer is waited for: a worker sweeps each 5 s, and then it is quick.
     let timeout: Duration
@@ -81,7 +81,7 @@ struct RequestClient: Sendable {
     /// What waits in the outbox under a request's id, whatever it asks for; `nil` when it was sent.
     static func waiting(
         _ identity: RequestIdentity,
-        in outbox: some RequestOutbox
+        in outbox: some OutboxStore
     ) async throws(StoreError) -> OutgoingMessage? {
         try await outbox.waiting(as: message(.describe, identity, ""))
     }

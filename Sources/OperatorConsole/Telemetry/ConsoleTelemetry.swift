@@ -71,7 +71,7 @@ public final class ConsoleTelemetry: Sendable {
 /// Looks at the store at intervals with a question that costs it next to nothing, so that a console knows whether it
 /// sees anything also while nobody looks.
 struct StoreLookout: Service {
-    let store: any ImageStore
+    let store: any StoreReader
     let time: any Timekeeper
     let every: Duration
     let telemetry: ConsoleTelemetry

@@ -10,9 +10,9 @@ import RabbitMQTransport
 struct OutboxRelay {
     private let publisher: AMQPPublisher
     private let sender: BrokerPublisher
-    private let store: any ImageStore
+    private let store: any OutboxStore
 
-    init(_ settings: Settings, _ store: any ImageStore) async throws(CommandFailure) {
+    init(_ settings: Settings, _ store: any OutboxStore) async throws(CommandFailure) {
         let logger = try await settings.logger("goldsmith", level: .error)
         var options = AMQPOptions()
         options.publishTimeout = .seconds(15)
