@@ -123,13 +123,7 @@ struct ImageShow: AsyncParsableCommand {
     func run() async throws {
         let id: ImageID = try identifier(id, "the image id")
         let store = try await shared.settings().openStore()
-        guard let image = try await stored({ () async throws(StoreError) in try await store.image(id) }) else {
-            throw CommandFailure(
-                .notFound,
-                "there is no image \(id)",
-                advice: "`goldsmith image list` shows all of them"
-            )
-        }
+        let image = try await knownImage(id, in: store)
         let leases = try await liveLeases(of: id, in: store)
         var view = ImageView(image, leases: leases)
         if history {
@@ -161,6 +155,18 @@ struct ImageWatch: AsyncParsableCommand {
         let store = try await shared.settings().openStore()
         try await ImageFollower(store: store, id: id).follow()
     }
+}
+
+/// - Throws: when the store does not know the image.
+func knownImage(_ id: ImageID, in store: any StoreReader) async throws(CommandFailure) -> Image {
+    guard let image = try await stored({ () async throws(StoreError) in try await store.image(id) }) else {
+        throw CommandFailure(
+            .notFound,
+            "there is no image \(id)",
+            advice: "`goldsmith image list` shows all of them"
+        )
+    }
+    return image
 }
 
 /// Who works on an image now. A lease that has lapsed belongs to a worker that is dead or stuck.

@@ -16,13 +16,7 @@ struct ImageFollower {
         var told: [String: String] = [:]
         var failedAt: ContinuousClock.Instant?
         while true {
-            guard let image = try await stored({ () async throws(StoreError) in try await store.image(id) }) else {
-                throw CommandFailure(
-                    .notFound,
-                    "there is no image \(id)",
-                    advice: "`goldsmith image list` shows all of them"
-                )
-            }
+            let image = try await knownImage(id, in: store)
             let leases = try await liveLeases(of: id, in: store)
             let lines = ProgressLines(image, leases, at: SystemTime().now(), width: Terminal.columns).lines
             if !isQuiet {

@@ -85,13 +85,7 @@ struct ImageDelete: AsyncParsableCommand {
         }
         let known: ImageID = try identifier(id, "the image id")
         let store = try await shared.settings().openStore()
-        guard let image = try await stored({ () async throws(StoreError) in try await store.image(known) }) else {
-            throw CommandFailure(
-                .notFound,
-                "there is no image \(id)",
-                advice: "`goldsmith image list` shows all of them"
-            )
-        }
+        let image = try await knownImage(known, in: store)
         let typed = Terminal.ask("this deletes \(id); type its name, '\(image.name)', to go on: ")
         guard typed == image.name else {
             throw CommandFailure(
@@ -114,17 +108,9 @@ struct ImageShare: AsyncParsableCommand {
             """
     )
 
-    @OptionGroup var shared: SharedOptions
-    @OptionGroup var output: OutputOptions
-    @OptionGroup var request: RequestOptions
-    @Option(help: ArgumentHelp("An owner. Repeatable.", valueName: "owner")) var with: [String]
-    @Argument(help: "The image's id.", completion: Completions.images) var id: String
+    @OptionGroup var sharing: SharingOptions
 
-    func run() async throws {
-        let (answer, _) = try await request.ask(.share, ShareBody(imageId: id, with: with), shared)
-        if output.json { return try Terminal.say(json: answer) }
-        Terminal.say("\(id) is shared with \(with.joined(separator: ", "))")
-    }
+    func run() async throws { try await sharing.ask(.share, done: "shared") }
 }
 
 struct ImageUnshare: AsyncParsableCommand {
@@ -138,22 +124,30 @@ struct ImageUnshare: AsyncParsableCommand {
             """
     )
 
+    @OptionGroup var sharing: SharingOptions
+
+    func run() async throws { try await sharing.ask(.unshare, done: "no longer shared") }
+}
+
+/// An image and the owners it is shared with or taken back from.
+struct SharingOptions: ParsableArguments {
+    private struct Body: Encodable {
+        var imageId: String
+        var with: [String]
+    }
+
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var request: RequestOptions
     @Option(help: ArgumentHelp("An owner. Repeatable.", valueName: "owner")) var with: [String]
     @Argument(help: "The image's id.", completion: Completions.images) var id: String
 
-    func run() async throws {
-        let (answer, _) = try await request.ask(.unshare, ShareBody(imageId: id, with: with), shared)
+    /// - Parameter done: what holds once the request is granted, before "with …".
+    func ask(_ operation: Operation, done: String) async throws {
+        let (answer, _) = try await request.ask(operation, Body(imageId: id, with: with), shared)
         if output.json { return try Terminal.say(json: answer) }
-        Terminal.say("\(id) is no longer shared with \(with.joined(separator: ", "))")
+        Terminal.say("\(id) is \(done) with \(with.joined(separator: ", "))")
     }
-}
-
-private struct ShareBody: Encodable {
-    var imageId: String
-    var with: [String]
 }
 
 struct ImageConvert: AsyncParsableCommand {
