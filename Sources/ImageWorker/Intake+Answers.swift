@@ -117,6 +117,10 @@ extension Intake {
         return gone
     }
 
+    /// Whether the driver shows an instance. One that it cannot show now may exist all the same: publishing a launched
+    /// instance finds that out.
+    private func exists(_ id: InstanceID) async -> Bool { (try? await context.driver.describe(id, for: nil)) != nil }
+
     private func launch(
         _ body: LaunchRequest,
         _ reply: ReplyAddress?,
@@ -130,9 +134,12 @@ extension Intake {
         if let refusal = image.refusal(of: Operation.launch) {
             return try await record(.rejected(refusal), to: request, reply, transitionContext)
         }
+        if let id = body.instanceID, await exists(id) {
+            return try await record(.rejected(.instanceExists(id)), to: request, reply, transitionContext)
+        }
         let launch: Launch
         do throws(Rejection) {
-            let instance = InstanceID(known: newID("i"))
+            let instance = body.instanceID ?? InstanceID(known: newID("i"))
             launch = try Launch(body, as: instance, of: image)
         } catch {
             return try await record(.rejected(error), to: request, reply, transitionContext)

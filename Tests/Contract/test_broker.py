@@ -200,8 +200,13 @@ class Broker(unittest.TestCase):
             [(disk["device"], disk.get("from")) for disk in own["disks"]],
             [("/dev/vda", "/dev/vda"), ("/dev/vdb", "/dev/vdb"), ("/dev/vdc", "/dev/vdc"), ("/dev/vdd", None)],
         )
-        body = self.new(owner="acct-7", imageId=image, dataDisks=[{"device": "/dev/vdb", "leaveOut": True}])
+        body = self.new(
+            owner="acct-7", imageId=image, instanceId="i-named", dataDisks=[{"device": "/dev/vdb", "leaveOut": True}]
+        )
         others = self.accepted("instance.launch", body)
+        self.assertEqual(others["instanceId"], "i-named")
+        again = self.new(imageId=image, instanceId="i-named")
+        self.refused("CONFLICT", "instanceId", "instance.launch", again)
         for owner, launch in ((OWNER, own), ("acct-7", others)):
             done = self.upstream.event("step.launch.done", image, owner=owner)
             self.assertEqual(done.routing_key, f"step.launch.done.{owner}")

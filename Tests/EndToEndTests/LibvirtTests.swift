@@ -42,10 +42,13 @@ struct LibvirtTests {
             #expect(image.status == "Available" && image.deviceMapping.map(\.device) == ["/dev/vda", "/dev/vdb"])
             #expect(dev.leftovers == image.owned)
 
-            let launch = try await run(["instance", "launch", "--image", image.id, "--wait", "--json"])
+            let launch = try await run([
+                "instance", "launch", "--image", image.id, "--name", "web2", "--wait", "--json",
+            ])
             try #require(launch.code == 0, "\(launch.complaint)")
             let instance = try JSONDecoder().decode(Launched.self, from: Data(launch.output.utf8)).instanceId
-            try await scratch.libvirt.virsh(["start", instance])
+            #expect(instance == "web2")
+            try await scratch.libvirt.virsh(["start", "web2"])
             try await scratch.libvirt.virsh(["start", "web1"])
 
             let running = try await run(create + ["--instance", "web1"])

@@ -91,6 +91,29 @@ struct LifeTests {
         #expect(try await rig.image().status == .available)
     }
 
+    @Test("a launched instance gets the id that is asked for, unless another has it")
+    func namedLaunch() async throws {
+        let rig = try await Rig()
+        let id = try await rig.make()
+        let name: [String: JSONValue] = ["instanceId": .string("web2")]
+        rig.ask(.launch, id, name)
+        rig.ask(.launch, id, name, number: 2)
+        for _ in 0..<2 { await rig.worker().work(.intake) }
+        #expect(try rig.answers().suffix(2).map(\.instanceId?.text) == ["web2", nil], "while it is being launched")
+        #expect(try rig.answers().last == .rejected(.instanceExists(InstanceID(known: "web2"))))
+        try await rig.run(rig.worker())
+        let instance = InstanceID(known: "web2")
+        #expect(try await rig.driver.describe(instance, for: Owner(known: "acct-1")).status == .stopped)
+        rig.ask(.launch, id, name, number: 3)
+        try await rig.run(rig.worker())
+        #expect(try rig.answers().last?.code == .conflict, "while it exists")
+        try rig.driver.remove(instance)
+        rig.ask(.launch, id, name, number: 4)
+        try await rig.run(rig.worker())
+        #expect(try rig.answers().last?.instanceId == instance, "once it is gone")
+        #expect(try await rig.driver.describe(instance, for: nil).status == .stopped)
+    }
+
     @Test("a launch that cannot be done leaves the image Available and nothing behind")
     func failedLaunch() async throws {
         let rig = try await Rig()

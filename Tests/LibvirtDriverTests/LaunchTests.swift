@@ -62,6 +62,35 @@ struct LaunchTests {
         #expect(try await scratch.describe("web2").status == .running)
     }
 
+    @Test("the variables of a UEFI firmware go with the image, and each domain has its own", arguments: [true, false])
+    func firmware(isKept: Bool) async throws {
+        let scratch = try await LibvirtScratch()
+        let variables = scratch.libvirt.path("pool", "web1_VARS.fd")
+        let bytes = Data((0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 7) })
+        if isKept { try bytes.write(to: URL(fileURLWithPath: variables)) }
+        try await scratch.define(
+            "web1",
+            LibvirtScratch.disk(try await scratch.makeDisk("web1.qcow2"), "vda"),
+            os: """
+                <os><type arch='x86_64' machine='q35'>hvm</type>
+                <loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>
+                <nvram template='/etc/shadow'>\(variables)</nvram></os>
+                """
+        )
+        let (xml, made) = try await published("web1", scratch)
+        let copy = scratch.libvirt.path("disks", made.id.text, "nvram.fd")
+        let os = try known(xml.root.first("os"))
+        #expect(os.first("loader")?.text == "/usr/share/OVMF/OVMF_CODE_4M.fd")
+        #expect(os.first("nvram")?["template"] != "/etc/shadow")
+        if isKept {
+            #expect(os.first("nvram")?.text == copy)
+            #expect(FileManager.default.contents(atPath: copy) == bytes)
+        } else {
+            #expect(os.first("nvram")?.text != variables, "the source's own")
+            #expect(!FileManager.default.fileExists(atPath: copy))
+        }
+    }
+
     @Test("a description that somebody has put into a location opens nothing of the host")
     func hostile() async throws {
         let scratch = try await LibvirtScratch()

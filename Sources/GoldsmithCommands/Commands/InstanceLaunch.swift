@@ -14,6 +14,7 @@ struct InstanceLaunch: AsyncParsableCommand {
 
             Examples:
               goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --location east --wait
+              goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --name web2
               goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --add-disk 50
               goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --leave-out /dev/vdc
               goldsmith instance launch --image img-5f0c2b7e9a41d3c8 --size /dev/vdb=200
@@ -25,6 +26,8 @@ struct InstanceLaunch: AsyncParsableCommand {
     @OptionGroup var output: OutputOptions
     @OptionGroup var request: RequestOptions
     @Option(help: "The image's id.", completion: Completions.images) var image: String
+    @Option(help: "The new instance's id; with libvirt also the domain's name. Default: one is made up.")
+    var name: String?
     @Option(help: "Location of the replica to launch from. Default: the first that has the image.")
     var location: String?
     @Option(help: ArgumentHelp("A larger capacity in GiB for a preset disk. Repeatable.", valueName: "device=GiB"))
@@ -44,6 +47,7 @@ struct InstanceLaunch: AsyncParsableCommand {
         struct NewDisk: Encodable { var sizeGiB: Int }
 
         var imageId: String
+        var instanceId: String?
         var location: String?
         var dataDisks: [Preset]
         var newDisks: [NewDisk]
@@ -62,6 +66,7 @@ struct InstanceLaunch: AsyncParsableCommand {
         presets += leaveOut.map { Body.Preset(device: $0, leaveOut: true) }
         let body = Body(
             imageId: image,
+            instanceId: name,
             location: location,
             dataDisks: presets,
             newDisks: addDisk.map { Body.NewDisk(sizeGiB: $0) },

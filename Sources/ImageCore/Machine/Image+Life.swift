@@ -97,10 +97,13 @@ extension Image {
 
     mutating func launch(_ launch: Launch, in builder: inout TransitionBuilder) -> Ignored? {
         guard status == .available else { return .atItsEnd(status) }
-        guard self.launch(of: .launch(launch.instanceID)) == nil else { return .alreadyDone }
+        let job = Job.launch(launch.instanceID)
+        guard jobs[job]?.phase != .waiting else { return .alreadyDone }
         forgetDoneLaunches()
+        // An instance of this id that was launched before exists no more: the request was checked against that.
+        references.launches.removeAll { $0.instanceID == launch.instanceID }
         references.launches.append(launch)
-        open(.launch(launch.instanceID), in: &builder)
+        open(job, in: &builder)
         return nil
     }
 

@@ -69,6 +69,11 @@ struct FieldReader {
         return try parse(text, field, as: type, rule: rule)
     }
 
+    /// - Returns: `nil` when the field is absent.
+    mutating func identifier<ID: Identifier>(_ field: String, as type: ID.Type) throws(Rejection) -> ID? {
+        optional(field) == nil ? nil : try required(field, as: type)
+    }
+
     /// The required `device` of a data disk.
     mutating func dataDevice() throws(Rejection) -> DeviceName {
         let field = name("device")

@@ -109,10 +109,8 @@ extension DescribeRequest {
 extension LaunchRequest {
     init(_ identity: RequestIdentity, _ reader: inout FieldReader) throws(Rejection) {
         let imageID = try reader.required("imageId", as: ImageID.self)
-        var location: LocationName?
-        if reader.optional("location") != nil {
-            location = try reader.required("location", as: LocationName.self)
-        }
+        let instanceID = try reader.identifier("instanceId", as: InstanceID.self)
+        let location = try reader.identifier("location", as: LocationName.self)
         var presets: [Preset] = []
         for (index, item) in try Self.items("dataDisks", &reader).enumerated() {
             let preset = try Preset(item, path: "dataDisks[\(index)]")
@@ -135,6 +133,7 @@ extension LaunchRequest {
             requestID: identity.requestID,
             owner: identity.owner,
             imageID: imageID,
+            instanceID: instanceID,
             location: location,
             dataDisks: presets,
             newDisks: added,

@@ -121,6 +121,8 @@ public struct LaunchRequest: RequestBody {
     public var requestID: RequestID
     public var owner: Owner
     public var imageID: ImageID
+    /// The new instance's id, which no instance may have yet. Absent: a new one is made up.
+    public var instanceID: InstanceID?
     /// Absent: the first location that has the image.
     public var location: LocationName?
     public var dataDisks: [Preset]
@@ -132,6 +134,7 @@ public struct LaunchRequest: RequestBody {
         requestID: RequestID,
         owner: Owner,
         imageID: ImageID,
+        instanceID: InstanceID? = nil,
         location: LocationName? = nil,
         dataDisks: [Preset] = [],
         newDisks: [NewDisk] = [],
@@ -140,6 +143,7 @@ public struct LaunchRequest: RequestBody {
         self.requestID = requestID
         self.owner = owner
         self.imageID = imageID
+        self.instanceID = instanceID
         self.location = location
         self.dataDisks = dataDisks
         self.newDisks = newDisks

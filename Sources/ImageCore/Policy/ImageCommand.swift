@@ -164,6 +164,7 @@ extension Image {
                 field: "location"
             )
         }
+        guard jobs[.launch(launch.instanceID)]?.phase != .waiting else { return .instanceExists(launch.instanceID) }
         guard references.launches.count < Self.launchLimit else {
             return unready("has \(Self.launchLimit) launches on record; convert it, or make a new image")
         }
@@ -202,5 +203,16 @@ extension ImageCommand {
         case .convert(let image): .converting(into: image)
         case .launch(let launch): .launching(launch)
         }
+    }
+}
+
+extension Rejection {
+    /// The id that a launch asks for is taken.
+    public static func instanceExists(_ id: InstanceID) -> Rejection {
+        Rejection(
+            .conflict,
+            "there is an instance \(id) already, or it is being launched; choose another id",
+            field: "instanceId"
+        )
     }
 }

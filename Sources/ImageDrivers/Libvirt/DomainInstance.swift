@@ -34,6 +34,21 @@ struct DomainInstance: Sendable {
         }
     }
 
+    /// The file with the variables of its UEFI firmware, which may not exist yet; `nil` for a machine without.
+    ///
+    /// A description that leaves the choice of a firmware to libvirt does not say where they are; libvirt then puts them
+    /// into a folder of its own (`qemuDomainNVRAMPathFormat`), under the name that the domain had.
+    var firmwareVariables: String? {
+        guard let os = xml.root.first("os") else { return nil }
+        if let nvram = os.first("nvram") {
+            let path = nvram.first("source")?["file"] ?? nvram.text
+            if !path.isEmpty { return path }
+        }
+        let isUEFI = os["firmware"] == "efi" || os.first("loader")?["type"] == "pflash"
+        guard isUEFI, !record.name.contains("/") else { return nil }
+        return "/var/lib/libvirt/qemu/nvram/\(record.name)_VARS.fd"
+    }
+
     func disk(_ device: DeviceName) throws(StepFailure) -> AttachedDisk {
         guard let disk = disks.first(where: { $0.device == device }) else {
             throw StepFailure(.permanent, .notFound, "Instance \(id) has no disk \(device).")

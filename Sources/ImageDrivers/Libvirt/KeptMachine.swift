@@ -1,34 +1,60 @@
 import ImageCore
 import LibvirtClient
 
-/// What is kept of the machine that an image was made of, beside its system disk: in the capture, in a snapshot it is
+/// The machine that an image was made of: what is kept beside its system disk, in the capture, in a snapshot it is
 /// converted to, and in each replica.
-extension LocalDriver {
-    static let largestMachine = 4 << 20
+///
+/// ```
+/// machine.xml    its hardware (`MachineSheet`)
+/// nvram.fd       the variables of its UEFI firmware: boot entries, keys for Secure Boot. Absent with a BIOS, and for a
+///                machine that was never started
+/// ```
+enum MachineFile: String, CaseIterable {
+    case sheet = "machine.xml"
+    case firmwareVariables = "nvram.fd"
 
-    func keepMachine(_ sheet: MachineSheet, beside resource: Resource) throws(StepFailure) {
-        let path = try folders.folder(of: resource) + "/" + MachineSheet.fileName
-        try filing(at: .storage) { () throws(FileFailure) in try FileCalls.writeAtomically(sheet.bytes, to: path) }
+    /// In bytes. QEMU's own files of variables have 64 MiB at most (64-bit Arm), 528 KiB on x86.
+    var largest: Int {
+        switch self {
+        case .sheet: 4 << 20
+        case .firmwareVariables: 64 << 20
+        }
+    }
+}
+
+extension LocalDriver {
+    func keepMachine(of domain: DomainInstance, beside resource: Resource) throws(StepFailure) {
+        let folder = try folders.folder(of: resource)
+        let sheet = MachineSheet(of: domain.xml).bytes
+        try filing(at: .storage) { () throws(FileFailure) in
+            try FileCalls.writeAtomically(sheet, to: folder + "/" + MachineFile.sheet.rawValue)
+        }
+        guard let path = domain.firmwareVariables else { return }
+        let bytes = try filing(at: .disk(.system, domain.id)) { () throws(FileFailure) in
+            try Self.read(.firmwareVariables, at: path)
+        }
+        guard let bytes else { return }
+        try filing(at: .storage) { () throws(FileFailure) in
+            try FileCalls.writeAtomically(bytes, to: folder + "/" + MachineFile.firmwareVariables.rawValue)
+        }
     }
 
     /// Other drivers keep none.
     func copyMachine(from capture: Capture, to folder: String, _ subject: FailureSubject) throws(StepFailure) {
-        let source = try folders.folder(of: capture.resource) + "/" + MachineSheet.fileName
-        let bytes: [UInt8]? = try filing(at: .storage) { () throws(FileFailure) in
-            guard try FileCalls.status(source) != nil else { return nil }
-            return try FileCalls.read(source, limit: Self.largestMachine)
-        }
-        guard let bytes else { return }
-        try filing(at: subject) { () throws(FileFailure) in
-            try FileCalls.writeAtomically(bytes, to: folder + "/" + MachineSheet.fileName)
-        }
+        let source = try folders.folder(of: capture.resource)
+        for file in MachineFile.allCases { try copy(file, from: source, to: folder, .storage, subject) }
+    }
+
+    /// - Returns: whether the replica has variables of a firmware, which are in `folder` now.
+    func copyFirmwareVariables(of replica: Replica, to folder: String) throws(StepFailure) -> Bool {
+        let source = try folders.folder(of: replica.resource)
+        return try copy(.firmwareVariables, from: source, to: folder, .location(replica.location), .storage)
     }
 
     func machine(of replica: Replica) throws(StepFailure) -> MachineSheet {
-        let path = try folders.folder(of: replica.resource) + "/" + MachineSheet.fileName
-        let bytes: [UInt8]? = try filing(at: .location(replica.location)) { () throws(FileFailure) in
-            guard try FileCalls.status(path) != nil else { return nil }
-            return try FileCalls.read(path, limit: Self.largestMachine)
+        let path = try folders.folder(of: replica.resource) + "/" + MachineFile.sheet.rawValue
+        let bytes = try filing(at: .location(replica.location)) { () throws(FileFailure) in
+            try Self.read(.sheet, at: path)
         }
         guard let bytes else {
             throw StepFailure(
@@ -49,5 +75,30 @@ extension LocalDriver {
                 advice: "Launch from another location, and make the image anew."
             )
         }
+    }
+
+    /// - Returns: `false` when there is nothing to copy.
+    @discardableResult
+    private func copy(
+        _ file: MachineFile,
+        from source: String,
+        to folder: String,
+        _ origin: FailureSubject,
+        _ target: FailureSubject
+    ) throws(StepFailure) -> Bool {
+        let bytes = try filing(at: origin) { () throws(FileFailure) in
+            try Self.read(file, at: source + "/" + file.rawValue)
+        }
+        guard let bytes else { return false }
+        try filing(at: target) { () throws(FileFailure) in
+            try FileCalls.writeAtomically(bytes, to: folder + "/" + file.rawValue)
+        }
+        return true
+    }
+
+    /// - Returns: `nil` when there is no such file.
+    private static func read(_ file: MachineFile, at path: String) throws(FileFailure) -> [UInt8]? {
+        guard try FileCalls.status(path) != nil else { return nil }
+        return try FileCalls.read(path, limit: file.largest)
     }
 }

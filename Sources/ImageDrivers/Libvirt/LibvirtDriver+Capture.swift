@@ -66,7 +66,7 @@ extension LibvirtDriver {
                 )
             }
             try reader.requireUnchanged(source, subject)
-            if device.isSystem { try local.keepMachine(MachineSheet(of: now.xml), beside: resource) }
+            if device.isSystem { try local.keepMachine(of: now, beside: resource) }
         }
     }
 

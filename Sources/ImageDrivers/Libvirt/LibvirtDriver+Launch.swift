@@ -21,10 +21,12 @@ extension LibvirtDriver {
         }
         let sheet = try local.machine(of: replica)
         let disks = launches.published(resource.id)
+        let hasVariables = try local.copyFirmwareVariables(of: replica, to: folder)
         let domain = sheet.domain(
             for: launch,
             uuid: Self.uuid(of: resource.id),
             launchedFrom: resource.id,
+            firmwareVariables: hasVariables ? disks + "/" + MachineFile.firmwareVariables.rawValue : nil,
             path: { disks + "/" + LocalFolders.fileName($0) }
         )
         try filing(at: .storage) { () throws(FileFailure) in

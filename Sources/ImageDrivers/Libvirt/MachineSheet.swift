@@ -7,8 +7,6 @@ import LibvirtClient
 /// It is kept beside the system disk in captures and replicas, and read again from there. A writer at a location could
 /// put a description there that opens any file of the host. So only known parts are taken, both times.
 struct MachineSheet: Equatable, Sendable {
-    static let fileName = "machine.xml"
-
     private let domain: XMLElement
 
     init(of xml: DomainXML) { domain = Self.sheet(of: xml.root) }
@@ -58,6 +56,10 @@ struct MachineSheet: Equatable, Sendable {
                 // libvirt finds the loader of a firmware by itself. Another must be one that is installed on the host.
                 let isInstalled = part.text.hasPrefix("/usr/share/") && !part.text.contains("..")
                 return os["firmware"] == nil && isInstalled ? part : nil
+            case "nvram":
+                // Where they are is another machine's business.
+                let format = part["format"].flatMap { ["raw", "qcow2"].contains($0) ? $0 : nil }
+                return format.map { XMLElement("nvram", ["format": $0]) }
             default: return nil
             }
         }
@@ -145,10 +147,13 @@ struct MachineSheet: Equatable, Sendable {
     // MARK: A new machine
 
     /// The description of a launched domain. libvirt gives it new MAC addresses when it is defined.
+    /// - Parameter firmwareVariables: the new machine's own file of them. `nil`: libvirt makes one, of the firmware's
+    ///   template, if the machine needs any.
     func domain(
         for launch: Launch,
         uuid: String,
         launchedFrom resource: ResourceID,
+        firmwareVariables: String?,
         path: (DeviceName) -> String
     ) -> XMLElement {
         var domain = domain
@@ -156,6 +161,15 @@ struct MachineSheet: Equatable, Sendable {
         var devices = domain.first("devices") ?? XMLElement("devices")
         devices.nodes = (disks + devices.elements.filter { $0.name != "disk" }).map { .element($0) }
         domain.set(devices)
+        if var os = domain.first("os") {
+            var nvram = os.first("nvram") ?? XMLElement("nvram")
+            os.nodes = os.elements.filter { $0.name != "nvram" }.map { .element($0) }
+            if let firmwareVariables {
+                nvram.nodes = [.text(firmwareVariables)]
+                os.nodes.append(.element(nvram))
+            }
+            domain.set(os)
+        }
         var instance = XMLElement("goldsmith:instance")
         instance["xmlns:goldsmith"] = DomainInstance.namespace
         instance["owner"] = launch.owner.text

@@ -35,6 +35,9 @@ public final class SimulatedDriver: ImageDriver {
         try write(instance, to: Self.name(instance.id))
     }
 
+    /// Deletes an instance, as its owner would.
+    public func remove(_ id: InstanceID) throws(StepFailure) { try directory.delete(Self.name(id)) }
+
     /// Starts or stops an instance, as its owner would.
     public func setStatus(_ status: InstanceStatus, of id: InstanceID) throws(StepFailure) {
         guard var instance: Instance = try read(Self.name(id)) else { throw .noInstance(id) }

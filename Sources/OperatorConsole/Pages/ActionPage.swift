@@ -89,7 +89,7 @@ struct ActionPage {
         case .launch:
             [
                 "A new, stopped instance is made of it, with a system disk of \(Quantity.bytes(image.plan.systemDisk.sizeBytes)) and its data disks.",
-                "Its name, and those of its disks, are in the answer.",
+                "Its id, and the names of its disks, are in the answer.",
             ]
         }
     }
@@ -136,6 +136,7 @@ struct ActionPage {
         .joined([
             form.owners.count > 1
                 ? choice("Whose instance it becomes", "owner", form.owners.map { ($0.text, $0.text) }) : .nothing,
+            field("Its id", "instanceId", hint: "if empty, one is made up"),
             choice(
                 "Location",
                 "location",

@@ -44,6 +44,7 @@ struct ActionForm {
             if let name = fields["name"], !name.isEmpty { body["name"] = .string(name) }
         case .launch:
             if fields["dryRun"] == "yes" { body["dryRun"] = .bool(true) }
+            if let id = fields["instanceId"], !id.isEmpty { body["instanceId"] = .string(id) }
             if let location = fields["location"], !location.isEmpty { body["location"] = .string(location) }
             body["dataDisks"] = .array(
                 changedDisks(fields).map { device in
@@ -71,8 +72,8 @@ struct ActionForm {
                 disks.indices.contains(index)
             else { return nil }
             return Self.sizeField(disks[index])
-        case (.launch, "location"), (.launch, "newDisks"), (.launch, "owner"), (.convert, "name"), (.delete, "name"),
-            (.share, "with"), (.unshare, "with"):
+        case (.launch, "instanceId"), (.launch, "location"), (.launch, "newDisks"), (.launch, "owner"),
+            (.convert, "name"), (.delete, "name"), (.share, "with"), (.unshare, "with"):
             return root
         default: return nil
         }
