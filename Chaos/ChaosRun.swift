@@ -47,7 +47,7 @@ struct ChaosRun: Sendable {
                 return try await settled(judge)
             }
             defer { group.cancelAll() }
-            // All but the last task go on for ever or fail.
+            // All but the last task run until they are cancelled or fail.
             while let ended = try await group.next() {
                 if let ended { return ended }
             }

@@ -23,12 +23,12 @@ struct Verdict: Encodable, Sendable {
     var unexpected = 0
     /// Images beyond the first of one request.
     var twins = 0
-    /// Requests that were told another answer than the recorded one, and images whose last announced end is not their
+    /// Requests that were answered differently than recorded, and images whose last announced end is not their
     /// status.
     var misreported = 0
     /// Images that have come to no end, or whose clean-up has not.
     var stuck = 0
-    /// Numbered events that nobody has got.
+    /// Numbered events that no one received.
     var missingEvents = 0
     var orphanedSnapshots = 0
     /// Image files, replicas and half-written files that belong to no image.
@@ -38,7 +38,7 @@ struct Verdict: Encodable, Sendable {
     /// Parts of Available images that are not what was captured, or not equal to their source.
     var damagedFiles = 0
     var locks = 0
-    /// Leases on jobs, of which nobody works on any more.
+    /// Leases on jobs that no worker works on any more.
     var leases = 0
     /// Owners whose quota is not what their images hold.
     var quota = 0

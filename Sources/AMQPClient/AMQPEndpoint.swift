@@ -146,7 +146,7 @@ extension AMQPEndpoint: CustomStringConvertible, CustomDebugStringConvertible, C
             "\(scheme)://\(percentEncoded(user))@\(shownHost):\(port)/\(virtualHost == "/" ? "" : percentEncoded(virtualHost))"
     }
 
-    /// What somebody on the way to the broker could do, for a warning; `nil` when nothing.
+    /// What an attacker on the way to the broker could do, for a warning; `nil` when nothing.
     public var exposure: String? {
         guard let tls else {
             let isOwnMachine = host == "localhost" || host == "::1" || host.hasPrefix("127.")

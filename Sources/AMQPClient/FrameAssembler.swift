@@ -2,7 +2,7 @@ import CRabbitMQ
 
 /// Puts frames together to events.
 ///
-/// librabbitmq's own reader (amqp_read_message) drops frames queued ahead of the one it looks for, and waits for ever
+/// librabbitmq's own reader (amqp_read_message) drops frames queued ahead of the one it looks for, and waits forever
 /// for the rest of a message. Here every frame goes through one place, in order, and none waits for another.
 struct FrameAssembler {
     /// A method whose header and body frames are still to come.

@@ -2,7 +2,7 @@ import ImageCore
 import ImageWorker
 import Synchronization
 
-/// Who asks for images, and remembers what was asked: once, twice, something else under the same id, or to stop.
+/// Requests images, and remembers what it requested: once, twice, something else under the same id, or to stop.
 final class Upstream: Sendable {
     struct Asked: Sendable {
         var identity: RequestIdentity

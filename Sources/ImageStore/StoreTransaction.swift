@@ -30,8 +30,8 @@ struct StoreTransaction {
         try image(id, in: try connection.query(Self.imageState, [.text(id.text)]))
     }
 
-    /// An image no other transaction moves meanwhile. Comes before anything else that belongs to the image: whoever
-    /// takes rows in the same order as everybody waits for nobody who waits for him.
+    /// An image that no other transaction moves meanwhile. Call it before anything else that belongs to the image:
+    /// locking rows in one global order prevents deadlocks.
     func imageToChange(_ id: ImageID) throws(SQLError) -> Image? {
         try image(id, in: try connection.queryForUpdate(Self.imageState, [.text(id.text)]))
     }

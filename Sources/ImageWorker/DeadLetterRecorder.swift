@@ -8,7 +8,7 @@ struct DeadLetterRecorder {
     let context: WorkerContext
     let kind: DeadLetter.Kind
 
-    /// Of such a message everything but its body is kept: there is nobody who could read it.
+    /// Everything of such a message is kept but its body, which is too large to be read.
     private static let unreadable = "the body is larger than 16 MiB, and was not kept"
 
     func handle(_ delivery: any IncomingDelivery) async {

@@ -23,7 +23,7 @@ public struct SystemTime: Timekeeper {
     }
 }
 
-/// The store's clock, as a process knows it: what the store said last, and what has passed since by a clock that nobody sets.
+/// The store's clock, as a process knows it: the store's last answer, plus the time since by a monotonic clock.
 /// The machine's own time of day until the store has been asked.
 public final class StoreTime: Timekeeper {
     private struct Reading {

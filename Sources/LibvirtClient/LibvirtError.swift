@@ -11,7 +11,7 @@ public struct LibvirtError: Error, Equatable, Sendable {
         case notFound
         /// Not in the state in which the domain is.
         case invalidState
-        /// Nobody waits for the answer any more.
+        /// The caller stopped waiting for the answer.
         case cancelled
         case other
     }

@@ -28,7 +28,7 @@ public struct ReceiverAnswer: Equatable, Sendable {
 /// Answers are taken as OTLP/HTTP says: 429, 502, 503 and 504, and no answer at all, are tried again with growing
 /// pauses; any other refusal drops the batch.
 public struct SpanExporter: Service {
-    /// What became of spans that were to be exported.
+    /// The outcome of spans that were to be exported.
     public enum Outcome: String, CaseIterable, Sendable {
         case exported
         /// The receiver would not have them, or was away for too long.

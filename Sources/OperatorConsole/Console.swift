@@ -95,7 +95,7 @@ public struct Console: Service {
     }
 }
 
-/// Why a console does not listen where it was told to.
+/// Why a console does not listen on its configured address.
 public enum RefusedToListen: Error, Equatable {
     /// Others can reach the address, and nothing says by which name.
     case withoutOrigin

@@ -5,11 +5,11 @@ public struct ConsoleOptions: Sendable {
     public var address: ListenAddress
     /// What stands in the address bar when something in front of the console speaks for it, such as a proxy with TLS.
     public var origin: WebOrigin?
-    /// Whose word is taken for where a request came from. Default: nobody's.
+    /// The proxies whose `X-Forwarded-For` is believed. Default: none.
     public var proxies: TrustedProxies
     /// How often queues are looked at.
     public var sampleEvery: Duration
-    /// How often a page that somebody has open is looked at.
+    /// How often an open page is checked for changes.
     public var pollEvery: Duration
     /// Open pages with live updates, at most.
     public var viewers: Int

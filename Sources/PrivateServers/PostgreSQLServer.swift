@@ -42,7 +42,7 @@ public final class PostgreSQLServer: Sendable {
     /// Starts a server and returns when it takes connections.
     ///
     /// - Parameter folder: for its data and log; made when missing. With what an earlier server left there it goes on.
-    ///   When we are root it is given to `systemUser`, and the folder it lies in lets others pass through.
+    ///   When we are root it is given to `systemUser`, and its parent folder lets others pass through.
     public static func start(in folder: FilePath, options: Options = .init()) async throws -> PostgreSQLServer {
         let server = try PostgreSQLServer(folder, options)
         try await server.makeCluster()
@@ -102,7 +102,7 @@ public final class PostgreSQLServer: Sendable {
         try await run()
     }
 
-    /// Halts all the server's processes where they are. Their sockets stay open and nobody answers.
+    /// Halts all the server's processes where they are. Their sockets stay open, without an answer.
     public func freeze() {
         server.withLock { running in
             guard let running else { return }

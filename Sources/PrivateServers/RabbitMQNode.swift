@@ -124,7 +124,7 @@ public final class RabbitMQNode: Sendable {
         try await run()
     }
 
-    /// Halts the server's process where it is. Its sockets stay open and nobody answers.
+    /// Halts the server's process where it is. Its sockets stay open, without an answer.
     public func freeze() { processes.withLock { $0?.server.send(SIGSTOP) } }
 
     public func thaw() { processes.withLock { $0?.server.send(SIGCONT) } }
@@ -169,7 +169,7 @@ public final class RabbitMQNode: Sendable {
         try processes.withLock { processes in
             let portMapper = try options.membership == nil ? Self.portMapper(options, portMapperPort) : nil
             let mapperPID = portMapper.map { [$0.pid] } ?? []
-            // Told at once, one by one: we may be killed between any two lines.
+            // Written at once, one by one: we may be killed between any two lines.
             monitor.watch(mapperPID)
             do {
                 let server = try ServerProcess(

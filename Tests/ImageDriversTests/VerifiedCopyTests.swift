@@ -61,7 +61,7 @@ struct VerifiedCopyTests {
         #expect(try pass.sum(of: source) == copied)
         let held = try await DriverScratch.run("/usr/bin/fincore", ["-b", "-n", "-o", "RES", target])
         let kind = try await DriverScratch.run("/usr/bin/stat", ["-f", "-c", "%T", target])
-        // A file system that lies in memory has nowhere else to keep it.
+        // A file system in memory has nowhere else to keep it.
         if !kind.hasPrefix("tmpfs") {
             let limit = 3 * WriteOut.windowBytes
             #expect(try known(Int64(held.trimmingCharacters(in: .whitespacesAndNewlines))) <= limit)

@@ -7,7 +7,7 @@ import Tracing
 
 @testable import OTLPTracing
 
-/// Counts what was told, by anybody.
+/// Counts the reported outcomes, from any thread.
 final class Counter: Sendable {
     private let count = Mutex(0)
 
@@ -15,7 +15,7 @@ final class Counter: Sendable {
     func add(_ number: Int) { count.withLock { $0 += number } }
 }
 
-/// A receiver that answers as the test says, the last answer for ever.
+/// A receiver that answers as the test says, and repeats the last answer.
 private final class Script: SpanReceiver {
     private let state: Mutex<(answers: [ReceiverAnswer?], messages: [String])>
 

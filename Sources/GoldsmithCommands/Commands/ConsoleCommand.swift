@@ -101,7 +101,7 @@ struct ConsoleUser: AsyncParsableCommand {
 
     func run() async throws {
         let role = try Role(argument: role)
-        // Before anybody types a password for it.
+        // Before a user types a password for it.
         guard Account.isName(name) else { throw CommandFailure.badName }
         try destination.check()
         let password = try PasswordPrompt.newPassword(of: name)

@@ -172,7 +172,7 @@ struct QueueShow: AsyncParsableCommand {
     }
 }
 
-/// A job that is in a queue, in the retry queues or in somebody's hands.
+/// A job in a queue, in the retry queues or in a worker's hands.
 struct WaitingJob: Encodable {
     var image: ImageID
     var owner: Owner

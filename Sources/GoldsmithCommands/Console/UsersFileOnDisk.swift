@@ -65,7 +65,7 @@ struct UsersFileOnDisk {
                 permissions: [.ownerReadWrite]
             )
             try file.closeAfter {
-                // The console's user must be able to read it, whoever changes it.
+                // The console's user must be able to read it, also after another user has changed it.
                 if isThere, before.st_uid != geteuid() || before.st_gid != getegid() {
                     guard fchown(file.rawValue, before.st_uid, before.st_gid) == 0 else { throw Errno(rawValue: errno) }
                 }

@@ -110,7 +110,7 @@ enum DeviceNames {
             partition = number
             name = name[..<hyphen]
         }
-        // QEMU numbers the disks that nobody has given a serial number.
+        // QEMU numbers disks that have no serial number.
         let isNumbered = ["QEMU_HARDDISK_QM", "QEMU_HARDDISK_drive-"].contains { name.contains($0) }
         return Hardware(
             disk: folder + name,

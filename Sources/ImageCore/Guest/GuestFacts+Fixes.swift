@@ -2,7 +2,7 @@
 extension GuestFacts {
     /// A file of the copy to be written anew, or to be deleted.
     public struct Edit: Equatable, Sendable {
-        /// What is to be mounted for it.
+        /// The volume to mount for it.
         public var root: String
         public var path: String
         /// `nil`: delete it.

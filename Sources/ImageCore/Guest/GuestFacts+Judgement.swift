@@ -15,7 +15,7 @@ extension GuestFacts {
         + "sysconfig/network-scripts/ifcfg-*,systemd/system/*.{mount,automount,swap}}"
     /// Where units are linked, so that a start pulls them in.
     public static let unitLinkPattern = "\(unitFolder)*.{wants,requires}/*.{mount,automount,swap}"
-    /// What boot loaders are told, on the file systems where they look.
+    /// Boot loaders' settings, on the file systems where boot loaders look.
     public static let bootPattern =
         "/{,boot/}{grub/grub.cfg,grub2/grub.cfg,loader/entries/*.conf,extlinux/extlinux.conf,syslinux/syslinux.cfg}"
     /// More files than this are not read.

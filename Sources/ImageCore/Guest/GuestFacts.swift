@@ -68,7 +68,7 @@ public struct GuestFacts: Codable, Equatable, Sendable {
 /// What came of looking into a guest.
 public enum GuestInspection: Equatable, Sendable {
     case seen(GuestFacts)
-    /// Nobody could look.
+    /// Inspection was impossible.
     /// - Parameter mayPass: whether another try may succeed.
     case notChecked(reason: String, advice: String?, mayPass: Bool)
 }

@@ -16,7 +16,7 @@ public enum Event: Equatable, Sendable {
     case unlocked
     /// The worker that got the job cannot do it, and another may. No attempt is used.
     case hindered(Job, StepFailure)
-    /// Somebody works on the job, or nobody has room for it: its message goes through the retry queues meanwhile.
+    /// A worker has the job, or none has room for it: its message goes through the retry queues meanwhile.
     case rechecked(Job, after: RetryDelay)
     /// A human put a parked clean-up back: it begins anew, with all its attempts.
     case replayed(Job)
@@ -42,7 +42,7 @@ public enum Event: Equatable, Sendable {
     case overdue(alive: Set<Job>)
 }
 
-/// What is to be done because of an event. The store writes all of them in the transaction that keeps the new state.
+/// The consequences of an event. The store writes all of them in the transaction that keeps the new state.
 public enum Effect: Equatable, Sendable {
     /// Queue a job: at once, or after a retry delay.
     case enqueue(Job, attempt: Int, after: RetryDelay?)
@@ -111,8 +111,8 @@ public struct Announcement: Codable, Equatable, Sendable {
 public enum Transition: Equatable, Sendable {
     /// The state changed (or, for `overdue`, the wait was renewed).
     case moved([Effect], AttemptOutcome? = nil)
-    /// Nothing to do any more. The effects are the follow-ups that are still open: emitted again, because whoever
-    /// committed this job may have died before its messages left.
+    /// Nothing to do any more. The effects are the follow-ups that are still open. They are emitted again, because the
+    /// worker that committed this job may have died before its messages left.
     case ignored(Ignored, [Effect], AttemptOutcome? = nil)
 
     public var effects: [Effect] {
@@ -121,7 +121,7 @@ public enum Transition: Equatable, Sendable {
         }
     }
 
-    /// What became of the attempt that the event reports; `nil` for an event that reports none.
+    /// The outcome of the attempt that the event reports; `nil` for an event that reports none.
     public var outcome: AttemptOutcome? {
         switch self {
         case .moved(_, let outcome), .ignored(_, _, let outcome): outcome

@@ -1,7 +1,7 @@
-/// What happens to an image once it has come to an end: another try, sharing, conversion, launching, deletion.
+/// What happens to an image after its creation has ended: another try, sharing, conversion, launching, deletion.
 ///
-/// Whether a command is allowed says `refusal(of:by:limits:)`; whoever applies one of these events has asked it in the
-/// same transaction, and has taken what `ImageCommand.needs(of:)` names. They hold for an image in any state all the same.
+/// `refusal(of:by:limits:)` says whether a command is allowed. The caller asks it in the transaction that applies the
+/// event, and takes what `ImageCommand.needs(of:)` names. The functions here are safe for an image in any state.
 extension Image {
     // MARK: Another try
 

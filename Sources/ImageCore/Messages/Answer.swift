@@ -1,4 +1,4 @@
-/// The answer to a request, sent to `reply_to` and recorded for whoever asks again.
+/// The answer to a request, sent to `reply_to` and recorded in case the request is repeated.
 public struct Answer: Codable, Equatable, Sendable {
     public enum Status: String, Codable, Sendable {
         case accepted

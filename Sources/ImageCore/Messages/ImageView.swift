@@ -46,7 +46,7 @@ public struct ImageView: Codable, Equatable, Sendable {
     public var name: String
     public var description: String
     public var status: ImageStatus
-    /// Absent, like the request, the labels and the jobs, for whoever the image is only shared with.
+    /// Absent, like the request, the labels and the jobs, for an owner with whom the image is shared.
     public var instanceId: InstanceID?
     public var requestId: RequestID?
     public var labels: [String: String]
@@ -60,7 +60,7 @@ public struct ImageView: Codable, Equatable, Sendable {
     /// What guest checks changed on the captured copy.
     public var guestDiff: String?
     public var failure: Failure?
-    /// Who else may launch from it; absent for nobody.
+    /// The owners it is shared with; absent when there are none.
     public var sharedWith: [Owner]?
     /// The image it was made of.
     public var convertedFrom: ImageID?
@@ -130,7 +130,7 @@ public struct ImageView: Codable, Equatable, Sendable {
                 worker: lease?.worker,
                 doneBytes: lease?.progress?.doneBytes,
                 totalBytes: lease?.progress?.totalBytes,
-                // While somebody works on it, what it waited for is history.
+                // While a worker has it, what it waited for is history.
                 waitingFor: lease == nil ? state.waiting?.reason : nil,
                 nextAt: lease == nil && state.isHeldBack ? state.dueAt?.rfc3339 : nil,
                 doing: lease.flatMap { image.activity(of: job, $0.progress) },

@@ -36,7 +36,7 @@ public enum PlainText {
 }
 
 extension Unicode.Scalar {
-    /// Whether it is more than a command to whoever shows it.
+    /// Whether it is more than a command to a terminal or browser that shows it.
     var isVisible: Bool {
         switch properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false

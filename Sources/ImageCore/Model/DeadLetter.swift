@@ -4,7 +4,7 @@ public struct DeadLetterID: Identifier {
     public init(known text: String) { self.text = text }
 }
 
-/// What only a human can judge: a job that failed for good, or a message that nobody could handle.
+/// What only a human can judge: a job that failed for good, or a message that no consumer could handle.
 ///
 /// One thing is one dead letter, however often it arrives: a replayed job that fails again opens its own dead letter
 /// again, with the count of its replays. So nothing is replayed in a circle without being noticed.

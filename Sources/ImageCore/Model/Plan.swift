@@ -40,7 +40,7 @@ public struct Plan: Codable, Equatable, Sendable {
         switch job {
         case .stopCheck, .cleanUp: return nil
         case .launch:
-            // Not named after the instance: that may be somebody else's, and the image's owner sees its resources.
+            // Not named after the instance: that may be another owner's, and the image's owner sees its resources.
             return Resource(
                 id: ResourceID(image: image, part: "launch", fence: fence),
                 kind: .instance,

@@ -21,7 +21,7 @@ public struct References: Codable, Equatable, Sendable {
 public struct Launch: Codable, Equatable, Sendable {
     /// Chosen when the request is accepted.
     public var instanceID: InstanceID
-    /// Whose instance it becomes: the image's owner, or somebody it is shared with.
+    /// The instance's future owner: the image's owner, or one it is shared with.
     public var owner: Owner
     public var requestID: RequestID
     /// The location of the replica it is made from.

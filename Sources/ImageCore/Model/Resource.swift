@@ -75,7 +75,7 @@ public struct Capture: Codable, Equatable, Sendable {
     public var fileSizeBytes: Int64
     /// SHA-256 of the captured file, 64 lower-case hexadecimal digits.
     public var sha256: String
-    /// What was changed in the guest's files before the file was hashed; absent when nobody was asked to.
+    /// What was changed in the guest's files before the file was hashed; absent when no fix was requested.
     public var guestFix: GuestFix?
 
     public init(

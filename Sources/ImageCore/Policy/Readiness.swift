@@ -60,7 +60,7 @@ public struct ToolFault: Codable, Equatable, Sendable {
     public var tool: WorkerTool
     /// Why, fit to stand behind a colon.
     public var reason: String
-    /// What somebody on the worker's host can do about it.
+    /// What a human on the worker's host can do about it.
     public var advice: String?
 
     public init(_ tool: WorkerTool, _ reason: String, advice: String? = nil) {

@@ -8,7 +8,7 @@
 /// - `progress` is called at least once a second while bytes flow, from any thread.
 public protocol ImageDriver: Sendable {
     /// - Parameter owner: who asks; `nil` for an operator, who sees every instance.
-    /// - Throws: `StepFailure.noInstance` when there is none, or when it is somebody else's: an owner must not learn
+    /// - Throws: `StepFailure.noInstance` when there is none, or when it is another owner's: an owner must not learn
     ///   which instances others have, not even from what is wrong with one.
     func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance
 
@@ -82,7 +82,7 @@ public protocol ImageDriver: Sendable {
     /// was published is no resource any more, and is left alone.
     func delete(_ resource: Resource) async throws(StepFailure)
 
-    /// Every resource that exists, whole or partial, so that what nobody owns can be found.
+    /// Every resource that exists, whole or partial, so that orphans can be found.
     func inventory() async throws(StepFailure) -> [Resource]
 }
 
@@ -104,7 +104,7 @@ extension ImageDriver {
 }
 
 extension StepFailure {
-    /// The one answer for an instance that does not exist and for somebody else's.
+    /// The one answer for an instance that does not exist and for another owner's.
     public static func noInstance(_ id: InstanceID) -> StepFailure {
         StepFailure(.permanent, .notFound, "there is no instance \(id)", advice: "check the instance's id")
     }

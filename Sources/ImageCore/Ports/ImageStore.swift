@@ -1,7 +1,7 @@
 /// The one place state lives. Every function is one transaction; a state change, its journal lines and its messages are
 /// never apart. One conformance suite runs against every store.
 public protocol ImageStore: Sendable {
-    /// The present moment by the store's own clock, which is what every time in it is told by.
+    /// The present moment by the store's own clock, which all times in the store are relative to.
     func time() async throws(StoreError) -> Timestamp
 
     // MARK: Requests
@@ -37,7 +37,7 @@ public protocol ImageStore: Sendable {
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome
 
-    /// Records the answer to a request that changes nothing, for whoever asks again.
+    /// Records the answer to a request that changes nothing, in case the request is repeated.
     func record(
         _ answer: Answer,
         to request: Request,
@@ -58,7 +58,7 @@ public protocol ImageStore: Sendable {
 
     /// Asks for a job: the lease, the next fencing number, the ledger's entry, and for a stop-check the locks.
     ///
-    /// - Parameter nonce: a number of this delivery's own. Whoever asks again with it, because the answer was lost,
+    /// - Parameter nonce: a number of this delivery's own. A repeated call with it, because the answer was lost,
     ///   gets what was granted, as long as that lease is alive.
     func begin(
         _ message: JobMessage,
@@ -94,8 +94,8 @@ public protocol ImageStore: Sendable {
     ) async throws(StoreError) -> [OutgoingMessage]
     /// Takes confirmed messages out of the outbox.
     func markSent(_ messages: [OutgoingMessage]) async throws(StoreError)
-    /// Puts messages that were not confirmed behind the others, so that what nobody takes holds up nothing else. A
-    /// reply that was not taken `OutgoingMessage.replyTries` times is dropped: whoever still wants it asks again.
+    /// Puts messages that were not confirmed behind the others, so that an unpublishable message holds up no other. A
+    /// reply that was not taken `OutgoingMessage.replyTries` times is dropped: the sender can repeat its request.
     func markUnsent(_ messages: [OutgoingMessage], at now: Timestamp) async throws(StoreError)
     /// Images with an open job of which nothing was heard in time (`StoredTime.isOverdue`).
     func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image]
@@ -139,9 +139,9 @@ public protocol ImageStore: Sendable {
     func report(_ report: WorkerReport) async throws(StoreError)
     /// Forgets a worker that ends in order.
     func signOff(_ worker: WorkerID) async throws(StoreError)
-    /// Everybody who has reported and has not signed off, by id.
+    /// All workers that have reported and have not signed off, by id.
     func workers() async throws(StoreError) -> [WorkerStatus]
-    /// Everybody's leases, also those that have expired.
+    /// The leases of all workers, also those that have expired.
     func leases() async throws(StoreError) -> [Lease]
 
     // MARK: Looking
@@ -256,7 +256,7 @@ extension Rejection {
 public struct RequestOutcome: Equatable, Sendable {
     public var answer: Answer
     public var outgoing: [OutgoingMessage]
-    /// Whether `outgoing` lies in the outbox. Default true.
+    /// Whether `outgoing` is in the outbox. Default true.
     public var isKept = true
 
     public init(answer: Answer, outgoing: [OutgoingMessage]) {
@@ -286,7 +286,7 @@ public struct JobLease: Equatable, Sendable {
 /// The answer to `begin`.
 public enum BeginResult: Sendable {
     case granted(JobLease, outgoing: [OutgoingMessage])
-    /// Somebody works on it, or (for a clean-up) still writes what is to be deleted. Recheck later.
+    /// A worker has it or (for a clean-up) still writes what should be deleted. Recheck later.
     case busy(Lease)
     /// Nothing to do now; the messages say what else must be sent.
     case settled(outgoing: [OutgoingMessage])

@@ -1,4 +1,4 @@
-/// Takes requests from who may look at the store and not write to the broker. Every function is one transaction.
+/// Takes requests from programs that read the store and may not publish. Every function is one transaction.
 public protocol RequestOutbox: Sendable {
     /// Puts a request into the outbox, from which the next worker that sweeps sends it: within `sweepEvery`. One of the
     /// same id that still waits there is the same request, and is not put there twice.

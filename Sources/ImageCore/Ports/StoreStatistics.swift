@@ -2,7 +2,7 @@
 /// needs it.
 public protocol StoreStatisticsReader: Sendable {
     /// One transaction that reads counts only; it never grows with what one image holds.
-    /// - Parameter now: what leases and ages are told by.
+    /// - Parameter now: the time that leases and ages are relative to.
     func statistics(at now: Timestamp) async throws(StoreError) -> StoreStatistics
 }
 
@@ -15,7 +15,7 @@ public struct StoreStatistics: Equatable, Sendable {
     /// When the oldest of them was written, or was last tried.
     public var outboxSince: Timestamp?
     public var liveLeases = 0
-    /// Of workers that have died and whose jobs nobody has taken over yet.
+    /// Of workers that have died and whose jobs are not taken over yet.
     public var expiredLeases = 0
     /// Dead letters that wait for a human. A kind without one is absent.
     public var openDeadLetters: [DeadLetter.Kind: Int] = [:]

@@ -8,7 +8,7 @@ struct GuestAppliance: ~Copyable {
     private let library: GuestLibrary
     private let handle: GuestLibrary.Handle
 
-    /// Where a guest has more than this, it is none that anybody boots.
+    /// No bootable guest has more than this.
     static let listLimit = GuestVolume.countLimit
 
     init(_ library: GuestLibrary) throws(GuestTrouble) {

@@ -23,7 +23,7 @@ public struct GuestInspector: Sendable {
     /// - Parameters:
     ///   - program: the absolute path of `goldsmith`.
     ///   - timeLimit: for one look, the start of the appliance included.
-    ///   - workplace: the folder in which each look has a folder of its own; a short path, since sockets lie in it.
+    ///   - workplace: the folder in which each look has a folder of its own; a short path, because it holds sockets.
     public init(program: String, timeLimit: Duration = Self.standardTimeLimit, workplace: String = "/tmp") {
         self.program = program
         self.timeLimit = timeLimit
@@ -72,7 +72,7 @@ public struct GuestInspector: Sendable {
     /// - Returns: `nil` when it does, else why not.
     public func selfTest(qemuImg: String = "/usr/bin/qemu-img") async -> (reason: String, advice: String?)? {
         let outcome: GuestInspection
-        // What is said is part of the answer here: who asks has this host.
+        // The messages are part of the answer here: the caller has access to this host.
         let silence = Logger(label: "goldsmith") { _ in SwiftLogNoOpLogHandler() }
         do throws(ChildFailure) {
             let scratch = try ScratchPlace(in: workplace)
@@ -120,7 +120,7 @@ public struct GuestInspector: Sendable {
         )
         // Not TMPDIR: the appliance, hundreds of MiB that are built at the first look, stays in /var/tmp for the next.
         child.environment = ["LIBGUESTFS_TMPDIR": scratch, "XDG_RUNTIME_DIR": scratch, "HOME": scratch]
-        // Where the appliance is kept instead, if somebody says so.
+        // Where the appliance is kept instead, if that is set.
         child.environment["LIBGUESTFS_CACHEDIR"] = ProcessInfo.processInfo.environment["LIBGUESTFS_CACHEDIR"]
         child.hasGroup = true
         let output = try await child.run()

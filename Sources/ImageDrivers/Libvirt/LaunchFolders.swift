@@ -83,7 +83,7 @@ struct LaunchFolders: Sendable {
         }
     }
 
-    /// Gives the published description to `body`, which nobody can delete meanwhile.
+    /// Gives the published description to `body`, and keeps it from being deleted meanwhile.
     /// - Returns: `false` when there is none.
     func withDescription(
         of id: ResourceID,
@@ -123,7 +123,7 @@ final class LockedFile: Sendable {
     private let file: OpenFile
 
     /// - Returns: `nil` when the file was deleted before it could be locked.
-    /// - Throws: EWOULDBLOCK when somebody else has it.
+    /// - Throws: EWOULDBLOCK when another process has it.
     init?(_ path: String) throws(FileFailure) {
         file = try OpenFile(path, flags: O_RDONLY | O_NOFOLLOW)
         guard flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else { throw FileFailure("lock", path) }

@@ -103,7 +103,7 @@ extension LibvirtDriver {
         }
     }
 
-    /// One file in two domains: the other may be started any time, and may be somebody else's.
+    /// One file in two domains: the other may be started any time, and may be another owner's.
     private func requireSole(
         _ path: String,
         _ disk: DomainDisk,

@@ -61,7 +61,7 @@ public struct LibvirtDriver: ImageDriver {
         do throws(StepFailure) {
             domain = try DomainInstance(record, defaultOwner: defaultOwner)
         } catch {
-            // What is wrong with an instance is nobody else's business, and whose it is cannot be told.
+            // Only the owner may learn what is wrong with an instance, and here the owner is unknown.
             throw owner == nil ? error : .noInstance(id)
         }
         guard owner == nil || owner == domain.owner else { throw .noInstance(id) }

@@ -93,7 +93,7 @@ extension LocalDriver {
         try await delete(resource)
         try filing(at: .storage) { () throws(FileFailure) in
             for id in try FileCalls.names(in: folders.instances).compactMap({ InstanceID($0) }) {
-                // One that cannot be read is somebody else's, or on its way out.
+                // One that cannot be read is another owner's, or being deleted.
                 let bytes = try? FileCalls.read(folders.instanceFile(id), limit: InstanceFile.sizeLimit)
                 guard let bytes, InstanceFile.maker(in: bytes) == resource.id else { continue }
                 try FileCalls.deleteTree(folders.instance(id))

@@ -4,7 +4,7 @@ import Subprocess
 import Synchronization
 import SystemPackage
 
-/// What went wrong with a child process, before anybody has said what it means for an image.
+/// What went wrong with a child process, without what it means for an image.
 struct ChildFailure: Error, Equatable {
     enum Kind: Equatable {
         /// The task was cancelled; the child has been killed and reaped.

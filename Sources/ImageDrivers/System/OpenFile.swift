@@ -126,17 +126,17 @@ struct OpenFile: ~Copyable {
             lock.l_whence = Int16(SEEK_SET)
             lock.l_start = off_t(byte)
             lock.l_len = 1
-            // F_OFD_GETLK. A file system without such locks answers with an error, and then nobody holds one.
+            // F_OFD_GETLK. A file system without such locks answers with an error, and then there is no such lock.
             return fcntl(descriptor, 36, &lock) == 0 && lock.l_type != Int16(F_UNLCK)
         }
     }
 
-    /// Tells QEMU's lock protocol that nobody else may write to this file or resize it, for as long as it is open.
+    /// Claims by QEMU's lock protocol that no other process may write to this file or resize it while it is open.
     ///
     /// A program that wants to, such as a virtual machine that is being started, is then refused by itself; one that only
     /// reads is not. Bytes from 200 on stand for what is not shared, in the order of the permission bits. Nothing has to
     /// be given back: the kernel drops the lock with its holder, however that ends.
-    /// - Returns: `false` when somebody holds the contrary.
+    /// - Returns: `false` when another process holds a conflicting lock.
     func keepFromWriters() throws(FileFailure) -> Bool {
         for byte in [201, 203] {
             var lock = flock()

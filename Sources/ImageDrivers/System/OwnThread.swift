@@ -2,7 +2,7 @@ import Glibc
 import ImageCore
 import Synchronization
 
-/// Says to a loop on another thread that nobody waits for it any more.
+/// Tells a loop on another thread that its result is not wanted any more.
 final class CancellationFlag: Sendable {
     private let raised = Atomic<Bool>(false)
     var isRaised: Bool { raised.load(ordering: .relaxed) }

@@ -2,8 +2,8 @@ import Glibc
 
 /// The proxies whose word is taken for where a request came from.
 ///
-/// Each proxy adds to `X-Forwarded-For` whom it has heard, at the right. So what is right of the last proxy of ours was
-/// written by ours, and what is left of it by anybody: the client is the rightmost address that is none of these.
+/// Each proxy appends the address it was called from to `X-Forwarded-For`. Entries of our own proxies can be trusted,
+/// those to their left cannot: the client is the rightmost address that is not one of our proxies.
 public struct TrustedProxies: Sendable, Equatable {
     /// An address as 16 bytes, one of IPv4 inside of IPv6.
     private struct Address: Sendable, Equatable, CustomStringConvertible {
@@ -63,7 +63,7 @@ public struct TrustedProxies: Sendable, Equatable {
     }
 
     public static let sentence = "a list of IP addresses or networks, such as 127.0.0.1,10.1.0.0/16,::1"
-    /// Nobody is believed.
+    /// No proxy is believed.
     public static let none = TrustedProxies(networks: [])
     /// More proxies than any installation has in a row.
     private static let longestChain = 32
@@ -72,7 +72,7 @@ public struct TrustedProxies: Sendable, Equatable {
 
     private init(networks: [Network]) { self.networks = networks }
 
-    /// `nil` unless it is such a list. A network of all addresses is none: then anybody could say to be anybody.
+    /// `nil` unless it is such a list. A network of all addresses is refused: any client could then claim any address.
     public init?(_ text: String) {
         let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { Network($0.trimmingSpaces()) }
         let networks = parts.compactMap { $0 }

@@ -64,7 +64,7 @@
   };
   const disconnect = () => { source?.close(); source = null; };
 
-  // A page that nobody sees needs no updates, and a browser has few connections to give.
+  // A hidden page needs no updates, and a browser allows few connections.
   document.addEventListener("visibilitychange", () => { document.hidden ? disconnect() : connect(); });
   window.addEventListener("pagehide", disconnect);
   window.addEventListener("pageshow", () => { if (!document.hidden) connect(); });

@@ -1,8 +1,8 @@
 import ImageCore
 import Synchronization
 
-/// Tells open pages that what they show has changed. However many people look at a page, it is looked at once each
-/// time, and not at all when nobody does.
+/// Notifies open pages that their content has changed. A page is read once per interval, independent of its number of
+/// viewers, and not at all without one.
 final class PageChangeNotifier: Sendable {
     private struct Subscription {
         var viewers: [UInt64: AsyncStream<Void>.Continuation] = [:]
@@ -17,7 +17,7 @@ final class PageChangeNotifier: Sendable {
     private let every: Duration
     private let limit: Int
     private let time: any Timekeeper
-    /// What a page shows, as a value that differs when it does; `nil` when that cannot be told now.
+    /// A page's content, as a value that differs when it does; `nil` when it is unknown now.
     private let fingerprint: @Sendable (Route) async -> String?
     private let state = Mutex(State())
 

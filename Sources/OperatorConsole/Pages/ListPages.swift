@@ -8,7 +8,7 @@ struct ImagesPage {
     /// Absent on the last page.
     let next: ImagePage?
 
-    /// What does not change by itself: a form must not be replaced while somebody fills it in.
+    /// What does not change by itself: a form must not be replaced while a user fills it in.
     static func filterForm(_ query: ImageQuery) -> HTML {
         .joined([
             tag(.h1) { "Images" },

@@ -12,7 +12,7 @@ struct Pages: Sendable {
     let queues: QueueHistory
     let time: any Timekeeper
 
-    /// The part of a page that changes by itself. The same for everybody of a role.
+    /// The part of a page that changes by itself. The same for all users of a role.
     /// - Throws: `Problem`
     func live(_ page: Route, for role: Role, at now: Timestamp) async throws -> (title: String, html: HTML) {
         do {

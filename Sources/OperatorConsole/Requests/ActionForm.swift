@@ -17,7 +17,7 @@ struct ActionForm {
         return Owner(text).flatMap { owners.contains($0) ? $0 : nil }
     }
 
-    /// Who may launch from the image.
+    /// The owners that may launch from the image.
     var owners: [Owner] { [image.owner] + image.references.sharedWith }
 
     /// What the request holds beside owner and request id.

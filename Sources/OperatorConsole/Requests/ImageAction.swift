@@ -51,7 +51,7 @@ enum ImageAction: String, CaseIterable, Sendable {
     /// Whether something is lost by it.
     var isDestructive: Bool { self == .cancel || self == .delete }
 
-    /// Why this image does not allow it now; `nil` when it does, as far as can be told without asking a worker.
+    /// Why this image does not allow it now; `nil` when it does, as far as is known without asking a worker.
     func refusal(by image: Image) -> Rejection? {
         switch self {
         case .cancel, .share, .launch, .retry: image.refusal(of: operation)

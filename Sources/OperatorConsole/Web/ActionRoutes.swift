@@ -3,7 +3,7 @@ import Hummingbird
 import ImageCore
 import Logging
 
-/// What operators ask for on an owner's behalf, each behind a page that says what will happen, and what became of it.
+/// Operators' requests on an owner's behalf, each behind a page that says what will happen, and their outcome.
 struct ActionRoutes: Sendable {
     let pages: Pages
     let requests: RequestClient

@@ -37,7 +37,7 @@ extension HTTPField.Name {
     static let xFrameOptions = Self("X-Frame-Options") ?? .origin
     static let forwardedFor = Self("X-Forwarded-For") ?? .origin
     static let fetchSite = Self("Sec-Fetch-Site") ?? .origin
-    /// What a page's script sets on what nobody asked for.
+    /// A header that a page's script sets on requests that no user made.
     static let live = Self("Goldsmith-Live") ?? .origin
 }
 

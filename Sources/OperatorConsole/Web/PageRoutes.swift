@@ -161,7 +161,7 @@ extension ConsoleContext {
         return session
     }
 
-    /// The session of somebody who may change things.
+    /// The session of a user who may change things.
     func operating() throws -> Session {
         let session = try loggedIn()
         guard session.role == .operator else { throw Problem.viewersOnlyLook }

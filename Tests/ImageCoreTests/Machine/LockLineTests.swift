@@ -2,7 +2,7 @@ import Testing
 
 @testable import ImageCore
 
-/// Several images of one instance: whoever lets go of it says who is next.
+/// Several images of one instance: the one that releases it names the next.
 struct LockLineTests {
     @Test(
         "Whatever happens in whatever order, the next in line goes on at once, and nobody overtakes",
