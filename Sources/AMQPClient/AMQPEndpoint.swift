@@ -152,7 +152,7 @@ extension AMQPEndpoint: CustomStringConvertible, CustomDebugStringConvertible, C
             let isOwnMachine = host == "localhost" || host == "::1" || host.hasPrefix("127.")
             return isOwnMachine ? nil : "is not encrypted: others on its way can read passwords and change messages"
         }
-        return tls.verifiesPeer ? nil : "goes to whoever answers: the broker's certificate is not checked"
+        return tls.verifiesPeer ? nil : "may go to an impostor: the broker's certificate is not checked"
     }
 
     /// The same as ``redacted``.

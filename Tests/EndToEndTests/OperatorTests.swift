@@ -163,7 +163,7 @@ struct OperatorTests {
         }
     }
 
-    @Test("workers are listed with what they do, and what nobody serves is named everywhere")
+    @Test("workers are listed with what they do, and what no worker serves is named everywhere")
     func workers() async throws {
         let lanes = "intake,stop-check,system-disk,data-disk,clean-up,dead-letters,parked,unrouted"
         try await Dev.with(copyRate: 4, environment: ["GOLDSMITH_STEPS": lanes]) { dev in
@@ -179,7 +179,7 @@ struct OperatorTests {
             #expect(shown.workers.map(\.pid) == [pid] && shown.workers.first?.state == "alive")
             #expect(shown.unserved.contains("replicate"))
             let list = try await dev.run("worker", "list")
-            #expect(list.code == 1 && list.output.contains("nobody serves replicate"))
+            #expect(list.code == 1 && list.output.contains("no worker serves replicate"))
             let queue = try await dev.run("queue", "show", "job.replicate")
             #expect(queue.code == 0 && queue.output.contains("no consumer"))
             #expect(try await dev.run("queue", "show", "nowhere").code == 3)

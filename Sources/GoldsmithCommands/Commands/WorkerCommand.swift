@@ -15,7 +15,7 @@ import UnixSignals
 struct WorkerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker",
-        abstract: "Serve queues until told to stop, or list who does.",
+        abstract: "Run a worker, or list the workers.",
         discussion: """
             Without a subcommand it serves.
 
@@ -32,7 +32,7 @@ struct WorkerCommand: AsyncParsableCommand {
 struct WorkerRun: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Serve queues until told to stop.",
+        abstract: "Run a worker until it is stopped.",
         discussion: """
             Start as many as you like, on steps of their choice. SIGTERM or Ctrl-C drains: nothing new is taken, and what runs \
             has --drain seconds to end. A second one ends at once. What is cut off is handed over, and no attempt is used.

@@ -44,7 +44,7 @@ extension Check {
                     Diagnosis(
                         "consumers",
                         alone.contains { $0.ready ?? 0 > 0 } ? .bad : .warning,
-                        "nobody consumes \(alone.map { "\($0.name) (\($0.ready ?? 0) ready)" }.joined(separator: ", "))",
+                        "no consumer: \(alone.map { "\($0.name) (\($0.ready ?? 0) ready)" }.joined(separator: ", "))",
                         advice: "start `goldsmith worker`, with these lanes in its --steps"
                     )
                 ]

@@ -13,7 +13,7 @@ extension Check {
                 Diagnosis(
                     "database",
                     .good,
-                    "\(facts.product) \(facts.version) is reachable\(facts.isPooled ? ", by way of a pooler" : "")"
+                    "\(facts.product) \(facts.version) is reachable\(facts.isPooled ? ", through a pooler" : "")"
                 )
             ]
             for problem in facts.problems {

@@ -28,7 +28,7 @@ enum CommandLineSecrets {
     private static func refusal(_ what: String, _ key: SettingKey) -> CommandFailure {
         CommandFailure(
             .usage,
-            "\(what): everybody on this machine can read a command line, and the shell keeps it",
+            "\(what): every user of this machine can read a command line, and the shell keeps it",
             advice: "put it into \(key.environmentName), or into a file (chmod 600) that "
                 + "\(SettingKey.environmentName(of: key.fileName)) names, and change a password that was shown"
         )

@@ -7,7 +7,7 @@ public struct ImageQuery: Hashable, Sendable {
     public var limit = 100
     /// Only those shared with this owner.
     public var sharedWith: Owner?
-    /// Only those of just this name.
+    /// Only those with exactly this name.
     public var name: String?
     public var instanceID: InstanceID?
     /// Only those that have each of these labels.

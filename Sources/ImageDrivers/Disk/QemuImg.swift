@@ -174,7 +174,7 @@ struct QemuImg: Sendable {
 
     private static func decode<Value: Decodable>(_ type: Value.Type, _ output: [UInt8]) throws(ChildFailure) -> Value {
         guard output.count <= ChildProcess.outputLimit else {
-            throw ChildFailure(kind: .exited(0), text: "qemu-img said more than anybody wants to know")
+            throw ChildFailure(kind: .exited(0), text: "qemu-img printed too much")
         }
         guard let value = try? JSONDecoder().decode(type, from: Data(output)) else { throw unreadable }
         return value

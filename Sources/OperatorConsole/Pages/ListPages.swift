@@ -183,7 +183,7 @@ enum QuotasPage {
         .joined([
             tag(.h1) { "Quota of \(usage.owner)" },
             tag(.p) {
-                "It holds \(Words.count(usage.used.images, "image")) and \(Words.count(usage.used.snapshots, "snapshot")). What is held already stays, even above a lower limit."
+                "It holds \(Words.count(usage.used.images, "image")) and \(Words.count(usage.used.snapshots, "snapshot")). Existing images and snapshots stay, even above a lower limit."
             },
             Form.post(to: .quota(usage.owner), token: token, .class("card")) {
                 number("Images", "images", usage.limits.images)

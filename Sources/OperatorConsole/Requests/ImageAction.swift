@@ -58,7 +58,7 @@ enum ImageAction: String, CaseIterable, Sendable {
         case .unshare:
             image.refusal(of: operation)
                 ?? (image.references.sharedWith.isEmpty
-                    ? Rejection(.failedPrecondition, "image \(image.id) is shared with nobody") : nil)
+                    ? Rejection(.failedPrecondition, "image \(image.id) is not shared") : nil)
         case .convert:
             image.refusal(of: operation) ?? image.refusal(of: .convert(image.id), by: image.owner)
         case .delete:

@@ -102,7 +102,7 @@ struct SessionGuard: RouterMiddleware {
     ) async throws -> Response {
         guard let (cookie, session) = access.session(of: request) else {
             if request.headers[.live] != nil || request.uri.path == "/updates" {
-                throw Problem(.unauthorized, "nobody is logged in")
+                throw Problem(.unauthorized, "not logged in")
             }
             return .redirect(to: .login)
         }

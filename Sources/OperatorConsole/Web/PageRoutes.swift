@@ -157,7 +157,7 @@ struct PageRoutes: Sendable {
 
 extension ConsoleContext {
     func loggedIn() throws -> Session {
-        guard let session else { throw Problem(.unauthorized, "nobody is logged in") }
+        guard let session else { throw Problem(.unauthorized, "not logged in") }
         return session
     }
 

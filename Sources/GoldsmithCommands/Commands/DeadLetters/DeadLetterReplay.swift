@@ -10,7 +10,7 @@ struct DeadLetterChoice: ParsableArguments {
     var ids: [String] =
         []
     @Flag(help: "All that are open, or that match the filters given.") var all = false
-    @Flag(help: "Say what would be done, and change nothing.") var dryRun = false
+    @Flag(help: "Show what would be done; change nothing.") var dryRun = false
     @Option(help: ArgumentHelp("Who decides, for the history. Default: this user and host.", valueName: "name"))
     var by: String?
 
