@@ -56,8 +56,8 @@ final class BrokerSite: Sendable {
     }
 
     /// - Parameters:
-    ///   - queue: the one whose leader is killed, or that is purged.
-    ///   - bytes: how far a frame gets that is cut.
+    ///   - queue: the queue to purge, or whose leader to kill.
+    ///   - bytes: where to cut a frame.
     func inflict(_ fault: Fault, for time: Duration, queue: String, bytes: Int) async throws {
         let node = nodes[0]
         switch fault {

@@ -96,7 +96,7 @@ struct ChaosRun: Sendable {
         }
     }
 
-    /// Waits until nothing is wrong any more, or time is over.
+    /// Waits until nothing is wrong any more, or time is up.
     private func settled(_ judge: Judge) async throws -> Verdict {
         let deadline = ContinuousClock.now + plan.timeout
         while true {

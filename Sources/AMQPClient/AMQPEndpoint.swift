@@ -52,7 +52,7 @@ public struct AMQPEndpoint: Sendable, Hashable {
     /// Parses a URL, as described for ``AMQPEndpoint``.
     ///
     /// - Parameter url: begins with `amqp://` or `amqps://`.
-    /// - Throws: ``AMQPError/Kind/invalidEndpoint``; the text tells which part is wrong and never quotes it.
+    /// - Throws: ``AMQPError/Kind/invalidEndpoint``; the text names the wrong part and never quotes it.
     public init(parsing url: String) throws(AMQPError) {
         func invalid(_ text: String) -> AMQPError { AMQPError(.invalidEndpoint, text) }
         func decoded(_ part: some StringProtocol, _ name: String) throws(AMQPError) -> String {

@@ -85,8 +85,8 @@ final class BrokerLink {
             guard status == CInt(AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED.rawValue) else { throw error }
             throw AMQPError(error.kind, code: error.code, CertificateVerdict.anotherHost(endpoint.host))
         }
-        // Ends writes into a connection whose peer has vanished without a word. A peer which is there but does not
-        // read is the watchdog's.
+        // Ends writes into a connection whose peer has vanished silently. The watchdog handles a peer that is there but
+        // does not read.
         var milliseconds = CUnsignedInt(clamping: options.publishTimeout.wholeMilliseconds)
         setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, &milliseconds, 4)
     }

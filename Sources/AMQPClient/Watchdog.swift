@@ -10,7 +10,7 @@ import Synchronization
 final class Watchdog: Sendable {
     static let shared = Watchdog()
 
-    /// Gets the time, returns when it wants to be called again. Runs under the watchdog's lock: short, and no guarding.
+    /// Gets the time and returns the time of the next call. Runs under the watchdog's lock: short, without guarding.
     typealias Alarm = @Sendable (ContinuousClock.Instant) -> ContinuousClock.Instant?
 
     private struct Armed {

@@ -141,7 +141,7 @@ extension WorkerID {
 }
 
 extension StoreAddress {
-    /// - Throws: when a file is not there.
+    /// - Throws: when a file is missing.
     func mustExist() throws(CommandFailure) {
         guard case .sqlite(let path) = self, access(path, F_OK) != 0 else { return }
         throw CommandFailure(

@@ -141,7 +141,7 @@ extension [OutgoingMessage] {
         filter { $0.destination == .jobs }.compactMap { JobMessage(parsing: [UInt8]($0.body.utf8)) }
     }
 
-    /// Whose stop-checks are to begin.
+    /// The images whose stop-checks should begin.
     fileprivate var woken: [ImageID] { jobs.filter { $0.job == .stopCheck }.map(\.imageId) }
 }
 

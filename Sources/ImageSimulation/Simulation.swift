@@ -72,7 +72,7 @@ public enum Simulation {
             }
             root.cancel()
             stage.pool?.dismiss()
-            // Who still waits must not be left behind.
+            // Tasks that still wait must not be left behind.
             while !executor.isIdle || stage.passTime() { executor.step() }
         }
         return stage.outcome(seed: seed, steps: steps)

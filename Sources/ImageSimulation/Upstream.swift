@@ -52,7 +52,7 @@ final class Upstream: Sendable {
         }
     }
 
-    /// Who images are shared with.
+    /// The owner that images are shared with.
     static let receiver = Owner(known: "acct-7")
 
     private static let operations: [Operation] = [

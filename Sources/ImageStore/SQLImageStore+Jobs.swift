@@ -107,7 +107,7 @@ extension Lease {
 }
 
 extension Event {
-    /// The job and fencing number of the attempt that is over with this event.
+    /// The job and fencing number of the attempt that ends with this event.
     fileprivate var endOfAttempt: (Job, Int64)? {
         switch self {
         case .succeeded(let job, let fence, _): (job, fence)

@@ -68,7 +68,7 @@ extension StoreTransaction {
         return try decode(KeptMessage.self, text, "message of dead letter \(deadLetter)")
     }
 
-    /// The dead letter whose replay asked for this is open again: nothing came of it.
+    /// The dead letter whose replay made this request is open again: it was refused.
     func replayWasRefused(
         _ identity: RequestIdentity,
         _ rejection: Rejection,

@@ -39,7 +39,7 @@ extension StoreTransaction {
         )
     }
 
-    /// The line of a plan's instance. Waits for an image that lets go or leaves at this moment.
+    /// The line of a plan's instance. Waits for an image that releases it or leaves at this moment.
     func lockLineToChange(of plan: Plan) throws(SQLError) -> LockLine { try lockLine(of: plan, toChange: true) }
 
     func takeLocks(for image: Image) throws(SQLError) {

@@ -302,7 +302,7 @@ struct StoreTransaction {
         try quota(of: owner, in: try connection.query(Self.quotaUsage, [.text(owner.text)]))
     }
 
-    /// A usage no other transaction changes meanwhile. A row that is not there yet cannot be held, so it is made.
+    /// A usage that no other transaction changes meanwhile. A missing row cannot be locked, so it is inserted.
     func quotaToChange(of owner: Owner) throws(SQLError) -> QuotaUsage {
         try connection.execute(
             """

@@ -67,7 +67,7 @@ extension Intake {
         return .settled(unkept(answer, to: body, reply, transitionContext))
     }
 
-    /// Who asked, for the image's history: the broker's user where the broker vouches for one.
+    /// The requesting user, for the image's history: the broker's user where the broker vouches for one.
     private static func actor(_ request: Request, _ message: IncomingMessage) -> String {
         let owner = request.identity.owner.text
         return message.userID.map { "\(owner) (\(PlainText.word($0)))" } ?? owner

@@ -31,7 +31,7 @@ public final class StoreTime: Timekeeper {
         var uptime: Duration
     }
 
-    /// Whose time of day is not to be trusted.
+    /// The machine's own clock, which may be wrong.
     let machine: any Timekeeper
     private let reading = Mutex<Reading?>(nil)
 

@@ -70,7 +70,7 @@ public protocol IncomingDelivery: Sendable {
     func refuse()
 }
 
-/// A delivery whose message says where in a trace it is handled, and no longer where it was sent.
+/// A delivery whose message names the span that handles it, and no longer the one that sent it.
 struct TracedDelivery: IncomingDelivery {
     let message: IncomingMessage
     private let original: any IncomingDelivery

@@ -101,7 +101,7 @@ public struct Worker<Transport: LaneTransport>: Service {
                 await waitForDrain()
                 return .drain
             }
-            // Until every lane has run dry after the shutdown, or the time for that is over. What still runs then is
+            // Until every lane is idle after the shutdown, or the time for that is up. What still runs then is
             // cancelled, which hands it to another worker without using an attempt.
             var lanesLeft = sources.count
             while lanesLeft > 0, let ended = await group.next() {

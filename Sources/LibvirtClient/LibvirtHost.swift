@@ -15,7 +15,7 @@ public final class LibvirtHost: Sendable {
     private struct State {
         var waiting: [Call] = []
         var connection: LibvirtConnection?
-        /// Since when the call that is being made has been; `nil` while there is none.
+        /// When the present call began; `nil` while there is none.
         var busySince: ContinuousClock.Instant?
         var hasThread = false
     }

@@ -81,7 +81,7 @@ public struct SpanExporter: Service {
                 buffer.finish()
                 try? await sleep(Self.farewell)
             }
-            // Either everything is sent, or the time for it is over.
+            // Until everything is sent, or the time is up.
             await group.next()
             group.cancelAll()
         }

@@ -6,8 +6,8 @@ import NIOCore
 import PrometheusMetrics
 public import ServiceLifecycle
 
-/// What a process shows to those who watch over it: `/metrics`, `/healthz` and `/readyz`. Read-only, without logins,
-/// and without anything that a person has named.
+/// What a process serves to monitoring: `/metrics`, `/healthz` and `/readyz`. Read-only, without logins, and without
+/// names that people chose.
 public struct HealthServer: Service {
     /// An answer to "can it work?": the reasons why not, one a line.
     public struct Verdict: Sendable {

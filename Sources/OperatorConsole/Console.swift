@@ -24,7 +24,7 @@ public struct Console: Service {
     /// - Parameters:
     ///   - telemetry: measures it.
     ///   - listening: called with the port once requests are served.
-    /// - Throws: `RefusedToListen` when others could reach it and it would not know who they are.
+    /// - Throws: `RefusedToListen` when others could reach it, and no origin is set.
     public init(
         options: ConsoleOptions,
         accounts: Accounts,

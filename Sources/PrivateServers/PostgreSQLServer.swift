@@ -10,7 +10,7 @@ public final class PostgreSQLServer: Sendable {
     public struct Options: Sendable {
         /// Below it lies a folder for each installed version; the newest is used.
         public var programs: FilePath = "/usr/lib/postgresql"
-        /// Who runs the server when we are root, which PostgreSQL refuses to be.
+        /// The user that runs the server when we are root, as which PostgreSQL refuses to run.
         public var systemUser = "postgres"
         /// PEM files; with them the server offers TLS. Default: none.
         public var certificate: FilePath?
@@ -25,7 +25,7 @@ public final class PostgreSQLServer: Sendable {
         public init() {}
     }
 
-    /// Why the server is not there; the description ends with what it logged last.
+    /// Why the server does not run; the description ends with what it logged last.
     public struct Failure: Error, CustomStringConvertible {
         public let description: String
     }

@@ -115,13 +115,13 @@ package final class ServerProcess: Sendable {
             switch waitpid(pid, &status, flags) {
             case pid: return status
             case 0: return nil
-            // Another call has taken the status: it has ended all the same.
+            // Another call has taken the status; the process has ended.
             default: if errno != EINTR { return 0 }
             }
         }
     }
 
-    /// Waits for the end; false when `timeout` is over before.
+    /// Waits for the end; false when `timeout` comes first.
     package func hasEnded(within timeout: Duration) async -> Bool {
         let deadline = ContinuousClock.now + timeout
         while isRunning {

@@ -50,8 +50,8 @@ extension IncomingMessage {
             reason: headers.text(BrokerPublisher.reasonHeader),
             death: Death(headers: headers)
         )
-        // A request that a worker has deferred names who published it and since when it waits; the broker vouches that
-        // it was a worker who says so.
+        // A request that a worker has deferred names its publisher and since when it waits; the broker vouches that a
+        // worker sent it.
         if isWorkers, let asker = headers.text(BrokerPublisher.askerHeader) { userID = asker.isEmpty ? nil : asker }
         if isWorkers, case .int(let seconds)? = headers[BrokerPublisher.sinceHeader], (0..<1 << 40) ~= seconds {
             waitingSince = Timestamp(microseconds: seconds * 1_000_000)
@@ -145,7 +145,7 @@ public struct BrokerPublisher: MessagePublisher {
         return report
     }
 
-    /// As a dead letter tells it.
+    /// In the form of a dead letter's reason.
     private static func reason(_ error: AMQPError) -> String {
         let word = error.kind == .endsConnection ? DeadLetter.Cause.endsConnection : ErrorCode.outOfRange.rawValue
         return "\(word): \(error.text)"

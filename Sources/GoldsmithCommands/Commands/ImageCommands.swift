@@ -163,7 +163,7 @@ struct ImageWatch: AsyncParsableCommand {
     }
 }
 
-/// Who works on an image now. A lease that has lapsed belongs to a worker that is dead or stuck.
+/// The live leases of an image. A lease that has lapsed belongs to a worker that is dead or stuck.
 func liveLeases(of image: ImageID, in store: any ImageStore) async throws(CommandFailure) -> [Lease] {
     try await stored { () async throws(StoreError) in
         let now = try await store.time()

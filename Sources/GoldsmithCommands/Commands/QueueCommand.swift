@@ -179,7 +179,7 @@ struct WaitingJob: Encodable {
     var job: Job
     var attempt: Int
     var dueAt: Timestamp?
-    /// Who works on it.
+    /// The worker that has it.
     var worker: WorkerID?
     /// Why it waits, or what failed last.
     var reason: String?

@@ -64,8 +64,7 @@ struct WorkerRun: AsyncParsableCommand {
         // glibc gives each thread that allocates a pool of its own and never gives it back; a worker has dozens of
         // threads and little to do on each at once.
         mallopt(M_ARENA_MAX, 2)
-        // A child that ends before it has read all of its input, or a log that nobody reads any more, must not end a
-        // worker.
+        // A child that ends before it has read all of its input, or a log without a reader, must not end a worker.
         signal(SIGPIPE, SIG_IGN)
         let settings = try await shared.settings([
             .steps: steps, .concurrency: concurrency, .hold: hold, .lease: lease, .drain: drain, .copyRate: copyRate,

@@ -33,7 +33,7 @@ struct UsersFileOnDisk {
             throw refused("open the folder of")
         }
         defer { try? lock.close() }
-        // Let go when it is closed, also by the end of the process.
+        // Released when it is closed, also by the end of the process.
         guard flock(lock.rawValue, LOCK_EX) == 0 else { throw refused("lock") }
         let changed: (text: String, change: UsersFile.Change)
         do { changed = try UsersFile.text(try text(), with: account) } catch let failure as CommandFailure {

@@ -5,7 +5,7 @@ import SQLAccess
 import TerminalText
 
 extension Check {
-    /// The database, what waits in it, and who reports to it.
+    /// The database, the messages that wait in it, and the workers that report to it.
     static let store: [Check] = [
         Check(name: "database") { (settings) async throws(CommandFailure) in
             let facts = try await settings.databaseFacts()

@@ -2,7 +2,7 @@
 public enum GuestChecks: String, Codable, Sendable, CaseIterable {
     /// No inspection.
     case off
-    /// Findings are kept with the image, which is made all the same.
+    /// Findings are kept with the image, which is created anyway.
     case warn
     /// Any finding ends the image's making, and so does not having been able to look.
     case enforce

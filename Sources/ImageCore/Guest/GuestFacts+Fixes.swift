@@ -1,6 +1,6 @@
 /// How a captured copy is repaired.
 extension GuestFacts {
-    /// A file of the copy to be written anew, or to be deleted.
+    /// A file of the copy to rewrite or delete.
     public struct Edit: Equatable, Sendable {
         /// The volume to mount for it.
         public var root: String

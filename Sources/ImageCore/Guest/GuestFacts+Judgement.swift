@@ -38,7 +38,7 @@ extension GuestFacts {
 }
 
 extension GuestFacts.System {
-    /// - Returns: `nil` for what is not there, not read, or too large to be judged.
+    /// - Returns: `nil` for a file that is missing, not read, or too large to judge.
     func bytes(_ path: String) -> [UInt8]? {
         guard case .bytes(let bytes)? = files[path], bytes.count <= GuestFile.sizeLimit else { return nil }
         return bytes

@@ -187,7 +187,7 @@ extension Image {
         return nil
     }
 
-    /// Everything comes to an end, also what uses no attempt.
+    /// Everything ends at some time, also what uses no attempt.
     func hasWaitedTooLong(_ job: Job, _ builder: TransitionBuilder) -> Bool {
         guard let since = jobs[job]?.waiting?.since else { return false }
         return builder.now - since > builder.policy.waitDeadline

@@ -39,8 +39,8 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     /// The age at which the sweeper takes a message in the outbox for left behind, and sends it.
     public static let leftBehindAfter = Duration.seconds(10)
 
-    /// What makes two messages in the outbox the same one. More than the id: one job goes now to its queue and then to
-    /// a retry delay, and one request may be answered to two who asked.
+    /// What makes two messages in the outbox the same one. More than the id: one job may go to its queue and then to a
+    /// retry delay, and one request may be answered to two senders.
     public var outboxKey: String {
         let path =
             switch destination {

@@ -47,7 +47,7 @@ extension Request {
         if let key = JSONValue.repeatedKey(in: body) {
             let name = PlainText.word(key)
             let rejection = Rejection(.invalidArgument, "\(name) stands twice; give it once", field: name)
-            // Whose request it is, or which, must be beyond doubt.
+            // The request's identity must be beyond doubt.
             throw UnusableRequest(
                 rejection: rejection,
                 identity: ["owner", "requestId"].contains(key) ? nil : identity

@@ -20,7 +20,7 @@ public struct Backlog: Codable, Equatable, Sendable {
     /// What waits for each step, and for the dead-letter handler.
     /// - Parameters:
     ///   - images: those with open jobs.
-    ///   - leases: everybody's; what has expired counts for nothing.
+    ///   - leases: of all workers; expired ones do not count.
     public static func of(
         _ images: [Image],
         leases: [Lease],

@@ -76,7 +76,7 @@ public struct Image: Codable, Equatable, Sendable {
     public internal(set) var findings: [Finding] = []
     /// What this image holds of its owner's quota.
     public internal(set) var quota: QuotaUse
-    /// The last fencing number given out. Grows with every attempt that begins, of any job.
+    /// The last fencing number. Grows with every attempt that begins, of any job.
     public internal(set) var fence: Int64 = 0
     /// The number of the last announced event.
     public internal(set) var sequence: Int64 = 0

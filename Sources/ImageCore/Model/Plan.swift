@@ -5,7 +5,7 @@ public struct Plan: Codable, Equatable, Sendable {
     public var dataDisks: [PlannedDisk]
     public var locations: [LocationName]
     public var guestChecks: GuestChecks
-    /// Set for an image that is made of another one.
+    /// Set for an image that is converted from another.
     public var conversion: Conversion?
 
     /// What a converted image takes from its source.

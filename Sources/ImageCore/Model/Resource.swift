@@ -59,7 +59,7 @@ public struct ResourceID: Hashable, Comparable, Codable, Sendable, CustomStringC
     public static func < (left: Self, right: Self) -> Bool { left.text < right.text }
     public var description: String { text }
 
-    /// The image whose making created this: what stands before the first dot. Goldsmith's own image ids hold none.
+    /// The image that this was created for: the text before the first dot. Goldsmith's own image ids contain none.
     public var imageID: ImageID? {
         text.split(separator: ".", maxSplits: 1).first.flatMap { ImageID(String($0)) }
     }

@@ -68,7 +68,7 @@ public struct WorkerStatus: Codable, Equatable, Sendable {
     }
 
     public var silence: Duration { readAt - storedAt }
-    /// Also one whose report is from the future: the store's clock was set back since, and one that is there reports
+    /// Also a worker whose report is from the future: the store's clock was set back since, and a living worker reports
     /// again.
     public var isGone: Bool { silence > Self.goneAfter || silence < .zero - StoredTime.tolerance }
     /// When it started, by the database's clock.

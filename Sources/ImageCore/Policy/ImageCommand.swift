@@ -83,7 +83,7 @@ extension Image {
     public func refusal(of command: ImageCommand, by owner: Owner) -> Rejection? {
         let operation = command.operation
         guard isVisible(to: owner, for: operation) else { return .noImage(id) }
-        // What is gone is not there, whatever was wanted of it.
+        // A gone image counts as missing for every operation, a deleted one for all but delete and describe.
         if isGone || status == .deleted && operation != .delete && operation != .describe { return .noImage(id) }
         if let refusal = refusal(of: operation) { return refusal }
         switch command {

@@ -21,7 +21,7 @@ public struct LockLine: Equatable, Sendable {
     /// The image that may take the locks now.
     public var next: ImageID? { holder == nil ? waiting.first : nil }
 
-    /// The line once an image has let go of the locks, or of its place.
+    /// The line after an image has released the locks, or its place.
     public func without(_ image: ImageID) -> LockLine {
         LockLine(holder: holder == image ? nil : holder, waiting: waiting.filter { $0 != image })
     }

@@ -93,7 +93,7 @@ public struct Readiness: Equatable, Sendable {
         case .stopCheck, .systemDisk, .dataDisk, .launch: first(of: [.childProcess, .diskProgram, .storage])
         // A location that is away is for the driver to answer for: the contract says how such an image ends.
         case .convert, .replicate: first(of: [.storage])
-        // It waits by itself for the place where something is to be deleted, and other places must not wait for that.
+        // It waits by itself for its own place, and clean-ups at other places must not wait for that.
         case .cleanUp: nil
         }
     }

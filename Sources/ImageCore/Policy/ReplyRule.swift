@@ -13,7 +13,7 @@ public struct ReplyRule: Equatable, Sendable {
 
     /// What the broker makes of `amq.rabbitmq.reply-to` when it takes a request over: this, and a token.
     static let directReply = "amq.rabbitmq.reply-to."
-    /// What the names of queues begin with whose name the broker has chosen.
+    /// The prefix of queues that the broker names.
     static let brokerNamed = "amq.gen-"
 
     /// Why no answer can go to `replyTo`; `nil` when one can, or when none is asked for.

@@ -114,7 +114,7 @@ public protocol ImageStore: Sendable {
     /// Replays a dead letter if `DeadLetter.replayed` allows it: marks it and puts its message into the outbox, both or
     /// neither, so that a command that dies half way has lost and doubled nothing.
     /// - Parameters:
-    ///   - who: the person who asks for it.
+    ///   - who: the person who requests it.
     ///   - isForced: also beyond `DeadLetter.replayLimit`, and also when it has not come back.
     func replay(
         _ id: DeadLetterID,
@@ -294,7 +294,7 @@ public enum BeginResult: Sendable {
     case unknownImage
 }
 
-/// Who works on a job until when, and how far it is.
+/// A worker's claim to a job, its expiry and its progress.
 public struct Lease: Codable, Equatable, Sendable {
     public var image: ImageID
     public var job: Job

@@ -1,5 +1,4 @@
-/// Counts what the store holds, for those who watch over it. Beside `ImageStore`, since nothing that moves an image
-/// needs it.
+/// Counts what the store holds, for monitoring. Beside `ImageStore`, since nothing that moves an image needs it.
 public protocol StoreStatisticsReader: Sendable {
     /// One transaction that reads counts only; it never grows with what one image holds.
     /// - Parameter now: the time that leases and ages are relative to.

@@ -101,7 +101,7 @@ struct QemuImg: Sendable {
         )
     }
 
-    /// Asks it who it is, which tells whether it can be run.
+    /// Asks for its version, to see whether it can be run.
     func version() async throws(ChildFailure) { _ = try await look(["--version"]) }
 
     /// Makes an empty qcow2 disk.

@@ -1,7 +1,7 @@
 import ImageCore
 import LibvirtClient
 
-/// What is kept of the machine that an image was made of, beside its system disk: in the capture, in a snapshot it is
+/// The hardware of an image's source machine, kept beside its system disk: in the capture, in a snapshot it is
 /// converted to, and in each replica.
 extension LocalDriver {
     static let largestMachine = 4 << 20

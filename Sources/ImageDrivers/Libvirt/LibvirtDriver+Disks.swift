@@ -24,7 +24,7 @@ extension LibvirtDriver {
             )
         }
         let told = try await path(of: disk, subject)
-        // Who describes a domain may name any file of the host; a link to one is no more than that.
+        // A domain's description may name any file of the host; a link to one gives no further rights.
         let path = (try? FileCalls.resolved(told)) ?? told
         try await requireSole(path, disk, in: domain, subject)
         let reader = SourceDiskReader(

@@ -143,8 +143,8 @@ public struct LocalDriver: ImageDriver {
         }
     }
 
-    /// Image, part and fencing number, as `ResourceID(image:part:fence:)` puts them together. A folder `backup` that
-    /// somebody keeps at a location is none of our business, least of all to be cleaned up.
+    /// Image, part and fencing number, as `ResourceID(image:part:fence:)` puts them together. An operator's folder such
+    /// as `backup` at a location is not ours, and is never cleaned up.
     static func isOurs(_ name: String) -> Bool {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count >= 3 && Int64(parts[parts.count - 1]) != nil

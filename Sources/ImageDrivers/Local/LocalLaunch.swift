@@ -76,7 +76,7 @@ extension LocalDriver {
         guard try maker(of: instance) == resource.id else { throw .notBuilt(instance) }
     }
 
-    /// What an instance that is there was launched from; `nil` when there is none.
+    /// The resource that an instance was launched from; `nil` without such an instance.
     private func maker(of id: InstanceID) throws(StepFailure) -> ResourceID? {
         let path = folders.instanceFile(id)
         let bytes: [UInt8]? = try filing(at: .storage) { () throws(FileFailure) in

@@ -1,7 +1,7 @@
 import Glibc
 import ImageCore
 
-/// A disk that has been looked at with all the files it is made of, each inside its instance's folder.
+/// An inspected disk with all its files, each inside its instance's folder.
 struct SourceDisk: Equatable, Sendable {
     /// The files at the first look: any later difference means that the disk was written to.
     var files: [String: FileCalls.Status]
@@ -229,7 +229,7 @@ struct SourceDiskReader: Sendable {
 }
 
 extension StepFailure {
-    /// - Parameter file: which of the files it is made of, when that is known.
+    /// - Parameter file: the corrupt one of its files, when that is known.
     static func corrupt(_ disk: FailureSubject, file: String? = nil) -> StepFailure {
         StepFailure(
             .permanent,

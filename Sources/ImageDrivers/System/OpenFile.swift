@@ -26,7 +26,7 @@ struct OpenFile: ~Copyable {
         try writeOut(range, goldsmith_write_out_begin)
     }
 
-    /// Waits until the disk has taken what was written in `range`, and lets go of its memory.
+    /// Waits until the disk has taken what was written in `range`, and releases its memory.
     ///
     /// - Throws: also when the disk has refused it. The kernel tells that once, so a later `sync` may not say it again.
     func finishWriteOut(_ range: Range<Int64>) throws(FileFailure) {
@@ -114,7 +114,7 @@ struct OpenFile: ~Copyable {
     /// `FICLONE`, `_IOW(0x94, 9, int)`: a macro that Swift cannot import.
     private static let fileClone: UInt = 0x4004_9409
 
-    /// Whether another process has told QEMU's lock protocol that it writes to this file or resizes it.
+    /// Whether another process announces by QEMU's lock protocol that it writes to this file or resizes it.
     ///
     /// QEMU announces its permissions as open-file-description locks on single bytes from 100 on, in the order of its
     /// permission bits: 101 is "I write", 103 "I resize". `qemu-img` looks at them by itself for qcow2, but reads a

@@ -64,7 +64,7 @@ struct Access: Sendable {
         return await passwords.run { accounts.account(named: name, password: password) }
     }
 
-    /// Does not tell which of the two is wrong.
+    /// Does not reveal which of the two is wrong.
     private static func wrong(_ fields: FormFields) -> String {
         fields["token"] != nil ? "that token is not known here" : "name or password is wrong"
     }

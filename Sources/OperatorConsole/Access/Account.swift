@@ -14,7 +14,7 @@ public struct Account: Sendable, Equatable {
 
     public static let nameSentence = "use 1 to 63 letters, digits, '.', '_' or '-'"
 
-    /// `nil` when the name is none.
+    /// `nil` when the name is invalid.
     public init?(name: String, role: Role, secret: HashedSecret) {
         guard Self.isName(name) else { return nil }
         self.name = name

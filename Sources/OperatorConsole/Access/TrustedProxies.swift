@@ -1,6 +1,6 @@
 import Glibc
 
-/// The proxies whose word is taken for where a request came from.
+/// The proxies that are trusted to name a request's origin.
 ///
 /// Each proxy appends the address it was called from to `X-Forwarded-For`. Entries of our own proxies can be trusted,
 /// those to their left cannot: the client is the rightmost address that is not one of our proxies.
@@ -80,16 +80,16 @@ public struct TrustedProxies: Sendable, Equatable {
         self.networks = networks
     }
 
-    /// Who asked, as far as it can be believed.
+    /// The client's address, as far as it can be believed.
     /// - Parameters:
-    ///   - peer: who is at the other end of the connection.
+    ///   - peer: the address at the other end of the connection.
     ///   - forwarded: `X-Forwarded-For`, all fields of that name in order, separated by commas.
     func client(of peer: String, forwarded: String?) -> String {
         guard var client = Address(peer) else { return peer }
         let hops = (forwarded ?? "").split(separator: ",", omittingEmptySubsequences: false).suffix(Self.longestChain)
         for hop in hops.reversed() {
             guard networks.contains(where: { $0.contains(client) }) else { break }
-            // What is no address was not added by a proxy that can be believed: it speaks for itself then.
+            // A trusted proxy adds only addresses, so the hop before this entry is the client.
             guard let next = Address(hop.trimmingSpaces()) else { break }
             client = next
         }

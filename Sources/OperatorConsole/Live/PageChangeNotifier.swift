@@ -33,13 +33,13 @@ final class PageChangeNotifier: Sendable {
         self.fingerprint = fingerprint
     }
 
-    /// A notice for each change of the page, until the stream is let go. `nil` when too many look already.
+    /// A notice for each change of the page, until the stream is released. `nil` when too many viewers look already.
     func changes(of page: Route) -> AsyncStream<Void>? {
         state.withLock { state in
             guard state.subscriptions.values.reduce(0, { $0 + $1.viewers.count }) < limit else { return nil }
             state.next += 1
             let viewer = state.next
-            // A viewer who is slow needs to know that there was a change, not how many.
+            // A slow viewer needs to know that there was a change, not how many.
             let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
             continuation.onTermination = { [weak self] _ in self?.leave(page, viewer) }
             state.subscriptions[page, default: Subscription()].viewers[viewer] = continuation

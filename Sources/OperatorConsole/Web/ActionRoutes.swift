@@ -46,7 +46,7 @@ struct ActionRoutes: Sendable {
         }
         switch try await requests.ask(action.operation, identity, body, by: session.account, context.logger) {
         case .rejected(let rejection): return try await page(form, fields, rejection, for: session)
-        // The answer, or that there is none yet, stands on a page that may be loaded again.
+        // The answer, or that there is none yet, is shown on a page that may be loaded again.
         case .accepted, .sent: return .redirect(to: .request(identity))
         }
     }

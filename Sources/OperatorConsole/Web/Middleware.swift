@@ -91,7 +91,7 @@ struct ProblemGuard: RouterMiddleware {
     }
 }
 
-/// Lets only those pass who have logged in; others are led to the login.
+/// Lets only logged-in users pass; others are led to the login.
 struct SessionGuard: RouterMiddleware {
     let access: Access
 

@@ -13,7 +13,7 @@ public final class PostgreSQLDatabase: SQLDatabase {
     }
 
     private enum End {
-        /// Tells the caller. Only then, with its place given back, is it free to come again: one caller after another
+        /// Resumes the caller. Only then, when its place is free, can the caller come again: one caller after another
         /// needs one connection.
         case done(@Sendable () -> Void)
         /// Nothing of it has happened, for want of a connection.
@@ -40,7 +40,7 @@ public final class PostgreSQLDatabase: SQLDatabase {
 
         init(_ sessions: [PostgreSQLSession]) { state = Mutex(State(idle: sessions)) }
 
-        /// Who gave back its place last has the warmest connection.
+        /// The session that was freed last has the warmest connection.
         func start(_ job: Job) {
             let session = state.withLock { state in
                 let session = state.idle.popLast()

@@ -50,7 +50,7 @@ struct PostgreSQLFailure {
         }
     }
 
-    /// The same transaction, begun anew, meets what stopped it already done: a deadlock's victim, a serialization
+    /// A repetition of the same transaction meets what stopped it already done: a deadlock's victim, a serialization
     /// failure, a row that another transaction has just inserted.
     var isRace: Bool { meaning.isRace }
 

@@ -64,7 +64,7 @@ final class PostgreSQLSession: Sendable {
                     try transaction.finish()
                     return .over(.success(value))
                 } catch {
-                    // What the server said comes before what the body made of it.
+                    // The server's error comes before the body's.
                     let failure = current.failure
                     if failure?.endsConnection == true || !current.rollBack() { link = nil }
                     guard let failure else { return .over(.failure(error)) }

@@ -13,7 +13,7 @@ struct SQLState: Equatable, Sendable {
         /// The connection must not be used any more: it is gone, leads to a server that cannot write, or does not have the
         /// statements that were prepared on it. A new one may do better at once.
         var endsConnection = false
-        /// The same transaction, begun anew, meets what stopped it already done.
+        /// A repetition of the same transaction meets what stopped it already done.
         var isRace = false
         /// Only met where something between this program and the server shares connections among clients.
         var showsPooler = false

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Transactions that wait for the one disk, to be committed together: each body runs in a savepoint of its own, and one
 /// `fsync` makes all of them durable. While a commit is on its way to the disk, the next group gathers; so a lone
-/// transaction waits for nobody, and a crowd shares.
+/// transaction does not wait, and concurrent ones share.
 ///
 /// Nothing is promised early: a transaction's caller hears of it only after the commit of its group.
 final class GroupCommit: Sendable {
