@@ -53,7 +53,7 @@ public struct SpanExporter: Service {
 
     /// - Parameters:
     ///   - resource: who has made the spans, by the names of OpenTelemetry's semantic conventions: `service.name` …
-    ///   - told: what became of how many spans.
+    ///   - told: gets an outcome and its number of spans.
     public init(
         from buffer: SpanBuffer,
         of resource: [String: String],

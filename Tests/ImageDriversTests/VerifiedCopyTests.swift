@@ -66,7 +66,7 @@ struct VerifiedCopyTests {
             let limit = 3 * WriteOut.windowBytes
             #expect(try known(Int64(held.trimmingCharacters(in: .whitespacesAndNewlines))) <= limit)
         }
-        // The copy is read again only here: what was let go of is on the disk.
+        // The copy is read again only here: released memory is on the disk.
         #expect(try pass.sum(of: target) == copied)
     }
 

@@ -44,7 +44,7 @@ private struct Hung: SpanReceiver {
     }
 }
 
-/// Comes to an end by cancellation only.
+/// Ends only by cancellation.
 private func untilCancelled() async throws {
     let (stream, continuation) = AsyncStream<Void>.makeStream()
     for await _ in stream {}
@@ -57,8 +57,8 @@ struct ExporterTests {
     private let exported = Counter()
     private let failed = Counter()
 
-    /// Ends as many spans, then stops the exporter. Every pause is over at once, but for those of five seconds.
-    /// - Parameter isLate: lets those be over as well, as if the time for the last spans had come to its end.
+    /// Ends as many spans, then stops the exporter. Every pause ends at once, except those of five seconds.
+    /// - Parameter isLate: ends those too, as if the time for the last spans were up.
     /// - Returns: the pauses between tries.
     @discardableResult
     private func run(_ count: Int, to receiver: any SpanReceiver, isLate: Bool = false) async throws -> [Duration] {

@@ -12,7 +12,7 @@
 
   const say = (text) => { if (state && state.textContent !== text) state.textContent = text; };
 
-  // What somebody who does not see the page must hear: what it is about, and the word that says how that stands.
+  // For screen readers: what the page is about, and the word for its state.
   const status = () => {
     const heading = document.querySelector("[data-live] h1");
     const word = heading?.querySelector(".word")?.textContent;
