@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// CI sets this; elsewhere a newer compiler's new warning must not break anybody's build.
+// CI sets this; elsewhere a newer compiler's new warnings must not break the build.
 let warnings: [SwiftSetting] =
     Context.environment["GOLDSMITH_WARNINGS"] == "error" ? [.treatAllWarnings(as: .error)] : []
 

@@ -20,7 +20,7 @@ enum Expectation: Equatable, Sendable {
 
 /// One request that an upstream will make.
 struct Ask: Sendable {
-    /// Whose queues it goes to: the installation's prefix.
+    /// The installation's prefix, which names the queues it goes to.
     var prefix: String
     var owner: String
     var requestID: String
@@ -42,7 +42,7 @@ struct Ask: Sendable {
             requestID: requestID + "-cancel",
             operation: "image.cancel",
             body: #"{"requestId":"\#(requestID)-cancel","owner":"\#(owner)","imageId":"\#(image)"}"#,
-            // It may have come to its end before.
+            // It may have ended before.
             expectation: .acceptedOrRefused(.failedPrecondition)
         )
     }

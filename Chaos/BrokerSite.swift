@@ -3,7 +3,7 @@ import GoldsmithTestSupport
 import PrivateServers
 import SystemPackage
 
-/// The broker, alone or a cluster, behind a proxy through which everybody reaches it.
+/// The broker, alone or a cluster, behind a proxy that all connections go through.
 final class BrokerSite: Sendable {
     private enum Kind: Sendable {
         case alone(RabbitMQNode)
@@ -43,7 +43,7 @@ final class BrokerSite: Sendable {
 
     var nodes: [RabbitMQNode] { Self.nodes(of: kind) }
 
-    /// By way of the proxy.
+    /// Through the proxy.
     var url: String { "amqp://\(nodes[0].user):\(nodes[0].password)@127.0.0.1:\(proxy.port)/" }
 
     func endpoint() throws -> AMQPEndpoint { try AMQPEndpoint(parsing: url) }
@@ -56,8 +56,8 @@ final class BrokerSite: Sendable {
     }
 
     /// - Parameters:
-    ///   - queue: the one whose leader is killed, or that is purged.
-    ///   - bytes: how far a frame gets that is cut.
+    ///   - queue: the queue to purge, or whose leader to kill.
+    ///   - bytes: where to cut a frame.
     func inflict(_ fault: Fault, for time: Duration, queue: String, bytes: Int) async throws {
         let node = nodes[0]
         switch fault {
@@ -114,7 +114,7 @@ final class BrokerSite: Sendable {
         }
     }
 
-    /// How many messages lie in a queue; `nil` when it cannot be told.
+    /// The number of messages in a queue; `nil` if unknown.
     func messages(in queue: String) async -> Int? {
         guard let endpoint = try? endpoint() else { return nil }
         let connection = AMQPConnection(endpoint: endpoint, name: "chaos judge", logger: chaosLogger)

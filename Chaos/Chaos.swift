@@ -4,7 +4,7 @@ import GoldsmithTestSupport
 import SystemPackage
 import UnixSignals
 
-/// Runs the built program with everything real, lets everything go wrong, and judges what has become of each request.
+/// Runs the built program with real servers, injects faults, and judges the outcome of each request.
 @main
 struct Chaos: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

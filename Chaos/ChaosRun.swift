@@ -47,7 +47,7 @@ struct ChaosRun: Sendable {
                 return try await settled(judge)
             }
             defer { group.cancelAll() }
-            // All but the last task go on for ever or fail.
+            // All but the last task run until they are cancelled or fail.
             while let ended = try await group.next() {
                 if let ended { return ended }
             }
@@ -96,7 +96,7 @@ struct ChaosRun: Sendable {
         }
     }
 
-    /// Waits until nothing is wrong any more, or time is over.
+    /// Waits until nothing is wrong any more, or time is up.
     private func settled(_ judge: Judge) async throws -> Verdict {
         let deadline = ContinuousClock.now + plan.timeout
         while true {

@@ -24,7 +24,7 @@ enum Fault: String, CaseIterable, Codable, Sendable {
     case purgeQueue = "purge-queue"
     case killStore = "kill-store"
     case restartStore = "restart-store"
-    /// The database answers nobody.
+    /// The database answers no one.
     case freezeStore = "freeze-store"
     /// Every connection to the database is cut.
     case cutStore = "cut-store"

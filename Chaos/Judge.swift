@@ -2,8 +2,8 @@ import Foundation
 import ImageCore
 import SystemPackage
 
-/// Looks at everything from outside and says what is wrong. It believes the store for what should be, the file system
-/// for what is, and upstream's notes for what was told.
+/// Looks at everything from outside and says what is wrong. The store says what should be, the file system what is,
+/// and upstream's notes what was answered and announced.
 struct Judge: Sendable {
     let stage: Stage
     let upstream: Upstream
@@ -74,7 +74,7 @@ struct Judge: Sendable {
             switch image.status {
             case .available: verdict.available += 1
             case .error: verdict.error += 1
-            // Nobody asks for a deletion here.
+            // No one asks for a deletion here.
             case .deleting, .deleted: verdict.stuck += 1
             case .pending, .replicating: break
             }
@@ -118,7 +118,7 @@ struct Judge: Sendable {
 }
 
 extension Witness.Answer {
-    /// What upstream is told of a recorded answer.
+    /// The answer that upstream gets for a recorded one.
     init(_ answer: Answer) {
         self.init(
             status: answer.status.rawValue,

@@ -31,7 +31,7 @@ struct RealInstances: Sendable {
         let path = description(number).string
         let other = status == "Running" ? "Stopped" : "Running"
         let text = try String(contentsOfFile: path, encoding: .utf8)
-        // `atomically`: nobody ever reads half of it.
+        // `atomically`: no reader ever sees half of it.
         try text.replacingOccurrences(of: "\"\(other)\"", with: "\"\(status)\"")
             .write(toFile: path, atomically: true, encoding: .utf8)
     }

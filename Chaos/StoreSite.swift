@@ -19,7 +19,7 @@ protocol StoreSite: Sendable {
     func stop() async
 }
 
-/// SQLite: a file each. It cannot be restarted; it can be locked by somebody else.
+/// SQLite: a file each. It cannot be restarted, but another process can lock it.
 final class SQLiteSite: StoreSite {
     let name = "sqlite"
     let faults = [Fault.freezeStore]

@@ -52,7 +52,7 @@ final class Upstream: Sendable {
         }
     }
 
-    /// - Parameter isLast: the last call: who has not been answered by now is not waited for.
+    /// - Parameter isLast: the last call: requests without an answer by now are not waited for.
     private func takeCancellations(from waiting: inout [Cancelling], isLast: Bool) -> [Ask] {
         let answers = witness.seen.answers
         let now = ContinuousClock.now

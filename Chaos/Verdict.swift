@@ -15,32 +15,32 @@ struct Verdict: Encodable, Sendable {
     // What must be nothing.
     /// Confirmed requests without a recorded answer, or with an accepted image that does not exist.
     var lost = 0
-    /// Confirmed requests whose answer upstream has not got.
+    /// Confirmed requests without an answer at upstream.
     var unanswered = 0
     /// Requests that got two different answers, and images that were announced as both Available and Error.
     var contradictions = 0
-    /// Requests whose recorded answer is not one that they could get.
+    /// Requests whose recorded answer is not one of the expected ones.
     var unexpected = 0
     /// Images beyond the first of one request.
     var twins = 0
-    /// Requests that were told another answer than the recorded one, and images whose last announced end is not their
+    /// Requests that were answered differently than recorded, and images whose last announced end is not their
     /// status.
     var misreported = 0
-    /// Images that have come to no end, or whose clean-up has not.
+    /// Images without an end, or whose clean-up has not ended.
     var stuck = 0
-    /// Numbered events that nobody has got.
+    /// Numbered events that no one received.
     var missingEvents = 0
     var orphanedSnapshots = 0
     /// Image files, replicas and half-written files that belong to no image.
     var orphanedFiles = 0
-    /// Parts of Available images that are not there.
+    /// Missing parts of Available images.
     var missingFiles = 0
     /// Parts of Available images that are not what was captured, or not equal to their source.
     var damagedFiles = 0
     var locks = 0
-    /// Leases on jobs, of which nobody works on any more.
+    /// Leases on jobs that no worker works on any more.
     var leases = 0
-    /// Owners whose quota is not what their images hold.
+    /// Owners whose quota usage differs from what their images hold.
     var quota = 0
     /// Messages that wait in the outbox.
     var unsent = 0

@@ -35,7 +35,7 @@ final class WorkerPool: Sendable {
     /// How often a worker ended by a signal that we did not send: a trap.
     var crashes: Int { state.withLock { $0.crashes } }
 
-    /// Starts workers that are not there, until it is cancelled.
+    /// Starts missing workers, until it is cancelled.
     func tend() async throws {
         while true {
             try state.withLock { state in

@@ -36,7 +36,7 @@ final class Arena: Sendable {
 
     let broker: RabbitMQNode
     let folder: FilePath
-    /// The simulated compute system lies in memory: what it costs must not be measured.
+    /// The simulated compute system is in memory, because its cost must not be measured.
     private let memory: FilePath
     private let options: Options
     private let database: PostgreSQLServer?

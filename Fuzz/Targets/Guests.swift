@@ -83,7 +83,7 @@ private func checkFix(_ facts: GuestFacts) throws(BrokenPromise) {
         }
         fixed.systems[index].files[edit.path] = .bytes(bytes)
     }
-    // Two systems under one name cannot be told apart here.
+    // Two systems under one name are indistinguishable here.
     guard Set(facts.systems.map(\.root)).count == facts.systems.count else { return }
     let grown = fixed.systems.contains { system in
         system.files.values.contains { file in

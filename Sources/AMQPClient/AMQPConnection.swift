@@ -195,7 +195,7 @@ public actor AMQPConnection: ThreadResident {
         do throws(AMQPError) {
             isEmpty = try inspectQueue(queue)?.messageCount ?? 0 == 0
         } catch {
-            // RabbitMQ 4.3 lets nobody look who has no right at all.
+            // RabbitMQ 4.3 refuses even a passive declaration to a user without any right.
             guard error.kind == .channelClosed, error.code == 403 else { throw error }
         }
         guard isEmpty else {

@@ -1,8 +1,8 @@
 import Glibc
 import Synchronization
 
-/// What a connection's thread last noted of itself. Reading it takes no turn of that thread, so it tells of one that
-/// hangs, too.
+/// What a connection's thread last noted of itself. Reading it does not involve that thread, so it works while the
+/// thread hangs.
 public struct AMQPConnectionHealth: Sendable, Hashable {
     /// Whether there was a connection at the end of the last turn.
     public var isConnected = false

@@ -52,7 +52,7 @@ public struct AMQPEndpoint: Sendable, Hashable {
     /// Parses a URL, as described for ``AMQPEndpoint``.
     ///
     /// - Parameter url: begins with `amqp://` or `amqps://`.
-    /// - Throws: ``AMQPError/Kind/invalidEndpoint``; the text tells which part is wrong and never quotes it.
+    /// - Throws: ``AMQPError/Kind/invalidEndpoint``; the text names the wrong part and never quotes it.
     public init(parsing url: String) throws(AMQPError) {
         func invalid(_ text: String) -> AMQPError { AMQPError(.invalidEndpoint, text) }
         func decoded(_ part: some StringProtocol, _ name: String) throws(AMQPError) -> String {
@@ -146,13 +146,13 @@ extension AMQPEndpoint: CustomStringConvertible, CustomDebugStringConvertible, C
             "\(scheme)://\(percentEncoded(user))@\(shownHost):\(port)/\(virtualHost == "/" ? "" : percentEncoded(virtualHost))"
     }
 
-    /// What somebody on the way to the broker could do, for a warning; `nil` when nothing.
+    /// What an attacker on the way to the broker could do, for a warning; `nil` when nothing.
     public var exposure: String? {
         guard let tls else {
             let isOwnMachine = host == "localhost" || host == "::1" || host.hasPrefix("127.")
             return isOwnMachine ? nil : "is not encrypted: others on its way can read passwords and change messages"
         }
-        return tls.verifiesPeer ? nil : "goes to whoever answers: the broker's certificate is not checked"
+        return tls.verifiesPeer ? nil : "may go to an impostor: the broker's certificate is not checked"
     }
 
     /// The same as ``redacted``.

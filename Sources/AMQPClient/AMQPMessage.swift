@@ -110,7 +110,7 @@ public struct AMQPPublication: Sendable, Hashable {
     }
 }
 
-/// What the broker tells of a queue.
+/// The broker's figures for a queue.
 public struct AMQPQueueInfo: Sendable, Hashable {
     /// The queue's name.
     public let name: String

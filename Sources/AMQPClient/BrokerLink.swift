@@ -85,8 +85,8 @@ final class BrokerLink {
             guard status == CInt(AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED.rawValue) else { throw error }
             throw AMQPError(error.kind, code: error.code, CertificateVerdict.anotherHost(endpoint.host))
         }
-        // Ends writes into a connection whose peer has vanished without a word. A peer which is there but does not
-        // read is the watchdog's.
+        // Ends writes into a connection whose peer has vanished silently. The watchdog handles a peer that is there but
+        // does not read.
         var milliseconds = CUnsignedInt(clamping: options.publishTimeout.wholeMilliseconds)
         setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, &milliseconds, 4)
     }
@@ -119,7 +119,7 @@ final class BrokerLink {
     }
 
     private func logIn(_ endpoint: AMQPEndpoint, name: String) throws(AMQPError) {
-        // A NULL timeout would mean for ever, in both.
+        // NULL would mean no timeout, in both.
         var connectTimeout = timeval(options.connectTimeout)
         amqp_set_handshake_timeout(state, &connectTimeout)
         var callTimeout = timeval(options.callTimeout)
@@ -174,7 +174,7 @@ final class BrokerLink {
     /// Appends what has arrived to `events`, without waiting, `limit` frames at most.
     ///
     /// Also the moment heartbeats are sent and a silent peer is noticed. Called before every write: librabbitmq 0.11
-    /// waits for ever inside amqp_basic_publish when the peer's heartbeat is overdue (rabbitmq-c #780); a read with
+    /// waits forever inside amqp_basic_publish when the peer's heartbeat is overdue (rabbitmq-c #780); a read with
     /// a zero timeout finds that first and fails.
     /// - Throws: the end of the link. `events` then holds what came before it.
     func receive(into events: inout [BrokerEvent], limit: Int = 1024) throws(AMQPError) {
@@ -191,7 +191,7 @@ final class BrokerLink {
     private func receiveFrame(into events: inout [BrokerEvent]) throws(AMQPError) -> Bool {
         guard isUsable else { throw AMQPError(.connectionLost, "the connection is gone") }
         var frame = amqp_frame_t()
-        var zero = timeval()  // NULL would mean for ever.
+        var zero = timeval()  // NULL would mean forever.
         let status = amqp_simple_wait_frame_noblock(state, &frame, &zero)
         if status == CInt(AMQP_STATUS_TIMEOUT.rawValue) { return false }
         guard status == 0 else { throw failure(status, .connectionLost) }

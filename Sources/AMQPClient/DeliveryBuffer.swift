@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Deliveries of one subscription between the connection's thread and whoever iterates.
+/// Deliveries of one subscription between the connection's thread and the iterating task.
 ///
 /// It never holds more than the prefetch: the broker sends no more than that unsettled, and what an old connection
 /// left here is dropped with it, because the broker hands it out again.
@@ -27,13 +27,13 @@ final class DeliveryBuffer: Sendable {
         for (continuation, delivery) in ready { continuation.resume(returning: delivery) }
     }
 
-    /// Empties the buffer; returns what nobody has seen.
+    /// Empties the buffer; returns the deliveries that were never iterated.
     @discardableResult
     func drop() -> [AMQPDelivery] {
         state.withLock { $0.deliveries.removeAll() }
     }
 
-    /// Ends the sequence; returns what nobody has seen.
+    /// Ends the sequence; returns the deliveries that were never iterated.
     func finish() -> [AMQPDelivery] {
         let (rest, waiters) = state.withLock { state in
             state.isFinished = true

@@ -2,10 +2,10 @@ import CRabbitMQ
 
 /// Puts frames together to events.
 ///
-/// librabbitmq's own reader (amqp_read_message) drops frames queued ahead of the one it looks for, and waits for ever
+/// librabbitmq's own reader (amqp_read_message) drops frames queued ahead of the one it looks for, and waits forever
 /// for the rest of a message. Here every frame goes through one place, in order, and none waits for another.
 struct FrameAssembler {
-    /// A method whose header and body frames are still to come.
+    /// A method that still lacks its header or body frames.
     private struct Partial {
         enum Origin {
             case deliver(consumerTag: String, deliveryTag: UInt64, isRedelivered: Bool)

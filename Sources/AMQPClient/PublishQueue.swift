@@ -20,11 +20,11 @@ struct PublishQueue {
     private var accused: [Accused] = []
     /// Set while a suspect or an accused message is offered, until its confirm: nothing else is sent meanwhile.
     private var alone: Accused?
-    /// Addresses of direct reply-to at which the connection has ended. Nobody listens there, so not trying again loses
+    /// Addresses of direct reply-to at which the connection has ended. They have no listener, so not trying again loses
     /// nothing, and a sender that asks often costs the others a connection only once.
     private var deadAddresses: Set<String> = []
 
-    /// How many such addresses are kept; then it begins anew.
+    /// The most such addresses to keep; then the set is emptied.
     static let deadAddressLimit = 1000
 
     /// How long an accused message pauses for each connection it ended.
@@ -132,7 +132,7 @@ struct PublishQueue {
 
 /// Whom the end of a connection, or of a channel, may be held against.
 enum PublishBlame: Equatable {
-    /// No message: somebody at the broker ended it, or the network went silent.
+    /// No message: the broker's operator ended it, or the network went silent.
     case nobody
     /// One of those on their way, once it has ended this many in a row while it was alone.
     case oneOfThem(after: Int)
@@ -154,7 +154,7 @@ extension AMQPError {
         case (.connectionLost, 1...): .oneOfThem(after: 2)
         // Cut without a word, as networks do as well.
         case (.connectionLost, _): .oneOfThem(after: 3)
-        // 404 and 403 speak of the exchange, so all messages for the same one share the fault.
+        // 404 and 403 are about the exchange, so all messages for the same one share the fault.
         case (.channelClosed, 403), (.channelClosed, 404):
             Set(unconfirmed.map(\.publication.exchange)).count == 1 ? .everybody : .oneOfThem(after: 1)
         case (.channelClosed, _): .oneOfThem(after: 1)

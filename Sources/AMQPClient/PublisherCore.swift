@@ -192,7 +192,7 @@ actor PublisherCore: ThreadResident {
                 deadline = min(deadline, pending.deadline)
                 ledger.sent(pending.publication, pending)
             }
-            // Nothing may be sent before a confirm has come, or a pause is over.
+            // Send nothing before a confirm has come, or a pause has ended.
             guard !burst.isEmpty else { return true }
             try link.publish(burst, until: deadline)
         }

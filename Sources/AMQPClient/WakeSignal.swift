@@ -42,7 +42,7 @@ struct PollInterest {
     /// A socket, or −1.
     var descriptor: CInt = -1
     var wantsToWrite = false
-    /// Nil for ever.
+    /// Nil forever.
     var deadline: ContinuousClock.Instant?
 
     mutating func wake(by instant: ContinuousClock.Instant?) {
@@ -57,7 +57,7 @@ func waitReady(_ descriptor: CInt, _ events: Int32, until deadline: ContinuousCl
     return poll(&entry, 1, deadline.map { milliseconds(until: $0) } ?? 0) > 0
 }
 
-/// Rounded up, so that a wait does not end just before its time and spin; −1 (for ever) for nil.
+/// Rounded up, so that a wait does not end just before its time and spin; −1 (forever) for nil.
 func milliseconds(until deadline: ContinuousClock.Instant?) -> CInt {
     guard let deadline else { return -1 }
     let (seconds, attoseconds) = (deadline - .now).components

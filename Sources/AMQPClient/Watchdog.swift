@@ -4,13 +4,13 @@ import Synchronization
 /// Watches over calls which block a connection's thread.
 ///
 /// librabbitmq writes with an infinite deadline: a broker which stops reading (memory alarm, frozen host) would hold
-/// the connection's thread for ever. One thread for the whole process watches the armed sockets and calls
+/// the connection's thread forever. One thread for the whole process watches the armed sockets and calls
 /// `shutdown` on those past their time, which makes the blocked call fail. It never closes them: the number could
 /// be reused by then. The owner disarms before it closes, under the same lock, so no foreign socket is ever hit.
 final class Watchdog: Sendable {
     static let shared = Watchdog()
 
-    /// Gets the time, returns when it wants to be called again. Runs under the watchdog's lock: short, and no guarding.
+    /// Gets the time and returns the time of the next call. Runs under the watchdog's lock: short, without guarding.
     typealias Alarm = @Sendable (ContinuousClock.Instant) -> ContinuousClock.Instant?
 
     private struct Armed {

@@ -28,7 +28,7 @@ extension Settings {
     /// - Parameter makesIt: whether the database and its tables are made when they are missing. Only for what serves: a
     ///   listing that makes an empty database of a mistyped path would say "no images", and one must not change what
     ///   workers of another version are at work on.
-    /// - Parameter observer: is told of every call of the store.
+    /// - Parameter observer: notified of every call of the store.
     func openStore(
         makesIt: Bool = false,
         observer: (@Sendable (StoreCall) -> Void)? = nil
@@ -141,7 +141,7 @@ extension WorkerID {
 }
 
 extension StoreAddress {
-    /// - Throws: when a file is not there.
+    /// - Throws: when a file is missing.
     func mustExist() throws(CommandFailure) {
         guard case .sqlite(let path) = self, access(path, F_OK) != 0 else { return }
         throw CommandFailure(

@@ -28,7 +28,7 @@ struct Goldsmith: AsyncParsableCommand {
 
     /// ArgumentParser's own exit code for wrong usage is 64; the contract of this program says 2.
     static func main() async {
-        // What is captured is somebody's disk: files and folders made here or by a child are for their owner only.
+        // Captures are owners' disks: files and folders made here or by a child are for their owner only.
         umask(0o077)
         Stacks.makeOurs()
         do {

@@ -64,7 +64,7 @@ extension DriverConformance {
             try await expect(.conflict, .permanent) { try await fixture.driver.publishInstance(launch, from: other) }
             try await fixture.driver.rollBackLaunch(other)
             _ = try await fixture.driver.describe(launch.instanceID, for: nil)
-            // Who only saw it before the publishing, and takes it for nobody's, does no harm.
+            // A worker that saw it only before the publishing, and takes it for an orphan, does no harm.
             try await fixture.driver.delete(made)
             _ = try await fixture.driver.describe(launch.instanceID, for: nil)
             for _ in 0..<2 { try await fixture.driver.rollBackLaunch(made) }

@@ -67,7 +67,7 @@ public final class DriverScratch: Sendable {
         try data.write(to: URL(fileURLWithPath: path("instances", id, "instance.json")), options: .atomic)
     }
 
-    /// Changes only the status: what a compute system does when somebody starts the instance.
+    /// Changes only the status, as a compute system does when the instance is started.
     public func setStatus(_ id: String, _ status: String) throws {
         let url = URL(fileURLWithPath: path("instances", id, "instance.json"))
         var object = try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any] ?? [:]

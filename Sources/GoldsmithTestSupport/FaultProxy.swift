@@ -130,7 +130,7 @@ public final class FaultProxy: Sendable {
         end(id)
     }
 
-    /// One of the two directions of a connection is over, and so is the other.
+    /// One of the two directions of a connection has ended: end the other.
     private func end(_ id: Int) {
         state.withLock { state in
             guard var pair = state.pairs[id] else { return }

@@ -20,7 +20,7 @@ public final class Gate: Sendable {
     public var isReached: Bool { state.withLock { $0.isReached } }
     public func open() { state.withLock { $0.isOpen = true } }
 
-    /// Whoever is cancelled at the gate is interrupted, as a driver's copy is.
+    /// A task that is cancelled at the gate is interrupted, as a driver's copy is.
     public var interceptor: Interceptor {
         { call in
             guard call.name == self.name, call.moment == self.moment else { return .pass }

@@ -1,7 +1,7 @@
 import ImageCore
 import SQLAccess
 
-/// Times that were written by a worker whose idea of the store's clock was wrong.
+/// Times that a worker wrote while its idea of the store's clock was wrong.
 extension StoreConformance {
     private static let hour: Int64 = 3600
     private static let day: Int64 = 86_400

@@ -29,7 +29,7 @@ extension StoreConformance {
                 throw ConformanceFailure("what was granted is not known again")
             }
             try expect(again == first && outgoing.isEmpty, "\(again) \(outgoing)")
-            // Another delivery of the same worker is somebody else.
+            // Another delivery to the same worker does not count as the same.
             guard case .busy = try await store.begin(.systemDisk, nonce: 8, at: 14) else {
                 throw ConformanceFailure("two deliveries work on one job")
             }

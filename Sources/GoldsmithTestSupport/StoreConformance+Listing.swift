@@ -18,7 +18,7 @@ extension StoreConformance {
             try await store.setQuota(of: given, to: QuotaLimits(images: 7, snapshots: 8))
             try await store.take(1, instance: "i-1")
             try await store.take(2, instance: "i-2", owner: Owner(known: "acct-2"))
-            // Of somebody who only looks nothing is kept.
+            // Read-only requests leave no record.
             _ = try await store.quota(of: Owner(known: "acct-3"))
             let all = try await store.quotas(limit: 10)
             try expect(all.map(\.owner.text) == ["acct-0", "acct-1", "acct-2"], "\(all)")

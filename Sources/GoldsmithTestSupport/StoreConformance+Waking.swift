@@ -106,7 +106,7 @@ extension StoreConformance {
                 }
                 try await group.waitForAll()
             }
-            // Nothing came back from the retry queues: whoever was not woken is still Pending.
+            // Nothing came back from the retry queues: an image that was not woken is still Pending.
             let pending = try await processes[0].images(ImageQuery(status: .pending))
             try expect(pending.isEmpty, "\(pending.map(\.id)) are forgotten")
             let locks = try await processes[0].locks()
@@ -114,7 +114,7 @@ extension StoreConformance {
         },
     ]
 
-    /// Does a job, and all that is to be done at once because of it.
+    /// Does a job and everything that it makes due at once.
     private static func work(on message: JobMessage, _ stores: [any ImageStore], _ number: Int) async throws {
         let store = stores[number % stores.count]
         var next: [JobMessage] = []
@@ -136,12 +136,12 @@ extension StoreConformance {
 }
 
 extension [OutgoingMessage] {
-    /// The jobs that are to be done at once.
+    /// The jobs that are due now.
     fileprivate var jobs: [JobMessage] {
         filter { $0.destination == .jobs }.compactMap { JobMessage(parsing: [UInt8]($0.body.utf8)) }
     }
 
-    /// Whose stop-checks are to begin.
+    /// The images whose stop-checks should begin.
     fileprivate var woken: [ImageID] { jobs.filter { $0.job == .stopCheck }.map(\.imageId) }
 }
 

@@ -2,7 +2,7 @@ public import ImageCore
 import ImageStore
 public import SQLAccess
 
-/// An empty database, and as many ways into it as a check wants: each call opens it anew, as another process does.
+/// An empty database, with as many connections to it as a check needs: each call opens it like another process.
 public struct StoreFixture: Sendable {
     public var database: @Sendable () async throws -> any SQLDatabase
 
@@ -33,7 +33,7 @@ public enum StoreConformance {
         + deadLetters + workers + statistics + listings + clocks
 }
 
-/// The values checks are made of.
+/// The values that checks use.
 enum Given {
     static let owner = Owner(known: "acct-1")
     static let start = Timestamp(microseconds: 1_700_000_000_000_000)

@@ -9,7 +9,7 @@ public enum TestBroker {
     private static let nodes = Mutex<[RabbitMQNode]>([])
     private static let common = Task { try await start() }
 
-    /// One server for the whole test process, started by the first who asks. Do not stop, restart or freeze it.
+    /// One server for the whole test process, started by its first user. Do not stop, restart or freeze it.
     public static func shared() async throws -> RabbitMQNode { try await common.value }
 
     /// A server for one test, which may do anything to it and stops it at its end.

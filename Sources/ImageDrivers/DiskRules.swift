@@ -51,7 +51,7 @@ extension StepFailure {
         StepFailure(.permanent, .invalidArgument, "\(resource.id) is not a snapshot.")
     }
 
-    /// A copy within the storage differs from what it was made of.
+    /// A copy within the storage differs from its source.
     static func rotten(_ capture: Capture, sha256: String) -> StepFailure {
         StepFailure(
             .transient,

@@ -28,7 +28,7 @@ final class EffectMonitor: Sendable {
     }
 
     /// - Parameter subject: what tells two jobs of one part apart: several instances may be launched at once.
-    /// - Returns: the number to end it with, and who works on the same though nothing has happened to him.
+    /// - Returns: the number to end it with, and other work on the same by an undisturbed worker.
     func begin(_ resource: Resource, _ subject: String, by process: SimulatedProcess) -> (Int, rival: Work?) {
         // Image and part, without the fencing number.
         let part = resource.id.text.split(separator: ".").dropLast().joined(separator: ".") + " " + subject
@@ -69,7 +69,7 @@ struct MonitoredCalls: DriverInterceptor {
 
     private func begin(_ resource: Resource, subject: String) async -> Int {
         let image = try? await world.store.image(resource.imageID)
-        // Struck from the ledger already: whoever begins so late is found out by its fence.
+        // Struck from the ledger already: the fence catches a worker that begins so late.
         let isKnown =
             image?.ledger.contains { $0.resource.id == resource.id } == true
             || image?.cleaned.contains(resource.id) == true

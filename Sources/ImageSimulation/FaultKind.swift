@@ -24,7 +24,7 @@ public enum FaultKind: String, CaseIterable, Codable, Sendable, Comparable {
     case slow
     /// The store is out of reach, before a commit or after it.
     case store
-    /// A worker is told to stop, and drains.
+    /// A worker must stop, and drains.
     case drain
     /// An owner cancels, at any moment.
     case cancel

@@ -1,7 +1,7 @@
 import ImageCore
 
-/// Looks again and again whether somebody waits for an instance that nobody has: whoever let go of it should have woken the
-/// next, and then nothing but the retry queues brings it on.
+/// Checks again and again for an image that waits for an unlocked instance. Releasing the locks should have woken it;
+/// otherwise only the retry queues bring it on.
 struct IdleLocks {
     let world: World
 
@@ -18,7 +18,7 @@ struct IdleLocks {
         }
     }
 
-    /// Instances that nobody has and whose images all wait; each with what tells this wait from the next.
+    /// Unlocked instances whose images all wait; each with what distinguishes this wait from the next.
     private func idle() async throws -> Set<String> {
         let pending = try await world.store.images(ImageQuery(status: .pending, limit: .max))
         let held = Set(try await world.store.locks().map(\.key))

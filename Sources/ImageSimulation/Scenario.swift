@@ -57,7 +57,7 @@ struct Scenario {
         }
     }
 
-    /// What another store's images own: nobody here may touch it.
+    /// What another store's images own: no worker here may touch it.
     private func addBystanders(of instance: Instance) async throws -> [Resource] {
         var made: [Resource] = []
         for disk in instance.dataDisks {
@@ -73,7 +73,7 @@ struct Scenario {
         return made
     }
 
-    /// Faults that come by themselves, and not with somebody's call.
+    /// Faults that come by themselves, and not with a call.
     private func stir() async {
         let end = world.time.now() + world.options.stormy
         while world.time.now() < end {

@@ -7,7 +7,7 @@ import Synchronization
 final class SimulatedProcess: Sendable {
     private struct State {
         var pausedUntil: Timestamp?
-        /// How often it stood still or was cut off from the store: whoever was may lose its lease.
+        /// How often it stood still or was cut off from the store, and so may have lost its lease.
         var troubles = 0
         var root: Task<Void, Never>?
         var lanes: [Lane: AsyncStream<any IncomingDelivery>.Continuation] = [:]

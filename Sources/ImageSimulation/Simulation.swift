@@ -39,7 +39,7 @@ public enum Simulation {
     /// Jobs after which a run counts as one that turns in circles.
     private static let stepLimit = 20_000_000
 
-    /// - Parameter echo: told each line of the trace as it is written.
+    /// - Parameter echo: called with each line of the trace as it is written.
     public static func run(
         seed: UInt64,
         _ options: SimulationOptions = .init(),
@@ -72,7 +72,7 @@ public enum Simulation {
             }
             root.cancel()
             stage.pool?.dismiss()
-            // Who still waits must not be left behind.
+            // Tasks that still wait must not be left behind.
             while !executor.isIdle || stage.passTime() { executor.step() }
         }
         return stage.outcome(seed: seed, steps: steps)

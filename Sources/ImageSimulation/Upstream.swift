@@ -2,7 +2,7 @@ import ImageCore
 import ImageWorker
 import Synchronization
 
-/// Who asks for images, and remembers what was asked: once, twice, something else under the same id, or to stop.
+/// Requests images, and remembers what it requested: once, twice, something else under the same id, or to stop.
 final class Upstream: Sendable {
     struct Asked: Sendable {
         var identity: RequestIdentity
@@ -52,7 +52,7 @@ final class Upstream: Sendable {
         }
     }
 
-    /// Who images are shared with.
+    /// The owner that images are shared with.
     static let receiver = Owner(known: "acct-7")
 
     private static let operations: [Operation] = [

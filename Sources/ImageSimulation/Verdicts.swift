@@ -178,7 +178,7 @@ struct Verdicts {
         }
     }
 
-    /// An accepted launch is an instance, or it was told to have failed.
+    /// An accepted launch is an instance, or its failure was announced.
     private func checkLaunches(_ images: [Image]) async throws {
         for request in upstream.requests where request.operation == .launch {
             guard let answer = try await world.store.answer(to: request.identity)?.answer,

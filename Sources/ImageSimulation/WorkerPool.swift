@@ -2,7 +2,7 @@ import ImageCore
 import ImageWorker
 import Synchronization
 
-/// The workers of a simulation: who dies is followed by another after a while.
+/// The workers of a simulation: a dead one is replaced after a while.
 final class WorkerPool: Sendable {
     private struct State {
         var processes: [SimulatedProcess] = []

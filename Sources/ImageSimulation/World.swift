@@ -6,7 +6,7 @@ import Logging
 import SQLAccess
 import Synchronization
 
-/// Everything one simulation is made of, and what it has found so far.
+/// All parts of one simulation, and its findings so far.
 final class World: Sendable {
     private struct State {
         var violation: Violation?

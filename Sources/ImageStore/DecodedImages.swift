@@ -4,8 +4,8 @@ import Synchronization
 /// Images this process has written lately, beside the very text they stand in the database as.
 ///
 /// Reading an image's document is most of what a short transaction costs. A worker mostly meets an image again that it
-/// has just written, so the text is compared and only a text that is not known is read. Nothing is ever taken from here
-/// on trust: the database is asked each time, and the same text is the same image, whoever wrote it.
+/// has just written, so the text is compared, and only unknown text is decoded. Nothing is taken from here on trust:
+/// the database is asked each time, and the same text is the same image, independent of its writer.
 final class DecodedImages: Sendable {
     private struct Entry {
         var text: String

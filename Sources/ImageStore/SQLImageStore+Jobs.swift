@@ -17,10 +17,10 @@ extension SQLImageStore {
                 let lease = leases.first(where: { $0.isAlive(at: now) && $0.blocks(message.job, of: image) })
             {
                 guard try transaction.isGranted(lease, for: message.job, nonce: nonce) else { return .busy(lease) }
-                // What the first answer announced lies in the outbox.
+                // What the first answer announced is in the outbox.
                 return .granted(JobLease(image, message, fence: lease.fence), outgoing: [])
             }
-            // Its worker is dead, and nobody takes an abandoned job over.
+            // Its worker is dead, and an abandoned job is not taken over.
             for lease in leases where !lease.isAlive(at: now) && image.jobs[lease.job]?.phase == .abandoned {
                 try transaction.endLease(lease.job, of: image.id, fence: lease.fence)
             }
@@ -107,7 +107,7 @@ extension Lease {
 }
 
 extension Event {
-    /// The job and fencing number of the attempt that is over with this event.
+    /// The job and fencing number of the attempt that ends with this event.
     fileprivate var endOfAttempt: (Job, Int64)? {
         switch self {
         case .succeeded(let job, let fence, _): (job, fence)

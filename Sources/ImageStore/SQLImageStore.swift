@@ -11,7 +11,7 @@ public struct SQLImageStore: ImageStore {
 
     /// Brings the schema up to date.
     /// - Parameter clock: whose time of day is the store's. Default: the database's own.
-    /// - Parameter observer: is told of every call when it has ended, from any thread. Default: nobody.
+    /// - Parameter observer: notified of every call when it has ended, from any thread. Default: none.
     /// - Throws: `.unreadable` when the database is newer than this program.
     public init(
         on database: some SQLDatabase,

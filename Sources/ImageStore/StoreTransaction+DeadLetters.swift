@@ -13,7 +13,7 @@ extension StoreTransaction {
         }
         var deadLetter = deadLetter
         if deadLetter.owner == nil, let image = deadLetter.image { deadLetter.owner = try self.image(image)?.owner }
-        // One that somebody else writes meanwhile must fail here: then this transaction is repeated, and meets it.
+        // A row that another transaction inserts meanwhile must fail here: then this one is repeated, and meets it.
         try connection.execute(
             """
             INSERT INTO dead_letters (id, kind, state, cause, step, owner, last_at, dead_letter, message)
@@ -68,7 +68,7 @@ extension StoreTransaction {
         return try decode(KeptMessage.self, text, "message of dead letter \(deadLetter)")
     }
 
-    /// The dead letter whose replay asked for this is open again: nothing came of it.
+    /// The dead letter whose replay made this request is open again: it was refused.
     func replayWasRefused(
         _ identity: RequestIdentity,
         _ rejection: Rejection,

@@ -29,7 +29,7 @@ extension StoreTransaction {
     func joinLine(_ image: Image) throws(SQLError) {
         let instance = SQLValue.text(image.plan.instanceID.text)
         let last = try connection.query("SELECT MAX(number) AS last FROM lock_line WHERE instance_id = $1", [instance])
-        // A number that somebody takes meanwhile fails here: then this transaction is repeated.
+        // A number that is taken meanwhile fails here: then this transaction is repeated.
         try connection.execute(
             """
             INSERT INTO lock_line (image_id, instance_id, number) VALUES ($1, $2, $3)
@@ -39,11 +39,11 @@ extension StoreTransaction {
         )
     }
 
-    /// The line of a plan's instance. Waits for an image that lets go or leaves at this moment.
+    /// The line of a plan's instance. Waits for an image that releases it or leaves at this moment.
     func lockLineToChange(of plan: Plan) throws(SQLError) -> LockLine { try lockLine(of: plan, toChange: true) }
 
     func takeLocks(for image: Image) throws(SQLError) {
-        // A key that somebody takes meanwhile must fail here: then this transaction is repeated, and meets the holder.
+        // A key that is taken meanwhile must fail here: then this transaction is repeated, and meets the holder.
         for key in image.plan.lockKeys.sorted() {
             try connection.execute(
                 "INSERT INTO locks (key, image_id) VALUES ($1, $2)",
@@ -53,13 +53,13 @@ extension StoreTransaction {
         try leaveLine(image)
     }
 
-    /// Lets go of an image's locks, or of its place in the line, and wakes who may have the locks now.
+    /// Releases an image's locks, or its place in the line, and wakes the image that may have the locks now.
     func releaseLocks(of image: Image, in context: TransitionContext) throws(SQLError) -> [OutgoingMessage] {
         // The next image's row comes before the locks', as it does for that image itself when it begins.
         var next = try nextInLine(after: image)
         try leaveLine(image)
         try connection.execute("DELETE FROM locks WHERE image_id = $1", [.text(image.id.text)])
-        // To a line that was empty somebody may have come meanwhile.
+        // An image may have joined an empty line meanwhile.
         if next == nil { next = try nextInLine(after: image) }
         guard let next else { return [] }
         return try apply(.unlocked, to: next, in: context).outgoing
@@ -69,7 +69,7 @@ extension StoreTransaction {
         try connection.execute("DELETE FROM lock_line WHERE image_id = $1", [.text(image.id.text)])
     }
 
-    /// Who may have the locks once `image` has let go. One that leaves the line at the same moment is passed over.
+    /// The image that may have the locks after `image`. One that leaves the line at the same moment is skipped.
     private func nextInLine(after image: Image) throws(SQLError) -> Image? {
         while let id = try lockLine(of: image.plan).without(image.id).next {
             let next = try imageToChange(id)

@@ -30,8 +30,8 @@ struct StoreTransaction {
         try image(id, in: try connection.query(Self.imageState, [.text(id.text)]))
     }
 
-    /// An image no other transaction moves meanwhile. Comes before anything else that belongs to the image: whoever
-    /// takes rows in the same order as everybody waits for nobody who waits for him.
+    /// An image that no other transaction moves meanwhile. Call it before anything else that belongs to the image:
+    /// locking rows in one global order prevents deadlocks.
     func imageToChange(_ id: ImageID) throws(SQLError) -> Image? {
         try image(id, in: try connection.queryForUpdate(Self.imageState, [.text(id.text)]))
     }
@@ -302,7 +302,7 @@ struct StoreTransaction {
         try quota(of: owner, in: try connection.query(Self.quotaUsage, [.text(owner.text)]))
     }
 
-    /// A usage no other transaction changes meanwhile. A row that is not there yet cannot be held, so it is made.
+    /// A usage that no other transaction changes meanwhile. A missing row cannot be locked, so it is inserted.
     func quotaToChange(of owner: Owner) throws(SQLError) -> QuotaUsage {
         try connection.execute(
             """

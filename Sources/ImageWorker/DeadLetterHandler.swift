@@ -57,7 +57,7 @@ struct DeadLetterHandler {
         }
     }
 
-    /// Of a job that the broker sent here by itself.
+    /// The failure of a job that the broker sent here by itself.
     private static func failure(of job: Job, _ death: Death?) -> StepFailure {
         guard death?.reason == .deliveryLimit else {
             return StepFailure(

@@ -8,7 +8,7 @@ struct DeadLetterRecorder {
     let context: WorkerContext
     let kind: DeadLetter.Kind
 
-    /// Of such a message everything but its body is kept: there is nobody who could read it.
+    /// Everything of such a message is kept but its body, which is too large to be read.
     private static let unreadable = "the body is larger than 16 MiB, and was not kept"
 
     func handle(_ delivery: any IncomingDelivery) async {
@@ -91,7 +91,7 @@ extension KeptMessage {
         if let job = JobMessage(parsing: body) {
             parts = [Array(job.imageId.text.utf8), Array(job.job.description.utf8)]
         } else {
-            // An id that only a replay gave it does not tell it from what it was.
+            // An id that a replay gave it does not identify the original.
             let id = messageID.flatMap { isReplayID($0) ? nil : $0 }
             parts = [routingKey, contentType, id, correlationID, replyTo].map { $0.map { Array($0.utf8) } } + [body]
         }

@@ -55,7 +55,7 @@ extension Intake {
         }
     }
 
-    /// The answer to a request that nobody has looked at in time. One that was answered before is answered the same.
+    /// The answer to a request that was not handled in time. One that was answered before is answered the same.
     func answer(_ request: Request, lapsed: Death, for message: IncomingMessage) async throws(StoreError) -> Decision {
         let reply = message.replyAddress(by: context.options.replies)
         var transitionContext = context.transitionContext(actor: Self.actor(request, message))
@@ -67,7 +67,7 @@ extension Intake {
         return .settled(unkept(answer, to: body, reply, transitionContext))
     }
 
-    /// Who asked, for the image's history: the broker's user where the broker vouches for one.
+    /// The requesting user, for the image's history: the broker's user where the broker vouches for one.
     private static func actor(_ request: Request, _ message: IncomingMessage) -> String {
         let owner = request.identity.owner.text
         return message.userID.map { "\(owner) (\(PlainText.word($0)))" } ?? owner
@@ -110,7 +110,7 @@ extension Intake {
                 _ = try await context.driver.describe(launch.instanceID, for: nil)
             } catch {
                 if Task.isCancelled { return nil }
-                // Whatever cannot be told counts as there.
+                // An unknown instance counts as there.
                 if error.code == .notFound { gone.insert(launch.instanceID) }
             }
         }
@@ -155,7 +155,7 @@ extension Intake {
         return try await record(answer, to: request, reply, transitionContext)
     }
 
-    /// Read anew each time: what an image was like when somebody asked first is no answer today. So it is not recorded,
+    /// Read anew each time: the image's state at the first request is no answer today. So it is not recorded,
     /// and goes only to who waits for a reply.
     private func describe(
         _ body: DescribeRequest,

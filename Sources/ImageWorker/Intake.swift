@@ -100,8 +100,8 @@ struct Intake {
         guard let identity = unusable.identity else {
             context.telemetry.answered(operation, unusable.rejection.code)
             span.fail(unusable.rejection.code, unusable.rejection.message)
-            // Without a valid owner and request id there is no key to record the answer under. Whoever waits for a reply gets one; a human gets the
-            // message.
+            // Without a valid owner and request id there is no key to record the answer under. A sender that waits for a
+            // reply gets one; a human gets the message.
             if let address = message.replyAddress(by: context.options.replies) {
                 let answer = Answer.rejected(unusable.rejection)
                 await context.answer(answer.outgoing(to: address, for: nil, under: message.trace))

@@ -2,7 +2,7 @@ public import ImageCore
 
 /// What a worker needs of a broker, without the broker's types.
 ///
-/// A lost connection is the transport's own affair: deliveries pause, and come again once it is back.
+/// The transport handles lost connections itself: deliveries pause, and resume once it is back.
 public protocol LaneTransport: Sendable {
     associatedtype Deliveries: AsyncSequence & Sendable
     where Deliveries.Element == any IncomingDelivery, Deliveries.Failure == Never
@@ -11,7 +11,7 @@ public protocol LaneTransport: Sendable {
     var inspector: any QueueInspector & LaneInspector { get }
     /// Where answers may be sent.
     var replies: ReplyRule { get }
-    /// How its connections are now. Waits for nothing, so that it also tells of a connection that hangs.
+    /// The state of its connections now. Waits for nothing, so it also reports a connection that hangs.
     var health: TransportHealth { get }
 
     /// Begins to take a lane's messages, until `stopDeliveries`.

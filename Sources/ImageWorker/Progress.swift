@@ -1,7 +1,7 @@
 import ImageCore
 import Synchronization
 
-/// The last progress a driver told of, from whichever thread it works on.
+/// The last progress a driver reported, from any of its threads.
 final class LatestProgress: Sendable {
     private let latest = Mutex<CopyProgress?>(nil)
     private let moved: @Sendable (Int64) -> Void
@@ -33,7 +33,7 @@ final class ProgressAnnouncer: Sendable {
             return last != event.data.progress
         }
         guard isNews, !isBusy.exchange(true, ordering: .acquiring) else { return }
-        // Unstructured on purpose: whoever renews a lease must not wait for a broker.
+        // Unstructured on purpose: lease renewal must not wait for a broker.
         Task {
             var message = event.outgoing()
             message.trace = trace

@@ -13,8 +13,8 @@ actor Slots {
     init(_ count: Int) { free = max(1, count) }
 
     /// Waits for a slot.
-    /// - Returns: `false` when `timeout` returned first, or no slot is given out any more. A delivery must not be held
-    ///   for long, not even while it waits.
+    /// - Returns: `false` when `timeout` returned first, or slots are closed. A delivery must not be held for long, not
+    ///   even while it waits.
     nonisolated func acquire(timeout: @escaping @Sendable () async -> Void) async -> Bool {
         guard !(await isClosed) else { return false }
         guard let id = await takeOrQueue() else { return true }
@@ -31,7 +31,7 @@ actor Slots {
         return isGranted
     }
 
-    /// Gives out no slot any more: what waits for one is not begun.
+    /// Closes the slots: waiting jobs do not begin.
     func close() {
         isClosed = true
         for one in waiting { one.continuation.resume(returning: false) }

@@ -11,7 +11,7 @@ struct StepRunner {
             return await context.park(delivery, reason: "not a job message")
         }
         do {
-            // A parked message carries the failure it was parked for: whoever put it back wants another try.
+            // A parked message carries the failure it was parked for, so replaying it asks for another try.
             if message.failure != nil {
                 _ = try await context.persist { () async throws(StoreError) in
                     try await context.store.apply(
@@ -89,9 +89,9 @@ struct StepRunner {
         try await context.deferJob(message, after: delay, delivery)
     }
 
-    /// When to look again at a job that somebody holds.
+    /// When to look again at a job that another worker holds.
     private func delay(for message: JobMessage, _ lease: Lease, _ delivery: any IncomingDelivery) -> RetryDelay {
-        // Whoever still writes what is to be deleted stops at its next renewal, or its lease lapses.
+        // A worker that still writes what should be deleted stops at its next renewal, or its lease lapses.
         if message.job.step == .cleanUp { return .second1 }
         // A redelivery, or a lease that missed renewals, means that its worker may be dead: look again soon.
         let untouched = context.options.lease - (lease.expiresAt - context.time.now())
@@ -123,7 +123,7 @@ struct StepRunner {
         telemetry.running.begins(jobLease, progress)
         defer { telemetry.running.ends(jobLease) }
         // Both unstructured on purpose: a publish cannot be cancelled, and what has been made must not wait for one
-        // before it is written down, while nobody renews its lease any more. The outbox has what must not be lost.
+        // before it is written down, while its lease is no longer renewed. The outbox has what must not be lost.
         let announcing = Task { await context.send(outgoing) }
         let holding = Task { await stopHolding(delivery, message) }
         defer { holding.cancel() }

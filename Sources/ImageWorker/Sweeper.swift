@@ -1,8 +1,8 @@
 import ImageCore
 import Logging
 
-/// Sends what a dead process left in the outbox, and once more what a broker lost or somebody purged; deletes what
-/// nobody owns any more.
+/// Sends what a dead process left in the outbox, and resends what a broker lost or a human purged; deletes orphaned
+/// resources.
 struct Sweeper {
     let context: WorkerContext
     let inspector: any QueueInspector
@@ -61,7 +61,7 @@ struct Sweeper {
     }
 
     /// A worker that was paused past its lease and killed right after it woke may have made a resource that clean-up
-    /// had already found gone. What carries an image's name and is not in its ledger is nobody's.
+    /// had already found gone. A resource that carries an image's name and is not in its ledger is an orphan.
     ///
     /// The inventory is taken first: a resource is written in the ledger before it is made, so one that exists and is
     /// not in the ledger has been struck from it for good. What was published meanwhile, a launched instance, is no

@@ -23,7 +23,7 @@ public struct SystemTime: Timekeeper {
     }
 }
 
-/// The store's clock, as a process knows it: what the store said last, and what has passed since by a clock that nobody sets.
+/// The store's clock, as a process knows it: the store's last answer, plus the time since by a monotonic clock.
 /// The machine's own time of day until the store has been asked.
 public final class StoreTime: Timekeeper {
     private struct Reading {
@@ -31,7 +31,7 @@ public final class StoreTime: Timekeeper {
         var uptime: Duration
     }
 
-    /// Whose time of day is not to be trusted.
+    /// The machine's own clock, which may be wrong.
     let machine: any Timekeeper
     private let reading = Mutex<Reading?>(nil)
 

@@ -70,7 +70,7 @@ public protocol IncomingDelivery: Sendable {
     func refuse()
 }
 
-/// A delivery whose message says where in a trace it is handled, and no longer where it was sent.
+/// A delivery whose message names the span that handles it, and no longer the one that sent it.
 struct TracedDelivery: IncomingDelivery {
     let message: IncomingMessage
     private let original: any IncomingDelivery
@@ -87,12 +87,12 @@ struct TracedDelivery: IncomingDelivery {
     func refuse() { original.refuse() }
 }
 
-/// What became of messages that were offered to the broker. What is in neither list may be offered again.
+/// The outcome of messages that were offered to the broker. What is in neither list may be offered again.
 public struct PublishReport: Sendable, Equatable {
-    /// A message that the broker takes from nobody, however often it is offered.
+    /// A message that the broker never takes, however often it is offered.
     public struct Refused: Sendable, Equatable {
         public var message: OutgoingMessage
-        /// `CODE: sentence`, as dead letters are told why they are there.
+        /// `CODE: sentence`, the form of a dead letter's reason.
         public var reason: String
 
         public init(_ message: OutgoingMessage, reason: String) {
@@ -110,13 +110,13 @@ public struct PublishReport: Sendable, Equatable {
     }
 }
 
-/// What became of a message that was to be put away for a human.
+/// The outcome of putting a message away for a human.
 public enum ParkResult: Sendable, Equatable {
     /// The broker has it.
     case parked
     /// It may have it another time.
     case notNow
-    /// It takes this message from nobody.
+    /// The broker never takes this message.
     case never
 }
 
@@ -142,6 +142,6 @@ public protocol MessagePublisher: Sendable {
 
 /// Tells whether a queue holds messages, so that a job that merely waits its turn is not taken for lost.
 public protocol QueueInspector: Sendable {
-    /// Messages ready in the queue of a step, or `nil` when it cannot be told.
+    /// Messages ready in the queue of a step, or `nil` when that is unknown.
     func backlog(of step: Step) async -> Int?
 }

@@ -3,7 +3,7 @@ public import Logging
 public import ServiceLifecycle
 public import Tracing
 
-/// One worker process: serves its lanes until it is told to stop, then drains.
+/// One worker process: serves its lanes until it is stopped, then drains.
 ///
 /// Holds no state that matters. Killed at any moment, another worker goes on from what the store says.
 public struct Worker<Transport: LaneTransport>: Service {
@@ -101,7 +101,7 @@ public struct Worker<Transport: LaneTransport>: Service {
                 await waitForDrain()
                 return .drain
             }
-            // Until every lane has run dry after the shutdown, or the time for that is over. What still runs then is
+            // Until every lane is idle after the shutdown, or the time for that is up. What still runs then is
             // cancelled, which hands it to another worker without using an attempt.
             var lanesLeft = sources.count
             while lanesLeft > 0, let ended = await group.next() {
@@ -109,8 +109,8 @@ public struct Worker<Transport: LaneTransport>: Service {
                 if ended == .lane { lanesLeft -= 1 }
             }
             group.cancelAll()
-            // What is cancelled still tells of it, if the broker takes it soon; the outbox has it in any case. Without
-            // an end to that, a broker that is gone would hold the process for as long as each message is tried.
+            // Cancelled work still publishes its outcome if the broker takes it soon; the outbox has it in any case.
+            // Without an end to that, a broker that is gone would hold the process for as long as each message is tried.
             let last = Task {
                 try? await context.time.sleep(for: .seconds(3))
                 await transport.closePublisher()

@@ -57,7 +57,7 @@ package struct WorkerBody: Sendable {
     }
 
     /// Handles a lane's deliveries until there are no more of them and the last is handled. What waits for a slot then
-    /// is given back.
+    /// is requeued.
     package func serve<Deliveries: AsyncSequence & Sendable>(_ lane: Lane, _ deliveries: Deliveries) async
     where Deliveries.Element == any IncomingDelivery, Deliveries.Failure == Never {
         let slots = Slots(context.options.concurrency(of: lane))
@@ -71,7 +71,7 @@ package struct WorkerBody: Sendable {
                     context.telemetry.lanes.isHandled(in: lane)
                     continue
                 }
-                // Each waits for its slot by itself, so that none is held longer than `hold` for it.
+                // Each waits for its slot in a task of its own, so that none is held longer than `hold` for it.
                 group.addTask {
                     defer { context.telemetry.lanes.isHandled(in: lane) }
                     let hasSlot = await slots.acquire { try? await context.time.sleep(for: context.options.hold) }

@@ -9,7 +9,7 @@ struct WorkerContext: Sendable {
     let store: any ImageStore
     let driver: any ImageDriver
     let publisher: any MessagePublisher
-    /// The store's clock: what is written there, or compared with what stands there, is told by it.
+    /// The store's clock: the reference for every time that is written there or compared with one there.
     let time: StoreTime
     /// 0 ..< 1.
     let random: @Sendable () -> Double
@@ -22,7 +22,7 @@ struct WorkerContext: Sendable {
     /// channel of a delivery that is held.
     private static let timeout = Duration.seconds(600)
 
-    /// - Parameter actor: who brings it about; this worker unless somebody asked for it.
+    /// - Parameter actor: who caused it; this worker unless it was requested.
     func transitionContext(actor: String? = nil) -> TransitionContext {
         TransitionContext(now: time.now(), policy: options.policy, jitter: random(), actor: actor ?? options.id.text)
     }
@@ -46,8 +46,8 @@ struct WorkerContext: Sendable {
         }
     }
 
-    /// Lets a job wait in the retry queues instead of holding its delivery. By way of the store, so that nobody takes
-    /// it for lost meanwhile, and a broker that takes no messages costs it no delivery.
+    /// Lets a job wait in the retry queues instead of holding its delivery. It goes through the store's outbox, so that
+    /// the job does not count as lost meanwhile, and a broker that takes no messages costs it no delivery.
     func deferJob(
         _ message: JobMessage,
         after delay: RetryDelay,
@@ -79,7 +79,7 @@ struct WorkerContext: Sendable {
         return report
     }
 
-    /// Sends messages that lie in the outbox. What is not confirmed stays there for the sweeper, and what never can be
+    /// Sends messages from the outbox. Unconfirmed ones stay there for the sweeper, and one that can never be sent
     /// becomes a dead letter, so this cannot fail.
     func send(_ messages: [OutgoingMessage]) async {
         guard !messages.isEmpty else { return }

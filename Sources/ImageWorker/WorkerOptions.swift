@@ -50,7 +50,7 @@ public struct WorkerOptions: Sendable {
     public var drain: Duration = standardDrain
     /// How often lost messages and unsent ones are looked for. Default 5 s.
     public var sweepEvery: Duration = .seconds(5)
-    /// How often resources that nobody owns are looked for. Default 10 minutes.
+    /// How often to look for orphaned resources. Default 10 minutes.
     public var orphansEvery: Duration = .seconds(600)
     /// How often the worker says in the store that it is there. Default 10 s.
     public var reportEvery: Duration = .seconds(10)
@@ -61,7 +61,7 @@ public struct WorkerOptions: Sendable {
     /// The age at which a message in the outbox is taken for left behind by a dead process. Default 10 s.
     public var unsentAfter: Duration = OutgoingMessage.leftBehindAfter
     public var policy = RetryPolicy()
-    /// Who may ask for whom. Default: everybody for every owner.
+    /// Which users may ask for which owners. Default: all for every owner.
     public var authority = Authority.everybody
     /// Where answers are sent. Default: for the default prefix; `Worker` puts its transport's in.
     public var replies = ReplyRule(prefix: WorkerOptions.standardPrefix)

@@ -53,7 +53,7 @@ extension LibvirtConnection {
         }
     }
 
-    /// Makes a domain, or gives one with the same name and UUID another description. In one step: there is none before.
+    /// Creates a domain, or replaces the description of one with the same name and UUID, in one step.
     public func define(_ xml: String) throws(LibvirtError) {
         try with(library.define(handle, xml, Flag.validate)) { _ in }
     }

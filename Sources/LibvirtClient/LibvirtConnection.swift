@@ -22,7 +22,7 @@ public final class LibvirtConnection: @unchecked Sendable {
     }
 
     deinit {
-        // It says goodbye to the daemon, and who lets go of a connection last may be anybody.
+        // Closing sends a goodbye to the daemon, and any thread may release a connection last.
         let (library, address) = (library, UInt(bitPattern: handle))
         _ = LibvirtThread.start("libvirt close") {
             if let handle = LibvirtLibrary.Handle(bitPattern: address) { _ = library.close(handle) }

@@ -11,7 +11,7 @@ public struct LibvirtError: Error, Equatable, Sendable {
         case notFound
         /// Not in the state in which the domain is.
         case invalidState
-        /// Nobody waits for the answer any more.
+        /// The caller stopped waiting for the answer.
         case cancelled
         case other
     }
@@ -39,7 +39,7 @@ public struct LibvirtError: Error, Equatable, Sendable {
         let isConnection = domain == Part.rpc || domain == Part.remote
         kind =
             switch code {
-            // A socket that is not there, or a connection that has ended.
+            // A missing socket, or a connection that has ended.
             case Number.systemError where isConnection && Self.rights.contains(errno): .denied
             case Number.systemError where isConnection, Number.internalError where isConnection: .unreachable
             case Number.noConnect, Number.invalidConnection: .unreachable

@@ -15,7 +15,7 @@ public final class LibvirtHost: Sendable {
     private struct State {
         var waiting: [Call] = []
         var connection: LibvirtConnection?
-        /// Since when the call that is being made has been; `nil` while there is none.
+        /// When the present call began; `nil` while there is none.
         var busySince: ContinuousClock.Instant?
         var hasThread = false
     }
@@ -24,7 +24,7 @@ public final class LibvirtHost: Sendable {
 
     /// Makes one or more calls, on the thread, one after another.
     ///
-    /// - Parameter body: must be able to come to its end although nobody waits for it any more.
+    /// - Parameter body: must be able to finish after its caller has stopped waiting.
     /// - Throws: what `body` throws; `unreachable` after `limit`. What has not begun by then is not done later.
     public func run<Value: Sendable>(
         within limit: Duration = standardLimit,
@@ -125,7 +125,7 @@ public final class LibvirtHost: Sendable {
 
 /// A call that is lined up.
 private struct Call: Sendable {
-    /// Whether somebody still waits for it.
+    /// Whether its caller still waits.
     let isWanted: @Sendable () -> Bool
     /// Makes it, answers, and tells the error it ended with.
     let make: @Sendable (Result<LibvirtConnection, LibvirtError>) -> LibvirtError?

@@ -200,7 +200,7 @@ enum OTLPAnswer {
         }
     }
 
-    /// How many spans it would not have, though it has taken the rest. An answer that cannot be read tells of none.
+    /// How many spans it rejected although it took the rest. An unreadable answer counts as no rejection.
     static func refused(_ body: String) -> Int {
         let answer = try? JSONDecoder().decode(Answer.self, from: Data(body.utf8))
         return max(0, answer?.partialSuccess?.rejectedSpans?.value ?? 0)

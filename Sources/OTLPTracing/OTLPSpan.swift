@@ -5,7 +5,7 @@ public import Tracing
 public final class OTLPSpan: Tracing.Span {
     public let context: ServiceContext
     private let buffer: SpanBuffer?
-    /// `nil` once it has ended: what is told afterwards is not kept, and a second end is none.
+    /// `nil` once it has ended: later additions are dropped, and a second end is ignored.
     private let record: Mutex<SpanRecord?>
 
     /// - Parameter buffer: `nil` when the span is not to be kept.
@@ -52,7 +52,7 @@ public final class OTLPSpan: Tracing.Span {
     }
 }
 
-/// What is told of one span.
+/// The content of one span.
 struct SpanRecord: Sendable {
     /// As OpenTelemetry's software kits have it, for each of events and links.
     static let mostEntries = 128

@@ -60,6 +60,6 @@ public struct OTLPTracer: Tracer {
         if let state = identity.state { injector.inject(state, forKey: SpanIdentity.stateHeader, into: &carrier) }
     }
 
-    /// Ended spans are exported by whoever empties the buffer; there is nothing to hurry here.
+    /// The exporter empties the buffer of ended spans; there is nothing to hurry here.
     public func forceFlush() {}
 }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Ended spans on their way out. Whoever ends a span never waits: when nobody takes them, new ones are dropped, and told.
+/// Ended spans on their way out. Ending a span never waits: when the buffer is full, new spans are dropped and counted.
 ///
 /// The numbers are those of OpenTelemetry's batch span processor.
 public final class SpanBuffer: Sendable {
@@ -14,7 +14,7 @@ public final class SpanBuffer: Sendable {
     private let signal: AsyncStream<Void>.Continuation
     private let dropped: @Sendable () -> Void
 
-    /// - Parameter dropped: told of each span for which there is no room.
+    /// - Parameter dropped: called for each span for which there is no room.
     public init(dropped: @escaping @Sendable () -> Void = {}) {
         (signals, signal) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         self.dropped = dropped

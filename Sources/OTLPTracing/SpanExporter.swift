@@ -28,7 +28,7 @@ public struct ReceiverAnswer: Equatable, Sendable {
 /// Answers are taken as OTLP/HTTP says: 429, 502, 503 and 504, and no answer at all, are tried again with growing
 /// pauses; any other refusal drops the batch.
 public struct SpanExporter: Service {
-    /// What became of spans that were to be exported.
+    /// The outcome of spans that were to be exported.
     public enum Outcome: String, CaseIterable, Sendable {
         case exported
         /// The receiver would not have them, or was away for too long.
@@ -53,7 +53,7 @@ public struct SpanExporter: Service {
 
     /// - Parameters:
     ///   - resource: who has made the spans, by the names of OpenTelemetry's semantic conventions: `service.name` …
-    ///   - told: what became of how many spans.
+    ///   - told: gets an outcome and its number of spans.
     public init(
         from buffer: SpanBuffer,
         of resource: [String: String],
@@ -81,7 +81,7 @@ public struct SpanExporter: Service {
                 buffer.finish()
                 try? await sleep(Self.farewell)
             }
-            // Either everything is sent, or the time for it is over.
+            // Until everything is sent, or the time is up.
             await group.next()
             group.cancelAll()
         }

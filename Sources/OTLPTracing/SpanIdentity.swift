@@ -8,7 +8,7 @@ struct SpanIdentity: Equatable, Sendable {
     let traceHigh: UInt64
     let traceLow: UInt64
     let span: UInt64
-    /// Whether whoever began the trace wants it kept. It is asked once, at the beginning: a trace of which every
+    /// Whether the trace's creator wants it kept. It is asked once, at the beginning: a trace of which every
     /// participant keeps another part says nothing.
     let isSampled: Bool
     /// What vendors have added; handed on as it came.

@@ -6,8 +6,8 @@ import NIOCore
 import PrometheusMetrics
 public import ServiceLifecycle
 
-/// What a process shows to those who watch over it: `/metrics`, `/healthz` and `/readyz`. Read-only, without logins,
-/// and without anything that a person has named.
+/// What a process serves to monitoring: `/metrics`, `/healthz` and `/readyz`. Read-only, without logins, and without
+/// names that people chose.
 public struct HealthServer: Service {
     /// An answer to "can it work?": the reasons why not, one a line.
     public struct Verdict: Sendable {
@@ -84,14 +84,14 @@ public struct HealthServer: Service {
     public func run() async throws {
         do {
             try await application().run()
-            // Told to stop before it listened: whoever waits for it is told the same.
+            // Stopped before it listened: its waiters get the same error.
             listening.continuation.finish()
         } catch {
             throw CannotListen(error, at: address) ?? error
         }
     }
 
-    /// `service`, which begins once this listens: a process that cannot be watched as it was told to be does no work.
+    /// `service`, which begins once this listens: a process that cannot be monitored as configured does no work.
     public func before(_ service: any Service) -> any Service { Following(service: service, signal: listening.stream) }
 
     private struct Following: Service {

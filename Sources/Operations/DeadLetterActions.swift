@@ -9,7 +9,7 @@ public struct DeadLetterActions: Sendable {
     /// - Parameters:
     ///   - who: for the history.
     ///   - isForced: also what was replayed and has not come back, or came back from every replay.
-    ///   - sender: who sends the message, as this process may or may not write to the broker.
+    ///   - sender: the sender of the message, as this process may or may not write to the broker.
     public func replay(
         _ id: DeadLetterID,
         by who: String,

@@ -1,4 +1,4 @@
-/// Tells of the broker's queues. Looking only, so that its user at the broker needs no right to anything.
+/// Reads the state of the broker's queues. Looking only, so its broker user needs no rights.
 public protocol BrokerStatusProvider: Sendable {
     /// Every queue as the broker has it now.
     /// - Throws: `BrokerStatusError` when the broker cannot be asked.
@@ -25,7 +25,7 @@ public struct QueueStatus: Codable, Equatable, Sendable {
         case retry
         /// Workers write down what comes into it, and only people decide about that.
         case human
-        /// It holds bodies too large for the store, which dead letters name, until somebody takes them out.
+        /// It holds bodies too large for the store, which dead letters name, until a human removes them.
         case kept
     }
 

@@ -24,7 +24,7 @@ public struct Console: Service {
     /// - Parameters:
     ///   - telemetry: measures it.
     ///   - listening: called with the port once requests are served.
-    /// - Throws: `RefusedToListen` when others could reach it and it would not know who they are.
+    /// - Throws: `RefusedToListen` when others could reach it, and no origin is set.
     public init(
         options: ConsoleOptions,
         accounts: Accounts,
@@ -95,7 +95,7 @@ public struct Console: Service {
     }
 }
 
-/// Why a console does not listen where it was told to.
+/// Why a console does not listen on its configured address.
 public enum RefusedToListen: Error, Equatable {
     /// Others can reach the address, and nothing says by which name.
     case withoutOrigin

@@ -3,17 +3,17 @@ public import Observability
 /// How a console listens, and how people reach it.
 public struct ConsoleOptions: Sendable {
     public var address: ListenAddress
-    /// What stands in the address bar when something in front of the console speaks for it, such as a proxy with TLS.
+    /// The address in people's browsers when a proxy, for example with TLS, is in front of the console.
     public var origin: WebOrigin?
-    /// Whose word is taken for where a request came from. Default: nobody's.
+    /// The proxies whose `X-Forwarded-For` is believed. Default: none.
     public var proxies: TrustedProxies
     /// How often queues are looked at.
     public var sampleEvery: Duration
-    /// How often a page that somebody has open is looked at.
+    /// How often an open page is checked for changes.
     public var pollEvery: Duration
     /// Open pages with live updates, at most.
     public var viewers: Int
-    /// How long a request's answer is waited for before it is said that there is none yet.
+    /// How long to wait for a request's answer before saying that there is none yet.
     public var answerWithin: Duration
 
     public init(
@@ -34,7 +34,7 @@ public struct ConsoleOptions: Sendable {
         self.answerWithin = answerWithin
     }
 
-    /// The hosts a request may name. A page elsewhere whose name was made to lead here (DNS rebinding) names its own.
+    /// The hosts a request may name. A hostile page whose name resolves to this console (DNS rebinding) names its own.
     func allows(host: String) -> Bool {
         if let origin, host.lowercased() == origin.authority { return true }
         guard address.isLoopback else { return false }

@@ -4,7 +4,7 @@ import Glibc
 package enum Loopback {
     struct NoFreePort: Error {}
 
-    /// Different ports nobody listens on. They lie below the range outgoing connections are numbered from, so none
+    /// Different ports on which no process listens. They are below the range of outgoing connections' ports, so none
     /// can be taken by a client, not even by one which tries to reach a server that is just being restarted.
     package static func freePorts(_ count: Int) throws -> [Int] {
         var ports: Set<Int> = []

@@ -10,7 +10,7 @@ public final class PostgreSQLServer: Sendable {
     public struct Options: Sendable {
         /// Below it lies a folder for each installed version; the newest is used.
         public var programs: FilePath = "/usr/lib/postgresql"
-        /// Who runs the server when we are root, which PostgreSQL refuses to be.
+        /// The user that runs the server when we are root, as which PostgreSQL refuses to run.
         public var systemUser = "postgres"
         /// PEM files; with them the server offers TLS. Default: none.
         public var certificate: FilePath?
@@ -25,7 +25,7 @@ public final class PostgreSQLServer: Sendable {
         public init() {}
     }
 
-    /// Why the server is not there; the description ends with what it logged last.
+    /// Why the server does not run; the description ends with what it logged last.
     public struct Failure: Error, CustomStringConvertible {
         public let description: String
     }
@@ -42,7 +42,7 @@ public final class PostgreSQLServer: Sendable {
     /// Starts a server and returns when it takes connections.
     ///
     /// - Parameter folder: for its data and log; made when missing. With what an earlier server left there it goes on.
-    ///   When we are root it is given to `systemUser`, and the folder it lies in lets others pass through.
+    ///   When we are root it is given to `systemUser`, and its parent folder lets others pass through.
     public static func start(in folder: FilePath, options: Options = .init()) async throws -> PostgreSQLServer {
         let server = try PostgreSQLServer(folder, options)
         try await server.makeCluster()
@@ -102,7 +102,7 @@ public final class PostgreSQLServer: Sendable {
         try await run()
     }
 
-    /// Halts all the server's processes where they are. Their sockets stay open and nobody answers.
+    /// Halts all the server's processes where they are. Their sockets stay open, without an answer.
     public func freeze() {
         server.withLock { running in
             guard let running else { return }

@@ -30,7 +30,7 @@ public final class RabbitMQNode: Sendable {
         public init() {}
     }
 
-    /// Why the server is not there; the description ends with what it logged last.
+    /// Why the server does not run; the description ends with what it logged last.
     public struct Failure: Error, CustomStringConvertible {
         public let description: String
     }
@@ -124,7 +124,7 @@ public final class RabbitMQNode: Sendable {
         try await run()
     }
 
-    /// Halts the server's process where it is. Its sockets stay open and nobody answers.
+    /// Halts the server's process where it is. Its sockets stay open, without an answer.
     public func freeze() { processes.withLock { $0?.server.send(SIGSTOP) } }
 
     public func thaw() { processes.withLock { $0?.server.send(SIGCONT) } }
@@ -169,7 +169,7 @@ public final class RabbitMQNode: Sendable {
         try processes.withLock { processes in
             let portMapper = try options.membership == nil ? Self.portMapper(options, portMapperPort) : nil
             let mapperPID = portMapper.map { [$0.pid] } ?? []
-            // Told at once, one by one: we may be killed between any two lines.
+            // Written at once, one by one: we may be killed between any two lines.
             monitor.watch(mapperPID)
             do {
                 let server = try ServerProcess(
@@ -213,7 +213,7 @@ public final class RabbitMQNode: Sendable {
     /// The first errors the server printed or logged and the last lines, for error texts: the cause comes first.
     public var logTail: String {
         ["output.log", "log/rabbit.log"].map { name in
-            // A file which is not there has no lines.
+            // A missing file has no lines.
             let lines = (try? Files.read(folder.appending(name)))?.split(separator: "\n") ?? []
             let errors = lines.filter { $0.contains("[error]") }.prefix(10)
             return (["--- \(folder.appending(name))"] + errors + ["..."] + lines.suffix(10)).joined(separator: "\n")
@@ -258,7 +258,7 @@ public final class RabbitMQNode: Sendable {
             "vm_memory_high_watermark.absolute = \(options.memoryLimit)",
             "disk_free_limit.absolute = \(options.diskFreeLimit)",
             "log.file.level = info",
-            // The default of 512 MiB is made anew at each start, which takes a second and more.
+            // The default of 512 MiB is allocated at each start, which takes a second and more.
             "raft.wal_max_size_bytes = 16777216",
         ]
         if let managementPort {

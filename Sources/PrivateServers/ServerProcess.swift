@@ -37,7 +37,7 @@ package final class ServerProcess: Sendable {
         let sink = output?.string ?? "/dev/null"
         posix_spawn_file_actions_addopen(&actions, 1, sink, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        // A server lives long: a pipe's end that it inherited would keep its reader waiting for ever.
+        // A server lives long: a pipe's end that it inherited would keep its reader waiting forever.
         for descriptor in Self.openDescriptors where descriptor > 2 {
             posix_spawn_file_actions_addclose(&actions, descriptor)
         }
@@ -115,13 +115,13 @@ package final class ServerProcess: Sendable {
             switch waitpid(pid, &status, flags) {
             case pid: return status
             case 0: return nil
-            // Somebody else has taken the status: it has ended all the same.
+            // Another call has taken the status; the process has ended.
             default: if errno != EINTR { return 0 }
             }
         }
     }
 
-    /// Waits for the end; false when `timeout` is over before.
+    /// Waits for the end; false when `timeout` comes first.
     package func hasEnded(within timeout: Duration) async -> Bool {
         let deadline = ContinuousClock.now + timeout
         while isRunning {

@@ -1,7 +1,7 @@
-/// One thing that is measured: its name, what kind of number it is, and by which labels it is told apart.
+/// One metric: its name, its kind of number, and the labels that distinguish its series.
 ///
-/// Labels must come from closed lists. Each combination of values is a time series of its own for whoever collects
-/// them, so that an id or an owner as a label would grow without an end.
+/// Labels must come from closed lists. Each combination of values is a time series that its collector stores, so an id
+/// or an owner as a label would grow without bound.
 public struct Metric: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         /// Only ever grows, from 0 when the process starts.
@@ -24,7 +24,7 @@ public struct Metric: Sendable, Hashable {
     public let labels: [String]
     /// One sentence.
     public let help: String
-    /// Label values whose series begin at 0: whoever computes rates must see the first step too.
+    /// Label values whose series begin at 0, so that a rate includes the first step.
     public let known: [[String]]
 
     public init(_ name: String, _ kind: Kind, by labels: [String] = [], known: [[String]] = [], _ help: String) {

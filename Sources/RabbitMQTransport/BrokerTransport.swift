@@ -50,8 +50,8 @@ extension IncomingMessage {
             reason: headers.text(BrokerPublisher.reasonHeader),
             death: Death(headers: headers)
         )
-        // A request that a worker has deferred names who published it and since when it waits; the broker vouches that
-        // it was a worker who says so.
+        // A request that a worker has deferred names its publisher and since when it waits; the broker vouches that a
+        // worker sent it.
         if isWorkers, let asker = headers.text(BrokerPublisher.askerHeader) { userID = asker.isEmpty ? nil : asker }
         if isWorkers, case .int(let seconds)? = headers[BrokerPublisher.sinceHeader], (0..<1 << 40) ~= seconds {
             waitingSince = Timestamp(microseconds: seconds * 1_000_000)
@@ -69,7 +69,7 @@ extension AMQPTable {
 }
 
 extension Death {
-    /// The newest death that a broker's headers tell of. `nil` without one.
+    /// The newest death in a broker's headers. `nil` without one.
     init?(headers: AMQPTable) {
         func told(_ reason: String, _ queue: String, of table: AMQPTable) -> Death? {
             guard case .string(let word)? = table[reason], case .string(let name)? = table[queue] else { return nil }
@@ -102,7 +102,7 @@ public struct BrokerPublisher: MessagePublisher {
     let logger: Logger
 
     static let reasonHeader = "goldsmith-reason"
-    /// On what was parked: the dead letter that tells of it.
+    /// On what was parked: the id of its dead letter.
     static let deadLetterHeader = "goldsmith-dead-letter"
     /// On a request that waits: since when, in seconds since 1970, and the user who sent it, empty for none.
     static let sinceHeader = "goldsmith-waiting-since"
@@ -145,7 +145,7 @@ public struct BrokerPublisher: MessagePublisher {
         return report
     }
 
-    /// As a dead letter tells it.
+    /// In the form of a dead letter's reason.
     private static func reason(_ error: AMQPError) -> String {
         let word = error.kind == .endsConnection ? DeadLetter.Cause.endsConnection : ErrorCode.outOfRange.rawValue
         return "\(word): \(error.text)"
@@ -173,12 +173,12 @@ public struct BrokerPublisher: MessagePublisher {
     public func parkOversized(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {
         var headers = Self.headers(attempt: nil, reason: message.reason, message.trace)
         headers[Self.deadLetterHeader] = .string(deadLetter.text)
-        // By way of the default exchange, to the queue of that name.
+        // Through the default exchange, to the queue of that name.
         return await pass(message, to: "", topology.oversized, headers) == .parked ? topology.oversized : nil
     }
 
     /// Publishes a message again, byte for byte.
-    /// - Parameter user: who vouches for the headers; `nil` when nobody need.
+    /// - Parameter user: the user who vouches for the headers; `nil` when that is not needed.
     private func pass(
         _ message: IncomingMessage,
         to exchange: String,

@@ -12,8 +12,8 @@ public struct TopologyDifference: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension Topology {
-    /// Declares everything; what is there already and the same stays untouched. Needs configure rights.
-    /// - Returns: what differs. Then the rest is declared all the same, and nothing is ever deleted or changed.
+    /// Declares everything; existing and equal parts stay untouched. Needs configure rights.
+    /// - Returns: what differs. Then the rest is still declared, and nothing is ever deleted or changed.
     public func apply(on connection: AMQPConnection) async throws(AMQPError) -> [TopologyDifference] {
         var differences: [TopologyDifference] = []
         for exchange in exchanges {

@@ -1,8 +1,8 @@
 import AMQPClient
 public import ImageCore
 
-/// Who comes to the broker. Each has a user of its own, with the least rights its work needs; nobody among them may
-/// make, change or delete a queue or an exchange.
+/// The broker's users. Each has the least rights its work needs; none may make, change or delete a queue or an
+/// exchange.
 public enum BrokerRole: String, CaseIterable, Sendable {
     /// An upstream system: sends requests, and reads its own answers and the events of its owners.
     case producer
@@ -50,8 +50,8 @@ extension Topology {
     public func written(by role: BrokerRole) -> [String] {
         switch role {
         case .producer: [requests]
-        // Answers go by way of the default exchange, to whatever queue the request names. Requests are those that a
-        // person has put back: a worker sends what is left in the outbox.
+        // Answers go through the default exchange, to the queue the request names. Requests are those that a person
+        // has put back: a worker sends what is left in the outbox.
         case .worker:
             [exchange(for: .requests), exchange(for: .jobs)] + RetryDelay.allCases.map { exchange(for: .retry($0)) }
                 + [exchange(for: .dead), exchange(for: .parking), exchange(for: .events), exchange(for: .reply)]
@@ -70,15 +70,15 @@ extension Topology {
         }
     }
 
-    /// The bindings that bring a producer the events of these owners. Empty for everybody's: then it binds its queue
-    /// itself, to what it wants.
+    /// The bindings that bring a producer the events of these owners. Without owners it binds its queue itself, to
+    /// what it wants.
     public func producerBindings(for owners: [Owner]) -> [Binding] {
         // The owner is the last word of an event's routing key.
         owners.sorted().map { Binding(queue: subscription, exchange: events, routingKey: "#.\($0)") }
     }
 
-    /// - Parameter owners: whose events the producer may read. Empty: everybody's. Else its queue is bound for it, and
-    ///   it may bind nothing: a right that depends on routing keys is one that some brokers cannot import.
+    /// - Parameter owners: whose events the producer may read. Empty: all. Else its queue is bound for it, and it may
+    ///   bind nothing: some brokers cannot import a right that depends on routing keys.
     public func rights(of role: BrokerRole, owners: [Owner] = []) -> BrokerRights {
         var (written, read) = (written(by: role), read(by: role))
         if role == .producer, owners.isEmpty {

@@ -22,7 +22,7 @@ extension Topology {
         return statuses
     }
 
-    /// Who consumes a queue.
+    /// The lane that consumes a queue.
     public func lane(of queue: String) -> Lane? { Lane.allCases.first { self.queue(of: $0) == queue } }
 
     /// The delay of a retry queue; `nil` for any other.

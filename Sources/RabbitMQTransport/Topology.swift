@@ -39,7 +39,7 @@ public struct Topology: Sendable, Equatable {
     public init(prefix: String = standardPrefix, intakeLimit: Int = standardIntakeLimit) {
         let name = { (suffix: String) in "\(prefix).\(suffix)" }
         let unroutable: AMQPTable = ["alternate-exchange": .string(name("unroutable"))]
-        // A message that no job queue takes would block its retry queue for ever; the alternate exchange takes it.
+        // A message that no job queue takes would block its retry queue forever; the alternate exchange takes it.
         var exchanges = [
             Exchange(name: name("unroutable"), type: "fanout"),
             Exchange(name: name("parking"), type: "fanout"),
@@ -115,9 +115,9 @@ public struct Topology: Sendable, Equatable {
 
     /// The exchange upstream systems publish requests to.
     public var requests: String { "\(prefix).requests" }
-    /// The exchange that tells of every transition.
+    /// The exchange that announces every transition.
     public var events: String { exchange(for: .events) }
-    /// Where messages lie whose body is too large for the store. Nobody consumes them.
+    /// Holds messages whose body is too large for the store. It has no consumers.
     public var oversized: String { "\(prefix).oversized" }
     /// The queues workers must serve.
     public var consumedQueues: [String] { Lane.allCases.map { queue(of: $0) } }

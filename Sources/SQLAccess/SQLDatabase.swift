@@ -1,6 +1,6 @@
 /// One small API over SQL databases: synchronous work inside one transaction. Knows nothing of images.
 ///
-/// The body of a transaction cannot suspend, so no transaction stays open while somebody waits for something else.
+/// The body of a transaction cannot suspend, so no transaction stays open while its task waits for something else.
 public protocol SQLDatabase: Sendable {
     /// Reads one consistent state.
     func read<Value: Sendable>(
@@ -21,10 +21,10 @@ public protocol SQLDatabase: Sendable {
 
 /// What the body of a transaction can do. Parameters are `$1`, `$2`, …; values never stand in the text.
 ///
-/// What is said here of other transactions is what a database with many writers needs to be told; where writers come
-/// one at a time, it holds by itself.
+/// The notes about other transactions matter for a database with many writers; where writers come one at a time, they
+/// hold by themselves.
 public protocol SQLConnection {
-    /// Nobody needs the answer: a failure may show with a later statement, at the latest with the commit.
+    /// The answer is not needed: a failure may show with a later statement, at the latest with the commit.
     func execute(_ sql: String, _ arguments: [SQLValue]) throws(SQLError)
     func rowsChanged(by sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int
     func query(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow]

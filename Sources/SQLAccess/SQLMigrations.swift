@@ -10,10 +10,10 @@ public struct SQLMigrations: Sendable {
     /// Applies what is missing, in one transaction.
     /// - Throws: `.tooNew` when the database has steps this program does not know, `.damaged` when it is damaged.
     public func apply(to database: some SQLDatabase) async throws(SQLError) {
-        // Only what is behind is written: whoever starts must not wait for a writer.
+        // Write only if the schema is behind: starting must not wait for a writer.
         if try await status(of: database).state == .current { return }
         try await database.write { (connection) throws(SQLError) in
-            // Many workers start at once; one does it and the others find it done.
+            // Many workers may start together; one migrates and the others find it done.
             try connection.lockSchema()
             let done = try version(in: connection)
             guard done <= steps.count else {

@@ -1,4 +1,4 @@
-/// What somebody who mistyped a word has probably meant.
+/// The word that a mistyped one probably means.
 public enum Nearest {
     /// - Returns: the candidates that are nearest to `word`, in their order; none when all are too far away.
     public static func matches(for word: String, among candidates: [String]) -> [String] {

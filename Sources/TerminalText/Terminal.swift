@@ -43,7 +43,7 @@ public enum Terminal {
         isColoured ? "\u{1B}[\(tone.rawValue)m\(text)\u{1B}[0m" : text
     }
 
-    /// Whether somebody is there to be asked.
+    /// Whether a user is there to be asked.
     public static var canAsk: Bool { isatty(STDIN_FILENO) == 1 && isInteractive }
 
     /// - Returns: what was typed, without its end of line; `nil` at the end of the input.

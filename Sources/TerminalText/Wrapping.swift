@@ -1,7 +1,7 @@
 /// Lines that break between words. What is one word and too long stays whole: an address that is broken cannot be opened.
 public enum Wrapping {
     /// Breaks each line of a text that is too long, and lets what follows stand under where its words begin.
-    /// - Parameter width: in columns; `nil`, for what nobody looks at, leaves the text alone.
+    /// - Parameter width: in columns; `nil`, for output that is not a terminal, leaves the text alone.
     public static func wrap(_ text: String, to width: Int?) -> String {
         guard let width, width > 0 else { return text }
         return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in

@@ -164,7 +164,7 @@ struct FaultTests {
         let link = try BrokerLink(try node.endpoint, name: "test", options: options)
         #expect(link.heartbeat == 1)
         node.freeze()
-        // Nobody serves the link meanwhile, which the connection's thread never lets happen.
+        // The test stops serving the link meanwhile, which the connection's thread never does.
         let start = ContinuousClock.now
         _ = await eventually { ContinuousClock.now - start > .seconds(4) }
         let before = ContinuousClock.now

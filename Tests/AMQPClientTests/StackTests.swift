@@ -49,7 +49,7 @@ struct StackTests {
                 continuation.resume(returning: decoded)
             }
         }
-        // A library that refuses such depth by itself is as good.
+        // A library that refuses such depth itself is as good.
         #expect(result.0 != 0 || result.1.wireSize() != nil)
     }
 }

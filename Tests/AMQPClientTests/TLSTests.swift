@@ -154,7 +154,7 @@ struct TLSTests {
             var endpoint = AMQPEndpoint(host: host, port: port)
             endpoint.tls = AMQPEndpoint.TLS()
             endpoint.tls?.authorityFile = ours.authority.string
-            // The second time as well: the first finding must not be told again.
+            // The second time as well: the first finding must not be reported again.
             for _ in 0..<2 {
                 var error: AMQPError?
                 // Until it listens, the connection is refused.

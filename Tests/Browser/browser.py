@@ -10,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 
 from dev import PASSWORDS, eventually
 
-# What every page must have, whoever looks at it and however.
+# What every page must have, for every user and browser.
 STRUCTURE = """
 const wrong = [];
 const all = (selector) => [...document.querySelectorAll(selector)];

@@ -47,7 +47,7 @@ class Broker(unittest.TestCase):
     def tearDownClass(cls):
         cls.upstream.close()
 
-    # MARK: What the story below is told with
+    # MARK: What the story below uses
 
     def ask(self, operation, body, **properties):
         """Publishes one request; its answer has to be one of those the document names."""
@@ -116,14 +116,14 @@ class Broker(unittest.TestCase):
         self.refused("DUPLICATE", "with[1]", "image.share", twice)
         unsure = self.new(imageId="img-nobody", confirm=False)
         self.refused("FAILED_PRECONDITION", "confirm", "image.delete", unsure)
-        # Who may ask. Refused without being recorded: the same request by somebody who may is taken.
+        # Who may ask. Refused without being recorded: the same request by a user who may ask is taken.
         body = self.new(imageId="img-nobody")
         self.refused("PERMISSION_DENIED", "user_id", "image.cancel", body, user_id=None)
         self.refused("NOT_FOUND", "imageId", "image.cancel", body)
         stranger = self.new(owner="acct-9", imageId="img-nobody")
         self.refused("PERMISSION_DENIED", "user_id", "image.cancel", stranger)
         self.refused("PERMISSION_DENIED", "user_id", "image.cancel", stranger | {"typo": 1})
-        # Nobody can be told apart: parked, and answered all the same.
+        # No known sender: parked, and answered all the same.
         self.refused("INVALID_ARGUMENT", "owner", "image.cancel", {"requestId": "r", "imageId": "img-nobody"})
         self.refused("INVALID_ARGUMENT", "content_type", "image.cancel", self.new(), content_type="text/plain")
         # The property stands in for the field.
@@ -158,7 +158,7 @@ class Broker(unittest.TestCase):
         self.event("image.replicating", image)
         available = self.event("image.available", image)
         self.assertEqual(sorted(available["data"]["locations"]), ["east", "west"])
-        # Either what is there, or that nobody could look.
+        # Either what is there, or that it could not be inspected.
         self.assertNotEqual(available["data"]["findings"], [])
         self.assertEqual([disk["device"] for disk in available["data"]["disks"]], ["/dev/vda", "/dev/vdb", "/dev/vdc"])
         rehearsal = self.new(instanceId="i-web1", name="web-golden", dataDisks="all", dryRun=True)

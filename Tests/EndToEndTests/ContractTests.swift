@@ -11,7 +11,7 @@ struct ContractTests {
         var contentType: String? = "application/json"
         var code: String
         var field: String?
-        /// Whether nobody can be told apart to answer for: then the message itself is kept for a human.
+        /// Whether the sender is unknown: then the message itself is kept for a human.
         var isParked = false
     }
 

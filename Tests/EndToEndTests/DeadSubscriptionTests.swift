@@ -72,7 +72,7 @@ struct DeadSubscriptionTests {
         #expect(telemetry.metrics(at: time.uptime()).contains("goldsmith_ready 0\n"))
         #expect(try await store.deadLetters(DeadLetterQuery(kinds: [.parked])).isEmpty)
 
-        // Now the broker turns to the worker, whose subscription was in order all the time.
+        // Now the broker delivers to the worker, whose subscription was in order all the time.
         await first.close()
         let isWell = await eventually { telemetry.health(at: time.uptime()).isReady }
         #expect(isWell, "\(telemetry.health(at: time.uptime()).problems)")

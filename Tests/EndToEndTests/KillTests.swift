@@ -93,7 +93,7 @@ struct KillTests {
         }
     }
 
-    /// Nobody closes the connection of a worker that stands still: the broker gives up on it after three times 15 s
+    /// The connection of a frozen worker stays open: the broker gives up on it after three times 15 s
     /// without a heartbeat, and hands its deliveries to others then, which find the lease lapsed. That these 50 seconds
     /// are kept is looked at on a machine that has time for it only.
     @Test("a worker that stands still, like one whose machine is lost, loses its job within 50 seconds")

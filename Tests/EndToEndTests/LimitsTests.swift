@@ -78,7 +78,7 @@ struct LimitsTests {
         var server = RabbitMQNode.Options()
         server.configuration = ["max_message_size = 134217728"]
         let node = try await TestBroker.start(options: server)
-        // On a broker that is not its own, `dev` lets nobody ask until somebody says who may.
+        // On a broker that is not its own, `dev` accepts no requests until `upstreams` is set.
         let environment = ["GOLDSMITH_AMQP_URL": node.url, "GOLDSMITH_UPSTREAMS": "*"]
         try await Dev.with(workers: 1, environment: environment) { dev in
             let facts = try #require(dev.facts)

@@ -104,7 +104,7 @@ struct OperatorTests {
             let list = try await dev.run("parked", "list").output
             #expect(list.contains("there is no image img-x") && list.contains("…") && !list.contains(image), "\(list)")
             #expect(try await dev.run("parked", "show", stray.id).output.contains("there is no image \(image) in"))
-            // Nobody answers, so that what was put back stays where it is.
+            // No worker runs, so what was put back stays where it is.
             for worker in try #require(dev.facts).pids.workers { kill(worker, SIGSTOP) }
             _ = try await Subprocess.run(
                 .path(FilePath(Program.path)),
@@ -163,7 +163,7 @@ struct OperatorTests {
         }
     }
 
-    @Test("workers are listed with what they do, and what nobody serves is named everywhere")
+    @Test("workers are listed with what they do, and what no worker serves is named everywhere")
     func workers() async throws {
         let lanes = "intake,stop-check,system-disk,data-disk,clean-up,dead-letters,parked,unrouted"
         try await Dev.with(copyRate: 4, environment: ["GOLDSMITH_STEPS": lanes]) { dev in
@@ -179,7 +179,7 @@ struct OperatorTests {
             #expect(shown.workers.map(\.pid) == [pid] && shown.workers.first?.state == "alive")
             #expect(shown.unserved.contains("replicate"))
             let list = try await dev.run("worker", "list")
-            #expect(list.code == 1 && list.output.contains("nobody serves replicate"))
+            #expect(list.code == 1 && list.output.contains("no worker serves replicate"))
             let queue = try await dev.run("queue", "show", "job.replicate")
             #expect(queue.code == 0 && queue.output.contains("no consumer"))
             #expect(try await dev.run("queue", "show", "nowhere").code == 3)
@@ -237,7 +237,7 @@ struct OperatorTests {
 }
 
 extension OperatorTests {
-    /// A user with the tag `monitoring`, as the documentation asks for, is told all but the feature flags (by RabbitMQ
+    /// A user with the tag `monitoring`, as the documentation asks for, can read all but the feature flags (by RabbitMQ
     /// 3).
     private func expectWhatMonitoringIsTold(_ dev: Dev) async throws {
         let facts = try #require(dev.facts)
@@ -256,7 +256,7 @@ extension OperatorTests {
         )
         let found = try JSONDecoder().decode([ShownFinding].self, from: Data(doctor.output.utf8))
         for name in ["bindings", "policies", "node "] {
-            // A node tells of its disk some seconds after its start.
+            // A node reports its disk some seconds after its start.
             #expect(found.contains { $0.what.hasPrefix(name) && $0.grade != "bad" }, "\(name) in \(doctor.output)")
         }
         #expect(!found.contains { $0.what == "management" }, "\(doctor.output)")

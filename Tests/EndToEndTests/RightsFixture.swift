@@ -7,8 +7,8 @@ import Testing
 
 @testable import PrivateServers
 
-/// A broker that knows nothing but what `goldsmith topology export` says, and demands a certificate of whoever comes by
-/// way of TLS.
+/// A broker with nothing but what `goldsmith topology export` prints, which demands a certificate of every client on
+/// TLS.
 struct RightsFixture: Sendable {
     static let virtualHost = "images"
     static let passwords = [
@@ -72,7 +72,7 @@ struct RightsFixture: Sendable {
         )
     }
 
-    /// For the built program: by way of TLS, with a client's certificate, everything secret in files.
+    /// For the built program: over TLS, with a client's certificate, everything secret in files.
     func environment(_ role: String) throws -> [String: String] {
         let password = (Self.passwords[role] ?? "").replacing("%", with: "%25").replacing("/", with: "%2F")
         let file = "\(folder)/\(role)-url"

@@ -39,7 +39,7 @@ struct RightsTests {
 
     private static func name(_ suffix: String) -> String { suffix.isEmpty ? "" : "goldsmith.\(suffix)" }
 
-    /// What became of a call: "done", the broker's code of a refusal such as "403", or an error of another kind, in
+    /// The outcome of a call: "done", the broker's code of a refusal such as "403", or an error of another kind, in
     /// full.
     private func outcome(of body: () async throws(AMQPError) -> Void) async -> String {
         do throws(AMQPError) {
@@ -78,7 +78,7 @@ struct RightsTests {
             #expect(answer == (may.write.contains(exchange) ? "done" : "403"), "\(may.role) writes to '\(exchange)'")
         }
         for queue in Self.queues.map(Self.name) {
-            // Everybody may ask whether a queue is there and how full it is.
+            // Every user may ask whether a queue is there and how full it is.
             #expect(try await connection.inspectQueue(queue) != nil, "\(may.role) looks at \(queue)")
             let suffix = String(queue.dropFirst("goldsmith.".count))
             let answer = await outcome { () async throws(AMQPError) in _ = try await connection.get(queue) }
@@ -148,7 +148,7 @@ struct RightsTests {
         await producer.close()
     }
 
-    /// The broker itself refuses a message that says to be somebody else's: what `upstreams` relies on.
+    /// The broker itself refuses a message with another user's name: what `upstreams` relies on.
     private func expectNoForgery(_ fixture: RightsFixture) async throws {
         let producer = AMQPPublisher(endpoint: fixture.endpoint("producer"), name: "producer", logger: testLogger)
         let message = AMQPMessage(body: Array("{}".utf8), userID: "goldsmith-operator")
@@ -258,7 +258,7 @@ struct RightsTests {
                 let checked = try await Program.run(["topology", command], environment: deployer)
                 #expect(checked.code == 0, "\(checked.complaint)")
             }
-            // Without passwords nobody can log in, and the program says so.
+            // Without a password no user can log in, and the program says so.
             let locked = try await Program.run(["topology", "export", "--vhost", RightsFixture.virtualHost])
             for may in Self.roles { #expect(locked.complaint.contains("goldsmith-\(may.role)")) }
             try Data(locked.output.utf8).write(to: URL(fileURLWithPath: "\(fixture.folder)/locked.json"))

@@ -134,7 +134,7 @@ struct SecretsTests {
         }.joined(separator: "\n")
     }
 
-    /// Only files that nobody else can read hold a password, and no log does.
+    /// Only files that no other user can read hold a password, and no log does.
     private static func expectPrivate(_ data: String, _ secrets: [String]) throws {
         var holders: Set<String> = []
         for path in FileManager.default.subpaths(atPath: data) ?? [] {

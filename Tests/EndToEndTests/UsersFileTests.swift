@@ -118,7 +118,7 @@ struct ForeignFolderTests {
             return (result.terminationStatus, result.standardError)
         }
         #expect(try await export() == (.exited(0), ""))
-        // Whoever names it wants it.
+        // A file that is named explicitly must exist.
         let (status, complaint) = try await export("--data", folder.path)
         #expect(status == .exited(2) && complaint.contains("may this user read it"), "\(complaint)")
     }

@@ -80,7 +80,7 @@ struct WaitingRequestTests {
         let isAnswered = try await eventually { try await store.answer(to: identity)?.answer.imageId != nil }
         #expect(isAnswered)
 
-        // A header is only words: the broker vouches for somebody else.
+        // A header alone proves nothing: the broker vouches for another user.
         try await send("r2", owner: "acct2", headers: ["goldsmith-user": .string("worker-1")])
         try await send("r3", owner: "acct1")
         let last = RequestIdentity(owner: Owner(known: "acct1"), requestID: RequestID(known: "r3"))

@@ -6,8 +6,8 @@ struct Disk: Sendable {
     var mebibytes = 400
     /// Whether the instance's disk is a qcow2 layer over the raw file.
     var isLayered = false
-    /// guestfish's commands, with `DISK` for the device, `SPARE` for one that is nobody's, and `FILE` for the folder of
-    /// drafts and the disk's name.
+    /// guestfish's commands, with `DISK` for the device, `SPARE` for a disk of no instance, and `FILE` for the folder
+    /// of drafts and the disk's name.
     var commands: [String]
     /// Files to be uploaded, by their name in the folder of drafts.
     var files: [String: [UInt8]] = [:]
@@ -161,7 +161,7 @@ struct Disk: Sendable {
     )
 
     /// Three systems: one with a line of a mebibyte, one with control characters, and one without a file. And half a file
-    /// system: its superblock is there, what it speaks of is not.
+    /// system: its superblock is there, the rest is not.
     static let hostile = Disk(
         id: "i-hostile",
         mebibytes: 160,

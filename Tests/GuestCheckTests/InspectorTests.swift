@@ -9,7 +9,7 @@ import Testing
 @Suite("A look into a guest has limits", .serialized, .timeLimit(.minutes(30)))
 final class InspectorTests: Sendable {
     private let scratch: DriverScratch
-    /// Where looks work; short, since sockets lie in it.
+    /// The folder for inspections; short, because it holds sockets.
     private let workplace: String
 
     init() async throws {

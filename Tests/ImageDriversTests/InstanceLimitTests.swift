@@ -24,7 +24,7 @@ struct InstanceLimitTests {
             } catch {
                 refusal = error.message
             }
-            // The sound one has no disk beside it, which may be told of.
+            // The sound one has no disk beside it, which may be reported.
             #expect(refusal.contains("sane size") == (size > 1 << 20), "\(refusal)")
         }
     }

@@ -121,7 +121,7 @@ struct LocalCaptureTests {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
             try Data([1]).write(to: URL(fileURLWithPath: folder + "/vda.qcow2.partial"))
         }
-        // What others keep there is none of our business.
+        // Foreign files there are not ours.
         let foreign = ["images/not a resource", "images/backup", "locations/east/lost+found", "locations/west/a.b.c"]
         for name in foreign { try Data().write(to: URL(fileURLWithPath: scratch.path(name))) }
         #expect(try await scratch.driver.inventory() == [image, snapshot, replica])

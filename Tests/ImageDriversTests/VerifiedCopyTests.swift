@@ -61,12 +61,12 @@ struct VerifiedCopyTests {
         #expect(try pass.sum(of: source) == copied)
         let held = try await DriverScratch.run("/usr/bin/fincore", ["-b", "-n", "-o", "RES", target])
         let kind = try await DriverScratch.run("/usr/bin/stat", ["-f", "-c", "%T", target])
-        // A file system that lies in memory has nowhere else to keep it.
+        // A file system in memory has nowhere else to keep it.
         if !kind.hasPrefix("tmpfs") {
             let limit = 3 * WriteOut.windowBytes
             #expect(try known(Int64(held.trimmingCharacters(in: .whitespacesAndNewlines))) <= limit)
         }
-        // The copy is read again only here: what was let go of is on the disk.
+        // The copy is read again only here: released memory is on the disk.
         #expect(try pass.sum(of: target) == copied)
     }
 

@@ -64,7 +64,7 @@ struct GroupCommitTests {
     }
 
     /// Runs one transaction a number, all at once.
-    /// - Returns: the numbers whose transactions were said to be committed.
+    /// - Returns: the numbers whose transactions reported a commit.
     private func insert(
         _ numbers: Range<Int>,
         into database: SQLiteDatabase,

@@ -76,7 +76,7 @@ struct PoolerTests {
             let database = try PostgreSQLDatabase(url: server.url)
             for statement in ["DEALLOCATE ALL", "PREPARE s7 AS SELECT 1"] {
                 for _ in 0..<3 {
-                    // As a pooler would that gives out another connection, and does not let its clients know.
+                    // Like a pooler that switches to another connection without its client's knowledge.
                     _ = try? await database.write { (connection) throws(SQLError) in
                         try connection.execute(statement)
                     }

@@ -166,7 +166,7 @@ struct PostgreSQLTroubleTests {
                 }
             }
             #expect(try await Self.value(of: "a", in: other) == 61)
-            // Nobody is connected any more: those who wait are told, and not one after another.
+            // No connection is left: all waiting transactions fail together, not one after another.
             server.kill()
             let start = ContinuousClock.now
             await withTaskGroup(of: Void.self) { group in

@@ -16,7 +16,7 @@ struct HappyPathTests {
         let image = try await rig.image()
         #expect(image.captures.count == 3 && image.replicas.count == 2)
         #expect(try rig.driver.manifest(of: image.replicas[0].resource) != nil)
-        // With nobody in the way, no event is sent twice or out of order.
+        // Without interference, no event is sent twice or out of order.
         let events = rig.broker.events
         #expect(events.compactMap { Int($0.id.split(separator: "/").last ?? "") } == Array(1...Int(image.sequence)))
         let transitions = events.map(\.routingKey).filter { $0.hasPrefix("image.") }

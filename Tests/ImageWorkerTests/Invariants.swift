@@ -39,7 +39,7 @@ extension Rig {
         #expect(try answers().first == .accepted(image.id, .pending), "\(story)")
     }
 
-    /// The journal has no gaps, and whoever follows the events learns all of it that is announced.
+    /// The journal has no gaps, and a follower of the events learns everything that is announced.
     private func expectHistory(of image: Image, _ story: String) async throws {
         let journal = try await store.journal(of: image.id, after: 0)
         #expect(journal.map(\.sequence) == Array(1...image.sequence), "\(story)")

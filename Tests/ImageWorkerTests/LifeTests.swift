@@ -42,7 +42,7 @@ struct LifeTests {
         #expect(image.status == .deleted)
         #expect(try await rig.driver.inventory().map(\.kind) == (withSnapshots ? [] : [.snapshot, .snapshot]))
         #expect(try await rig.store.images(ImageQuery()).isEmpty)
-        // What its owner kept is told, like in the list; of what is gone there is nothing to tell.
+        // Kept snapshots are shown, as in the list; what is gone is not.
         rig.ask(.describe, id, ["history": .bool(true)])
         rig.ask(.describe, id, owner: "acct-9", number: 2)
         rig.ask(.share, id, ["with": .array([.string("acct-9")])])

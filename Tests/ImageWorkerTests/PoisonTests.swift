@@ -18,8 +18,8 @@ struct PoisonTests {
             rig.broker.turn()
             await rig.worker("other").work(.deadLetters)
         }
-        // While the dead worker's lease lives, the watch sends a fresh message, whose deliveries count from nothing:
-        // only the take-overs can be counted.
+        // While the dead worker's lease lives, the recheck sends a fresh message, whose deliveries count from zero: only
+        // the take-overs can be counted.
         #expect(try await rig.image().status == .error)
     }
 }

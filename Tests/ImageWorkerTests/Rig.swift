@@ -150,7 +150,7 @@ struct Rig: Sendable {
         await worker.work(.job(.stopCheck))
     }
 
-    /// Lets time pass second by second, and after each waits until those who woke have done what they woke for.
+    /// Lets time pass second by second, and after each waits until the woken tasks have finished.
     func pass(seconds: Int, until isQuiet: @Sendable () async throws -> Bool) async throws {
         for _ in 0..<seconds {
             time.advance(by: .seconds(1))

@@ -89,7 +89,7 @@ struct UnpublishableTests {
         #expect(rig.broker.replies.count == 2)
         #expect(rig.broker.events.map(\.routingKey) == ["request.rejected.acct-1"])
         #expect(try await rig.store.images(ImageQuery()).isEmpty)
-        // What names nobody is for a human, as any other message that names nobody.
+        // A message without a known sender is for a human, as any other of its kind.
         #expect(try await deadLetters(rig).isEmpty)
         #expect(rig.broker.parked.count == 1)
     }

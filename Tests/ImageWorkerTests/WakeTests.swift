@@ -43,7 +43,7 @@ struct WakeTests {
         #expect(rig.time.now() == began)
         #expect(try await rig.store.images(ImageQuery()).map(\.status) == Array(repeating: .available, count: 5))
         #expect(try await started(.systemDisk, in: rig) == ["r1", "r2", "r3", "r4", "r5"])
-        // What is left on the retry queues comes round, and does nothing more.
+        // The message left in the retry queues still arrives, and does nothing more.
         try await rig.run(worker)
         #expect(try await started(.systemDisk, in: rig).count == 5)
         #expect(try await started(.stopCheck, in: rig).count == 5)

@@ -37,7 +37,7 @@ struct HostTests {
             #expect(error.kind == .unreachable)
         }
         #expect(first >= .seconds(2))
-        // The connection is given up, and then opening another one never ends: nobody waits for it twice.
+        // The connection is given up, and opening another never ends: no caller waits for it twice.
         let isRefusedAtOnce = await eventually {
             let began = clock.now
             let hasFailed = (try? await ask()) == nil

@@ -7,7 +7,7 @@ import Tracing
 
 @testable import OTLPTracing
 
-/// Counts what was told, by anybody.
+/// Counts the reported outcomes, from any thread.
 final class Counter: Sendable {
     private let count = Mutex(0)
 
@@ -15,7 +15,7 @@ final class Counter: Sendable {
     func add(_ number: Int) { count.withLock { $0 += number } }
 }
 
-/// A receiver that answers as the test says, the last answer for ever.
+/// A receiver that answers as the test says, and repeats the last answer.
 private final class Script: SpanReceiver {
     private let state: Mutex<(answers: [ReceiverAnswer?], messages: [String])>
 
@@ -44,7 +44,7 @@ private struct Hung: SpanReceiver {
     }
 }
 
-/// Comes to an end by cancellation only.
+/// Ends only by cancellation.
 private func untilCancelled() async throws {
     let (stream, continuation) = AsyncStream<Void>.makeStream()
     for await _ in stream {}
@@ -57,8 +57,8 @@ struct ExporterTests {
     private let exported = Counter()
     private let failed = Counter()
 
-    /// Ends as many spans, then stops the exporter. Every pause is over at once, but for those of five seconds.
-    /// - Parameter isLate: lets those be over as well, as if the time for the last spans had come to its end.
+    /// Ends as many spans, then stops the exporter. Every pause ends at once, except those of five seconds.
+    /// - Parameter isLate: ends those too, as if the time for the last spans were up.
     /// - Returns: the pauses between tries.
     @discardableResult
     private func run(_ count: Int, to receiver: any SpanReceiver, isLate: Bool = false) async throws -> [Duration] {

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("What people do at a terminal and in the console alike")
 struct OperationsTests {
-    /// Who sleeps lets time pass at once.
+    /// Sleeping lets time pass at once.
     private struct PassingTime: Timekeeper {
         let time: ManualTime
         var slept: @Sendable () async throws -> Void = {}

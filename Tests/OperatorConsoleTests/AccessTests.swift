@@ -81,7 +81,7 @@ struct AccessTests {
         let cookie = sessions.begin(account)
         #expect(sessions.session(cookie, isActivity: true)?.role == .operator)
         #expect(sessions.session("somebody else's", isActivity: true) == nil)
-        // What a page asks by itself keeps nobody logged in.
+        // Requests that a page makes by itself keep no session alive.
         time.advance(by: .seconds(20 * 60))
         #expect(sessions.session(cookie, isActivity: false) != nil)
         time.advance(by: .seconds(10 * 60))

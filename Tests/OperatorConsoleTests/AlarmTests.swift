@@ -21,7 +21,7 @@ struct AlarmTests {
         return WorkerStatus(report: report, storedAt: storedAt, readAt: Self.now)
     }
 
-    /// - Parameter holders: who still has a lease.
+    /// - Parameter holders: the workers that still have a lease.
     private func alarms(_ workers: [WorkerStatus], holding holders: String...) -> [Alarm] {
         let leases = holders.map { name in
             Lease(

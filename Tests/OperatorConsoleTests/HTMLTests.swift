@@ -70,7 +70,7 @@ struct HTMLTests {
         let row = try #require(timeline.rows.first)
         #expect(row.spans.map(\.kind) == [.waiting, .failed])
         #expect(row.spans.first?.to == Rig.start + .seconds(60))
-        // The image has come to its end: no clock moves it any more.
+        // The image's creation has ended: no clock moves it any more.
         #expect(timeline.to == Rig.start + .seconds(60))
         #expect(timeline.position(timeline.from, of: 1000) == 0 && timeline.position(timeline.to, of: 1000) == 1000)
         #expect(timeline.bar(row).markup.contains("aria-label=\"waited 59 s, failed after 0 ms\""))

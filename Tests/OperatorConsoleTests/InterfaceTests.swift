@@ -29,7 +29,7 @@ struct InterfaceTests {
                 )
             }
             #expect(try await put(Self.bearer(Rig.viewerToken), body).status == .forbidden)
-            // A session's cookie is not enough: a browser sends it whoever asks.
+            // A session's cookie is not enough: a browser sends it with any site's request.
             let cookie = try await browser.logInAsOperator()
             #expect(try await put([.cookie: cookie], body).status == .unauthorized)
             #expect(try await browser.get("/api/v1/images", cookie: cookie).status == .ok)

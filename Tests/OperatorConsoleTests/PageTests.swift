@@ -251,7 +251,7 @@ struct PageTests {
             } when: {
                 $0.contains("goldsmith.intake")
             }
-            #expect(page.contains("1 alarm") && page.contains("Nobody consumes goldsmith.intake; 3 messages ready."))
+            #expect(page.contains("1 alarm") && page.contains("No consumer: goldsmith.intake; 3 messages ready."))
         }
     }
 }

@@ -217,7 +217,7 @@ struct Rig {
     }
 }
 
-/// One queue that nobody serves.
+/// One queue that no worker serves.
 struct StubBrokerStatus: BrokerStatusProvider {
     func queues() async throws(BrokerStatusError) -> [QueueStatus] {
         [QueueStatus(name: "goldsmith.intake", purpose: "requests", role: .work, ready: 3, consumers: 0)]

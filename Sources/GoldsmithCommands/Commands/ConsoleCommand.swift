@@ -12,7 +12,7 @@ import UnixSignals
 struct ConsoleCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "console",
-        abstract: "Serve the web console, or make an account for it.",
+        abstract: "Serve the web console, or create an account for it.",
         discussion: """
             Examples:
               goldsmith console                           on 127.0.0.1:8484, with a token in the data folder
@@ -27,7 +27,7 @@ struct ConsoleCommand: AsyncParsableCommand {
 struct ConsoleServe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
-        abstract: "Serve the web console until told to stop.",
+        abstract: "Serve the web console until it is stopped.",
         discussion: """
             Elsewhere than on loopback it needs a file of users (setting consoleUsersFile) and the address that people use \
             (setting consoleOrigin). It speaks no TLS itself: put a proxy in front.
@@ -101,7 +101,7 @@ struct ConsoleUser: AsyncParsableCommand {
 
     func run() async throws {
         let role = try Role(argument: role)
-        // Before anybody types a password for it.
+        // Before a user types a password for it.
         guard Account.isName(name) else { throw CommandFailure.badName }
         try destination.check()
         let password = try PasswordPrompt.newPassword(of: name)
@@ -116,7 +116,7 @@ struct ConsoleUser: AsyncParsableCommand {
 struct ConsoleToken: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "token",
-        abstract: "Make a token for a program, and add it to the console's file of users.",
+        abstract: "Create a token for a program, and add it to the console's file of users.",
         discussion: """
             The token goes to standard error; it is shown once and kept nowhere. Start the console again afterwards.
 

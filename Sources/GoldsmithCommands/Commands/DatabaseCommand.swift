@@ -8,7 +8,7 @@ import TerminalText
 struct DatabaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "database",
-        abstract: "Look at the store's schema, or bring it up to date.",
+        abstract: "Show the store's schema version, or migrate the store.",
         discussion: """
             Stop every worker of the older version before a newer one changes the schema.
 
@@ -23,7 +23,7 @@ struct DatabaseCommand: AsyncParsableCommand {
 struct DatabaseStatus: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Show how far the schema is. Changes nothing.",
+        abstract: "Show the schema's version. Changes nothing.",
         discussion: "Example: goldsmith database status --json"
     )
 
@@ -40,7 +40,7 @@ struct DatabaseStatus: AsyncParsableCommand {
 struct DatabaseMigrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "migrate",
-        abstract: "Make the schema, or bring it up to date.",
+        abstract: "Create the schema, or bring it up to date.",
         discussion: """
             A worker does the same when it starts. For those whose workers may not make tables, and for knowing before.
             Example: goldsmith database migrate

@@ -146,7 +146,7 @@ private struct DevServices: Service {
             SettingKey.storeUrl.environmentName: storeURL,
             SettingKey.data.environmentName: data,
         ]
-        // A broker of our own is nobody else's.
+        // No one else uses a broker of our own.
         environment[SettingKey.upstreams.environmentName] =
             try await settings.upstreams() ?? (broker == nil ? nil : "*")
         let running = try await Settings(
@@ -161,7 +161,7 @@ private struct DevServices: Service {
         var arguments = ["worker", "--data", data, "--log-level", try await settings.logLevel(default: .info).rawValue]
         if let copyRate { arguments += ["--copy-rate", copyRate] }
         if let config { arguments += ["--config", config] }
-        // Somebody waits at the terminal, and what is cut off goes on at the next start.
+        // A user waits at the terminal; interrupted work continues at the next start.
         let drain = try await settings.drain(default: .seconds(20))
         arguments += ["--drain", String(drain / .seconds(1))]
         let pool = WorkerPool(

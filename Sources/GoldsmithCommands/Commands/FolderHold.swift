@@ -1,6 +1,6 @@
 import Glibc
 
-/// Keeps a second `goldsmith dev` out of a data folder. The kernel lets go of it when the process ends, however it ends.
+/// Keeps a second `goldsmith dev` out of a data folder. The kernel releases it when the process ends in any way.
 struct FolderHold {
     private let descriptor: CInt
 

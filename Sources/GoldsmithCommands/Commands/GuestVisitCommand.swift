@@ -2,7 +2,7 @@ import ArgumentParser
 import ImageDrivers
 import TerminalText
 
-/// Not for people: the process in which libguestfs looks into one disk, with limits set by whoever starts it.
+/// Not for people: the process in which libguestfs looks into one disk, with limits set by its parent process.
 struct GuestVisitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "guest-visit", shouldDisplay: false)
 

@@ -6,7 +6,7 @@ import TerminalText
 struct ImageCommands: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "image",
-        abstract: "Make images, follow them, share, convert and delete them.",
+        abstract: "Create, follow, share, convert and delete images.",
         discussion: """
             An image is Pending while its disks are captured, Replicating while it is copied to its locations, then Available; \
             or it is Error, with the reason.
@@ -49,13 +49,13 @@ struct ImageList: AsyncParsableCommand {
         completion: Completions.statuses
     )
     var status: String?
-    @Option(help: "Only those of just this name.") var name: String?
+    @Option(help: "Only those with exactly this name.") var name: String?
     @Option(help: "Only those of this instance.", completion: Completions.instances) var instance: String?
     @Option(help: ArgumentHelp("Only those with this label, key=value. Repeatable.", valueName: "label"))
     var label: [String] = []
     @Option(help: ArgumentHelp("Only those shared with this owner.", valueName: "owner")) var sharedWith: String?
     @Option(help: "At most this many, 1 to 1000.") var limit = 100
-    @Option(help: "Go on after an earlier page: what that one ended with.") var page: String?
+    @Option(help: "Continue after an earlier page: the value it ended with.") var page: String?
 
     func run() async throws {
         guard (1...1000).contains(limit) else { throw CommandFailure(.usage, "--limit must be 1 to 1000") }
@@ -169,7 +169,7 @@ func knownImage(_ id: ImageID, in store: any StoreReader) async throws(CommandFa
     return image
 }
 
-/// Who works on an image now. A lease that has lapsed belongs to a worker that is dead or stuck.
+/// The live leases of an image. A lease that has lapsed belongs to a worker that is dead or stuck.
 func liveLeases(of image: ImageID, in store: any StoreReader) async throws(CommandFailure) -> [Lease] {
     try await stored { () async throws(StoreError) in
         let now = try await store.time()

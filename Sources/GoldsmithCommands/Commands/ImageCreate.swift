@@ -6,7 +6,7 @@ import TerminalText
 struct ImageCreate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "create",
-        abstract: "Ask for an image of a stopped instance.",
+        abstract: "Request an image of a stopped instance.",
         discussion: """
             The request goes over RabbitMQ, like any upstream's.
 
@@ -35,7 +35,7 @@ struct ImageCreate: AsyncParsableCommand {
     )
     var guestChecks = "warn"
     @Option(help: ArgumentHelp("A label, key=value. Repeatable.", valueName: "label")) var label: [String] = []
-    @Flag(help: "Check everything and tell what would be done; make and lock nothing.") var dryRun = false
+    @Flag(help: "Check everything and show what would be done; create and lock nothing.") var dryRun = false
     @Flag(help: "Follow the image to its end.") var wait = false
 
     /// As it goes over the wire. What it holds is judged where every request is judged, not here.

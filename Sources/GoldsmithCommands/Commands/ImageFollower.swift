@@ -64,7 +64,7 @@ struct ImageFollower {
         }
     }
 
-    /// Names need not be unique, but whoever looks for one will find both. Nothing fails over it.
+    /// Names need not be unique, but a search by name finds both images. Only a warning.
     private static func noteSameName(as id: ImageID, _ settings: Settings) async {
         // Whatever its status is by now: a small image is Available before this looks.
         guard let store = try? await settings.openStore(), let image = try? await store.image(id) else { return }
@@ -78,7 +78,7 @@ struct ImageFollower {
         )
     }
 
-    /// Says what became of a request that starts something, and follows it if that is wanted.
+    /// Prints the outcome of a request that starts something, and follows it if that is wanted.
     static func report(_ answer: Answer, _ settings: Settings, wait: Bool, json: Bool) async throws {
         guard let image = answer.imageId else {
             throw CommandFailure(

@@ -5,7 +5,7 @@ import TerminalText
 struct ImageCancel: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cancel",
-        abstract: "Stop making an image and delete what was made.",
+        abstract: "Stop image creation and delete what exists.",
         discussion: "Example: goldsmith image cancel img-5f0c2b7e9a41d3c8"
     )
 
@@ -153,7 +153,7 @@ struct SharingOptions: ParsableArguments {
 struct ImageConvert: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert",
-        abstract: "Make an image with a cloud system disk of one with a local system disk.",
+        abstract: "Create an image with a cloud system disk from one with a local system disk.",
         discussion: """
             The new image has an id of its own; both use the same data-disk snapshots. It takes 1 image and 1 snapshot of the \
             quota. Until it is made, the source is neither deleted nor converted again.

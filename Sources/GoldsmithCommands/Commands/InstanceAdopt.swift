@@ -6,7 +6,7 @@ import TerminalText
 struct InstanceAdopt: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "adopt",
-        abstract: "Say whose a libvirt domain is.",
+        abstract: "Set the owner of a libvirt domain.",
         discussion: """
             Writes the owner into the domain's metadata. Only its owner and operators see an instance. A domain whose metadata \
             name no owner belongs to the setting 'owner'.
@@ -17,7 +17,7 @@ struct InstanceAdopt: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
     @Argument(help: "The instance's id.", completion: Completions.instances) var id: String
-    @Option(help: "Whose it is from now on.") var owner: String
+    @Option(help: "The domain's new owner.") var owner: String
 
     func run() async throws {
         let id: InstanceID = try identifier(id, "the instance id")

@@ -7,7 +7,7 @@ import TerminalText
 struct InstanceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "instance",
-        abstract: "Look at instances, launch one from an image, or make a sample one.",
+        abstract: "Show instances, launch one from an image, or create a sample.",
         discussion: """
             Examples:
               goldsmith instance list

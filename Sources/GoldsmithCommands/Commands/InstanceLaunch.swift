@@ -7,7 +7,7 @@ import TerminalText
 struct InstanceLaunch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "launch",
-        abstract: "Make a new, stopped instance of an Available image.",
+        abstract: "Create a new, stopped instance from an Available image.",
         discussion: """
             It gets the image's system disk and its preset data disks. Device names are assigned so that the guest's order of \
             disks is kept: presets keep theirs, an added disk first fills a gap, and gaps close.
@@ -32,10 +32,10 @@ struct InstanceLaunch: AsyncParsableCommand {
     var location: String?
     @Option(help: ArgumentHelp("A larger capacity in GiB for a preset disk. Repeatable.", valueName: "device=GiB"))
     var size: [String] = []
-    @Option(help: ArgumentHelp("A preset disk to do without. Repeatable.", valueName: "device"))
+    @Option(help: ArgumentHelp("A preset disk to leave out. Repeatable.", valueName: "device"))
     var leaveOut: [String] = []
     @Option(help: ArgumentHelp("An empty disk to add, in GiB. Repeatable.", valueName: "GiB")) var addDisk: [Int] = []
-    @Flag(help: "Tell the disks' final names; make nothing.") var dryRun = false
+    @Flag(help: "Show the disks' final names; create nothing.") var dryRun = false
     @Flag(help: "Wait until the instance is there.") var wait = false
 
     private struct Body: Encodable {

@@ -7,7 +7,7 @@ import TerminalText
 struct InstanceSample: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sample",
-        abstract: "Make a real instance to try things with.",
+        abstract: "Create a real instance to try things with.",
         discussion: """
             A qcow2 system disk with a partition table and an ext4 root that holds /etc/fstab and real files, and data \
             disks from /dev/vdb on.
@@ -25,7 +25,7 @@ struct InstanceSample: AsyncParsableCommand {
         "local"
     @Option(help: "How many data disks, 0 to 64. All are cloud disks.") var dataDisks = 0
     @Option(help: "MiB of files on the system disk; each data disk holds an eighth of it.") var mib = 64
-    @Flag(help: "Give the guest faults: without its data disks and its network card it does not start.")
+    @Flag(help: "Give the guest faults: without its data disks and network card it does not boot.")
     var withFaults = false
     @Flag(help: .hidden) var guilty = false
     @Option(help: "Stopped or Running.", completion: .list(["Stopped", "Running"])) var status = "Stopped"

@@ -1,8 +1,8 @@
 import ImageCore
 
 extension Rejection {
-    /// What somebody whose request was refused can do next, beyond what the refusal says itself. It fits the field that
-    /// was refused: nobody is sent to a list in which what is wrong does not stand.
+    /// What a user can do next after a refusal, beyond what the refusal says itself. It fits the refused field, so that
+    /// it names only a list that can show the mistake.
     func nextStep(after operation: Operation) -> String? {
         switch code {
         case .invalidArgument, .outOfRange: nil

@@ -8,7 +8,7 @@ import TerminalText
 struct QueueCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "queue",
-        abstract: "Look at the queues. Nothing is taken out of them to do so.",
+        abstract: "Show the queues. Takes nothing out of them.",
         discussion: """
             Examples:
               goldsmith queue list
@@ -21,7 +21,7 @@ struct QueueCommand: AsyncParsableCommand {
 struct QueueList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List the queues: what is ready, who consumes, how fast it goes, how old the oldest is.",
+        abstract: "List the queues: messages, consumers, rates, and the age of the oldest job.",
         discussion: """
             A work queue without a consumer is marked: nobody does its jobs. OLDEST is how long the job has waited that was due \
             first, as the store knows it; IN RETRY are jobs of that step which come back later. What is not known is –.
@@ -76,7 +76,7 @@ struct QueueList: AsyncParsableCommand {
 struct QueueShow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Show one queue: how it is declared, who serves it, and the jobs that wait for it.",
+        abstract: "Show one queue: its declaration, its consumers, and the jobs that wait for it.",
         discussion: """
             The jobs are the store's, the one that was due first on top.
 
@@ -172,14 +172,14 @@ struct QueueShow: AsyncParsableCommand {
     }
 }
 
-/// A job that is in a queue, in the retry queues or in somebody's hands.
+/// A job in a queue, in the retry queues or in a worker's hands.
 struct WaitingJob: Encodable {
     var image: ImageID
     var owner: Owner
     var job: Job
     var attempt: Int
     var dueAt: Timestamp?
-    /// Who works on it.
+    /// The worker that has it.
     var worker: WorkerID?
     /// Why it waits, or what failed last.
     var reason: String?

@@ -21,7 +21,7 @@ struct QueueView: Encodable {
     var waitingForRetry: Int?
     /// The delay of a retry queue.
     var retryDelay: String?
-    /// Whether somebody must consume it.
+    /// Whether the queue must have a consumer.
     var needsConsumer: Bool
 
     /// What is wrong with it, in a word.

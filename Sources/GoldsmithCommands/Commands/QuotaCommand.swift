@@ -5,7 +5,7 @@ import TerminalText
 struct QuotaCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quota",
-        abstract: "Look at the quotas of owners, or set one.",
+        abstract: "Show owners' quotas, or set one.",
         discussion: """
             An image takes one place among its owner's images, and each cloud disk captured one among the snapshots.
 
@@ -21,7 +21,7 @@ struct QuotaCommand: AsyncParsableCommand {
 struct QuotaList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List what each owner holds and may hold.",
+        abstract: "List each owner's usage and limits.",
         discussion: """
             An owner is listed from the first image or the first limit on; everybody else has the standard limits and holds \
             nothing.
@@ -65,7 +65,7 @@ private enum QuotaTable {
 struct QuotaShow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Show what an owner holds and may hold.",
+        abstract: "Show an owner's usage and limits.",
         discussion: """
             What a failed image holds is given back when its clean-up is done.
 
@@ -90,15 +90,15 @@ struct QuotaShow: AsyncParsableCommand {
 struct QuotaSet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "set",
-        abstract: "Set how much an owner may hold.",
+        abstract: "Set an owner's limits.",
         discussion:
-            "What is held already stays, even above a lower limit.\nExample: goldsmith quota set --owner acct-42 --images 20"
+            "Existing images and snapshots stay, even above a lower limit.\nExample: goldsmith quota set --owner acct-42 --images 20"
     )
 
     @OptionGroup var shared: SharedOptions
     @Option(help: "Default: $GOLDSMITH_OWNER, else 'local'.") var owner: String?
-    @Option(help: "Images, 0 to 1000000. Default: as it is.") var images: Int?
-    @Option(help: "Snapshots, 0 to 1000000. Default: as it is.") var snapshots: Int?
+    @Option(help: "Images, 0 to 1000000. Default: unchanged.") var images: Int?
+    @Option(help: "Snapshots, 0 to 1000000. Default: unchanged.") var snapshots: Int?
 
     func run() async throws {
         guard images != nil || snapshots != nil else {

@@ -14,7 +14,7 @@ struct RequestSender {
     private let exchange: String
     private let user: String
 
-    /// How long an answer may take before a human is told that no worker seems to be there.
+    /// How long to wait for an answer before reporting that no worker seems to run.
     private static let timeout = Duration.seconds(60)
 
     init(_ settings: Settings) async throws(CommandFailure) {

@@ -34,7 +34,7 @@ enum StopSignals {
             do {
                 while try await tasks.next() != nil {}
             } catch is CancellationError {
-                // As it was told.
+                // Stopped by the signal, as requested.
             }
         }
     }

@@ -83,7 +83,7 @@ struct TopologyVerify: AsyncParsableCommand {
 struct TopologyShow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Show what belongs on the broker.",
+        abstract: "Show the exchanges and queues the broker should have.",
         discussion: """
             Asks no broker: it is what this version needs, under the prefix that is set.
 

@@ -21,10 +21,10 @@ struct TopologyExport: AsyncParsableCommand {
     )
 
     @OptionGroup var shared: SharedOptions
-    @Option(help: "The virtual host. It is made when it is missing.") var vhost = "/"
+    @Option(help: "The virtual host. Created if it is missing.") var vhost = "/"
     @Option(
         help: ArgumentHelp(
-            "Whose events the producer may read, separated by commas. Default: everybody's.",
+            "Owners whose events the producer may read, separated by commas. Default: all.",
             valueName: "list"
         )
     )

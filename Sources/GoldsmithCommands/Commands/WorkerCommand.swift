@@ -15,7 +15,7 @@ import UnixSignals
 struct WorkerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "worker",
-        abstract: "Serve queues until told to stop, or list who does.",
+        abstract: "Run a worker, or list the workers.",
         discussion: """
             Without a subcommand it serves.
 
@@ -32,7 +32,7 @@ struct WorkerCommand: AsyncParsableCommand {
 struct WorkerRun: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Serve queues until told to stop.",
+        abstract: "Run a worker until it is stopped.",
         discussion: """
             Start as many as you like, on steps of their choice. SIGTERM or Ctrl-C drains: nothing new is taken, and what runs \
             has --drain seconds to end. A second one ends at once. What is cut off is handed over, and no attempt is used.
@@ -64,8 +64,7 @@ struct WorkerRun: AsyncParsableCommand {
         // glibc gives each thread that allocates a pool of its own and never gives it back; a worker has dozens of
         // threads and little to do on each at once.
         mallopt(M_ARENA_MAX, 2)
-        // A child that ends before it has read all of its input, or a log that nobody reads any more, must not end a
-        // worker.
+        // A child that ends before it has read all of its input, or a log without a reader, must not end a worker.
         signal(SIGPIPE, SIG_IGN)
         let settings = try await shared.settings([
             .steps: steps, .concurrency: concurrency, .hold: hold, .lease: lease, .drain: drain, .copyRate: copyRate,

@@ -6,7 +6,7 @@ import TerminalText
 struct WorkerList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List who is alive, what each is doing and since when, and what nobody serves.",
+        abstract: "List living workers with their jobs, and the lanes that no worker serves.",
         discussion: """
             From the workers' own reports in the store, every ten seconds; one that has not reported for thirty is gone. Once \
             others have taken over what it did, and serve its lanes, it is only counted, for a day. Ends with 1 when there is \
@@ -21,7 +21,7 @@ struct WorkerList: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
-    @Flag(help: "List also those that are gone and made up for by others.") var all = false
+    @Flag(help: "Also list workers that are gone and that others have replaced.") var all = false
 
     func run() async throws {
         let store = try await shared.settings().openStore()
@@ -191,7 +191,7 @@ struct WorkersView: Encodable {
             }
         }
         if gone > 0 { lines.append("\(gone) more gone within a day; others have taken over their work") }
-        for lane in unserved { lines.append(Terminal.paint("nobody serves \(lane)", .bad)) }
+        for lane in unserved { lines.append(Terminal.paint("no worker serves \(lane)", .bad)) }
         return lines.joined(separator: "\n")
     }
 }

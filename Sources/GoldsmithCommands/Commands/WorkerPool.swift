@@ -88,7 +88,7 @@ struct WorkerPool {
     }
 }
 
-/// Who is running. Tells of a change only once all are there, so that nobody reads a half-filled list.
+/// The running workers. Reports a change only once all are there, so that no reader sees a half-filled list.
 final class RunningWorkers: Sendable {
     private struct State {
         var size = Int.max

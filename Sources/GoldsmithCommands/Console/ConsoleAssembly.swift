@@ -8,7 +8,7 @@ import OperatorConsole
 import RabbitMQTransport
 import TerminalText
 
-/// Who may log in, and the token that this console has made for whoever can read its data folder.
+/// The accounts, and the token that this console has made for users who can read its data folder.
 struct ConsoleAccess {
     var accounts: Accounts
     var token: String?
@@ -115,7 +115,7 @@ extension ConsoleTelemetry {
 }
 
 extension HealthServer {
-    /// Shows what a console measures, apart from the console: whoever may see numbers need not be let in there.
+    /// Serves the console's metrics on a port of their own: a reader of metrics needs no access to the console.
     init(of telemetry: ConsoleTelemetry, on address: ListenAddress, _ logger: Logger) {
         let time = SystemTime()
         self.init(
@@ -138,7 +138,7 @@ enum KeptToken {
             if [32, 64].contains(token.utf8.count), token.allSatisfy(\.isHexDigit) { return token }
         }
         try? FileManager.default.removeItem(atPath: path)
-        // 128 bits: nobody guesses them, and an address with them fits into the width of a terminal.
+        // 128 bits cannot be guessed, and an address with them fits into the width of a terminal.
         let token = String(RandomBytes.token().prefix(32))
         let made = FileManager.default.createFile(
             atPath: path,

@@ -33,7 +33,7 @@ struct UsersFileOnDisk {
             throw refused("open the folder of")
         }
         defer { try? lock.close() }
-        // Let go when it is closed, also by the end of the process.
+        // Released when it is closed, also by the end of the process.
         guard flock(lock.rawValue, LOCK_EX) == 0 else { throw refused("lock") }
         let changed: (text: String, change: UsersFile.Change)
         do { changed = try UsersFile.text(try text(), with: account) } catch let failure as CommandFailure {
@@ -65,7 +65,7 @@ struct UsersFileOnDisk {
                 permissions: [.ownerReadWrite]
             )
             try file.closeAfter {
-                // The console's user must be able to read it, whoever changes it.
+                // The console's user must be able to read it, also after another user has changed it.
                 if isThere, before.st_uid != geteuid() || before.st_gid != getegid() {
                     guard fchown(file.rawValue, before.st_uid, before.st_gid) == 0 else { throw Errno(rawValue: errno) }
                 }

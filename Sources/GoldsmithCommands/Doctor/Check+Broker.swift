@@ -6,7 +6,7 @@ import Operations
 import RabbitMQTransport
 
 extension Check {
-    /// What AMQP itself tells of the broker.
+    /// What AMQP itself reveals about the broker.
     static let broker: [Check] = [
         Check(name: "broker") { (settings) async throws(CommandFailure) in
             try await settings.asked { (connection) throws(AMQPError) in
@@ -44,7 +44,7 @@ extension Check {
                     Diagnosis(
                         "consumers",
                         alone.contains { $0.ready ?? 0 > 0 } ? .bad : .warning,
-                        "nobody consumes \(alone.map { "\($0.name) (\($0.ready ?? 0) ready)" }.joined(separator: ", "))",
+                        "no consumer: \(alone.map { "\($0.name) (\($0.ready ?? 0) ready)" }.joined(separator: ", "))",
                         advice: "start `goldsmith worker`, with these lanes in its --steps"
                     )
                 ]
@@ -115,7 +115,7 @@ extension Check {
         return refused
     }
 
-    /// A broker that blocks publishers says so to whoever publishes. What is sent goes nowhere: no queue has that name.
+    /// A broker that blocks publishers says so only to publishers. This message goes nowhere: no queue has that name.
     @Sendable private static func alarms(_ settings: Settings) async throws(CommandFailure) -> [Diagnosis] {
         var options = AMQPOptions()
         options.publishTimeout = .seconds(4)

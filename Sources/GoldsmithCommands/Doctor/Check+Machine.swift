@@ -89,7 +89,7 @@ extension Check {
         },
     ]
 
-    /// Bytes below which the next write may fail, and below which somebody should know.
+    /// Bytes below which the next write may fail, and below which to warn.
     private static let noRoom: Int64 = 64 << 20
     private static let littleRoom: Int64 = 1 << 30
 

@@ -135,7 +135,7 @@ private struct ManagementExamination {
         }
     }
 
-    /// A policy with a limit takes messages away from whoever waits for them.
+    /// A policy with a limit drops messages that are still needed.
     private static let harmful: Set<String> = ["message-ttl", "expires", "max-length", "max-length-bytes"]
 
     func policies() async throws(ManagementAPI.Failure) -> [Diagnosis] {
@@ -219,7 +219,7 @@ private struct ManagementExamination {
             flags = try await api.get([Flag].self, "api/feature-flags")
         } catch {
             guard error.isRefusal else { throw error }
-            // RabbitMQ 3 tells them to administrators only; the rest was told to this user.
+            // RabbitMQ 3 shows them to administrators only; this user could read the rest.
             return [
                 Diagnosis(
                     "feature flags",

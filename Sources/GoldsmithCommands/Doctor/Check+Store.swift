@@ -5,7 +5,7 @@ import SQLAccess
 import TerminalText
 
 extension Check {
-    /// The database, what waits in it, and who reports to it.
+    /// The database, the messages that wait in it, and the workers that report to it.
     static let store: [Check] = [
         Check(name: "database") { (settings) async throws(CommandFailure) in
             let facts = try await settings.databaseFacts()
@@ -13,7 +13,7 @@ extension Check {
                 Diagnosis(
                     "database",
                     .good,
-                    "\(facts.product) \(facts.version) is reachable\(facts.isPooled ? ", by way of a pooler" : "")"
+                    "\(facts.product) \(facts.version) is reachable\(facts.isPooled ? ", through a pooler" : "")"
                 )
             ]
             for problem in facts.problems {
@@ -113,7 +113,7 @@ extension Check {
                 )
             )
         } else {
-            // One that was just killed counts as alive for a while: let nobody take it for a sign of life.
+            // A worker that was just killed counts as alive for a while: do not report it as a sign of life.
             let late = alive.filter { $0.silence > options.reportEvery + tolerance }
             let signs = late.map { "\($0.report.worker) last heard of \(Format.age($0.silence)) ago" }
             findings.append(
@@ -160,7 +160,7 @@ extension Check {
         return findings
     }
 
-    /// What a worker says of its own tools. It knows better than whoever asks: its user, its sandbox, its mounts.
+    /// A worker's report on its own tools. Only the worker has its user, its sandbox and its mounts.
     static func tools(of report: WorkerReport) -> [Diagnosis] {
         let what = "worker \(report.worker)"
         guard let faults = report.faults else {

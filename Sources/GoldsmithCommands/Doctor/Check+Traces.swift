@@ -1,7 +1,7 @@
 import OTLPTracing
 
 extension Check {
-    /// Whether spans find somebody who takes them.
+    /// Whether a receiver takes the spans.
     static let traces: [Check] = [
         Check(name: "traces") { (settings) async throws(CommandFailure) in
             guard let receiver = try await settings.spanReceiver() else {

@@ -4,7 +4,7 @@ import TerminalText
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Look for what would lose or stop work, and say what to do. Changes nothing.",
+        abstract: "Find what would lose or stop work, with advice. Changes nothing.",
         discussion: """
             Ends with 1 when something would lose or stop work (bad). A warning can wait; a note is what could not be seen. \
             Whether guests can be looked into is found out by doing it, which takes the time of a virtual machine's start.
@@ -18,7 +18,7 @@ struct DoctorCommand: AsyncParsableCommand {
 
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
-    @Flag(help: "Do not try whether guests can be looked into.") var quick = false
+    @Flag(help: "Skip the test of guest inspection.") var quick = false
 
     func run() async throws {
         let settings = try await shared.settings()

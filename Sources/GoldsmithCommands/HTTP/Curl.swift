@@ -1,8 +1,8 @@
 import Subprocess
 import SystemPackage
 
-/// HTTP by way of `curl`, which knows proxies, TLS and time-outs. Everything goes in by its standard input, where
-/// nobody else on the machine can read it: options may hold passwords.
+/// HTTP through `curl`, which supports proxies, TLS and time-outs. Everything goes in by its standard input, which no
+/// other user of the machine can read: options may hold passwords.
 enum Curl {
     static let program = "/usr/bin/curl"
     /// How long one question may take, in seconds.
@@ -34,7 +34,7 @@ enum Curl {
         do {
             let result = try await Subprocess.run(
                 .path(FilePath(program)),
-                // First of all: whoever's .curlrc must not change what is asked.
+                // This comes first: the user's .curlrc must not change the request.
                 arguments: ["--disable", "--config", "-"],
                 input: .string(lines.joined(separator: "\n") + "\n"),
                 output: .string(limit: limit),

@@ -59,7 +59,7 @@ struct OTLPReceiver: SpanReceiver {
     }
 }
 
-/// Never with the headers: whoever logs the services of a process would log their passwords.
+/// Never with the headers: logging the services of a process would log their passwords.
 extension OTLPReceiver: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     var description: String { "OTLPReceiver(\(url))" }
     var debugDescription: String { description }

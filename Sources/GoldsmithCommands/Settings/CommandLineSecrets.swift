@@ -1,4 +1,4 @@
-/// A command line can be read by everybody on the machine, in the list of processes, and stays in the shell's history.
+/// Every user of the machine can read a command line in the list of processes, and it stays in the shell's history.
 enum CommandLineSecrets {
     /// - Throws: when an argument holds a password or names a setting that would. Nothing of it is repeated.
     static func refuse(_ arguments: [String]) throws(CommandFailure) {
@@ -28,7 +28,7 @@ enum CommandLineSecrets {
     private static func refusal(_ what: String, _ key: SettingKey) -> CommandFailure {
         CommandFailure(
             .usage,
-            "\(what): everybody on this machine can read a command line, and the shell keeps it",
+            "\(what): every user of this machine can read a command line, and the shell keeps it",
             advice: "put it into \(key.environmentName), or into a file (chmod 600) that "
                 + "\(SettingKey.environmentName(of: key.fileName)) names, and change a password that was shown"
         )

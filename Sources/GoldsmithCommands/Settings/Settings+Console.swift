@@ -15,12 +15,12 @@ extension Settings {
         try await parsed(.consoleOrigin, default: nil, wanted: WebOrigin.sentence) { WebOrigin($0) }
     }
 
-    /// Whose `X-Forwarded-For` is believed; nobody's unless it is said.
+    /// The proxies whose `X-Forwarded-For` is believed. Default: none.
     func consoleTrustedProxies() async throws(CommandFailure) -> TrustedProxies {
         try await parsed(.consoleTrustedProxies, default: .none, wanted: TrustedProxies.sentence) { TrustedProxies($0) }
     }
 
-    /// The path of the file that says who may log in.
+    /// The path of the file with the accounts.
     func consoleUsersFile() async throws(CommandFailure) -> String? {
         try await parsed(.consoleUsersFile, default: nil, wanted: "a path") { $0.isEmpty ? nil : $0 }
     }

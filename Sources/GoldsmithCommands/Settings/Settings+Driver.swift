@@ -3,7 +3,7 @@ import ImageCore
 import ImageDrivers
 import LibvirtClient
 
-/// What the driver is told.
+/// Settings of the driver.
 extension Settings {
     /// `east=/srv/east,west=/srv/west`; a name without a path is a folder below the data folder.
     func locations() async throws(CommandFailure) -> [LocationName: String] {

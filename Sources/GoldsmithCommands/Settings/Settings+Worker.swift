@@ -2,7 +2,7 @@ import Foundation
 import ImageCore
 import ImageWorker
 
-/// What a worker is told.
+/// Settings of a worker.
 extension Settings {
     func workerOptions() async throws(CommandFailure) -> WorkerOptions {
         var options = WorkerOptions(id: WorkerID.ofThisProcess)
@@ -57,7 +57,7 @@ extension Settings {
         .milliseconds(Int64(try await number(.drain, in: 0...86_400, default: standard / .seconds(1)) * 1000))
     }
 
-    /// Who may ask for which owners. Nobody until it is said: on a shared broker, everybody would be too many.
+    /// Who may ask for which owners. Default: no one, because on a shared broker everyone would be too many.
     func authority() async throws(CommandFailure) -> Authority {
         try await parsed(
             .upstreams,

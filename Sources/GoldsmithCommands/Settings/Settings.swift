@@ -48,7 +48,7 @@ struct Settings: Sendable {
         let folder = try await Self.text(.data, in: sources) ?? "goldsmith-data"
         data = URL(fileURLWithPath: folder).standardizedFileURL.path
         let dev = DevFile.path(in: data)
-        // A `dev` in a folder that this user may not enter is somebody else's, unless the command line names it.
+        // A `dev` in a folder that this user may not enter is another user's, unless the command line names it.
         if asksRunningDev, flags[.data] != nil || access(dev, R_OK) == 0 || errno != EACCES {
             sources.append(Source(name: dev, reader: try await Self.reader(of: dev, allowMissing: true)))
         }

@@ -65,6 +65,6 @@ enum Completions {
         return try await Settings(flags: flags.compactMapValues { $0 }, file: value("--config"), asksRunningDev: true)
     }
 
-    /// Somebody who types is not told what is wrong: there is nothing to offer then.
+    /// An error is not shown during completion; there is nothing to offer then.
     private static func found(_ ids: () async throws -> [String]) async -> [String] { (try? await ids()) ?? [] }
 }

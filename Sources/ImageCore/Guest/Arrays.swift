@@ -1,4 +1,4 @@
-/// The arrays of Linux's (md) whose members lie on the system disk, and whether they start from these alone.
+/// Linux's arrays (md) with members on the system disk, and whether they start from these alone.
 struct Arrays: Sendable {
     private(set) var names: [(name: String, presence: Presence)] = []
     /// The name of an array that starts without its missing members, and was not started for the check.

@@ -93,7 +93,7 @@ enum DeviceNames {
         guard let folder = folders.first(where: path.hasPrefix) else { return nil }
         var name = path.dropFirst(folder.count)
         if folder.hasSuffix("by-id/") {
-            // What LVM, md and encryption call theirs is known by its name, or is not there; multipath's disks are disks.
+            // Devices of LVM, md and encryption are known by their names, or absent; multipath's disks are disks.
             if name.hasPrefix("dm-uuid-part"), let hyphen = name.dropFirst("dm-uuid-part".count).firstIndex(of: "-") {
                 let number = Int(name.dropFirst("dm-uuid-part".count).prefix(upTo: hyphen))
                 let parent = name[name.index(after: hyphen)...]
@@ -110,7 +110,7 @@ enum DeviceNames {
             partition = number
             name = name[..<hyphen]
         }
-        // QEMU numbers the disks that nobody has given a serial number.
+        // QEMU numbers disks that have no serial number.
         let isNumbered = ["QEMU_HARDDISK_QM", "QEMU_HARDDISK_drive-"].contains { name.contains($0) }
         return Hardware(
             disk: folder + name,

@@ -4,7 +4,7 @@
 /// has none but the first two.
 public struct Finding: Codable, Equatable, Sendable {
     public enum Severity: String, Codable, Sendable {
-        /// Nobody looked, so nothing is known: never to be taken for "nothing found".
+        /// Not inspected, so nothing is known: never to be taken for "nothing found".
         case notChecked = "not-checked"
         case warning
         /// It is on the source, and was repaired on the captured copy.
@@ -30,7 +30,7 @@ public struct Finding: Codable, Equatable, Sendable {
         case networkMAC = "network-mac"
         /// LVM knows the system's disk by its serial number.
         case lvmDevices = "lvm-devices"
-        /// More was found than is told one by one.
+        /// Counts the findings that are not listed.
         case more
     }
 

@@ -110,7 +110,7 @@ extension FstabLine {
         options.last { $0 == no || $0 == yes } != no
     }
 
-    /// An automount is set up whatever becomes of what it mounts, and whether or not it is mounted by itself.
+    /// An automount is set up whether or not its mount works, and whether or not it is mounted at boot.
     var isAutomount: Bool { options.contains { $0 == "x-systemd.automount" || $0 == "comment=systemd.automount" } }
 
     var isForgiven: Bool { !isTaken(unless: "nofail", or: "fail") }

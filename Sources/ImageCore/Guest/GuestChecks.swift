@@ -1,8 +1,8 @@
 /// What to do about the guest's files that would keep a new instance from booting.
 public enum GuestChecks: String, Codable, Sendable, CaseIterable {
-    /// Nobody looks.
+    /// No inspection.
     case off
-    /// Findings are kept with the image, which is made all the same.
+    /// Findings are kept with the image, which is created anyway.
     case warn
     /// Any finding ends the image's making, and so does not having been able to look.
     case enforce
@@ -45,7 +45,7 @@ extension GuestInspection {
 }
 
 extension StepFailure {
-    /// The guest is not fit for an image, or nobody can say whether it is.
+    /// The guest is not fit for an image, or it is unknown whether it is.
     public static func guest(_ findings: [Finding], mayPass: Bool) -> StepFailure {
         let told = findings.prefix(3).map { finding in
             finding.message + (finding.text.map { " (\($0))" } ?? "")

@@ -1,8 +1,8 @@
 /// How a captured copy is repaired.
 extension GuestFacts {
-    /// A file of the copy to be written anew, or to be deleted.
+    /// A file of the copy to rewrite or delete.
     public struct Edit: Equatable, Sendable {
-        /// What is to be mounted for it.
+        /// The volume to mount for it.
         public var root: String
         public var path: String
         /// `nil`: delete it.

@@ -15,7 +15,7 @@ extension GuestFacts {
         + "sysconfig/network-scripts/ifcfg-*,systemd/system/*.{mount,automount,swap}}"
     /// Where units are linked, so that a start pulls them in.
     public static let unitLinkPattern = "\(unitFolder)*.{wants,requires}/*.{mount,automount,swap}"
-    /// What boot loaders are told, on the file systems where they look.
+    /// Boot loaders' settings, on the file systems where boot loaders look.
     public static let bootPattern =
         "/{,boot/}{grub/grub.cfg,grub2/grub.cfg,loader/entries/*.conf,extlinux/extlinux.conf,syslinux/syslinux.cfg}"
     /// More files than this are not read.
@@ -38,7 +38,7 @@ extension GuestFacts {
 }
 
 extension GuestFacts.System {
-    /// - Returns: `nil` for what is not there, not read, or too large to be judged.
+    /// - Returns: `nil` for a file that is missing, not read, or too large to judge.
     func bytes(_ path: String) -> [UInt8]? {
         guard case .bytes(let bytes)? = files[path], bytes.count <= GuestFile.sizeLimit else { return nil }
         return bytes

@@ -4,7 +4,7 @@ public struct GuestFacts: Codable, Equatable, Sendable {
     public struct System: Codable, Equatable, Sendable {
         /// What was mounted: a volume's device, or `btrfsvol:/dev/sda2/@` for a subvolume.
         public var root: String
-        /// By their path in the guest; what is not there is absent.
+        /// By their path in the guest; missing files are absent.
         public var files: [String: GuestFile]
         /// Links in `/etc/systemd/system/*.wants` and `*.requires`, by which a start of the guest pulls units in.
         public var unitLinks: [String]
@@ -68,7 +68,7 @@ public struct GuestFacts: Codable, Equatable, Sendable {
 /// What came of looking into a guest.
 public enum GuestInspection: Equatable, Sendable {
     case seen(GuestFacts)
-    /// Nobody could look.
+    /// Inspection was impossible.
     /// - Parameter mayPass: whether another try may succeed.
     case notChecked(reason: String, advice: String?, mayPass: Bool)
 }

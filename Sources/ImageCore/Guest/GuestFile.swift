@@ -25,8 +25,8 @@ public enum GuestFile: Equatable, Sendable {
     /// device nodes and by empty files, and then nothing is there.
     public static func isMaskable(_ path: String) -> Bool { path != GuestFacts.fstabPath }
 
-    /// What is to be done about a path, before anything is read.
-    /// - Returns: `nil` when it is to be read.
+    /// How to treat a path, before anything is read.
+    /// - Returns: `nil` when it should be read.
     public static func unlessReadable(_ path: String, _ kind: Kind) -> GuestFile? {
         switch kind {
         case .nothing, .file(size: 0): .absent

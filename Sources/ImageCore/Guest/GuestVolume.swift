@@ -1,6 +1,6 @@
 /// Something that holds, or could hold, a file system or swap space: a disk, a partition, a logical volume, an array.
 public struct GuestVolume: Codable, Equatable, Sendable {
-    /// More than this nobody has who boots from it; what is over it is not listed.
+    /// No bootable guest has more than this; the rest is not listed.
     public static let countLimit = 256
 
     /// As the inspector names it: `/dev/sda1`, `/dev/vg/root`. The system disk is its first disk.

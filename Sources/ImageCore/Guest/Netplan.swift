@@ -11,7 +11,7 @@ struct Netplan {
     }
 
     private(set) var matches: [Match] = []
-    /// Whether it speaks of addresses in a way that is not understood here.
+    /// Whether it describes addresses in a way that is not understood here.
     let isUnclear: Bool
 
     init(_ bytes: [UInt8]) {

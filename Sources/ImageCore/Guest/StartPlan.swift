@@ -27,7 +27,7 @@ struct StartItem {
     var type: String?
     /// Where it is mounted.
     var target: String?
-    /// Other paths whose file systems must be mounted for it.
+    /// Other paths whose file systems must be mounted first.
     var paths: [String] = []
 }
 

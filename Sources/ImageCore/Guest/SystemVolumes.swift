@@ -80,7 +80,7 @@ struct SystemVolumes: Sendable {
 
     // MARK: What the guest's own files say
 
-    /// `/dev/mapper/name` of each line; in the file's order, since one may lie in another.
+    /// `/dev/mapper/name` of each line; in the file's order, since one may be inside another.
     mutating func add(_ crypttab: Crypttab) {
         for line in crypttab.lines { given["/dev/mapper/" + line.name] = presence(of: line.source) }
     }

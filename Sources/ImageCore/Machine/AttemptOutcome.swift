@@ -1,4 +1,4 @@
-/// What became of an attempt, in a word for metrics, traces and logs.
+/// The outcome of an attempt, in a word for metrics, traces and logs.
 public enum AttemptOutcome: String, CaseIterable, Sendable {
     case done
     /// It failed and will be tried again.
@@ -12,7 +12,7 @@ public enum AttemptOutcome: String, CaseIterable, Sendable {
 }
 
 extension Image {
-    /// What became of an attempt whose report changed nothing: it came too late, or it is the second copy of a report
+    /// The outcome of an attempt whose report changed nothing: it came too late, or it is the second copy of a report
     /// that counted.
     func outcome(ofLate event: Event) -> AttemptOutcome? {
         switch event {

@@ -16,9 +16,9 @@ public enum Event: Equatable, Sendable {
     case unlocked
     /// The worker that got the job cannot do it, and another may. No attempt is used.
     case hindered(Job, StepFailure)
-    /// Somebody works on the job, or nobody has room for it: its message goes through the retry queues meanwhile.
+    /// A worker has the job, or none has room for it: its message goes through the retry queues meanwhile.
     case rechecked(Job, after: RetryDelay)
-    /// A human put a parked clean-up back: it begins anew, with all its attempts.
+    /// A human put a parked clean-up back: it begins again, with all its attempts.
     case replayed(Job)
     /// A job's dead letter arrived: from ourselves (out of attempts) or from the broker (it kept killing workers).
     case deadLettered(Job, attempt: Int, StepFailure)
@@ -30,11 +30,11 @@ public enum Event: Equatable, Sendable {
     case deletionConfirmed(snapshots: Bool)
     case shared([Owner])
     case unshared([Owner])
-    /// A new image is being made of this one.
+    /// A new image is being converted from this one.
     case converting(into: ImageID)
-    /// That image has come to its end.
+    /// That image's creation has ended.
     case conversionEnded(ImageID, succeeded: Bool)
-    /// An image that was made of this one uses its data-disk snapshots no longer.
+    /// An image that was converted from this one no longer uses its data-disk snapshots.
     /// - Parameter deleted: whether its owner wanted them deleted with it.
     case snapshotsReturned(by: ImageID, deleted: Bool)
     case launching(Launch)
@@ -42,7 +42,7 @@ public enum Event: Equatable, Sendable {
     case overdue(alive: Set<Job>)
 }
 
-/// What is to be done because of an event. The store writes all of them in the transaction that keeps the new state.
+/// The consequences of an event. The store writes all of them in the transaction that keeps the new state.
 public enum Effect: Equatable, Sendable {
     /// Queue a job: at once, or after a retry delay.
     case enqueue(Job, attempt: Int, after: RetryDelay?)
@@ -98,12 +98,12 @@ public struct Announcement: Codable, Equatable, Sendable {
     public var attempt: Int?
     public var failure: StepFailure?
     public var reason: String?
-    /// Who did it: the worker, or who asked.
+    /// The worker, or the user that requested it.
     public var actor: String?
     /// What a done job has made, in bytes, and how long its attempt took.
     public var bytes: Int64?
     public var milliseconds: Int64?
-    /// Whose launch it is about. Absent: it is the image's owner's business.
+    /// The launch it is about. Absent: it concerns the image's owner.
     public var launch: Launch?
 }
 
@@ -111,8 +111,8 @@ public struct Announcement: Codable, Equatable, Sendable {
 public enum Transition: Equatable, Sendable {
     /// The state changed (or, for `overdue`, the wait was renewed).
     case moved([Effect], AttemptOutcome? = nil)
-    /// Nothing to do any more. The effects are the follow-ups that are still open: emitted again, because whoever
-    /// committed this job may have died before its messages left.
+    /// Nothing to do any more. The effects are the follow-ups that are still open. They are emitted again, because the
+    /// worker that committed this job may have died before its messages left.
     case ignored(Ignored, [Effect], AttemptOutcome? = nil)
 
     public var effects: [Effect] {
@@ -121,7 +121,7 @@ public enum Transition: Equatable, Sendable {
         }
     }
 
-    /// What became of the attempt that the event reports; `nil` for an event that reports none.
+    /// The outcome of the attempt that the event reports; `nil` for an event that reports none.
     public var outcome: AttemptOutcome? {
         switch self {
         case .moved(_, let outcome), .ignored(_, _, let outcome): outcome
@@ -135,7 +135,7 @@ public enum Transition: Equatable, Sendable {
 public enum Ignored: Equatable, Sendable {
     /// The job is done; this is a duplicate.
     case alreadyDone
-    /// The image has come to an end, or never had this job.
+    /// The image's creation has ended, or it never had this job.
     case notWanted
     /// A later attempt holds the job: this worker was too slow, and its output must not be used.
     case superseded

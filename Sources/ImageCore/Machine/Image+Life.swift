@@ -1,12 +1,12 @@
-/// What happens to an image once it has come to an end: another try, sharing, conversion, launching, deletion.
+/// What happens to an image after its creation has ended: another try, sharing, conversion, launching, deletion.
 ///
-/// Whether a command is allowed says `refusal(of:by:limits:)`; whoever applies one of these events has asked it in the
-/// same transaction, and has taken what `ImageCommand.needs(of:)` names. They hold for an image in any state all the same.
+/// `refusal(of:by:limits:)` says whether a command is allowed. The caller asks it in the transaction that applies the
+/// event, and takes what `ImageCommand.needs(of:)` names. The functions here are safe for an image in any state.
 extension Image {
     // MARK: Another try
 
-    /// From the stop check on, with everything made anew; or, while every capture is still whole because no clean-up
-    /// has begun to delete one, from the replication on: then nothing is read from the instance any more.
+    /// From the stop check on, with everything captured again; or from the replication on, while every capture is still
+    /// whole because no clean-up has begun to delete one: then nothing is read from the instance any more.
     mutating func tryAgain(in builder: inout TransitionBuilder) -> Ignored? {
         guard status == .error else { return .atItsEnd(status) }
         let isCaptured = plan.captureJobs.allSatisfy { isStillWhole($0) }
@@ -83,7 +83,7 @@ extension Image {
         return nil
     }
 
-    /// A snapshot that two images use goes with the last of them, if that one's deletion wants it.
+    /// A snapshot that two images use is deleted with the last of them, if that one's deletion says so.
     mutating func returnSnapshots(from image: ImageID, deleted: Bool, in builder: inout TransitionBuilder) -> Ignored? {
         guard references.borrowers.contains(image) else { return .notWanted }
         references.borrowers.removeAll { $0 == image }
@@ -112,8 +112,8 @@ extension Image {
         return references.launches.first { $0.instanceID == instance }
     }
 
-    /// The disks of a new instance are put together. Which attempt's they are is decided here, before the instance is
-    /// put in place: so no late attempt can put one there whose launch has failed meanwhile.
+    /// The disks of a new instance are built. The machine decides here which attempt's disks count, before the instance
+    /// is published: so no late attempt can publish one for a launch that has failed meanwhile.
     mutating func goOn(_ job: Job, fence: Int64, in builder: inout TransitionBuilder) {
         jobs[job]?.output = .built
         jobs[job]?.waiting = nil

@@ -1,5 +1,4 @@
-/// The image's state machine: event in, effects out. No clock, no randomness, no I/O; it never traps on what it is
-/// told.
+/// The image's state machine: event in, effects out. No clock, no randomness, no I/O; it never traps on its input.
 extension Image {
     /// A request's first transition: from nothing to Pending.
     public static func accepted(
@@ -188,7 +187,7 @@ extension Image {
         return nil
     }
 
-    /// Everything comes to an end, also what uses no attempt.
+    /// Everything ends at some time, also what uses no attempt.
     func hasWaitedTooLong(_ job: Job, _ builder: TransitionBuilder) -> Bool {
         guard let since = jobs[job]?.waiting?.since else { return false }
         return builder.now - since > builder.policy.waitDeadline
@@ -235,7 +234,7 @@ extension Image {
             jobs[job]?.phase = .failed
             jobs[job]?.lastFailure = failure
             if case .launch(let instance) = job {
-                // Given up by the broker: nobody has told of it yet.
+                // Given up by the broker: not announced yet.
                 if state.phase == .waiting { announce(.stepFailed, job, failure: failure, in: &builder) }
                 abandonLaunch(of: instance, in: &builder)
             } else {

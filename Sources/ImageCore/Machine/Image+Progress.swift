@@ -60,7 +60,7 @@ extension Image {
         }
     }
 
-    /// Says why a job must not be worked on, and emits again what whoever finished it may not have sent.
+    /// Says why a job must not be worked on, and emits again what the worker that finished it may not have sent.
     mutating func reasonToIgnore(_ job: Job, fence: Int64? = nil, in builder: inout TransitionBuilder) -> Ignored? {
         guard let state = jobs[job] else { return .notWanted }
         switch state.phase {

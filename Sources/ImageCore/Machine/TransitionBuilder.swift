@@ -6,7 +6,7 @@ extension Image {
         let jitter: Double
         let actor: String?
         var effects: [Effect] = []
-        /// What became of the attempt that the event reports.
+        /// The outcome of the attempt that the event reports.
         var outcome: AttemptOutcome?
 
         init(_ context: TransitionContext) {

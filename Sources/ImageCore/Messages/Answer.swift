@@ -1,4 +1,4 @@
-/// The answer to a request, sent to `reply_to` and recorded for whoever asks again.
+/// The answer to a request, sent to `reply_to` and recorded in case the request is repeated.
 public struct Answer: Codable, Equatable, Sendable {
     public enum Status: String, Codable, Sendable {
         case accepted
@@ -120,7 +120,7 @@ public struct CopyRates: Equatable, Sendable {
         capture = Self.rate(lines) { $0 == .systemDisk || $0 == .dataDisk }
         replication = Self.rate(lines) { $0 == .replicate }
         let checks = lines.filter { $0.kind == .stepDone && $0.job == .stopCheck }.compactMap(\.milliseconds).sorted()
-        // The upper half: those that did not look, since nobody wanted it, are over at once.
+        // The upper half: checks that did not look, because none was requested, end at once.
         checkSeconds = checks.isEmpty ? nil : Double(checks[checks.count * 3 / 4]) / 1_000
     }
 

@@ -74,7 +74,7 @@ public struct CloudEvent: Codable, Equatable, Sendable {
             imageId: image.id,
             owner: owner,
             name: image.name,
-            // A launch is the business of whoever launches, and the image's own instance is none of theirs.
+            // A launch's events go to the launching owner, who may not see the image's source instance.
             instanceId: line.launch?.instanceID ?? image.plan.instanceID,
             requestId: line.launch?.requestID ?? image.requestID,
             status: line.status,

@@ -3,7 +3,7 @@
 public struct HistoryPage: Sendable {
     /// The most lines on a page.
     public static let lineLimit = 500
-    /// What the lines of a page come to at most as JSON, but for a first line that is larger by itself.
+    /// The most JSON in the lines of a page, except for a first line that is larger by itself.
     public static let byteLimit = 256 << 10
 
     public private(set) var lines: [HistoryLine] = []

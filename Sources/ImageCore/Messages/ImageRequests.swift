@@ -59,7 +59,7 @@ public struct ConvertRequest: RequestBody {
     }
 }
 
-/// `image.describe`: tell of one image, or list those that match. Read anew each time, and never recorded.
+/// `image.describe`: describe one image, or list those that match. Read anew each time, and never recorded.
 public struct DescribeRequest: RequestBody {
     public var requestID: RequestID
     public var owner: Owner
@@ -99,7 +99,7 @@ public struct DescribeRequest: RequestBody {
 
 /// `instance.launch`: make a new instance of an image.
 public struct LaunchRequest: RequestBody {
-    /// What is to become of one of the image's data disks. A disk that is not named comes as the image has it.
+    /// A change to one of the image's data disks. A disk that is not named comes as the image has it.
     public struct Preset: Codable, Equatable, Sendable {
         /// Its name in the image.
         public var device: DeviceName
@@ -127,7 +127,7 @@ public struct LaunchRequest: RequestBody {
     public var location: LocationName?
     public var dataDisks: [Preset]
     public var newDisks: [NewDisk]
-    /// Everything is checked and the disks' names are told; nothing is made. Absent: false.
+    /// Check everything and answer with the disks' names; create nothing. Absent: false.
     public var dryRun: Bool?
 
     public init(

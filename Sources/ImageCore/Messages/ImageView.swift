@@ -21,7 +21,7 @@ public struct ImageView: Codable, Equatable, Sendable {
         public var doneBytes: Int64?
         public var totalBytes: Int64?
         public var waitingFor: String?
-        /// When it goes on, in RFC 3339; absent while a worker has it, and when it is over.
+        /// When it continues, in RFC 3339; absent while a worker has it, and after its end.
         public var nextAt: String?
         /// What it does while no bytes say how far it is, and since when a worker has it, in RFC 3339.
         public var doing: String?
@@ -46,7 +46,7 @@ public struct ImageView: Codable, Equatable, Sendable {
     public var name: String
     public var description: String
     public var status: ImageStatus
-    /// Absent, like the request, the labels and the jobs, for whoever the image is only shared with.
+    /// Absent, like the request, the labels and the jobs, for an owner with whom the image is shared.
     public var instanceId: InstanceID?
     public var requestId: RequestID?
     public var labels: [String: String]
@@ -60,18 +60,18 @@ public struct ImageView: Codable, Equatable, Sendable {
     /// What guest checks changed on the captured copy.
     public var guestDiff: String?
     public var failure: Failure?
-    /// Who else may launch from it; absent for nobody.
+    /// The owners it is shared with; absent when there are none.
     public var sharedWith: [Owner]?
-    /// The image it was made of.
+    /// The image it was converted from.
     public var convertedFrom: ImageID?
-    /// The image that is being made of it now.
+    /// The image that is being converted from it now.
     public var convertingInto: ImageID?
     /// Snapshots that its owner kept when the image was deleted.
     public var keptSnapshots: [ResourceID]?
     /// Oldest first. In an answer one page of it (`HistoryPage`).
     public var history: [HistoryLine]?
 
-    /// - Parameter owner: who looks. An image that is only shared with them tells them no more than a launch needs.
+    /// - Parameter owner: the viewer. Owners with whom it is only shared see no more than a launch needs.
     public init(_ image: Image, leases: [Lease] = [], for owner: Owner) {
         self.init(image, leases: leases)
         // What others launch is their business.
@@ -130,7 +130,7 @@ public struct ImageView: Codable, Equatable, Sendable {
                 worker: lease?.worker,
                 doneBytes: lease?.progress?.doneBytes,
                 totalBytes: lease?.progress?.totalBytes,
-                // While somebody works on it, what it waited for is history.
+                // While a worker has it, what it waited for is history.
                 waitingFor: lease == nil ? state.waiting?.reason : nil,
                 nextAt: lease == nil && state.isHeldBack ? state.dueAt?.rfc3339 : nil,
                 doing: lease.flatMap { image.activity(of: job, $0.progress) },
@@ -166,7 +166,7 @@ public struct HistoryLine: Codable, Equatable, Sendable {
     public var status: ImageStatus
     public var job: Job?
     public var attempt: Int?
-    /// The worker that did it, or who asked.
+    /// The worker that did it, or the user who requested it.
     public var by: String?
     /// What a done job has made.
     public var bytes: Int64?

@@ -117,7 +117,7 @@ struct JSONGrammar {
         position += 1
         guard byte == UInt8(ascii: "u") else { return "\"\\/bfnrt".utf8.contains(byte) }
         guard let unit = hexadecimal() else { return false }
-        // Half a character is none: the first half needs the second behind it.
+        // Half a surrogate pair is invalid: the first half needs the second behind it.
         guard (0xD800...0xDFFF).contains(unit) else { return true }
         guard unit < 0xDC00, take("\\"), take("u"), let second = hexadecimal() else { return false }
         return (0xDC00...0xDFFF).contains(second)

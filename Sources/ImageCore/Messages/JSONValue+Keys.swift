@@ -2,7 +2,7 @@ import FoundationEssentials
 
 extension JSONValue {
     /// A key that one object of a document has twice; `nil` when none has. A decoder takes one of the two values, and
-    /// which one is nobody's promise.
+    /// JSON does not define which.
     /// - Parameter bytes: JSON that could be parsed.
     public static func repeatedKey(in bytes: some Collection<UInt8>) -> String? {
         // The keys of every object that is open, and nothing for a list.

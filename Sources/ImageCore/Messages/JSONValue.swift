@@ -85,7 +85,7 @@ public enum CanonicalJSON {
     public static func bytes(_ value: some Encodable) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        // Every value of ours is made of strings, integers and lists: encoding it cannot fail.
+        // Every value of ours consists of strings, integers and lists: encoding it cannot fail.
         return (try? encoder.encode(value)).map { [UInt8]($0) } ?? []
     }
 

@@ -1,4 +1,4 @@
-/// A message to be published, as it lies in the outbox: whole, so that any process can send it.
+/// A message to be published, as the outbox stores it: whole, so that any process can send it.
 public struct OutgoingMessage: Codable, Equatable, Sendable {
     /// Which exchange. The configured prefix is added when it is sent, so that it is not frozen into stored rows.
     public enum Destination: Codable, Hashable, Sendable {
@@ -23,24 +23,24 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     /// Where the answer goes, for a request that had such a place when it came.
     public var replyTo: String?
     /// Whether the broker's user who sends it vouches for it, as an upstream does: for a request of an operator's own,
-    /// and never for one that somebody else has written. Absent: no.
+    /// and never for one that another program has written. Absent: no.
     public var isVouchedFor: Bool?
     /// The attempt, for jobs: counted in our own header, since brokers differ in how they count theirs.
     public var attempt: Int?
     /// Why it is here, for dead letters and parked messages: in a header, so that it can be read without the body.
     public var reason: String?
-    /// Goes into the headers of Trace Context. Absent in what nobody traces.
+    /// Goes into the headers of Trace Context. Absent without a trace.
     public var trace: TraceContext?
     public var body: String
 
     /// How often the sweeper offers a reply, about ten seconds apart.
     public static let replyTries = 20
 
-    /// The age at which a message in the outbox is taken for left behind, and sent by whoever sweeps.
+    /// The age at which the sweeper takes a message in the outbox for left behind, and sends it.
     public static let leftBehindAfter = Duration.seconds(10)
 
-    /// What makes two messages in the outbox the same one. More than the id: one job goes now to its queue and then to
-    /// a retry delay, and one request may be answered to two who asked.
+    /// What makes two messages in the outbox the same one. More than the id: one job may go to its queue and then to a
+    /// retry delay, and one request may be answered to two senders.
     public var outboxKey: String {
         let path =
             switch destination {

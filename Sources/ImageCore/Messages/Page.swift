@@ -1,5 +1,4 @@
-/// Where a page of an answer ends: an answer that goes on has it as `nextPage`, and the next request as `page`. Opaque to
-/// whoever asks.
+/// Where a page of an answer ends: `nextPage` in an answer that goes on, `page` in the next request. Opaque to clients.
 public enum Page: Codable, Hashable, Sendable, CustomStringConvertible {
     /// A list of images.
     case images(ImagePage)

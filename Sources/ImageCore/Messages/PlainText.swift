@@ -8,7 +8,7 @@ public enum PlainText {
 
     public static func sentence(_ bytes: [UInt8]) -> String { sentence(String(decoding: bytes, as: UTF8.self)) }
 
-    /// What cannot be seen becomes a space, runs of spaces one, and what is over the limit is cut.
+    /// Invisible characters become spaces, runs of spaces one, and the text is cut at the limit.
     public static func sentence(_ text: String) -> String {
         var words = ""
         for scalar in text.unicodeScalars.prefix(sentenceLimit * 8) {
@@ -22,7 +22,7 @@ public enum PlainText {
         return trimmed.count <= sentenceLimit ? trimmed : trimmed.prefix(sentenceLimit) + "…"
     }
 
-    /// A name to be quoted: what cannot be seen is left out, and what is over the limit is cut.
+    /// A name to be quoted: invisible characters are left out, and it is cut at the limit.
     public static func word(_ text: String) -> String { visible(text, wordLimit) }
 
     /// A file's path to be quoted: as a word, and longer.
@@ -36,7 +36,7 @@ public enum PlainText {
 }
 
 extension Unicode.Scalar {
-    /// Whether it is more than a command to whoever shows it.
+    /// Whether it is more than a command to a terminal or browser that shows it.
     var isVisible: Bool {
         switch properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false

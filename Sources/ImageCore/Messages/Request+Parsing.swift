@@ -1,7 +1,7 @@
-/// A request that cannot be used, and whether its sender could at least be told apart.
+/// A request that cannot be used, and whether at least its sender is known.
 public struct UnusableRequest: Error, Equatable, Sendable {
     public var rejection: Rejection
-    /// `nil` when owner or request id could not be read: then nobody can be answered for it, and a human must look.
+    /// `nil` when owner or request id could not be read: then no answer can be recorded, and a human must look.
     public var identity: RequestIdentity?
 
     public init(rejection: Rejection, identity: RequestIdentity? = nil) {
@@ -47,7 +47,7 @@ extension Request {
         if let key = JSONValue.repeatedKey(in: body) {
             let name = PlainText.word(key)
             let rejection = Rejection(.invalidArgument, "\(name) stands twice; give it once", field: name)
-            // Whose request it is, or which, must be beyond doubt.
+            // The request's identity must be beyond doubt.
             throw UnusableRequest(
                 rejection: rejection,
                 identity: ["owner", "requestId"].contains(key) ? nil : identity

@@ -1,8 +1,8 @@
 /// How much of one kind of work is waiting, as the store knows it. What is not known is left out, never guessed.
 public struct Backlog: Codable, Equatable, Sendable {
-    /// Jobs whose time has come and that nobody works on.
+    /// Jobs that are due and that no worker has.
     public var due = 0
-    /// Jobs that somebody works on.
+    /// Jobs that a worker has.
     public var running = 0
     /// Jobs that wait in the retry queues.
     public var waitingForRetry = 0
@@ -20,7 +20,7 @@ public struct Backlog: Codable, Equatable, Sendable {
     /// What waits for each step, and for the dead-letter handler.
     /// - Parameters:
     ///   - images: those with open jobs.
-    ///   - leases: everybody's; what has expired counts for nothing.
+    ///   - leases: of all workers; expired ones do not count.
     public static func of(
         _ images: [Image],
         leases: [Lease],

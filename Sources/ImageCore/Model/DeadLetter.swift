@@ -4,7 +4,7 @@ public struct DeadLetterID: Identifier {
     public init(known text: String) { self.text = text }
 }
 
-/// What only a human can judge: a job that failed for good, or a message that nobody could handle.
+/// What only a human can judge: a job that failed for good, or a message that no consumer could handle.
 ///
 /// One thing is one dead letter, however often it arrives: a replayed job that fails again opens its own dead letter
 /// again, with the count of its replays. So nothing is replayed in a circle without being noticed.
@@ -97,9 +97,9 @@ extension DeadLetter {
 
     /// The dead letter of a message that was parked or that no queue took.
     /// - Parameters:
-    ///   - reason: what was said when it was put away; `nil` when the broker did it by itself.
+    ///   - reason: why it was put away; `nil` when the broker did it by itself.
     ///   - death: what the broker says of it then, if anything.
-    ///   - whereabouts: for a message whose body is too large to be kept: what has become of it, in a sentence.
+    ///   - whereabouts: for a message whose body is too large to be kept: where it is now, in a sentence.
     public init(
         _ id: DeadLetterID,
         _ kind: Kind,
@@ -137,7 +137,7 @@ extension DeadLetter {
         )
     }
 
-    /// Who a message that is no job says it is from, as far as it can be read.
+    /// The owner that a message which is no job names, as far as it can be read.
     private static func owner(of body: [UInt8]) -> Owner? {
         guard body.count <= Request.maximumBodyBytes, case .object(let fields)? = JSONValue(parsing: body),
             case .string(let text)? = fields["owner"]
@@ -204,7 +204,7 @@ extension DeadLetter {
     }
 }
 
-/// One line of a dead letter's own history: who did what with it, and when.
+/// One line of a dead letter's history.
 public struct DeadLetterEvent: Codable, Equatable, Sendable {
     public enum Action: String, Codable, Sendable {
         case arrived

@@ -27,7 +27,7 @@ public struct Rejection: Error, Codable, Equatable, Sendable {
     }
 }
 
-/// Why a step could not be done, said by whoever tried it. The error says itself what may be done about it.
+/// Why a step could not be done, in the words of the code that tried it. The error carries its own advice.
 public struct StepFailure: Error, Codable, Equatable, Sendable {
     public enum Disposition: String, Codable, Sendable {
         /// May work next time: retried after a delay, one attempt used.
@@ -44,7 +44,7 @@ public struct StepFailure: Error, Codable, Equatable, Sendable {
     public var message: String
     /// What the owner can do about it.
     public var advice: String?
-    /// Whether the job works once somebody has done what `advice` says. What happens then is added by `told`, which
+    /// Whether the job works once a human has followed `advice`. `told` adds what happens then, because it
     /// knows whether the job is still tried. Absent: no.
     public var isFixedByAdvice: Bool?
     /// Whether it is certain that the attempt made nothing, so that nothing is left to delete. Absent: not certain.
@@ -66,8 +66,8 @@ public struct StepFailure: Error, Codable, Equatable, Sendable {
         self.madeNothing = madeNothing
     }
 
-    /// As people are told of it: the advice says what happens once it is followed.
-    /// - Parameter isFinal: whether the job is given up, so that nobody tries it again unless somebody asks.
+    /// The text for people: the advice says what happens once it is followed.
+    /// - Parameter isFinal: whether the job is given up, so that it is tried again only on request.
     public func told(of job: Job, isFinal: Bool) -> StepFailure {
         guard isFixedByAdvice == true, let advice else { return self }
         var told = self

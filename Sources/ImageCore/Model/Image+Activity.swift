@@ -5,11 +5,11 @@ extension Image {
         case .stopCheck: plan.guestChecks == .off ? "checking the instance" : "looking into the guest"
         case .systemDisk where plan.guestChecks == .fix: "copying, and repairing the guest's files"
         case .systemDisk, .dataDisk, .convert, .replicate:
-            progress.map { $0.totalBytes > 0 } == true ? nil : "looking at what is to be copied"
+            progress.map { $0.totalBytes > 0 } == true ? nil : "measuring what to copy"
         case .launch(let instance):
             jobs[job]?.output == .built
                 ? "putting \(instance) in its place"
-                : progress.map { $0.totalBytes > 0 } == true ? nil : "looking at what is to be copied"
+                : progress.map { $0.totalBytes > 0 } == true ? nil : "measuring what to copy"
         case .cleanUp: "deleting"
         }
     }

@@ -76,17 +76,17 @@ public struct Image: Codable, Equatable, Sendable {
     public internal(set) var findings: [Finding] = []
     /// What this image holds of its owner's quota.
     public internal(set) var quota: QuotaUse
-    /// The last fencing number given out. Grows with every attempt that begins, of any job.
+    /// The last fencing number. Grows with every attempt that begins, of any job.
     public internal(set) var fence: Int64 = 0
     /// The number of the last announced event.
     public internal(set) var sequence: Int64 = 0
     public internal(set) var updatedAt: Timestamp
     /// Absent in the stored document while it holds nothing, which is most of an image's life.
     private var storedReferences: References?
-    /// Attempts that earlier tries of the whole image have used: a new try counts on, so that a message of an earlier
-    /// one can be told by its attempt. Absent: none.
+    /// Attempts that earlier tries of the whole image have used. A new try counts on, so that a message of an earlier
+    /// one is recognised by its attempt. Absent: none.
     private var attemptsBefore: Int?
-    /// Where in a trace the image was asked for. Absent: nobody traces it.
+    /// The trace in which the image was requested. Absent without a trace.
     public internal(set) var trace: TraceContext?
 
     init(id: ImageID, request: RequestIdentity, label: Label, plan: Plan, at now: Timestamp) {

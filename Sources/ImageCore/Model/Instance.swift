@@ -1,4 +1,4 @@
-/// What the compute system says of an instance: untrusted facts, read anew whenever they matter.
+/// What the compute system reports about an instance: untrusted facts, read again whenever they matter.
 public struct Instance: Codable, Equatable, Sendable {
     public var id: InstanceID
     public var owner: Owner

@@ -11,7 +11,7 @@ public enum Step: String, Codable, Sendable, CaseIterable {
     /// Whether it belongs to the making of an image, which it brings down with it when it fails.
     public var isForward: Bool { stage != nil }
 
-    /// What somebody does to have a job tried again that was given up.
+    /// What a human does to have a given-up job tried again.
     var anotherTry: String {
         switch self {
         case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: "retry the image"

@@ -7,7 +7,7 @@ public struct KeptMessage: Equatable, Sendable {
     public var messageID: String?
     public var correlationID: String?
     public var replyTo: String?
-    /// Where in a trace it was sent. Absent: nobody traces it.
+    /// The trace in which it was sent. Absent without a trace.
     public var trace: TraceContext?
     /// As it came; empty when it was too large to be kept.
     public var body: [UInt8]
@@ -57,8 +57,8 @@ public struct KeptMessage: Equatable, Sendable {
     /// The message that replays it: to the exchange its routing key belongs to. `nil` when that is no
     /// operation and no step, or the body is no text: it would only come back.
     ///
-    /// Nobody vouches for a request that is put back. Its sender's rights are not known any more, and whoever puts it
-    /// back must not lend it his own.
+    /// No user vouches for a request that is put back. Its sender's rights are unknown by then, and it must not get the
+    /// rights of the person who puts it back.
     /// - Parameter number: which replay this is, from 1.
     public func replay(_ number: Int, of deadLetter: DeadLetterID) -> OutgoingMessage? {
         guard let text else { return nil }

@@ -5,7 +5,7 @@ public struct Plan: Codable, Equatable, Sendable {
     public var dataDisks: [PlannedDisk]
     public var locations: [LocationName]
     public var guestChecks: GuestChecks
-    /// Set for an image that is made of another one.
+    /// Set for an image that is converted from another.
     public var conversion: Conversion?
 
     /// What a converted image takes from its source.
@@ -40,7 +40,7 @@ public struct Plan: Codable, Equatable, Sendable {
         switch job {
         case .stopCheck, .cleanUp: return nil
         case .launch:
-            // Not named after the instance: that may be somebody else's, and the image's owner sees its resources.
+            // Not named after the instance: that may be another owner's, and the image's owner sees its resources.
             return Resource(
                 id: ResourceID(image: image, part: "launch", fence: fence),
                 kind: .instance,

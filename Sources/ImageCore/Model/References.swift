@@ -3,13 +3,13 @@ public struct References: Codable, Equatable, Sendable {
     /// How many owners one image can be shared with.
     public static let shareLimit = 10
 
-    /// Who else may launch from it, in order. They cannot share it further.
+    /// The owners it is shared with, in order. They cannot share it further.
     public var sharedWith: [Owner] = []
     /// The conversion that reads it now. Until it ends, the image is neither deleted nor converted again.
     public var conversion: ImageID?
-    /// Images that use its data-disk snapshots, because they were made of it.
+    /// Images that use its data-disk snapshots, because they were converted from it.
     public var borrowers: [ImageID] = []
-    /// Whose data-disk snapshots it has still to give back: the image it was made of.
+    /// The image it was converted from, while it still uses that one's data-disk snapshots.
     public var borrowsFrom: ImageID?
     /// Launches that run, and, for an image on local disks, the instances that may still exist.
     public var launches: [Launch] = []
@@ -21,7 +21,7 @@ public struct References: Codable, Equatable, Sendable {
 public struct Launch: Codable, Equatable, Sendable {
     /// Chosen when the request is accepted.
     public var instanceID: InstanceID
-    /// Whose instance it becomes: the image's owner, or somebody it is shared with.
+    /// The instance's future owner: the image's owner, or one it is shared with.
     public var owner: Owner
     public var requestID: RequestID
     /// The location of the replica it is made from.
@@ -51,7 +51,7 @@ public struct LaunchDisk: Codable, Equatable, Sendable {
     /// In bytes. At least what the image holds.
     public var sizeBytes: Int64
     public var autoDelete: Bool
-    /// The disk of the image it is made of; absent for an empty one.
+    /// The image's disk it is created from; absent for an empty one.
     public var from: DeviceName?
 
     public init(device: DeviceName, kind: DiskKind, sizeBytes: Int64, autoDelete: Bool, from: DeviceName?) {

@@ -59,7 +59,7 @@ public struct ResourceID: Hashable, Comparable, Codable, Sendable, CustomStringC
     public static func < (left: Self, right: Self) -> Bool { left.text < right.text }
     public var description: String { text }
 
-    /// The image whose making created this: what stands before the first dot. Goldsmith's own image ids hold none.
+    /// The image that this was created for: the text before the first dot. Goldsmith's own image ids contain none.
     public var imageID: ImageID? {
         text.split(separator: ".", maxSplits: 1).first.flatMap { ImageID(String($0)) }
     }
@@ -75,7 +75,7 @@ public struct Capture: Codable, Equatable, Sendable {
     public var fileSizeBytes: Int64
     /// SHA-256 of the captured file, 64 lower-case hexadecimal digits.
     public var sha256: String
-    /// What was changed in the guest's files before the file was hashed; absent when nobody was asked to.
+    /// What was changed in the guest's files before the file was hashed; absent when no fix was requested.
     public var guestFix: GuestFix?
 
     public init(

@@ -1,4 +1,4 @@
-/// A moment, in microseconds since 1970-01-01T00:00:00Z. The core never asks what time it is: it is told.
+/// A moment, in microseconds since 1970-01-01T00:00:00Z. Time is an input of the core, which never reads a clock.
 public struct Timestamp: Hashable, Comparable, Codable, Sendable {
     public var microseconds: Int64
 

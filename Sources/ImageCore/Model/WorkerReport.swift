@@ -39,7 +39,7 @@ public struct WorkerReport: Codable, Equatable, Sendable {
     }
 }
 
-/// Where a worker runs, for whoever looks for the process.
+/// Where a worker runs, to find its process.
 public struct WorkerIdentity: Codable, Equatable, Sendable {
     public var host: String
     public var processID: Int32
@@ -60,7 +60,7 @@ public struct WorkerStatus: Codable, Equatable, Sendable {
 
     /// Longer without a report than this, a worker counts as gone: three reports that did not come.
     public static let goneAfter = Duration.seconds(30)
-    /// How long one that is gone is still told of.
+    /// How long a worker that is gone stays listed.
     public static let forgottenAfter = Duration.seconds(24 * 3600)
 
     public init(report: WorkerReport, storedAt: Timestamp, readAt: Timestamp) {
@@ -68,7 +68,7 @@ public struct WorkerStatus: Codable, Equatable, Sendable {
     }
 
     public var silence: Duration { readAt - storedAt }
-    /// Also one whose report is from the future: the store's clock was set back since, and one that is there reports
+    /// Also a worker whose report is from the future: the store's clock was set back since, and a living worker reports
     /// again.
     public var isGone: Bool { silence > Self.goneAfter || silence < .zero - StoredTime.tolerance }
     /// When it started, by the database's clock.

@@ -1,15 +1,15 @@
-/// Who is there and who is not, as operators are told of it everywhere.
+/// Which workers are there and which are missing, as operators see it everywhere.
 public struct WorkerSummary: Sendable {
     /// How long a worker that went silent is shown at most for what it held, counted from its last sign.
     public static let newsFor = Duration.seconds(600)
 
     public let alive: [WorkerStatus]
-    /// Gone, and to be looked at: nobody has taken over all that it did, or nobody alive serves one of its lanes.
+    /// Gone, and to be looked at: not all of its jobs are taken over, or one of its lanes is not served.
     public let missed: [WorkerStatus]
     /// Gone, and made up for by others: only their number is news, for containers are replaced every day.
     public let past: [WorkerStatus]
 
-    /// - Parameter leases: everybody's. One that was taken over is its new worker's.
+    /// - Parameter leases: of all workers. One that was taken over is its new worker's.
     public init(_ statuses: [WorkerStatus], leases: [Lease]) {
         alive = statuses.filter { !$0.isGone }
         let served = Set(alive.flatMap(\.report.servedLanes))

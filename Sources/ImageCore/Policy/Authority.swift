@@ -2,7 +2,7 @@
 ///
 /// The broker vouches for a message's `user_id`: it refuses one that is not the user of its connection.
 public enum Authority: Equatable, Sendable {
-    /// Whoever may publish requests may ask for any owner. For a broker that nobody else uses.
+    /// Every publisher may ask for any owner. For a broker without other users.
     case everybody
     /// Only these, each for these owners.
     case users([String: Owners])
@@ -36,7 +36,7 @@ public enum Authority: Equatable, Sendable {
         }
     }
 
-    /// Reads `web=acct-42,acct-43;ops=*`, or `*` for everybody; empty is nobody. `nil` when it is neither.
+    /// Reads `web=acct-42,acct-43;ops=*`, or `*` for everyone; empty means no one. `nil` when it is neither.
     public init?(_ text: String) {
         if text == "*" {
             self = .everybody

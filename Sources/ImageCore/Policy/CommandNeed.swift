@@ -1,6 +1,6 @@
 /// What a command needs besides its image. The store reads it in the transaction that carries the command out.
 public enum CommandNeed: Equatable, Sendable {
-    /// The image that the command's image is made of (`Image.refusal(ofSource:named:)`).
+    /// The image that the command's image is converted from (`Image.refusal(ofSource:named:)`).
     case source(ImageID)
     /// Room in the owner's quota (`QuotaUsage.reserving`).
     case quota(QuotaUse)
@@ -22,7 +22,7 @@ extension ImageCommand {
 }
 
 extension Image {
-    /// Why this image cannot be made of `source`, the image of that id; `nil` when it can.
+    /// Why this image cannot be converted from `source`, the image of that id; `nil` when it can.
     public func refusal(ofSource source: Image?, named id: ImageID) -> Rejection? {
         guard let source else { return .noImage(id) }
         return source.refusal(of: .convert(self.id), by: owner)

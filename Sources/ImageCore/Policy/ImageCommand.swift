@@ -79,11 +79,11 @@ extension Image {
 
     /// Why a command is refused; `nil` when it can.
     ///
-    /// Somebody else's image is not "forbidden" but unknown: an owner must not learn which images others have.
+    /// Another owner's image is not "forbidden" but unknown: an owner must not learn which images others have.
     public func refusal(of command: ImageCommand, by owner: Owner) -> Rejection? {
         let operation = command.operation
         guard isVisible(to: owner, for: operation) else { return .noImage(id) }
-        // What is gone is not there, whatever was wanted of it.
+        // A gone image counts as missing for every operation, a deleted one for all but delete and describe.
         if isGone || status == .deleted && operation != .delete && operation != .describe { return .noImage(id) }
         if let refusal = refusal(of: operation) { return refusal }
         switch command {
@@ -184,7 +184,7 @@ extension Image {
 }
 
 extension Rejection {
-    /// The one answer for an image that does not exist and for somebody else's.
+    /// The one answer for an image that does not exist and for another owner's.
     public static func noImage(_ id: ImageID) -> Rejection {
         Rejection(.notFound, "there is no image \(id)", field: "imageId")
     }

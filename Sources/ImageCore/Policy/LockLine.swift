@@ -18,10 +18,10 @@ public struct LockLine: Equatable, Sendable {
         return first == image ? nil : first
     }
 
-    /// Who may take the locks now.
+    /// The image that may take the locks now.
     public var next: ImageID? { holder == nil ? waiting.first : nil }
 
-    /// The line once an image has let go of the locks, or of its place.
+    /// The line after an image has released the locks, or its place.
     public func without(_ image: ImageID) -> LockLine {
         LockLine(holder: holder == image ? nil : holder, waiting: waiting.filter { $0 != image })
     }
@@ -60,7 +60,7 @@ extension Image {
         return state.waiting != nil && state.lastFailure == nil
     }
 
-    /// The message on the retry queues comes round all the same, as a duplicate.
+    /// The message in the retry queues still arrives, as a duplicate.
     mutating func unlock(in builder: inout TransitionBuilder) -> Ignored? {
         guard waitsForItsTurn else { return .notWanted }
         jobs[.stopCheck]?.waiting = nil

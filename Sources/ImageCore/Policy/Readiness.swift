@@ -60,7 +60,7 @@ public struct ToolFault: Codable, Equatable, Sendable {
     public var tool: WorkerTool
     /// Why, fit to stand behind a colon.
     public var reason: String
-    /// What somebody on the worker's host can do about it.
+    /// What a human on the worker's host can do about it.
     public var advice: String?
 
     public init(_ tool: WorkerTool, _ reason: String, advice: String? = nil) {
@@ -93,7 +93,7 @@ public struct Readiness: Equatable, Sendable {
         case .stopCheck, .systemDisk, .dataDisk, .launch: first(of: [.childProcess, .diskProgram, .storage])
         // A location that is away is for the driver to answer for: the contract says how such an image ends.
         case .convert, .replicate: first(of: [.storage])
-        // It waits by itself for the place where something is to be deleted, and other places must not wait for that.
+        // It waits by itself for its own place, and clean-ups at other places must not wait for that.
         case .cleanUp: nil
         }
     }

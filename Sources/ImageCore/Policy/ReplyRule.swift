@@ -2,7 +2,7 @@ import FoundationEssentials
 
 /// Which queues answers are sent to.
 ///
-/// An answer goes to the queue that `reply_to` names, by way of the default exchange, so a sender could name any queue of
+/// An answer goes to the queue that `reply_to` names, through the default exchange, so a sender could name any queue of
 /// the virtual host: one of ours, where the answer would be no message of its kind, or an address at which some brokers
 /// end the connection of a client that publishes to it.
 public struct ReplyRule: Equatable, Sendable {
@@ -13,12 +13,12 @@ public struct ReplyRule: Equatable, Sendable {
 
     /// What the broker makes of `amq.rabbitmq.reply-to` when it takes a request over: this, and a token.
     static let directReply = "amq.rabbitmq.reply-to."
-    /// What the names of queues begin with whose name the broker has chosen.
+    /// The prefix of queues that the broker names.
     static let brokerNamed = "amq.gen-"
 
     /// Why no answer can go to `replyTo`; `nil` when one can, or when none is asked for.
     ///
-    /// Whether a direct reply-to was given out by this broker cannot be told: its token names a node by a number, and a
+    /// Whether this broker issued a direct reply-to cannot be checked: its token names a node by a number, and a
     /// broker may have many nodes. Only its form is judged.
     public func refusal(of replyTo: String?) -> Rejection? {
         guard let name = replyTo, !name.isEmpty else { return nil }

@@ -1,6 +1,6 @@
 /// What becomes of a request that a worker cannot judge at the moment.
 ///
-/// An answer is recorded and good for ever, so only what is about the request may become one. What is the worker's or
+/// An answer is recorded and good forever, so only what is about the request may become one. What is the worker's or
 /// the compute system's own trouble makes the request wait, without an answer.
 public enum RequestDeferral: Equatable, Sendable {
     case wait(RetryDelay)

@@ -55,7 +55,7 @@ public struct TransitionContext: Sendable {
     public var policy: RetryPolicy
     /// 0 ..< 1.
     public var jitter: Double
-    /// Who brings the event about, for the image's history: a worker, or who asked.
+    /// The cause of the event, for the image's history: a worker or a requesting user.
     public var actor: String?
     /// The trace that a new image belongs to.
     public var trace: TraceContext?

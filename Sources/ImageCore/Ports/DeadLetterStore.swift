@@ -11,7 +11,7 @@ public protocol DeadLetterStore: Sendable {
     /// Replays a dead letter if `DeadLetter.replayed` allows it: marks it and puts its message into the outbox, both or
     /// neither, so that a command that dies half way has lost and doubled nothing.
     /// - Parameters:
-    ///   - who: the person who asks for it.
+    ///   - who: the person who requests it.
     ///   - isForced: also beyond `DeadLetter.replayLimit`, and also when it has not come back.
     func replay(
         _ id: DeadLetterID,

@@ -7,8 +7,8 @@
 /// - A cancelled task stops promptly, ends its child processes, and throws; what it left is deleted by `delete`.
 /// - `progress` is called at least once a second while bytes flow, from any thread.
 public protocol ImageDriver: Sendable {
-    /// - Parameter owner: who asks; `nil` for an operator, who sees every instance.
-    /// - Throws: `StepFailure.noInstance` when there is none, or when it is somebody else's: an owner must not learn
+    /// - Parameter owner: the asking owner; `nil` for an operator, who sees every instance.
+    /// - Throws: `StepFailure.noInstance` when there is none, or when it is another owner's: an owner must not learn
     ///   which instances others have, not even from what is wrong with one.
     func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance
 
@@ -73,16 +73,16 @@ public protocol ImageDriver: Sendable {
     /// - Throws: `CONFLICT` when there is another instance of that id.
     func publishInstance(_ launch: Launch, from resource: Resource) async throws(StepFailure)
 
-    /// Deletes what a failed launch has put together in `resource`, and the instance if it was put in place from just
-    /// that: only for a launch that is known to have failed, since nobody else may delete somebody's instance. After it
-    /// no late publishing can put one in place.
+    /// Deletes what a failed launch has built in `resource`, and the instance if it was published from just that.
+    /// Only for a launch that is known to have failed, since only its owner may delete an instance. After it no late
+    /// call can publish one.
     func rollBackLaunch(_ resource: Resource) async throws(StepFailure)
 
     /// Deletes a resource and everything a half-done operation left of it. Already gone is success. An instance that
     /// was published is no resource any more, and is left alone.
     func delete(_ resource: Resource) async throws(StepFailure)
 
-    /// Every resource that exists, whole or partial, so that what nobody owns can be found.
+    /// Every resource that exists, whole or partial, so that orphans can be found.
     func inventory() async throws(StepFailure) -> [Resource]
 }
 
@@ -104,7 +104,7 @@ extension ImageDriver {
 }
 
 extension StepFailure {
-    /// The one answer for an instance that does not exist and for somebody else's.
+    /// The one answer for an instance that does not exist and for another owner's.
     public static func noInstance(_ id: InstanceID) -> StepFailure {
         StepFailure(.permanent, .notFound, "there is no instance \(id)", advice: "check the instance's id")
     }

@@ -7,7 +7,7 @@ public struct ImageQuery: Hashable, Sendable {
     public var limit = 100
     /// Only those shared with this owner.
     public var sharedWith: Owner?
-    /// Only those of just this name.
+    /// Only those with exactly this name.
     public var name: String?
     public var instanceID: InstanceID?
     /// Only those that have each of these labels.
@@ -29,7 +29,7 @@ public struct ImageQuery: Hashable, Sendable {
 }
 
 /// Where a page of images ends: at one image, so that what is added meanwhile shifts nothing. As text, for example
-/// `1767225600000000-img-5f0c2b7e9a41d3c8`; opaque to whoever asks.
+/// `1767225600000000-img-5f0c2b7e9a41d3c8`; opaque to clients.
 public struct ImagePage: Codable, Hashable, Sendable, CustomStringConvertible {
     public var createdAt: Timestamp
     public var id: ImageID

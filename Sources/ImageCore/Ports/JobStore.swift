@@ -66,7 +66,7 @@ public struct JobLease: Equatable, Sendable {
 /// The answer to `begin`.
 public enum BeginResult: Sendable {
     case granted(JobLease, outgoing: [OutgoingMessage])
-    /// Somebody works on it, or (for a clean-up) still writes what is to be deleted. Recheck later.
+    /// A worker has it or (for a clean-up) still writes what should be deleted. Recheck later.
     case busy(Lease)
     /// Nothing to do now; the messages say what else must be sent.
     case settled(outgoing: [OutgoingMessage])
@@ -74,7 +74,7 @@ public enum BeginResult: Sendable {
     case unknownImage
 }
 
-/// Who works on a job until when, and how far it is.
+/// A worker's claim to a job, its expiry and its progress.
 public struct Lease: Codable, Equatable, Sendable {
     public var image: ImageID
     public var job: Job

@@ -1,4 +1,4 @@
-/// Who sends a message that a transaction puts into the outbox.
+/// The sender of a message that a transaction puts into the outbox.
 public enum OutboxSender: Sendable {
     /// The caller, as soon as the transaction is committed. A sweep takes the message only after
     /// `OutgoingMessage.leftBehindAfter`, when the caller has died.

@@ -31,7 +31,7 @@ public protocol RequestStore: Sendable {
         in context: TransitionContext
     ) async throws(StoreError) -> RequestOutcome
 
-    /// Records the answer to a request that changes nothing, for a client that asks again.
+    /// Records the answer to a request that changes nothing, in case the request is repeated.
     func record(
         _ answer: Answer,
         to request: Request,
@@ -86,7 +86,7 @@ extension Rejection {
 public struct RequestOutcome: Equatable, Sendable {
     public var answer: Answer
     public var outgoing: [OutgoingMessage]
-    /// Whether `outgoing` lies in the outbox. Default true.
+    /// Whether `outgoing` is in the outbox. Default true.
     public var isKept = true
 
     public init(answer: Answer, outgoing: [OutgoingMessage]) {

@@ -14,7 +14,7 @@ public struct StoreCall: Equatable, Sendable {
     public var operation: StoreOperation
     /// From the call to its end, with what it waited for a connection or another transaction.
     public var duration: Duration
-    /// How often its transaction was begun anew, because it lost a race or its connection.
+    /// How often its transaction was repeated, because it lost a race or its connection.
     public var repeats: Int
     /// `nil`: it went well.
     public var failure: StoreError.Kind?

@@ -7,7 +7,7 @@ public struct StoreStatistics: Equatable, Sendable {
     /// When the oldest of them was written, or was last tried.
     public var outboxSince: Timestamp?
     public var liveLeases = 0
-    /// Of workers that have died and whose jobs nobody has taken over yet.
+    /// Of workers that have died and whose jobs are not taken over yet.
     public var expiredLeases = 0
     /// Dead letters that wait for a human. A kind without one is absent.
     public var openDeadLetters: [DeadLetter.Kind: Int] = [:]

@@ -5,7 +5,7 @@ import Synchronization
 /// The only thing that touches disk formats: QEMU's own `qemu-img`.
 struct QemuImg: Sendable {
     var program: String
-    /// Gets what it says when it fails: that names files of this host, and is not for whoever asked for an image.
+    /// Gets its error output, which names files of this host and is not for the image's owner.
     var logger: Logger
 
     /// What `qemu-img info` says of one file, without opening its backing file.
@@ -15,7 +15,7 @@ struct QemuImg: Sendable {
         var backingFile: String?
         var backingFormat: String?
         var isEncrypted: Bool?
-        /// Whether whoever wrote to it last did not close it, so that its reference counts may lag behind.
+        /// Whether its last writer did not close it, so that its reference counts may lag behind.
         var isDirty: Bool?
         var specific: Specific?
 
@@ -44,7 +44,7 @@ struct QemuImg: Sendable {
 
     enum Soundness: Equatable, Sendable {
         case sound
-        /// Clusters that nothing refers to: they waste space and harm nobody.
+        /// Clusters that nothing refers to: they waste space and do no harm.
         case leaks
         case corrupt
     }
@@ -101,7 +101,7 @@ struct QemuImg: Sendable {
         )
     }
 
-    /// Asks it who it is, which tells whether it can be run.
+    /// Asks for its version, to see whether it can be run.
     func version() async throws(ChildFailure) { _ = try await look(["--version"]) }
 
     /// Makes an empty qcow2 disk.
@@ -174,7 +174,7 @@ struct QemuImg: Sendable {
 
     private static func decode<Value: Decodable>(_ type: Value.Type, _ output: [UInt8]) throws(ChildFailure) -> Value {
         guard output.count <= ChildProcess.outputLimit else {
-            throw ChildFailure(kind: .exited(0), text: "qemu-img said more than anybody wants to know")
+            throw ChildFailure(kind: .exited(0), text: "qemu-img printed too much")
         }
         guard let value = try? JSONDecoder().decode(type, from: Data(output)) else { throw unreadable }
         return value

@@ -1,7 +1,7 @@
 import Glibc
 import ImageCore
 
-/// Holds a disk's files so that no machine can be started over them, until it is let go of or its process ends.
+/// Holds a disk's files so that no machine can be started over them, until it is released or its process ends.
 ///
 /// Nothing else keeps a stopped instance stopped: libvirt has no such call. But QEMU does not open a disk for writing
 /// when its lock bytes forbid it, so a start fails as long as this is held, and works at once when the worker has died.

@@ -8,7 +8,7 @@ struct GuestAppliance: ~Copyable {
     private let library: GuestLibrary
     private let handle: GuestLibrary.Handle
 
-    /// Where a guest has more than this, it is none that anybody boots.
+    /// No bootable guest has more than this.
     static let listLimit = GuestVolume.countLimit
 
     init(_ library: GuestLibrary) throws(GuestTrouble) {
@@ -158,7 +158,7 @@ struct GuestAppliance: ~Copyable {
             let named = volumes.filter { $0.name == parts[2] }
             var volume = named.first
             if named.count > 1 {
-                // Volume groups whose volumes have the same name are told apart by UUID.
+                // Volume groups can have volumes of the same name; their UUIDs distinguish them.
                 let uuid = text(library.logicalVolumeUUID(handle, device))?.filter { $0 != "-" }
                 volume = named.first { $0.uuid == uuid }
             }

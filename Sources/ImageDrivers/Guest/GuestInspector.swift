@@ -7,7 +7,7 @@ import Synchronization
 /// Looks into guests' disks, and repairs copies of them, through libguestfs in a child process.
 ///
 /// The child is this program itself (`guest-visit`). It, the QEMU that libguestfs starts and whatever else belongs to
-/// them are one process group, which ends when the child does, when the time is up, or when nobody waits any more.
+/// them are one process group, which ends when the child does, when the time is up, or when the caller stops waiting.
 public struct GuestInspector: Sendable {
     /// Longer than any launch that will still succeed; an emulated one takes most of a minute on a busy machine.
     public static let standardTimeLimit = Duration.seconds(300)
@@ -23,7 +23,7 @@ public struct GuestInspector: Sendable {
     /// - Parameters:
     ///   - program: the absolute path of `goldsmith`.
     ///   - timeLimit: for one look, the start of the appliance included.
-    ///   - workplace: the folder in which each look has a folder of its own; a short path, since sockets lie in it.
+    ///   - workplace: the folder in which each look has a folder of its own; a short path, because it holds sockets.
     public init(program: String, timeLimit: Duration = Self.standardTimeLimit, workplace: String = "/tmp") {
         self.program = program
         self.timeLimit = timeLimit
@@ -50,7 +50,7 @@ public struct GuestInspector: Sendable {
     /// What a look needs and this host, or this process's sandbox, does not have; `nil` when all seems to be there.
     /// Starts nothing.
     var missingPart: (reason: String, advice: String?)? {
-        // Found by the loader, and let go of again: it is the child's to work with.
+        // Only to see whether the loader finds it: the child uses it.
         guard let library = dlopen(GuestLibrary.name, RTLD_LAZY | RTLD_LOCAL) else {
             return (
                 "libguestfs is not installed on this worker's host",
@@ -58,7 +58,7 @@ public struct GuestInspector: Sendable {
             )
         }
         dlclose(library)
-        // What its appliance is made of.
+        // The appliance is built from an installed kernel.
         guard let kernels = try? FileCalls.names(in: "/lib/modules"), !kernels.isEmpty else {
             return (
                 "there is no kernel in /lib/modules for libguestfs's appliance",
@@ -72,7 +72,7 @@ public struct GuestInspector: Sendable {
     /// - Returns: `nil` when it does, else why not.
     public func selfTest(qemuImg: String = "/usr/bin/qemu-img") async -> (reason: String, advice: String?)? {
         let outcome: GuestInspection
-        // What is said is part of the answer here: who asks has this host.
+        // The messages are part of the answer here: the caller has access to this host.
         let silence = Logger(label: "goldsmith") { _ in SwiftLogNoOpLogHandler() }
         do throws(ChildFailure) {
             let scratch = try ScratchPlace(in: workplace)
@@ -120,7 +120,7 @@ public struct GuestInspector: Sendable {
         )
         // Not TMPDIR: the appliance, hundreds of MiB that are built at the first look, stays in /var/tmp for the next.
         child.environment = ["LIBGUESTFS_TMPDIR": scratch, "XDG_RUNTIME_DIR": scratch, "HOME": scratch]
-        // Where the appliance is kept instead, if somebody says so.
+        // Where the appliance is kept instead, if that is set.
         child.environment["LIBGUESTFS_CACHEDIR"] = ProcessInfo.processInfo.environment["LIBGUESTFS_CACHEDIR"]
         child.hasGroup = true
         let output = try await child.run()

@@ -14,7 +14,7 @@ struct GuestLook {
     private mutating func facts(_ appliance: borrowing GuestAppliance) -> GuestFacts {
         var facts = GuestFacts(volumes: volumes(appliance), systems: [])
         let fileSystems = appliance.fileSystems() ?? Self.fileSystems(on: facts.volumes)
-        // Who has one root only needs nobody who says which it is.
+        // With only one root there is nothing to choose.
         let hasSubvolumes = fileSystems.contains { $0.type == "btrfs" }
         var entries: Set<BootEntry> = []
         for (mountable, type) in fileSystems where type != "swap" {

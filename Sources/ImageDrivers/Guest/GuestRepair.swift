@@ -43,7 +43,7 @@ enum GuestRepair {
     }
 
     /// `chattr +i` and `+a` keep even root from writing a file, and from removing something from a folder. They are a
-    /// guest's protection from those who work in it, so they are set again behind us.
+    /// guest's protection from its own users, so they are set again afterwards.
     /// - Returns: the letters that were taken off.
     private static func lift(_ path: String, _ appliance: borrowing GuestAppliance) throws(GuestTrouble) -> String {
         let letters = appliance.attributes(path).filter { "ia".contains($0) }

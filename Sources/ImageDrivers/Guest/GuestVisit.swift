@@ -22,7 +22,7 @@ public enum GuestVisit {
         var failure: GuestFailure?
         /// For people.
         var reason: String?
-        /// The processor's virtualisation is there and did not work: whoever looks next need not try it. Absent: it
+        /// The processor's virtualisation is there and did not work: the next look need not try it. Absent: it
         /// worked, or was not tried.
         var isWithoutKVM: Bool?
     }

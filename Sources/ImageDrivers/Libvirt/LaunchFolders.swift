@@ -83,7 +83,7 @@ struct LaunchFolders: Sendable {
         }
     }
 
-    /// Gives the published description to `body`, which nobody can delete meanwhile.
+    /// Gives the published description to `body`, and keeps it from being deleted meanwhile.
     /// - Returns: `false` when there is none.
     func withDescription(
         of id: ResourceID,
@@ -97,8 +97,8 @@ struct LaunchFolders: Sendable {
         return true
     }
 
-    /// Takes hold of a description, against another worker that publishes or deletes it at this moment.
-    /// - Returns: `nil` when it is not there, or not any more.
+    /// Locks a description against another worker that publishes or deletes it at this moment.
+    /// - Returns: `nil` when it is missing, or has just been deleted.
     func lock(_ path: String) throws(StepFailure) -> LockedFile? {
         try filing(at: .storage) { () throws(FileFailure) in
             guard try FileCalls.status(path) != nil else { return nil }
@@ -106,7 +106,7 @@ struct LaunchFolders: Sendable {
         }
     }
 
-    /// libvirt has it now. Who undefines the domain later shall not get it back by a message that comes twice.
+    /// libvirt has it now. A message that comes twice must not bring back a domain that was undefined later.
     func forgetDescription(of id: ResourceID) throws(StepFailure) {
         try filing(at: .storage) { () throws(FileFailure) in
             _ = try FileCalls.deleteTree(published(id) + "/" + Self.descriptionName)
@@ -118,12 +118,12 @@ struct LaunchFolders: Sendable {
     }
 }
 
-/// A file that one process at a time has hold of. The kernel lets go of it with the process.
+/// A file that one process at a time has locked. The kernel drops the lock with the process.
 final class LockedFile: Sendable {
     private let file: OpenFile
 
     /// - Returns: `nil` when the file was deleted before it could be locked.
-    /// - Throws: EWOULDBLOCK when somebody else has it.
+    /// - Throws: EWOULDBLOCK when another process has it.
     init?(_ path: String) throws(FileFailure) {
         file = try OpenFile(path, flags: O_RDONLY | O_NOFOLLOW)
         guard flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else { throw FileFailure("lock", path) }

@@ -2,7 +2,7 @@ public import ImageCore
 import LibvirtClient
 
 extension LibvirtDriver {
-    /// Says in a domain's metadata whose it is. What else stands there is kept.
+    /// Writes an owner into a domain's metadata. Other metadata is kept.
     public func adopt(_ id: InstanceID, by owner: Owner) async throws(StepFailure) {
         let record = try await lookUp(id)
         let xml: DomainXML

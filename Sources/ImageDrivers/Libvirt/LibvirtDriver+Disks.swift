@@ -24,7 +24,7 @@ extension LibvirtDriver {
             )
         }
         let told = try await path(of: disk, subject)
-        // Who describes a domain may name any file of the host; a link to one is no more than that.
+        // A domain's description may name any file of the host; a link to one gives no further rights.
         let path = (try? FileCalls.resolved(told)) ?? told
         try await requireSole(path, disk, in: domain, subject)
         let reader = SourceDiskReader(
@@ -103,7 +103,7 @@ extension LibvirtDriver {
         }
     }
 
-    /// One file in two domains: the other may be started any time, and may be somebody else's.
+    /// One file in two domains: the other may be started any time, and may be another owner's.
     private func requireSole(
         _ path: String,
         _ disk: DomainDisk,

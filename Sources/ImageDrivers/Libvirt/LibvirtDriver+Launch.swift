@@ -63,7 +63,7 @@ extension LibvirtDriver {
         // First what a late publisher would put in place.
         try await launches.delete(resource.id)
         let uuid = Self.uuid(of: resource.id)
-        // Held until all is gone: who publishes at this moment has to come first, or finds nothing.
+        // Held until all is gone: a concurrent publisher comes first, or finds nothing.
         let hold = try launches.lockDescription(of: resource.id)
         let record = try await ask("look up a domain") { host throws(LibvirtError) in try host.domain(uuid: uuid) }
         if let record {
@@ -84,8 +84,8 @@ extension LibvirtDriver {
         withExtendedLifetime(hold) {}
     }
 
-    /// The same for every try of a launch, so that a domain tells by itself what it was launched from. It is of version 8
-    /// of RFC 9562, whose bits are the maker's own.
+    /// The same for every try of a launch, so that a domain's UUID shows what it was launched from. It is of version 8
+    /// of RFC 9562, whose bits are free to choose.
     static func uuid(of resource: ResourceID) -> String {
         var bytes = Array(SHA256.hash(data: Array("urn:goldsmith:launch:\(resource.text)".utf8)).prefix(16))
         bytes[6] = bytes[6] & 0x0f | 0x80

@@ -14,7 +14,7 @@ public struct LibvirtDriver: ImageDriver {
 
     /// - Parameters:
     ///   - local: its root holds images and snapshots; it has no instances.
-    ///   - defaultOwner: whose the domains are that name no owner.
+    ///   - defaultOwner: the owner of domains that name none.
     ///   - disks: the folder for the disks of launched domains, in which the host's virtual machines may read.
     public init(local: LocalDriver, host: LibvirtHost, defaultOwner: Owner, disks: String, logger: Logger) {
         self.local = local
@@ -61,7 +61,7 @@ public struct LibvirtDriver: ImageDriver {
         do throws(StepFailure) {
             domain = try DomainInstance(record, defaultOwner: defaultOwner)
         } catch {
-            // What is wrong with an instance is nobody else's business, and whose it is cannot be told.
+            // Only the owner may learn what is wrong with an instance, and here the owner is unknown.
             throw owner == nil ? error : .noInstance(id)
         }
         guard owner == nil || owner == domain.owner else { throw .noInstance(id) }

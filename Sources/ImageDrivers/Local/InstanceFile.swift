@@ -20,7 +20,7 @@ struct InstanceFile: Equatable, Sendable {
 
     static let sizeLimit = 1 << 20
 
-    /// Whose it is, as far as that can be read; the rest may be unsound.
+    /// Its owner, as far as that can be read; the rest may be unsound.
     static func owner(in bytes: [UInt8]) -> Owner? {
         struct Owned: Decodable { var owner: Owner }
         return (try? JSONDecoder().decode(Owned.self, from: Data(bytes)))?.owner

@@ -115,7 +115,7 @@ public struct LocalDriver: ImageDriver {
                 if let earlier { try FileCalls.deleteTree(earlier) }
                 return .success(())
             } catch {
-                // Whatever it is, it can change: a location that is read-only today is not for ever, and what is left
+                // Whatever it is, it can change: a location that is read-only today is not forever, and what is left
                 // there costs its owner a place in the quota.
                 var failure = StepFailure.file(error, at: subject)
                 failure.disposition = .transient
@@ -143,14 +143,14 @@ public struct LocalDriver: ImageDriver {
         }
     }
 
-    /// Image, part and fencing number, as `ResourceID(image:part:fence:)` puts them together. A folder `backup` that
-    /// somebody keeps at a location is none of our business, least of all to be cleaned up.
+    /// Image, part and fencing number, as `ResourceID(image:part:fence:)` puts them together. An operator's folder such
+    /// as `backup` at a location is not ours, and is never cleaned up.
     static func isOurs(_ name: String) -> Bool {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count >= 3 && Int64(parts[parts.count - 1]) != nil
     }
 
-    /// Names that are no resource ids are somebody else's files.
+    /// Names that are no resource ids are foreign files.
     private static func list(
         _ folder: String,
         _ kind: Resource.Kind,
@@ -181,7 +181,7 @@ public struct LocalDriver: ImageDriver {
         let bytes = try filing(at: subject) { () throws(FileFailure) in
             try FileCalls.read(path, limit: InstanceFile.sizeLimit)
         }
-        // Before anything else: what is wrong with an instance is nobody else's business either.
+        // Before anything else: only its owner may learn what is wrong with an instance.
         guard owner == nil || owner == InstanceFile.owner(in: bytes) else { throw .noInstance(id) }
         return try InstanceFile(bytes, folder: id)
     }

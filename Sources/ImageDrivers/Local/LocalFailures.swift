@@ -23,7 +23,7 @@ enum FailureSubject: Sendable, CustomStringConvertible {
 }
 
 extension StepFailure {
-    /// The task was cancelled: nobody's fault, so no attempt is used.
+    /// The task was cancelled: no failure, so no attempt is used.
     static func interrupted(_ what: String) -> StepFailure {
         StepFailure(.throttled, .cancelled, "\(what) was interrupted.")
     }
@@ -79,8 +79,8 @@ extension StepFailure {
         }
     }
 
-    /// What a failed `qemu-img` means for the disk it was run on. Its own words are in the worker's log: they name
-    /// files of the host, and say little to whoever asked for an image.
+    /// What a failed `qemu-img` means for the disk it was run on. Its own message goes to the worker's log only: it
+    /// names files of the host, and does not help the image's owner.
     static func child(_ failure: ChildFailure, disk: FailureSubject, target: FailureSubject = .storage) -> StepFailure {
         switch failure.kind {
         case .cancelled:
@@ -183,7 +183,7 @@ extension StepFailure {
 }
 
 extension Outlook.Cause {
-    /// What somebody on the host can do.
+    /// What a human on the host can do.
     fileprivate var advice: String {
         switch self {
         case .rights: "Give the worker the right to read and write there."

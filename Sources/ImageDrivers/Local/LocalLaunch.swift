@@ -76,7 +76,7 @@ extension LocalDriver {
         guard try maker(of: instance) == resource.id else { throw .notBuilt(instance) }
     }
 
-    /// What an instance that is there was launched from; `nil` when there is none.
+    /// The resource that an instance was launched from; `nil` without such an instance.
     private func maker(of id: InstanceID) throws(StepFailure) -> ResourceID? {
         let path = folders.instanceFile(id)
         let bytes: [UInt8]? = try filing(at: .storage) { () throws(FileFailure) in
@@ -93,7 +93,7 @@ extension LocalDriver {
         try await delete(resource)
         try filing(at: .storage) { () throws(FileFailure) in
             for id in try FileCalls.names(in: folders.instances).compactMap({ InstanceID($0) }) {
-                // One that cannot be read is somebody else's, or on its way out.
+                // One that cannot be read is another owner's, or being deleted.
                 let bytes = try? FileCalls.read(folders.instanceFile(id), limit: InstanceFile.sizeLimit)
                 guard let bytes, InstanceFile.maker(in: bytes) == resource.id else { continue }
                 try FileCalls.deleteTree(folders.instance(id))

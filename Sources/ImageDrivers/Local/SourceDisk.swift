@@ -1,9 +1,9 @@
 import Glibc
 import ImageCore
 
-/// A disk that has been looked at with all the files it is made of, each inside its instance's folder.
+/// An inspected disk with all its files, each inside its instance's folder.
 struct SourceDisk: Equatable, Sendable {
-    /// Files as they were when they were looked at: any difference later means that somebody wrote to the disk.
+    /// The files at the first look: any later difference means that the disk was written to.
     var files: [String: FileCalls.Status]
     /// The whole chain, spelled out.
     var node: BlockNode
@@ -20,7 +20,7 @@ struct SourceDisk: Equatable, Sendable {
     }
 }
 
-/// Opens disks of instances whose files nobody vouches for.
+/// Opens disks of instances, whose files are not trusted.
 struct SourceDiskReader: Sendable {
     var qemuImg: QemuImg
     /// Where a file without a path is looked for, and where a disk's files may lie.
@@ -127,7 +127,7 @@ struct SourceDiskReader: Sendable {
         }
     }
 
-    /// Whether a guest, or anybody else, wrote to the disk since it was opened.
+    /// Whether a guest or any other process wrote to the disk since it was opened.
     func isUnchanged(_ disk: SourceDisk) -> Bool {
         disk.files.allSatisfy { path, status in
             ((try? FileCalls.status(path)) ?? nil)?.isSameContent(as: status) == true
@@ -229,7 +229,7 @@ struct SourceDiskReader: Sendable {
 }
 
 extension StepFailure {
-    /// - Parameter file: which of the files it is made of, when that is known.
+    /// - Parameter file: the corrupt one of its files, when that is known.
     static func corrupt(_ disk: FailureSubject, file: String? = nil) -> StepFailure {
         StepFailure(
             .permanent,
@@ -239,7 +239,7 @@ extension StepFailure {
         )
     }
 
-    /// Reference counts that lag behind, after a crash of whoever wrote to the disk (`lazy_refcounts`). All that was
+    /// Reference counts that lag behind, after a crash of the disk's last writer (`lazy_refcounts`). All that was
     /// written is there; only the owner may repair it, since the source is never written to.
     static func notClosed(_ disk: FailureSubject, file: String) -> StepFailure {
         StepFailure(

@@ -30,7 +30,7 @@ extension LocalDriver {
         guard try filing(at: subject, { () throws(FileFailure) in try FileCalls.status(final) }) == nil else {
             throw Self.exists(id)
         }
-        // An identifier never begins with a dot, so this is nobody's instance.
+        // An identifier never begins with a dot, so this is no instance.
         let making = folders.instances + "/.making-" + id.text
         try filing(at: subject) { () throws(FileFailure) in
             try FileCalls.deleteTree(making)
@@ -53,7 +53,7 @@ extension LocalDriver {
                 try FileCalls.sync(folders.instances)
             }
         } catch {
-            // What is half made helps nobody; why it failed is what counts.
+            // A half-made sample is useless; only the reason of its failure counts.
             _ = try? FileCalls.deleteTree(making)
             if (try? FileCalls.status(final)) ?? nil != nil { throw Self.exists(id) }
             throw error

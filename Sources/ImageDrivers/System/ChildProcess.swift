@@ -4,7 +4,7 @@ import Subprocess
 import Synchronization
 import SystemPackage
 
-/// What went wrong with a child process, before anybody has said what it means for an image.
+/// What went wrong with a child process, without what it means for an image.
 struct ChildFailure: Error, Equatable {
     enum Kind: Equatable {
         /// The task was cancelled; the child has been killed and reaped.
@@ -26,7 +26,7 @@ struct ChildFailure: Error, Equatable {
 /// The child is started through `setpriv --pdeathsig KILL`. That signal is tied to the *thread* that forked, which is
 /// sound here: swift-subprocess forks on one thread of its own that lives until this process exits. (A death in the
 /// millisecond between the fork and setpriv's `prctl` is not covered. What such an orphan writes lies under a fencing
-/// number that nobody adopts.) It replaces itself with the program, so the process we kill is the program.
+/// number that is never adopted.) It replaces itself with the program, so the process we kill is the program.
 struct ChildProcess: Sendable {
     struct Output: Sendable {
         var standardOutput: [UInt8]
@@ -125,7 +125,7 @@ struct ChildProcess: Sendable {
         onActivity: (@Sendable () -> Void)?
     ) async throws(ChildFailure) -> Output {
         let leader = Mutex<pid_t?>(nil)
-        // The number of a group that still has members is not given out again.
+        // The number of a group that still has members is not reused.
         defer { if let leader = leader.withLock({ $0 }) { kill(-leader, SIGKILL) } }
         do {
             // Without a group no gentle teardown: a cancelled child gets SIGKILL at once. It has nothing to clean up.

@@ -31,7 +31,7 @@ enum FileCalls {
         var inode: UInt64
         var modifiedNanoseconds: Int64
 
-        /// Nobody wrote to the file in between. (What it takes on disk is left out: the kernel changes that by itself
+        /// The file was not written in between. (What it takes on disk is left out: the kernel changes that by itself
         /// when it writes back what it holds.)
         func isSameContent(as other: Status) -> Bool {
             device == other.device && inode == other.inode && size == other.size

@@ -26,7 +26,7 @@ struct OpenFile: ~Copyable {
         try writeOut(range, goldsmith_write_out_begin)
     }
 
-    /// Waits until the disk has taken what was written in `range`, and lets go of its memory.
+    /// Waits until the disk has taken what was written in `range`, and releases its memory.
     ///
     /// - Throws: also when the disk has refused it. The kernel tells that once, so a later `sync` may not say it again.
     func finishWriteOut(_ range: Range<Int64>) throws(FileFailure) {
@@ -114,7 +114,7 @@ struct OpenFile: ~Copyable {
     /// `FICLONE`, `_IOW(0x94, 9, int)`: a macro that Swift cannot import.
     private static let fileClone: UInt = 0x4004_9409
 
-    /// Whether another process has told QEMU's lock protocol that it writes to this file or resizes it.
+    /// Whether another process announces by QEMU's lock protocol that it writes to this file or resizes it.
     ///
     /// QEMU announces its permissions as open-file-description locks on single bytes from 100 on, in the order of its
     /// permission bits: 101 is "I write", 103 "I resize". `qemu-img` looks at them by itself for qcow2, but reads a
@@ -126,17 +126,17 @@ struct OpenFile: ~Copyable {
             lock.l_whence = Int16(SEEK_SET)
             lock.l_start = off_t(byte)
             lock.l_len = 1
-            // F_OFD_GETLK. A file system without such locks answers with an error, and then nobody holds one.
+            // F_OFD_GETLK. A file system without such locks answers with an error, and then there is no such lock.
             return fcntl(descriptor, 36, &lock) == 0 && lock.l_type != Int16(F_UNLCK)
         }
     }
 
-    /// Tells QEMU's lock protocol that nobody else may write to this file or resize it, for as long as it is open.
+    /// Claims by QEMU's lock protocol that no other process may write to this file or resize it while it is open.
     ///
     /// A program that wants to, such as a virtual machine that is being started, is then refused by itself; one that only
     /// reads is not. Bytes from 200 on stand for what is not shared, in the order of the permission bits. Nothing has to
     /// be given back: the kernel drops the lock with its holder, however that ends.
-    /// - Returns: `false` when somebody holds the contrary.
+    /// - Returns: `false` when another process holds a conflicting lock.
     func keepFromWriters() throws(FileFailure) -> Bool {
         for byte in [201, 203] {
             var lock = flock()

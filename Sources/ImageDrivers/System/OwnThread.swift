@@ -2,7 +2,7 @@ import Glibc
 import ImageCore
 import Synchronization
 
-/// Says to a loop on another thread that nobody waits for it any more.
+/// Tells a loop on another thread that its result is not wanted any more.
 final class CancellationFlag: Sendable {
     private let raised = Atomic<Bool>(false)
     var isRaised: Bool { raised.load(ordering: .relaxed) }
@@ -18,7 +18,7 @@ enum OwnThread {
     /// one buffer, and libraries without recursion over what comes from outside.
     static let stackBytes = 8 << 20
 
-    /// Waits for `body` even when cancelled: `body` looks at the flag before each chunk and leaves by itself.
+    /// Waits for `body` even when cancelled: `body` looks at the flag before each chunk and returns early.
     static func run<Value: Sendable>(
         _ body: @escaping @Sendable (CancellationFlag) -> Result<Value, StepFailure>
     ) async throws(StepFailure) -> Value {

@@ -116,7 +116,7 @@ public final class FakeBroker: Sendable {
         state.withLock { ($0.ready.removeValue(forKey: lane) ?? []).count }
     }
 
-    /// Jobs only, as with the lanes: a purged request is lost for good, since nobody else has it.
+    /// Jobs only, as with the lanes: a purged request is lost for good, because only its sender can repeat it.
     public func purgeRetryQueues() {
         state.withLock { state in
             state.retryQueues.removeAll { ImageCore.Operation(rawValue: $0.entry.message.routingKey) == nil }

@@ -17,7 +17,7 @@ public struct PortCall: Sendable, CustomStringConvertible {
 /// What becomes of a call.
 public enum Verdict: Sendable {
     case pass
-    /// The process is dead: the call has no effect, and whoever called learns nothing.
+    /// The process is dead: the call has no effect, and its caller learns nothing.
     case dead
     /// The other side is out of reach.
     case unavailable

@@ -57,7 +57,7 @@ public final class ManualTime: Timekeeper {
             }
             sleeper?.continuation.resume(throwing: CancellationError())
         }
-        // Cancelled after it woke: nobody asks for this number again.
+        // Cancelled after it woke: this number is not used again.
         state.withLock { _ = $0.cancelled.remove(id) }
     }
 

@@ -16,7 +16,7 @@ public struct LaneStatus: Sendable, Equatable {
 
 /// Asks the broker about the queues a worker serves.
 public protocol LaneInspector: Sendable {
-    /// `nil` when it cannot be told.
+    /// `nil` when it is unknown.
     func status(of lane: Lane) async -> LaneStatus?
 }
 

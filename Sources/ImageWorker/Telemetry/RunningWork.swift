@@ -1,7 +1,7 @@
 import ImageCore
 import Synchronization
 
-/// What a worker works on now, for people who wait for its end.
+/// A worker's jobs at this moment, for people who wait for its end.
 final class RunningWork: Sendable {
     private struct Key: Hashable {
         var image: ImageID

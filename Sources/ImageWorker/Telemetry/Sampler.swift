@@ -1,6 +1,6 @@
 import ImageCore
 
-/// Looks at store and queues at intervals, so that whoever asks for metrics or health waits for neither.
+/// Looks at store and queues at intervals, so that a request for metrics or health waits for neither.
 struct Sampler {
     let context: WorkerContext
     let store: any StoreReader

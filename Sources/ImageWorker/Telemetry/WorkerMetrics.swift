@@ -35,14 +35,14 @@ enum WorkerMetrics {
         .histogram([0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600, 14_400]),
         by: ["step"],
         known: steps,
-        "How long attempts took, whatever came of them."
+        "How long attempts took, for any outcome."
     )
     static let copiedBytes = Metric(
         "goldsmith_copied_bytes_total",
         .counter,
         by: ["step"],
         known: steps,
-        "Bytes that captures, conversions, replications and launches have told to be done."
+        "Bytes done by captures, conversions, replications and launches."
     )
     static let requests = Metric(
         "goldsmith_requests_total",
@@ -59,7 +59,7 @@ enum WorkerMetrics {
     static let setAside = Metric(
         "goldsmith_messages_set_aside_total",
         .counter,
-        "Messages the broker takes from nobody: its connection ends at them, or they fit in no frame."
+        "Messages the broker never takes: its connection ends at them, or they fit in no frame."
     )
     static let resent = Metric(
         "goldsmith_messages_resent_total",
@@ -69,7 +69,7 @@ enum WorkerMetrics {
     static let orphans = Metric(
         "goldsmith_orphans_deleted_total",
         .counter,
-        "Resources nobody owned that this worker has deleted."
+        "Orphaned resources that this worker has deleted."
     )
     static let published = Metric(
         "goldsmith_published_total",
@@ -88,7 +88,7 @@ enum WorkerMetrics {
         .counter,
         by: ["outcome"],
         known: [["exported"], ["failed"], ["dropped"]],
-        "Spans of traces, by what became of them: taken by the receiver, refused or not reached, or no room for them."
+        "Spans of traces, by outcome: taken by the receiver, refused or not reached, or dropped for lack of room."
     )
     static let connected = Metric(
         "goldsmith_broker_connected",

@@ -1,14 +1,14 @@
 public import ImageCore
 import PrometheusMetrics
 
-/// What handlers tell of their work.
+/// What handlers report of their work.
 extension WorkerTelemetry {
     func begins(_ job: Job) {
         registry.add(to: WorkerMetrics.jobsBegun, job.step.rawValue)
         registry.add(to: WorkerMetrics.jobsRunning, job.step.rawValue)
     }
 
-    /// Work has ended; what comes of it is told by `ended(_:_:)`.
+    /// Work has ended; `ended(_:_:)` reports its outcome.
     func rests(_ job: Job, after duration: Duration) {
         registry.add(-1, to: WorkerMetrics.jobsRunning, job.step.rawValue)
         registry.observe(duration / .seconds(1), in: WorkerMetrics.jobSeconds, job.step.rawValue)
@@ -33,7 +33,7 @@ extension WorkerTelemetry {
         registry.observe(duration / .seconds(1), in: WorkerMetrics.publishSeconds)
     }
 
-    /// Tells what became of spans that were to be sent: `exported`, `failed` or `dropped`.
+    /// Counts spans by the outcome of their export: `exported`, `failed` or `dropped`.
     public func exported(_ count: Int, _ outcome: String) {
         registry.add(Double(count), to: WorkerMetrics.spans, outcome)
     }

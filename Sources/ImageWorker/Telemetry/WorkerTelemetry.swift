@@ -43,7 +43,7 @@ public final class WorkerTelemetry: Sendable {
     /// Notes what the store said, or that it said nothing.
     /// - Parameters:
     ///   - now: by the store's clock.
-    ///   - uptime: by the clock that nobody sets.
+    ///   - uptime: by the monotonic clock.
     func note(_ statistics: Result<StoreStatistics, StoreError>, now: Timestamp, at uptime: Duration) {
         let storeError: String? = if case .failure(let error) = statistics { error.message } else { nil }
         state.withLock { $0.sample = Sample(at: uptime, storeError: storeError) }

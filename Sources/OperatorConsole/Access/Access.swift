@@ -4,7 +4,7 @@ import HTTPTypes
 import Hummingbird
 import ImageCore
 
-/// Who may come in: logins, sessions, and the proofs that forms carry.
+/// Access to the console: logins, sessions, and the proofs that forms carry.
 struct Access: Sendable {
     let accounts: Accounts
     let sessions: Sessions
@@ -64,7 +64,7 @@ struct Access: Sendable {
         return await passwords.run { accounts.account(named: name, password: password) }
     }
 
-    /// Does not tell which of the two is wrong.
+    /// Does not reveal which of the two is wrong.
     private static func wrong(_ fields: FormFields) -> String {
         fields["token"] != nil ? "that token is not known here" : "name or password is wrong"
     }
@@ -100,7 +100,7 @@ struct Access: Sendable {
     // MARK: The login's own form
 
     /// Before there is a session, a cookie and the form hold two halves that only this process can match, so that no
-    /// other site can log somebody in as somebody else.
+    /// other site can log a user in as someone else.
     func loginProof(for request: Request) -> (cookie: Cookie, field: String) {
         let nonce = RandomBytes.token()
         let cookie = Cookie(

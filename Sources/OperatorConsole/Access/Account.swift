@@ -1,4 +1,4 @@
-/// What somebody may do in the console.
+/// What a user may do in the console.
 public enum Role: String, Sendable, CaseIterable {
     /// Sees everything, changes nothing.
     case viewer
@@ -6,7 +6,7 @@ public enum Role: String, Sendable, CaseIterable {
     case `operator`
 }
 
-/// Who may log in, as a line of the users' file says: `<name>:<role>:<hashed secret>`.
+/// A user, as a line of the users' file has it: `<name>:<role>:<hashed secret>`.
 public struct Account: Sendable, Equatable {
     public var name: String
     public var role: Role
@@ -14,7 +14,7 @@ public struct Account: Sendable, Equatable {
 
     public static let nameSentence = "use 1 to 63 letters, digits, '.', '_' or '-'"
 
-    /// `nil` when the name is none.
+    /// `nil` when the name is invalid.
     public init?(name: String, role: Role, secret: HashedSecret) {
         guard Self.isName(name) else { return nil }
         self.name = name
@@ -22,7 +22,7 @@ public struct Account: Sendable, Equatable {
         self.secret = secret
     }
 
-    /// Whether somebody can be called so.
+    /// Whether this is a valid name of a user.
     public static func isName(_ text: String) -> Bool {
         (1...63).contains(text.utf8.count) && text.utf8.allSatisfy { Character(Unicode.Scalar($0)).isNameCharacter }
     }
@@ -39,7 +39,7 @@ extension Character {
     }
 }
 
-/// Everybody who may log in.
+/// All users who may log in.
 public struct Accounts: Sendable {
     /// What is wrong with a users' file, and in which line. What the line says is not repeated: it holds a secret.
     public struct Problem: Error, Equatable {
@@ -85,7 +85,7 @@ public struct Accounts: Sendable {
         self.init(accounts)
     }
 
-    /// Whether nobody can log in.
+    /// Whether there is no user.
     public var isEmpty: Bool { all.isEmpty }
     var hasPasswords: Bool { all.contains { !$0.isToken } }
     var hasTokens: Bool { all.contains(where: \.isToken) }

@@ -1,7 +1,7 @@
 import ImageCore
 import Synchronization
 
-/// How often somebody may try to log in: few times from one address, and not often in all.
+/// Limits login attempts: few from one address, and not many in all.
 ///
 /// An attempt counts before it is judged, so that many at once are not all free; a login that succeeds gives its address
 /// its attempts back.

@@ -2,7 +2,7 @@ import Crypto
 import CryptoExtras
 import FoundationEssentials
 
-/// A password or a token as it is kept: never itself, only what tells whether somebody knows it.
+/// A password or a token as it is kept: never itself, only what can verify it.
 ///
 /// As text: `scrypt$<log2 of the rounds>$<block size>$<parallelism>$<salt>$<key>` for a password that people choose, and
 /// `sha256$<digest>` for a token, which is 256 random bits and needs no slow hash. Binary parts are in hexadecimal.
@@ -85,7 +85,7 @@ public enum HashedSecret: Sendable, Equatable {
     }
 }
 
-/// Random bits that nobody can guess.
+/// Random bits that cannot be guessed.
 public enum RandomBytes {
     static func next(_ count: Int) -> [UInt8] {
         var system = SystemRandomNumberGenerator()

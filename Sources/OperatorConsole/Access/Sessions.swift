@@ -3,7 +3,7 @@ import FoundationEssentials
 import ImageCore
 import Synchronization
 
-/// Somebody who has logged in.
+/// A logged-in user.
 struct Session: Sendable, Equatable {
     var account: String
     var role: Role
@@ -13,14 +13,14 @@ struct Session: Sendable, Equatable {
     var lastSeenAt: Timestamp
 }
 
-/// Who is logged in, in memory: a console that is started again asks everybody to log in again.
+/// The sessions, in memory: after a restart of the console all users log in again.
 final class Sessions: Sendable {
     struct Limits: Sendable {
         /// Nothing was asked for this long.
         var idle = Duration.seconds(30 * 60)
         /// However busy.
         var absolute = Duration.seconds(12 * 3600)
-        /// At once. The one that was idle longest gives way.
+        /// The most sessions at a time. The one that was idle longest gives way.
         var count = 1000
     }
 

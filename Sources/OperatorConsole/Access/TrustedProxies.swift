@@ -1,9 +1,9 @@
 import Glibc
 
-/// The proxies whose word is taken for where a request came from.
+/// The proxies that are trusted to name a request's origin.
 ///
-/// Each proxy adds to `X-Forwarded-For` whom it has heard, at the right. So what is right of the last proxy of ours was
-/// written by ours, and what is left of it by anybody: the client is the rightmost address that is none of these.
+/// Each proxy appends the address it was called from to `X-Forwarded-For`. Entries of our own proxies can be trusted,
+/// those to their left cannot: the client is the rightmost address that is not one of our proxies.
 public struct TrustedProxies: Sendable, Equatable {
     /// An address as 16 bytes, one of IPv4 inside of IPv6.
     private struct Address: Sendable, Equatable, CustomStringConvertible {
@@ -63,7 +63,7 @@ public struct TrustedProxies: Sendable, Equatable {
     }
 
     public static let sentence = "a list of IP addresses or networks, such as 127.0.0.1,10.1.0.0/16,::1"
-    /// Nobody is believed.
+    /// No proxy is believed.
     public static let none = TrustedProxies(networks: [])
     /// More proxies than any installation has in a row.
     private static let longestChain = 32
@@ -72,7 +72,7 @@ public struct TrustedProxies: Sendable, Equatable {
 
     private init(networks: [Network]) { self.networks = networks }
 
-    /// `nil` unless it is such a list. A network of all addresses is none: then anybody could say to be anybody.
+    /// `nil` unless it is such a list. A network of all addresses is refused: any client could then claim any address.
     public init?(_ text: String) {
         let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { Network($0.trimmingSpaces()) }
         let networks = parts.compactMap { $0 }
@@ -80,16 +80,16 @@ public struct TrustedProxies: Sendable, Equatable {
         self.networks = networks
     }
 
-    /// Who asked, as far as it can be believed.
+    /// The client's address, as far as it can be believed.
     /// - Parameters:
-    ///   - peer: who is at the other end of the connection.
+    ///   - peer: the address at the other end of the connection.
     ///   - forwarded: `X-Forwarded-For`, all fields of that name in order, separated by commas.
     func client(of peer: String, forwarded: String?) -> String {
         guard var client = Address(peer) else { return peer }
         let hops = (forwarded ?? "").split(separator: ",", omittingEmptySubsequences: false).suffix(Self.longestChain)
         for hop in hops.reversed() {
             guard networks.contains(where: { $0.contains(client) }) else { break }
-            // What is no address was not added by a proxy that can be believed: it speaks for itself then.
+            // A trusted proxy adds only addresses, so the hop before this entry is the client.
             guard let next = Address(hop.trimmingSpaces()) else { break }
             client = next
         }

@@ -12,7 +12,7 @@
 
   const say = (text) => { if (state && state.textContent !== text) state.textContent = text; };
 
-  // What somebody who does not see the page must hear: what it is about, and the word that says how that stands.
+  // For screen readers: what the page is about, and the word for its state.
   const status = () => {
     const heading = document.querySelector("[data-live] h1");
     const word = heading?.querySelector(".word")?.textContent;
@@ -64,7 +64,7 @@
   };
   const disconnect = () => { source?.close(); source = null; };
 
-  // A page that nobody sees needs no updates, and a browser has few connections to give.
+  // A hidden page needs no updates, and a browser allows few connections.
   document.addEventListener("visibilitychange", () => { document.hidden ? disconnect() : connect(); });
   window.addEventListener("pagehide", disconnect);
   window.addEventListener("pageshow", () => { if (!document.hidden) connect(); });

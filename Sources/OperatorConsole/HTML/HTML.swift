@@ -44,7 +44,7 @@ struct HTML: Sendable, Equatable {
     }
 }
 
-/// The elements the pages are made of.
+/// The elements that pages use.
 enum Tag: String {
     case html, head, meta, title, link, script, body
     case header, nav, main, footer, section, aside

@@ -1,8 +1,8 @@
 import ImageCore
 import Synchronization
 
-/// Tells open pages that what they show has changed. However many people look at a page, it is looked at once each
-/// time, and not at all when nobody does.
+/// Notifies open pages that their content has changed. A page is read once per interval, independent of its number of
+/// viewers, and not at all without one.
 final class PageChangeNotifier: Sendable {
     private struct Subscription {
         var viewers: [UInt64: AsyncStream<Void>.Continuation] = [:]
@@ -17,7 +17,7 @@ final class PageChangeNotifier: Sendable {
     private let every: Duration
     private let limit: Int
     private let time: any Timekeeper
-    /// What a page shows, as a value that differs when it does; `nil` when that cannot be told now.
+    /// A page's content, as a value that differs when it does; `nil` when it is unknown now.
     private let fingerprint: @Sendable (Route) async -> String?
     private let state = Mutex(State())
 
@@ -33,13 +33,13 @@ final class PageChangeNotifier: Sendable {
         self.fingerprint = fingerprint
     }
 
-    /// A notice for each change of the page, until the stream is let go. `nil` when too many look already.
+    /// A notice for each change of the page, until the stream is released. `nil` when too many viewers look already.
     func changes(of page: Route) -> AsyncStream<Void>? {
         state.withLock { state in
             guard state.subscriptions.values.reduce(0, { $0 + $1.viewers.count }) < limit else { return nil }
             state.next += 1
             let viewer = state.next
-            // A viewer who is slow needs to know that there was a change, not how many.
+            // A slow viewer needs to know that there was a change, not how many.
             let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
             continuation.onTermination = { [weak self] _ in self?.leave(page, viewer) }
             state.subscriptions[page, default: Subscription()].viewers[viewer] = continuation

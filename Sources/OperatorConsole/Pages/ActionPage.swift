@@ -74,7 +74,7 @@ struct ActionPage {
             [
                 "Those you name may launch instances from it. They can neither change it nor share it further.",
                 image.references.sharedWith.isEmpty
-                    ? "It is shared with nobody now."
+                    ? "It is not shared now."
                     : "It is shared with \(image.references.sharedWith.map(\.text).joined(separator: ", ")) already.",
                 "While it is shared it cannot be deleted.",
             ]

@@ -72,7 +72,7 @@ struct Alarm: Encodable, Equatable {
         return Alarm(
             what: "Queues without a worker",
             message:
-                "Nobody consumes \(unserved.map(\.name).joined(separator: ", ")); \(Words.count(ready, "message")) ready",
+                "No consumer: \(unserved.map(\.name).joined(separator: ", ")); \(Words.count(ready, "message")) ready",
             advice: "start `goldsmith worker`",
             page: queuesPage
         )

@@ -7,7 +7,7 @@ struct ImageContents {
 
     var html: HTML { .joined([mapping, replicas, findings]) }
 
-    /// What a failed or deleted image was made of is gone.
+    /// The parts of a failed or deleted image are gone.
     private var isWhole: Bool {
         switch image.status {
         case .pending, .replicating, .available: true

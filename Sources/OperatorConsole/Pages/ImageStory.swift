@@ -6,7 +6,7 @@ struct ImageStory {
     let journal: [Announcement]
     let leases: [Lease]
     let now: Timestamp
-    /// Whether who looks may ask for something.
+    /// Whether the viewer may request something.
     var offersActions = false
 
     var html: HTML {

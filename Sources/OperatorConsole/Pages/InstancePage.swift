@@ -1,10 +1,10 @@
 import ImageCore
 import Operations
 
-/// One instance, and the images that are made of it.
+/// One instance, and the images created from it.
 struct InstancePage {
     let instance: Instance
-    /// The image whose making has locked it.
+    /// The image that has locked it.
     let holder: ImageID?
     let images: [Image]
     let role: Role

@@ -9,7 +9,7 @@ extension InstanceID {
 }
 
 extension Job {
-    /// For people who know already which image's it is.
+    /// For pages that show the image's id already.
     var title: String {
         switch self {
         case .stopCheck: "Stop check"

@@ -8,7 +8,7 @@ struct ImagesPage {
     /// Absent on the last page.
     let next: ImagePage?
 
-    /// What does not change by itself: a form must not be replaced while somebody fills it in.
+    /// What does not change by itself: a form must not be replaced while a user fills it in.
     static func filterForm(_ query: ImageQuery) -> HTML {
         .joined([
             tag(.h1) { "Images" },
@@ -183,7 +183,7 @@ enum QuotasPage {
         .joined([
             tag(.h1) { "Quota of \(usage.owner)" },
             tag(.p) {
-                "It holds \(Words.count(usage.used.images, "image")) and \(Words.count(usage.used.snapshots, "snapshot")). What is held already stays, even above a lower limit."
+                "It holds \(Words.count(usage.used.images, "image")) and \(Words.count(usage.used.snapshots, "snapshot")). Existing images and snapshots stay, even above a lower limit."
             },
             Form.post(to: .quota(usage.owner), token: token, .class("card")) {
                 number("Images", "images", usage.limits.images)

@@ -16,7 +16,7 @@ enum LoginPage {
                 }
                 if accounts.isEmpty {
                     tag(.p) {
-                        "Nobody can log in yet: the file of users is empty. Add a user with "
+                        "No user can log in yet: the file of users is empty. Add a user with "
                         tag(.code) { "goldsmith console user" }
                         ", then start the console again."
                     }

@@ -85,7 +85,7 @@ struct OverviewPage {
         }
     }
 
-    /// Whether there is nothing to see: empty now and lately, and served if somebody must.
+    /// Whether there is nothing to see: empty now and lately, and served if it must be.
     private func isQuiet(_ queue: QueueStatus) -> Bool {
         queue.ready == 0 && (queues.ready[queue.name] ?? []).allSatisfy { $0 == 0 }
             && !(queue.role == .work && queue.consumers == 0)
@@ -115,7 +115,7 @@ struct OverviewPage {
         switch queue.role {
         case .work where queue.consumers == 0: Mark(.bad, "none").html
         case .work: HTML(queue.consumers.map { String($0) } ?? "–")
-        // Nobody is meant to consume those.
+        // Those are not meant to have consumers.
         case .retry, .human, .kept: HTML(queue.consumers.flatMap { $0 > 0 ? String($0) : nil } ?? "–")
         }
     }

@@ -12,7 +12,7 @@ struct Pages: Sendable {
     let queues: QueueHistory
     let time: any Timekeeper
 
-    /// The part of a page that changes by itself. The same for everybody of a role.
+    /// The part of a page that changes by itself. The same for all users of a role.
     /// - Throws: `Problem`
     func live(_ page: Route, for role: Role, at now: Timestamp) async throws -> (title: String, html: HTML) {
         do {
@@ -61,7 +61,7 @@ struct Pages: Sendable {
     /// One page of images, and where the next one begins.
     func images(_ query: ImageQuery, limit: Int) async throws(StoreError) -> (images: [Image], next: ImagePage?) {
         var query = query
-        // One more than wanted tells whether there is a next page.
+        // One more than needed shows whether there is a next page.
         query.limit = limit + 1
         let found = try await store.images(query)
         let images = Array(found.prefix(limit))

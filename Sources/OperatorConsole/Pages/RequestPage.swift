@@ -1,7 +1,7 @@
 import ImageCore
 import Operations
 
-/// What became of a request.
+/// The outcome of a request.
 struct RequestPage {
     let identity: RequestIdentity
     let recorded: RecordedAnswer?

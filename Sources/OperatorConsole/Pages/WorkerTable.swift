@@ -1,6 +1,6 @@
 import ImageCore
 
-/// Who is there and at what.
+/// The workers and their jobs.
 struct WorkerTable {
     let workers: WorkerSummary
     let leases: [Lease]

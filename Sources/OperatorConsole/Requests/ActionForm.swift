@@ -11,13 +11,13 @@ struct ActionForm {
     static func ownerField(_ owner: Owner) -> String { "with-\(owner)" }
     private static func shortName(_ device: DeviceName) -> String { device.description.replacing("/dev/", with: "") }
 
-    /// On whose behalf it is asked: the image's owner, or for a launch one of those it is shared with.
+    /// The owner on whose behalf it is requested: the image's owner, or for a launch one of those it is shared with.
     func owner(_ fields: FormFields) -> Owner? {
         guard action == .launch, let text = fields["owner"] else { return image.owner }
         return Owner(text).flatMap { owners.contains($0) ? $0 : nil }
     }
 
-    /// Who may launch from the image.
+    /// The owners that may launch from the image.
     var owners: [Owner] { [image.owner] + image.references.sharedWith }
 
     /// What the request holds beside owner and request id.
@@ -61,7 +61,7 @@ struct ActionForm {
         return body
     }
 
-    /// The field of the form that a rejection is about; `nil` when it is none of them.
+    /// The field of the form that a rejection is about; `nil` when the form has no such field.
     func field(of rejection: Rejection, _ fields: FormFields) -> String? {
         guard let field = rejection.field else { return nil }
         let root = String(field.prefix { $0 != "[" && $0 != "." })
@@ -79,7 +79,7 @@ struct ActionForm {
         }
     }
 
-    /// What a rejection says, in a form's words: who fills it in sees no path into a document.
+    /// A rejection in a form's words: the user sees no path into a document.
     func message(of rejection: Rejection, _ fields: FormFields) -> String {
         guard let field = rejection.field, rejection.message.hasPrefix(field) else { return rejection.message }
         var subject = "it"

@@ -51,14 +51,14 @@ enum ImageAction: String, CaseIterable, Sendable {
     /// Whether something is lost by it.
     var isDestructive: Bool { self == .cancel || self == .delete }
 
-    /// Why this image does not allow it now; `nil` when it does, as far as can be told without asking a worker.
+    /// Why this image does not allow it now; `nil` when it does, as far as is known without asking a worker.
     func refusal(by image: Image) -> Rejection? {
         switch self {
         case .cancel, .share, .launch, .retry: image.refusal(of: operation)
         case .unshare:
             image.refusal(of: operation)
                 ?? (image.references.sharedWith.isEmpty
-                    ? Rejection(.failedPrecondition, "image \(image.id) is shared with nobody") : nil)
+                    ? Rejection(.failedPrecondition, "image \(image.id) is not shared") : nil)
         case .convert:
             image.refusal(of: operation) ?? image.refusal(of: .convert(image.id), by: image.owner)
         case .delete:

@@ -9,7 +9,7 @@ struct RequestClient: Sendable {
         /// By the parser or by a worker.
         case rejected(Rejection)
         case accepted(Answer)
-        /// It is on its way, and nobody has answered in time.
+        /// It is on its way, and no answer came in time.
         case sent
     }
 

@@ -68,8 +68,8 @@ public final class ConsoleTelemetry: Sendable {
     }
 }
 
-/// Looks at the store at intervals with a question that costs it next to nothing, so that a console knows whether it
-/// sees anything also while nobody looks.
+/// Asks the store a cheap question at intervals, so that a console knows whether it can read the store also while no
+/// page is open.
 struct StoreLookout: Service {
     let store: any StoreReader
     let time: any Timekeeper

@@ -2,7 +2,7 @@ import HTTPTypes
 import Hummingbird
 import ImageCore
 
-/// What programs ask for on an owner's behalf, and what became of it.
+/// Programs' requests on an owner's behalf, and their outcome.
 struct ActionInterface: Sendable {
     let pages: Pages
     let requests: RequestClient

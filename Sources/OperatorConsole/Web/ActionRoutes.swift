@@ -3,7 +3,7 @@ import Hummingbird
 import ImageCore
 import Logging
 
-/// What operators ask for on an owner's behalf, each behind a page that says what will happen, and what became of it.
+/// Operators' requests on an owner's behalf, each behind a page that says what will happen, and their outcome.
 struct ActionRoutes: Sendable {
     let pages: Pages
     let requests: RequestClient
@@ -46,7 +46,7 @@ struct ActionRoutes: Sendable {
         }
         switch try await requests.ask(action.operation, identity, body, by: session.account, context.logger) {
         case .rejected(let rejection): return try await page(form, fields, rejection, for: session)
-        // The answer, or that there is none yet, stands on a page that may be loaded again.
+        // The answer, or that there is none yet, is shown on a page that may be loaded again.
         case .accepted, .sent: return .redirect(to: .request(identity))
         }
     }

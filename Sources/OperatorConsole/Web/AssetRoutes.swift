@@ -12,7 +12,7 @@ struct AssetRoutes {
     private func serve(_ route: Route, _ bytes: [UInt8], _ type: String, _ router: Router<ConsoleContext>) {
         router.get("\(route.address)") { _, _ in
             var response = Response.bytes(bytes, type: type)
-            // The files change with the program only, and are asked for again when it has been started anew.
+            // The files change with the program only, and are requested again after its restart.
             response.headers[.cacheControl] = "no-cache"
             return response
         }

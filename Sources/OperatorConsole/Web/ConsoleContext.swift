@@ -3,7 +3,7 @@ import Hummingbird
 /// What the console knows of one request.
 struct ConsoleContext: RequestContext {
     var coreContext: CoreRequestContextStorage
-    /// Who is at the other end of the connection; a proxy's address when there is one.
+    /// The address at the other end of the connection; a proxy's when there is one.
     let peer: String
     /// Set by `SessionGuard` where a session is needed.
     var session: Session?

@@ -37,7 +37,7 @@ extension HTTPField.Name {
     static let xFrameOptions = Self("X-Frame-Options") ?? .origin
     static let forwardedFor = Self("X-Forwarded-For") ?? .origin
     static let fetchSite = Self("Sec-Fetch-Site") ?? .origin
-    /// What a page's script sets on what nobody asked for.
+    /// A header that a page's script sets on requests that no user made.
     static let live = Self("Goldsmith-Live") ?? .origin
 }
 
@@ -91,7 +91,7 @@ struct ProblemGuard: RouterMiddleware {
     }
 }
 
-/// Lets only those pass who have logged in; others are led to the login.
+/// Lets only logged-in users pass; others are led to the login.
 struct SessionGuard: RouterMiddleware {
     let access: Access
 
@@ -102,7 +102,7 @@ struct SessionGuard: RouterMiddleware {
     ) async throws -> Response {
         guard let (cookie, session) = access.session(of: request) else {
             if request.headers[.live] != nil || request.uri.path == "/updates" {
-                throw Problem(.unauthorized, "nobody is logged in")
+                throw Problem(.unauthorized, "not logged in")
             }
             return .redirect(to: .login)
         }

@@ -157,11 +157,11 @@ struct PageRoutes: Sendable {
 
 extension ConsoleContext {
     func loggedIn() throws -> Session {
-        guard let session else { throw Problem(.unauthorized, "nobody is logged in") }
+        guard let session else { throw Problem(.unauthorized, "not logged in") }
         return session
     }
 
-    /// The session of somebody who may change things.
+    /// The session of a user who may change things.
     func operating() throws -> Session {
         let session = try loggedIn()
         guard session.role == .operator else { throw Problem.viewersOnlyLook }

@@ -54,7 +54,7 @@ enum Route: Hashable, Sendable {
         return "?" + fields.map { "\($0.0)=\(URLText.encoded($0.1))" }.joined(separator: "&")
     }
 
-    /// The page that an address, as a browser sends it, means; `nil` when it is none that has live parts.
+    /// The page of an address, as a browser sends it; `nil` when it has no live parts.
     init?(page address: String) {
         let parts = address.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         let fields = parts.count == 2 ? FormFields(parsing: String(parts[1])) : FormFields()

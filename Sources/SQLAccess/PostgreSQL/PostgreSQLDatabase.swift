@@ -4,8 +4,8 @@ import Synchronization
 ///
 /// A server that is away, frozen or cut off ends every transaction within the bounds of ``PostgreSQLOptions`` as
 /// `.unavailable`. So does a connection that is lost while a commit is on its way: the commit may then have happened,
-/// and whoever repeats the transaction must be ready to find it done. Serialization failures, deadlocks and lost races
-/// for a key are repeated here, a bounded number of times; the body of a transaction may run more than once.
+/// and a caller that repeats the transaction must be ready to find it done. Serialization failures, deadlocks and lost
+/// races for a key are repeated here, a bounded number of times; the body of a transaction may run more than once.
 public final class PostgreSQLDatabase: SQLDatabase {
     private struct Job: Sendable {
         var run: @Sendable (PostgreSQLSession) -> End
@@ -13,7 +13,7 @@ public final class PostgreSQLDatabase: SQLDatabase {
     }
 
     private enum End {
-        /// Tells the caller. Only then, with its place given back, is it free to come again: one caller after another
+        /// Resumes the caller. Only then, when its place is free, can the caller come again: one caller after another
         /// needs one connection.
         case done(@Sendable () -> Void)
         /// Nothing of it has happened, for want of a connection.
@@ -33,14 +33,14 @@ public final class PostgreSQLDatabase: SQLDatabase {
         }
     }
 
-    /// Whoever waits, waits for a session that is at work: it takes the next job when it has done its own, within the
-    /// time a transaction may take. Work is refused only when the last of them cannot connect.
+    /// A job without a session waits for one, which takes the next job when it has done its own, within the time a
+    /// transaction may take. Work is refused only when the last of them cannot connect.
     private final class Pool: Sendable {
         let state: Mutex<State>
 
         init(_ sessions: [PostgreSQLSession]) { state = Mutex(State(idle: sessions)) }
 
-        /// Who gave back its place last has the warmest connection.
+        /// The session that was freed last has the warmest connection.
         func start(_ job: Job) {
             let session = state.withLock { state in
                 let session = state.idle.popLast()
@@ -67,7 +67,7 @@ public final class PostgreSQLDatabase: SQLDatabase {
             }
         }
 
-        /// Gives a job to whoever may still have a connection, or answers all who wait: they would only meet the same
+        /// Gives a job to a session that may still connect, or fails all that wait: they would only meet the same
         /// failure, one after another.
         private func pass(on job: Job, from session: PostgreSQLSession, because error: SQLError) {
             let (other, refused) = state.withLock { state -> (PostgreSQLSession?, [Job]) in
@@ -120,7 +120,7 @@ public final class PostgreSQLDatabase: SQLDatabase {
         try await run(.write, body).get()
     }
 
-    /// Goes on in a cancelled task: a worker that is told to stop must still write down where it stopped.
+    /// Goes on in a cancelled task: a stopping worker must still write down where it stopped.
     private func run<Value: Sendable>(
         _ access: PostgreSQLSession.Access,
         _ body: @escaping @Sendable (any SQLConnection) throws(SQLError) -> Value

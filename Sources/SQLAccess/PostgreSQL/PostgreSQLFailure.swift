@@ -5,7 +5,7 @@ struct PostgreSQLFailure {
     enum Cause: Equatable {
         /// The server, or a pooler before it, said so.
         case state(SQLState)
-        /// The connection ended. What was not committed is gone; of a commit on its way nobody knows.
+        /// The connection ended. What was not committed is gone; whether a commit on its way happened is unknown.
         case lost
         /// No byte for too long.
         case silent
@@ -50,8 +50,8 @@ struct PostgreSQLFailure {
         }
     }
 
-    /// The same transaction, begun anew, meets what stopped it already done: a deadlock's victim, a serialization
-    /// failure, a row that somebody else has just inserted.
+    /// A repetition of the same transaction meets what stopped it already done: a deadlock's victim, a serialization
+    /// failure, a row that another transaction has just inserted.
     var isRace: Bool { meaning.isRace }
 
     /// Whether the connection must not be used any more.

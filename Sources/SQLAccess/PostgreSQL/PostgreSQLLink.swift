@@ -2,7 +2,7 @@ import CPostgres
 import Glibc
 
 /// One connection in libpq's pipeline mode: statements are sent without waiting, and answers are taken only when
-/// somebody needs one. So `BEGIN` travels with the first query, and everything written with `COMMIT`.
+/// one is needed. So `BEGIN` travels with the first query, and everything written with `COMMIT`.
 ///
 /// Blocks the calling thread, but never for longer than the options allow. Not for two threads at once.
 final class PostgreSQLLink {

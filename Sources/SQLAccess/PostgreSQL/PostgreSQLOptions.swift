@@ -56,7 +56,7 @@ struct PostgreSQLEndpoint: Sendable {
         return [
             ("statement_timeout", milliseconds(options.statementTimeout)),
             ("lock_timeout", milliseconds(options.lockTimeout)),
-            // Only a stopped or dying worker leaves one open: everybody else's rows are free again then.
+            // Only a stopped or dying worker leaves one open: after this time its rows are free for others.
             ("idle_in_transaction_session_timeout", milliseconds(options.answerTimeout)),
             // A commit is on the disk when it returns, whatever the role's or the database's default is.
             ("synchronous_commit", "on"),

@@ -64,7 +64,7 @@ final class PostgreSQLSession: Sendable {
                     try transaction.finish()
                     return .over(.success(value))
                 } catch {
-                    // What the server said comes before what the body made of it.
+                    // The server's error comes before the body's.
                     let failure = current.failure
                     if failure?.endsConnection == true || !current.rollBack() { link = nil }
                     guard let failure else { return .over(.failure(error)) }
@@ -113,7 +113,7 @@ private struct PostgreSQLTransaction: SQLConnection {
     let link: PostgreSQLLink
     let access: PostgreSQLSession.Access
 
-    /// The advisory lock of whoever changes the schema: "gold".
+    /// The advisory lock for schema changes: "gold".
     private static let schemaLock: Int64 = 0x676F_6C64
 
     private func begin() throws(SQLError) {
@@ -139,8 +139,8 @@ private struct PostgreSQLTransaction: SQLConnection {
         try query(access == .write ? sql + " FOR UPDATE" : sql, arguments)
     }
 
-    /// By way of `pg_class`, which the transaction's snapshot shows: `to_regclass` alone knows a table that has been
-    /// made since, and whose rows are not to be seen yet.
+    /// Through `pg_class`, which the transaction's snapshot shows: `to_regclass` also finds a table that was created
+    /// since, whose rows the transaction cannot see yet.
     func hasTable(_ name: String) throws(SQLError) -> Bool {
         try !query("SELECT relname FROM pg_catalog.pg_class WHERE oid = to_regclass($1)", [.text(name)]).isEmpty
     }

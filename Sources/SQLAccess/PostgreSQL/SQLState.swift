@@ -1,6 +1,6 @@
 /// One of PostgreSQL's error codes, and what it means for the transaction that met it.
 ///
-/// The codes are told apart one by one: codes of one class mean different things, so neither a prefix nor absence from a
+/// The codes are listed one by one: codes of one class mean different things, so neither a prefix nor absence from a
 /// list decides. One that is not in the table is `unknown`: it is shown with its code, and the transaction is tried again.
 struct SQLState: Equatable, Sendable {
     /// Five characters.
@@ -13,7 +13,7 @@ struct SQLState: Equatable, Sendable {
         /// The connection must not be used any more: it is gone, leads to a server that cannot write, or does not have the
         /// statements that were prepared on it. A new one may do better at once.
         var endsConnection = false
-        /// The same transaction, begun anew, meets what stopped it already done.
+        /// A repetition of the same transaction meets what stopped it already done.
         var isRace = false
         /// Only met where something between this program and the server shares connections among clients.
         var showsPooler = false
@@ -114,9 +114,9 @@ struct SQLState: Equatable, Sendable {
         "55P03": waits("who holds the lock (pg_locks, pg_stat_activity)?"),  // lock_not_available
         "55006": waits(),  // object_in_use
         "55000": waits(),  // object_not_in_prerequisite_state
-        // Somebody else has just inserted the row. One that is there for good is met again, and then it is the values.
+        // Another transaction has just inserted the row. A lasting one is met again: then the values are at fault.
         "23505": Meaning(kind: .refused, advice: program, isRace: true),  // unique_violation
-        // A failure before it, which is the one that is told.
+        // A failure before it, which is the one to report.
         "25P02": waits(),  // in_failed_sql_transaction
 
         // Statements and values that no waiting makes right.

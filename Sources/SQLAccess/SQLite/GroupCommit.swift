@@ -3,7 +3,7 @@ import Synchronization
 
 /// Transactions that wait for the one disk, to be committed together: each body runs in a savepoint of its own, and one
 /// `fsync` makes all of them durable. While a commit is on its way to the disk, the next group gathers; so a lone
-/// transaction waits for nobody, and a crowd shares.
+/// transaction does not wait, and concurrent ones share.
 ///
 /// Nothing is promised early: a transaction's caller hears of it only after the commit of its group.
 final class GroupCommit: Sendable {
@@ -34,7 +34,7 @@ final class GroupCommit: Sendable {
         }
     }
 
-    /// GRDB's own `async` functions refuse to work in a cancelled task; a worker that is told to stop must still be able
+    /// GRDB's own `async` functions refuse to work in a cancelled task; a stopping worker must still be able
     /// to write down where it stopped. So: the callback form.
     private func schedule() {
         queue.asyncWriteWithoutTransaction { database in
@@ -44,7 +44,7 @@ final class GroupCommit: Sendable {
                 state.isScheduled = !state.waiting.isEmpty
                 return (members: group, isFollowed: state.isScheduled)
             }
-            // Whoever comes now is behind those who already wait.
+            // New transactions queue behind those that already wait.
             if group.isFollowed { self.schedule() }
             Self.commit(group.members, to: database)
         }

@@ -44,7 +44,7 @@ struct JudgementTests {
         #expect(Self.facts("\(source) /srv ext4 defaults").findings.map(\.code) == [.fstabMount])
         #expect(Self.facts("\(source) none swap sw").findings.map(\.code) == [.fstabSwap])
         #expect(Self.facts("\(source) /srv ext4 defaults,nofail").findings.isEmpty)
-        // Whatever stands here, the kernel was told where its root is.
+        // The kernel gets its root from the boot loader, not from this line.
         #expect(Self.facts("\(source) / ext4 defaults").findings.isEmpty)
     }
 

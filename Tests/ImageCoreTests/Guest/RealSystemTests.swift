@@ -76,7 +76,7 @@ struct RealSystemTests {
         let entry = BootEntry(root: "UUID=U", subvolume: "new")
         #expect(booted([system(own), system(new)], [entry]) == [new])
         #expect(booted([system(own), system(new)], [BootEntry(root: "UUID=other", subvolume: "new")]) == [own])
-        // Nobody knows: all that can be booted are judged.
+        // Unknown: all bootable ones are judged.
         #expect(booted([system("btrfsvol:/dev/sda1/a"), system("btrfsvol:/dev/sda1/b")]).count == 2)
         let facts = GuestFacts(
             volumes: [Self.volume],

@@ -7,7 +7,7 @@ struct RealSystem: Sendable, CustomStringConvertible {
     var files: [String: String]
     var links: [String] = []
     var root = "/dev/sda1"
-    /// `file:line code`, with `fixed` or `left` for what a fix does; `?` for what cannot be told.
+    /// `file:line code`, with `fixed` or `left` for what a fix does; `?` for what is unknown.
     var found: [String]
 
     var facts: GuestFacts {

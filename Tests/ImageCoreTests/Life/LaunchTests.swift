@@ -24,7 +24,7 @@ struct LaunchTests {
     @Test(
         "Device names: presets keep their order, new disks fill gaps first, and gaps close",
         arguments: [
-            // The presets that are kept, disks added, and who gets which name.
+            // The kept presets, the added disks, and the resulting names.
             ("", 0, ""), ("", 3, "b=0 c=1 d=2"),
             ("bcd", 0, "b=b c=c d=d"), ("bcd", 2, "b=b c=c d=d e=0 f=1"),
             // b left out: the guest closes the gap.
@@ -123,7 +123,7 @@ struct LaunchTests {
         life.apply(.began(job, attempt: 1))
         let dead = life.image.fence
         #expect(life.image.ledger.count == ledger.count + 1, "it is in the ledger before it is made")
-        // Its worker seems dead; another one begins anew.
+        // Its worker seems dead; another one begins again.
         life.apply(.began(job, attempt: 1))
         life.apply(.succeeded(job, fence: life.image.fence, .built))
         #expect(life.image.jobs[job]?.phase == .waiting && life.image.jobs[job]?.attempt == 2)

@@ -7,7 +7,7 @@ struct Life {
     var told: [(ImageID, Event)] = []
     var released = QuotaUse.none
     var lines: [Announcement] = []
-    /// Who finds the image among what is shared with them, as a store keeps it.
+    /// The owners that find the image among those shared with them, as a store keeps it.
     var index: Set<Owner> = []
 
     init(disks: Int = 3, locations: Int = 1, systemDisk: DiskKind = .local) {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ImageCore
 
-/// What became of an attempt is said by the machine that judges its report.
+/// The machine that judges an attempt's report also names its outcome.
 struct AttemptOutcomeTests {
     private static let job = Job.systemDisk
 

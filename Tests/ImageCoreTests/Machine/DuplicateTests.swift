@@ -2,7 +2,7 @@ import Testing
 
 @testable import ImageCore
 
-/// Whoever finished a job may have died before its follow-ups left: a duplicate sends them again, and does no more.
+/// A worker may have died after it finished a job and before it sent the follow-ups. A duplicate only sends them again.
 struct DuplicateTests {
     @Test("A second copy of a done job's message sends its open follow-ups again, under the same ids")
     func followUps() {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ImageCore
 
-/// Several images of one instance: whoever lets go of it says who is next.
+/// Several images of one instance: the one that releases it names the next.
 struct LockLineTests {
     @Test(
         "Whatever happens in whatever order, the next in line goes on at once, and nobody overtakes",
@@ -80,8 +80,8 @@ struct LockLineTests {
     }
 }
 
-/// One instance, the images that are asked for, and the line as a store keeps it. What is put on the retry queues never
-/// comes back, so only who is woken goes on; a stray copy of it may come at any time.
+/// One instance, the requested images, and the line as a store keeps it. Messages in the retry queues never come back,
+/// so only woken images go on; a stray copy may come at any time.
 struct InstanceWorld {
     struct Budget: Hashable {
         var images: Int

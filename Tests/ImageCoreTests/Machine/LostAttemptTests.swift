@@ -2,7 +2,7 @@ import Testing
 
 @testable import ImageCore
 
-/// Attempts that are never heard of again, and messages that go round while somebody works.
+/// Attempts that never report, and rechecks while a worker still works.
 struct LostAttemptTests {
     @Test("A job whose workers die every time ends on the dead-letter path, without an attempt used before")
     func killer() {

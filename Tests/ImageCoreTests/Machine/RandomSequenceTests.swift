@@ -44,7 +44,7 @@ struct RandomSequenceTests {
         return "no end in 2000 steps"
     }
 
-    /// Events of nobody: unknown jobs, numbers never given out, outputs of another job.
+    /// Impossible events: unknown jobs, numbers never given out, outputs of another job.
     private static func nonsense(about image: Image, _ random: inout SeededRandom) -> Event {
         let stranger: [Job] = [
             .dataDisk(Sample.device(64)), .replicate(LocationName(known: "nowhere")),

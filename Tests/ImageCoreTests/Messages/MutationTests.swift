@@ -2,7 +2,7 @@ import Testing
 
 @testable import ImageCore
 
-/// Bodies nobody wrote by hand. Whatever the bytes are, the answer is a request or a refusal.
+/// Generated bodies. For any bytes, the answer is a request or a refusal.
 struct MutationTests {
     static let seedsPerTest: UInt64 = 2_500
 

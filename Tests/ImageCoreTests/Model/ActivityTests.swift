@@ -38,7 +38,7 @@ struct ActivityTests {
         #expect(shown(.systemDisk, life, moving)?.doing == nil)
         for progress in [nil, CopyProgress(doneBytes: 0, totalBytes: 0)] {
             let line = shown(.systemDisk, life, lease(.systemDisk, life, progress: progress))
-            #expect(line?.doing == "looking at what is to be copied")
+            #expect(line?.doing == "measuring what to copy")
         }
     }
 

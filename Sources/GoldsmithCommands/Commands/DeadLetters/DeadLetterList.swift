@@ -113,7 +113,7 @@ struct DeadLetterShow<Family: DeadLetterFamily>: AsyncParsableCommand {
     static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "show",
-            abstract: "Show one with its message and all that was done with it.",
+            abstract: "Show one with its message and history.",
             discussion: "Example: goldsmith \(Family.name) show \(Family.exampleID)"
         )
     }

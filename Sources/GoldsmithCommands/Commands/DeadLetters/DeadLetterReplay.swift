@@ -10,7 +10,7 @@ struct DeadLetterChoice: ParsableArguments {
     var ids: [String] =
         []
     @Flag(help: "All that are open, or that match the filters given.") var all = false
-    @Flag(help: "Say what would be done, and change nothing.") var dryRun = false
+    @Flag(help: "Show what would be done; change nothing.") var dryRun = false
     @Option(help: ArgumentHelp("Who decides, for the history. Default: this user and host.", valueName: "name"))
     var by: String?
 
@@ -29,7 +29,7 @@ struct DeadLetterChoice: ParsableArguments {
         var query = try filter.query(kinds, at: SystemTime().now())
         query.limit = .max
         for id in ids { query.ids.append(try identifier(id, "the dead letter's id")) }
-        // A dead letter that was named and is not open is told of, not passed over.
+        // A dead letter that was named and is not open is reported, not skipped.
         if !all { query.states = [] }
         let asked = query
         let deadLetters = try await stored { () async throws(StoreError) in try await store.deadLetters(asked) }
@@ -191,7 +191,7 @@ extension DeadLetterReplay {
 }
 
 extension DeadLetterRefusal {
-    /// With what somebody who types can do about it.
+    /// With what a user at a terminal can do about it.
     var shellText: String { yieldsToForce ? "\(message); --force replays it once more" : message }
 }
 

@@ -47,7 +47,7 @@ struct OutboxRelay {
 
 /// The person at the terminal.
 enum Operator {
-    /// `alice@ops1`. Behind sudo, who called it.
+    /// `alice@ops1`. With sudo, its caller.
     static var name: String {
         let user =
             ProcessInfo.processInfo.environment["SUDO_USER"]
