@@ -140,14 +140,20 @@ public final class TestLibvirt: Sendable {
 
     /// The host's first process. It collects what is orphaned, and ends when its standard input does. A /dev/kvm that is
     /// there and cannot be used costs libvirt a look at QEMU for each definition, so it is hidden. Without its own name in
-    /// /etc/hosts each start of a machine asks a name server that cannot be reached.
+    /// /etc/hosts each start of a machine asks a name server that cannot be reached. Debian has the user libvirt-qemu made
+    /// by another package than the daemon's, and without it the daemon does not start.
     private static let script = """
         set -e
         root=$1
         mkdir -p /run/libvirt /etc/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt
         hostname goldsmith-test
         { cat /etc/hosts; echo '127.0.1.1 goldsmith-test'; } >"$root/hosts"
-        mount --bind "$root/hosts" /etc/hosts
+        cp /etc/passwd "$root/passwd"
+        cp /etc/group "$root/group"
+        grep -q '^libvirt-qemu:' "$root/group" || echo 'libvirt-qemu:x:64055:' >>"$root/group"
+        grep -q '^libvirt-qemu:' "$root/passwd" ||
+            echo 'libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin' >>"$root/passwd"
+        for name in hosts passwd group; do mount --bind "$root/$name" "/etc/$name"; done
         mount --bind "$root/run" /run/libvirt
         mount --bind "$root/etc" /etc/libvirt
         for name in lib log cache; do mount --bind "$root/$name" "/var/$name/libvirt"; done
