@@ -74,7 +74,7 @@ struct LaunchTests {
             os: """
                 <os><type arch='x86_64' machine='q35'>hvm</type>
                 <loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>
-                <nvram template='/etc/shadow'>\(variables)</nvram></os>
+                <nvram template='/etc/shadow'>\(variables)</nvram></os><features><acpi/></features>
                 """
         )
         let (xml, made) = try await published("web1", scratch)
