@@ -58,10 +58,13 @@ public protocol ImageStore: Sendable {
 
     /// Asks for a job: the lease, the next fencing number, the ledger's entry, and for a stop-check the locks.
     ///
-    /// - Parameter nonce: a number of this delivery's own. Whoever asks again with it, because the answer was lost,
-    ///   gets what was granted, as long as that lease is alive.
+    /// - Parameters:
+    ///   - lane: the lane the message came by; `nil` when that is the job's own.
+    ///   - nonce: a number of this delivery's own. Whoever asks again with it, because the answer was lost, gets what was
+    ///     granted, as long as that lease is alive.
     func begin(
         _ message: JobMessage,
+        from lane: Lane?,
         by worker: WorkerID,
         nonce: Int64,
         lease: Duration,
@@ -162,6 +165,17 @@ public protocol ImageStore: Sendable {
 }
 
 extension ImageStore {
+    /// Asks for a job whose message came by its own lane.
+    public func begin(
+        _ message: JobMessage,
+        by worker: WorkerID,
+        nonce: Int64,
+        lease: Duration,
+        in context: TransitionContext
+    ) async throws(StoreError) -> BeginResult {
+        try await begin(message, from: nil, by: worker, nonce: nonce, lease: lease, in: context)
+    }
+
     /// Messages that were written before `moment` and are still here, oldest first.
     public func unsent(before moment: Timestamp, limit: Int) async throws(StoreError) -> [OutgoingMessage] {
         try await unsent(before: moment, after: Timestamp(microseconds: .max), limit: limit)
