@@ -1,4 +1,5 @@
 import ImageCore
+import ImageDrivers
 import ImageWorker
 import Logging
 import Synchronization

@@ -68,7 +68,8 @@ final class World: Sendable {
     /// What there is on all hosts.
     func inventory() async throws(StepFailure) -> [Resource] {
         var found: [Resource] = []
-        for host in [nil] + hosts { found += try await driver.seen(from: host).inventory().filter { $0.host == host } }
+        let places: [HostName?] = [nil] + hosts
+        for host in places { found += try await driver.seen(from: host).inventory().filter { $0.host == host } }
         return found
     }
 

@@ -1,6 +1,5 @@
 public import AMQPClient
 public import ImageCore
-public import ImageWorker
 public import Operations
 
 extension Topology {

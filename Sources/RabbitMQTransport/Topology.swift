@@ -1,6 +1,6 @@
 public import AMQPClient
 public import ImageCore
-public import ImageWorker
+import ImageWorker
 
 /// The exchanges, queues and bindings, as data. Every name begins with a prefix.
 ///

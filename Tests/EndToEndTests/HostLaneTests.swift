@@ -74,8 +74,8 @@ struct HostLaneTests {
             )
             #expect(unknown.code == 0, "a name that is no host's is on none: \(unknown.complaint)")
 
-            let isTold = await eventually { try await show(alone).jobs.first?.waitingFor?.contains("host h3") == true }
-            #expect(isTold, "\(await dev.story(of: alone))")
+            let isTold = try await eventually { try await show(alone).jobs.first?.waitingFor?.contains("host h3") == true }
+            if !isTold { Issue.record("\(await dev.story(of: alone))") }
             let shown = try await show(alone)
             #expect(shown.status == "Pending" && shown.jobs.map(\.host) == ["h3"] && shown.jobs.map(\.attempt) == [1])
             let workers = try await dev.run("worker", "list")
@@ -83,7 +83,7 @@ struct HostLaneTests {
             #expect(!workers.output.contains("nobody serves stop-check@h1"))
             let doctor = try await dev.run("doctor")
             #expect(doctor.code == 1 && doctor.output.contains("goldsmith.job.stop-check@h3 (1 ready)"), "\(doctor)")
-            let isMeasured = await eventually {
+            let isMeasured = try await eventually {
                 let text = try await fetch("http://\(metrics)/metrics")
                 return text.contains("goldsmith_lane_workers{lane=\"stop-check@h3\"} 0")
                     && text.contains("goldsmith_lane_workers{lane=\"stop-check@h1\"} 1")
@@ -95,22 +95,22 @@ struct HostLaneTests {
             try await withWorker(on: "h2", of: dev, broken) {
                 var ids: [String] = []
                 for number in 1...6 { ids.append(try await accepted("i-sim-local-h2-\(number)")) }
-                let isOpen = await eventually {
+                let isOpen = try await eventually {
                     for id in ids {
                         let reason = try await show(id).jobs.first?.waitingFor
                         if reason?.contains("every job of this step fails") == true { return true }
                     }
                     return false
                 }
-                #expect(isOpen, "\(await dev.story(of: ids[0]))")
+                if !isOpen { Issue.record("\(await dev.story(of: ids[0]))") }
                 let next = try await ask("i-sim-local-h1-b", "--wait")
                 #expect(next.code == 0, "h2's outage is h2's: \(next.complaint)")
             }
 
             #expect(try await show(alone).jobs.map(\.attempt) == [1])
             try await withWorker(on: "h3", of: dev, simulated) {
-                let isMade = await eventually { try await show(alone).status == "Available" }
-                #expect(isMade, "\(await dev.story(of: alone))")
+                let isMade = try await eventually { try await show(alone).status == "Available" }
+                if !isMade { Issue.record("\(await dev.story(of: alone))") }
             }
             let made = try await show(alone)
             #expect(made.jobs.allSatisfy { $0.attempt == 1 && $0.host == "h3" })

@@ -29,7 +29,9 @@ extension Settings {
     /// The host that the worker is on; `nil` when it is on none.
     func host() async throws(CommandFailure) -> HostName? {
         let known = try await hosts()
-        let host = try await parsed(.host, default: nil, wanted: "a host (\(HostName.sentence))") { HostName($0) }
+        let host: HostName? = try await parsed(.host, default: nil, wanted: "a host (\(HostName.sentence))") { text in
+            HostName(text).map { Optional($0) }
+        }
         guard let host, !known.contains(host) else { return host }
         throw CommandFailure(
             .usage,
@@ -46,7 +48,7 @@ extension Settings {
             wanted: "a list out of \(installation.all.map(\.description).joined(separator: ", "))"
         ) { text in
             let lanes = text.split(separator: ",").map { Lane($0.trimmingCharacters(in: .whitespaces)) }
-            guard !lanes.isEmpty, lanes.allSatisfy({ $0.map(installation.all.contains) == true }) else { return nil }
+            guard !lanes.isEmpty, lanes.allSatisfy({ $0.map { installation.all.contains($0) } == true }) else { return nil }
             return lanes.compactMap { $0 }
         }
         guard let foreign = lanes.first(where: { $0.host != nil && $0.host != host }) else { return lanes }

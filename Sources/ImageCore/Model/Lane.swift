@@ -56,7 +56,7 @@ public struct LaneList: Equatable, Sendable {
     public init(hosts: [HostName] = []) {
         self.hosts = Set(hosts).sorted()
         let places: [HostName?] = [nil] + self.hosts
-        all = Self.around(places.flatMap { host in Step.allCases.map { .job($0, on: host) } })
+        all = Self.around(places.flatMap { host in Step.allCases.map { Lane.job($0, on: host) } })
     }
 
     /// What a worker serves unless it is told otherwise: the jobs of its own host, or those of no host, and what any
@@ -73,6 +73,6 @@ public struct LaneList: Equatable, Sendable {
 extension [WorkerStatus] {
     /// How many living workers take work from a lane, by their reports.
     public func count(serving lane: Lane) -> Int {
-        count { !$0.isGone && $0.report.servedLanes.contains(lane.description) }
+        filter { !$0.isGone && $0.report.servedLanes.contains(lane.description) }.count
     }
 }

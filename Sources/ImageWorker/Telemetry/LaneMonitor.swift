@@ -1,4 +1,4 @@
-import ImageCore
+public import ImageCore
 import Synchronization
 
 /// What the broker says of a lane's queue.

@@ -28,7 +28,8 @@ struct LaneTests {
         #expect(Self.lanes.all.count == 4 + 4 * Step.allCases.count)
         #expect(Set(Self.lanes.all).count == Self.lanes.all.count)
         #expect(LaneList(hosts: Self.hosts.reversed() + Self.hosts) == Self.lanes)
-        let served = ([nil] + Self.hosts).flatMap { LaneList.served(on: $0) }
+        let places: [HostName?] = [nil] + Self.hosts
+        let served = places.flatMap { LaneList.served(on: $0) }
         #expect(Set(served) == Set(Self.lanes.all), "a worker on each host, and one on none, serve everything")
     }
 
