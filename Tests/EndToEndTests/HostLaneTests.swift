@@ -66,6 +66,8 @@ struct HostLaneTests {
                 return try JSONDecoder().decode(Asked.self, from: Data(answer.output.utf8)).imageId
             }
 
+            let quota = try await dev.run("quota", "set", "--owner", "local", "--images", "20")
+            #expect(quota.code == 0, "\(quota.complaint)")
             let alone = try await accepted("i-sim-local-h3-a")
             let first = try await ask("i-sim-local-h1-a", "--wait")
             #expect(first.code == 0, "h1 goes on: \(first.complaint)")
@@ -74,7 +76,9 @@ struct HostLaneTests {
             )
             #expect(unknown.code == 0, "a name that is no host's is on none: \(unknown.complaint)")
 
-            let isTold = try await eventually { try await show(alone).jobs.first?.waitingFor?.contains("host h3") == true }
+            let isTold = try await eventually {
+                try await show(alone).jobs.first?.waitingFor?.contains("host h3") == true
+            }
             if !isTold { Issue.record("\(await dev.story(of: alone))") }
             let shown = try await show(alone)
             #expect(shown.status == "Pending" && shown.jobs.map(\.host) == ["h3"] && shown.jobs.map(\.attempt) == [1])

@@ -10,10 +10,13 @@ struct HostTests {
     private static let hosts = ["h1", "h2", "h3"].map { HostName(known: $0) }
 
     private func worker(of host: HostName?, in rig: Rig) -> TestWorker {
-        rig.worker("on-\(host?.text ?? "none")", adjust: { options in
-            (options.host, options.lanes) = (host, LaneList.served(on: host))
-            options.installation = LaneList(hosts: Self.hosts)
-        })
+        rig.worker(
+            "on-\(host?.text ?? "none")",
+            adjust: { options in
+                (options.host, options.lanes) = (host, LaneList.served(on: host))
+                options.installation = LaneList(hosts: Self.hosts)
+            }
+        )
     }
 
     /// Lets the workers do what is in their lanes until nothing moves any more.
