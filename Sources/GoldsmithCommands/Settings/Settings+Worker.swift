@@ -48,7 +48,9 @@ extension Settings {
             wanted: "a list out of \(installation.all.map(\.description).joined(separator: ", "))"
         ) { text in
             let lanes = text.split(separator: ",").map { Lane($0.trimmingCharacters(in: .whitespaces)) }
-            guard !lanes.isEmpty, lanes.allSatisfy({ $0.map { installation.all.contains($0) } == true }) else { return nil }
+            guard !lanes.isEmpty, lanes.allSatisfy({ $0.map { installation.all.contains($0) } == true }) else {
+                return nil
+            }
             return lanes.compactMap { $0 }
         }
         guard let foreign = lanes.first(where: { $0.host != nil && $0.host != host }) else { return lanes }
