@@ -16,6 +16,10 @@ extension FuzzTarget {
         case "job":
             guard let job = Job(text) else { return }
             try promise(job.description.utf8.elementsEqual(text.utf8), "\(job)")
+        case "lane":
+            guard let lane = Lane(text) else { return }
+            try promise(lane.description.utf8.elementsEqual(text.utf8), "\(lane)")
+            try promise(lane.host.map { isPathComponent($0.text, atMost: 63) } ?? true, "a host's name")
         case "resource":
             guard let resource = ResourceID(text) else { return }
             try promise(isPathComponent(resource.text, atMost: 200), "\(resource)")

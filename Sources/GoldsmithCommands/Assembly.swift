@@ -72,6 +72,8 @@ extension Settings {
         case .simulated:
             return SimulatedDriver(
                 locations: Array(try await locations().keys),
+                hosts: try await hosts(),
+                host: try await host(),
                 folder: "\(data)/simulated",
                 impliesInstances: true,
                 faults: try await simulatedFaults()

@@ -55,7 +55,8 @@ public enum DriverConformance {
             let instance = try await fixture.add()
             try expect(try await fixture.driver.describe(instance.id) == instance, "the description differs")
             try expect(try await fixture.driver.instances() == [instance], "the list differs")
-            try expect(try await fixture.driver.locations().map(\.text) == ["east", "west"], "the locations differ")
+            let names = try await fixture.driver.locations().map(\.name.text)
+            try expect(names == ["east", "west"], "the locations differ")
         },
         DriverCheck("an unknown instance is not found, for good") { fixture in
             let nobody = try value(InstanceID("i-nobody"))

@@ -69,7 +69,7 @@ enum Given {
         return try Plan.make(
             for: request,
             instance: Instance(id: InstanceID(known: instance), owner: owner, status: .stopped, disks: disks),
-            knownLocations: [LocationName(known: "east")]
+            knownLocations: [Location(LocationName(known: "east"))]
         )
     }
 }

@@ -59,6 +59,9 @@ struct MonitoredCalls: DriverInterceptor {
         _ call: DriverCall,
         _ body: () async throws(StepFailure) -> Value
     ) async throws(StepFailure) -> Value {
+        if let resource = call.resource, let host = resource.host, host != process.host {
+            world.violate(.ownHost, "\(process.name) on \(process.host?.text ?? "no host"): \(call)")
+        }
         guard let resource = call.made else { return try await body() }
         // Several instances may be launched at once.
         let subject = call.operation == .launch ? call.instance?.text : nil

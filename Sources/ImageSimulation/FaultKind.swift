@@ -6,6 +6,8 @@ public enum FaultKind: String, CaseIterable, Codable, Sendable, Comparable {
     case purge
     /// A message arrives twice.
     case duplicate
+    /// A job's message comes by the lane of another host, as one that a person has moved.
+    case misrouted
     /// A message arrives late, behind later ones.
     case delay
     /// The connection is lost before the broker has taken a message, or after it has and before its confirm.

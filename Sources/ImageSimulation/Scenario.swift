@@ -16,7 +16,9 @@ struct Scenario {
             try await world.store.setQuota(of: Owner(known: Self.owners[0]), to: QuotaLimits(images: 1, snapshots: 4))
         }
         let workers = 1 + world.dice.number(below: 3)
-        for _ in 0..<workers { pool.hire() }
+        // None is without a worker: who ends is replaced.
+        let places = world.hosts.isEmpty ? workers : max(workers, world.hosts.count + 1)
+        for number in 0..<places { pool.hire(on: world.place(number)) }
         let upstream = Upstream(world: world, instances: instances)
         let asking = Task { await upstream.ask() }
         let storm = Task { await stir() }
@@ -50,7 +52,8 @@ struct Scenario {
                 status: .stopped,
                 disks: disks.compactMap { name, kind in
                     DeviceName(name).map { Disk(device: $0, kind: kind, sizeBytes: 1 << 30) }
-                }
+                },
+                host: world.place(number)
             )
             try world.driver.add(instance)
             return instance
@@ -65,9 +68,12 @@ struct Scenario {
             let resource = Resource(
                 id: ResourceID(image: image, part: disk.device.shortName, fence: 1),
                 kind: .snapshot,
-                imageID: image
+                imageID: image,
+                host: instance.host
             )
-            _ = try await world.driver.capture(disk.device, of: instance.id, into: resource) { _ in }
+            _ = try await world.driver.seen(from: instance.host).capture(disk.device, of: instance.id, into: resource) {
+                _ in
+            }
             made.append(resource)
         }
         return made
@@ -120,7 +126,7 @@ struct Scenario {
             if let message = unsent.first { return "\(message.id) is in the outbox" }
             let owned = Set(images.flatMap { $0.ledger.map(\.resource.id) })
             let known = Set(images.map(\.id))
-            let orphan = try await world.driver.inventory().first {
+            let orphan = try await world.inventory().first {
                 known.contains($0.imageID) && !owned.contains($0.id)
             }
             if let orphan { return "\(orphan.id) is nobody's" }

@@ -1,4 +1,5 @@
 import ImageCore
+import ImageDrivers
 import ImageWorker
 import Logging
 import Synchronization
@@ -16,18 +17,25 @@ final class SimulatedProcess: Sendable {
     }
 
     let name: String
+    /// The host it works on, if any.
+    let host: HostName?
+    private let lanes: [Lane]
     let plan: CrashPlan
     /// Its machine's clock.
     private let clock: SkewedTime
     private let world: World
     private let state = Mutex(State())
 
-    init(_ name: String, dyingAt call: Int?, in world: World) {
+    init(_ name: String, on host: HostName?, dyingAt call: Int?, in world: World) {
         self.name = name
+        self.host = host
+        lanes = LaneList.served(on: host)
         self.world = world
         plan = CrashPlan(at: call)
         clock = SkewedTime(world.time, ahead: world.strikes(.clock, onceIn: 4) ? world.clockError() : .zero)
     }
+
+    func serves(_ lane: Lane) -> Bool { lanes.contains(lane) }
 
     var troubles: Int { state.withLock { $0.troubles } }
     var isGone: Bool { state.withLock { $0.isGone } }
@@ -42,13 +50,14 @@ final class SimulatedProcess: Sendable {
     func start() {
         var options = WorkerOptions(id: WorkerID(known: name))
         options.concurrency = 2
+        (options.host, options.lanes, options.installation) = (host, lanes, world.broker.lanes)
         options.orphansEvery = .seconds(180)
         let world = world
         let body = WorkerBody(
             options: options,
             store: InterceptedStore(world.store) { await self.judge($0, .store) },
             driver: InterceptingDriver(
-                InterceptingDriver(world.driver, JudgedCalls { await self.judge($0, .driver) }),
+                InterceptingDriver(world.driver.seen(from: host), JudgedCalls { await self.judge($0, .driver) }),
                 MonitoredCalls(process: self, world: world)
             ),
             publisher: plan.publisher(FaultyPublisher(process: self, world: world)),
@@ -58,18 +67,18 @@ final class SimulatedProcess: Sendable {
             logger: Logger(label: name) { _ in SwiftLogNoOpLogHandler() }
         )
         var streams: [(Lane, AsyncStream<any IncomingDelivery>)] = []
-        for lane in Lane.allCases {
+        for lane in lanes {
             let (stream, continuation) = AsyncStream<any IncomingDelivery>.makeStream()
             streams.append((lane, stream))
             state.withLock { $0.lanes[lane] = continuation }
         }
         world.note("\(name) starts")
-        let lanes = streams
+        let served = streams
         let root = Task {
             await withTaskGroup(of: Void.self) { group in
                 await body.begin()
                 let sweeping = Task { await body.sweep() }
-                for (lane, stream) in lanes { group.addTask { await body.serve(lane, stream) } }
+                for (lane, stream) in served { group.addTask { await body.serve(lane, stream) } }
                 await group.waitForAll()
                 sweeping.cancel()
                 await sweeping.value
@@ -95,7 +104,7 @@ final class SimulatedProcess: Sendable {
             state.isGone = true
             return (state.root, state.lanes)
         }
-        for lane in Lane.allCases { lanes[lane]?.finish() }
+        for lane in self.lanes { lanes[lane]?.finish() }
         root?.cancel()
         world.broker.lose(name)
     }
@@ -107,7 +116,7 @@ final class SimulatedProcess: Sendable {
             state.isDraining = true
             return (state.root, state.lanes)
         }
-        for lane in Lane.allCases { lanes[lane]?.finish() }
+        for lane in self.lanes { lanes[lane]?.finish() }
         try? await world.time.sleep(for: .seconds(20))
         root?.cancel()
     }
@@ -202,9 +211,19 @@ private struct FaultyPublisher: MessagePublisher {
             await process.awake()
             world.note("\(process.name) publishes \(message.destination) \(message.id)")
             world.monitor.published(message.id, by: process.name)
-            if await isConfirmed(message) { report.confirmed.append(message) }
+            if await isConfirmed(misrouted(message)) { report.confirmed.append(message) }
         }
         return report
+    }
+
+    private func misrouted(_ message: OutgoingMessage) -> OutgoingMessage {
+        guard let lane = Lane(message.routingKey), let host = lane.host, let step = lane.step,
+            let other = world.hosts.first(where: { $0 != host }), world.strikes(.misrouted, onceIn: 30)
+        else { return message }
+        var message = message
+        message.routingKey = Lane.job(step, on: other).description
+        world.note("\(message.id) goes to \(message.routingKey)")
+        return message
     }
 
     private func isConfirmed(_ message: OutgoingMessage) async -> Bool {

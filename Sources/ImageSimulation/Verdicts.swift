@@ -218,7 +218,7 @@ struct Verdicts {
 
     private func checkRemains(_ images: [Image]) async throws {
         let owned = Set(images.flatMap { $0.ledger.map(\.resource.id) })
-        let found = try await world.driver.inventory()
+        let found = try await world.inventory()
         for resource in found where !owned.contains(resource.id) && !bystanders.contains(resource) {
             world.violate(.noOrphans, "\(resource.id) is nobody's")
         }

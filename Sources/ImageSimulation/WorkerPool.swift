@@ -20,7 +20,7 @@ final class WorkerPool: Sendable {
 
     var present: [SimulatedProcess] { state.withLock { $0.processes }.filter { !$0.isGone } }
 
-    func hire() {
+    func hire(on host: HostName?) {
         guard !state.withLock({ $0.isDismissed }) else { return }
         let number = state.withLock { state in
             state.lastNumber += 1
@@ -29,6 +29,7 @@ final class WorkerPool: Sendable {
         let dies = world.strikes(.crash, onceIn: 2)
         let process = SimulatedProcess(
             "w\(number)",
+            on: host,
             dyingAt: dies ? 1 + world.dice.number(below: world.dice.number(below: 2) == 0 ? 60 : 600) : nil,
             in: world
         )
@@ -41,7 +42,8 @@ final class WorkerPool: Sendable {
         let open = present.filter(\.isOpen)
         var choices: [(SimulatedProcess, Lane)] = []
         for lane in world.broker.busyLanes {
-            for process in open where world.broker.held(lane, by: process.name) < Self.prefetch {
+            for process in open
+            where process.serves(lane) && world.broker.held(lane, by: process.name) < Self.prefetch {
                 choices.append((process, lane))
             }
         }
@@ -94,7 +96,7 @@ final class WorkerPool: Sendable {
     private func replace(_ process: SimulatedProcess) {
         Task {
             await world.sleep(upTo: 20)
-            hire()
+            hire(on: process.host)
         }
     }
 }

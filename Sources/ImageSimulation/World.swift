@@ -21,7 +21,10 @@ final class World: Sendable {
     let storeClock: SkewedTime
     let dice: SharedDice
     let broker: FakeBroker
+    /// As no host sees it.
     let driver: SimulatedDriver
+    /// Those that instances and locations are on. Every third seed has some.
+    let hosts: [HostName]
     /// The store as the checks see it: nothing comes between.
     let store: any ImageStore
     let trace: Trace
@@ -34,7 +37,8 @@ final class World: Sendable {
         self.dice = dice
         let time = time
         trace = Trace(start: time.now(), echo: echo)
-        broker = FakeBroker(time: time)
+        hosts = seed % 3 == 0 ? ["h1", "h2"].map { HostName(known: $0) } : []
+        broker = FakeBroker(time: time, lanes: LaneList(hosts: hosts))
         storeClock = SkewedTime(time)
         store = try await SQLImageStore(on: try SQLiteMemory(), clock: storeClock)
         var faults = SimulatedFaults(seed: seed)
@@ -46,10 +50,27 @@ final class World: Sendable {
         }
         driver = SimulatedDriver(
             locations: ["east", "west"].map { LocationName(known: $0) },
+            // It pulls what is captured elsewhere.
+            locationHosts: hosts.last.map { [LocationName(known: "west"): $0] } ?? [:],
+            hosts: hosts,
             faults: faults,
             pause: { try await time.sleep(for: $0) }
         )
         if !faults.brokenLocations.isEmpty { count(.location) }
+    }
+
+    /// Where instances and workers are, in turns: each host, and none.
+    func place(_ number: Int) -> HostName? {
+        let places: [HostName?] = hosts + [nil]
+        return places[number % places.count]
+    }
+
+    /// What there is on all hosts.
+    func inventory() async throws(StepFailure) -> [Resource] {
+        var found: [Resource] = []
+        let places: [HostName?] = [nil] + hosts
+        for host in places { found += try await driver.seen(from: host).inventory().filter { $0.host == host } }
+        return found
     }
 
     var violation: Violation? { state.withLock { $0.violation } }
@@ -143,6 +164,7 @@ public enum Invariant: String, Codable, Sendable {
     case outbox = "the outbox is empty in the end"
     case liveness = "everything comes to an end once faults stop"
     case ledgerFirst = "what is made is in the ledger before"
+    case ownHost = "work is done on the host that has the files"
     case oneWorker = "one worker at a time works on a job"
     case reemit = "a duplicate sends its follow-ups again"
 }

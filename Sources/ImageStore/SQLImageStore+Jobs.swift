@@ -4,6 +4,7 @@ import SQLAccess
 extension SQLImageStore {
     public func begin(
         _ message: JobMessage,
+        from lane: Lane?,
         by worker: WorkerID,
         nonce: Int64,
         lease: Duration,
@@ -25,7 +26,7 @@ extension SQLImageStore {
                 try transaction.endLease(lease.job, of: image.id, fence: lease.fence)
             }
             let line = image.needsLocks(for: message.job) ? try transaction.lockLineToChange(of: image.plan) : nil
-            let event = Event.began(message.job, attempt: message.attempt, lockLine: line)
+            let event = Event.began(message.job, attempt: message.attempt, lockLine: line, lane: lane)
             let applied = try transaction.apply(event, to: image, in: context)
             // Only an attempt that may go on has a fencing number of its own.
             let fence = applied.image.fence

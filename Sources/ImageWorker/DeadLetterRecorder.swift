@@ -19,6 +19,11 @@ struct DeadLetterRecorder {
         {
             return await Intake(context: context, lapse: death).handle(delivery)
         }
+        if kind == .unrouted, let lane = Lane(message.routingKey), lane.host != nil,
+            let job = JobMessage(parsing: message.body), job.failure == nil
+        {
+            return await wait(job, for: lane, delivery)
+        }
         let whole = KeptMessage(message)
         let id = whole.deadLetterID(kind)
         let isTooLarge = whole.body.count > KeptMessage.bodyLimit
@@ -54,6 +59,41 @@ struct DeadLetterRecorder {
         } catch {
             // It stays in its queue, which has room for a million tries.
             context.logger.error("message not stored, requeued", metadata: ["error": "\(error)"])
+            delivery.requeue()
+        }
+    }
+}
+
+extension DeadLetterRecorder {
+    /// A host whose queues are not made yet is nothing to judge: its jobs come back until they are, and use no attempt.
+    private func wait(_ job: JobMessage, for lane: Lane, _ delivery: any IncomingDelivery) async {
+        let failure = StepFailure(
+            .throttled,
+            .unavailable,
+            "the broker has no queue for the lane \(lane)",
+            advice: "apply the topology with this host"
+        )
+        context.logger.error(
+            "lane missing on the broker, its job waits",
+            metadata: [
+                "lane": "\(lane)", "image.id": "\(job.imageId)", "job": "\(job.job)",
+                "advice": "run `goldsmith topology apply` with this host among its --hosts",
+            ]
+        )
+        do {
+            let applied = try await context.persist { () async throws(StoreError) in
+                try await context.store.apply(
+                    .hindered(job.job, failure),
+                    to: job.imageId,
+                    in: context.transitionContext()
+                )
+            }
+            guard let applied else {
+                return await context.park(delivery, reason: "there is no image \(job.imageId) in this store")
+            }
+            await context.send(applied.outgoing)
+            delivery.ack()
+        } catch {
             delivery.requeue()
         }
     }

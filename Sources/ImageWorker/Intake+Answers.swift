@@ -231,7 +231,8 @@ extension Intake {
         var sizes: [DeviceName: Int64] = [:]
         let findings: [Finding]
         do throws(StepFailure) {
-            findings = try await Steps(driver: context.driver).check(plan, for: owner)
+            let steps = Steps(driver: context.driver)
+            findings = try await steps.check(plan, for: owner, reachesDisks: context.options.reaches(plan.host))
             for disk in plan.disks {
                 sizes[disk.device] = try await context.driver.copyBytes(of: disk.device, of: plan.instanceID)
             }
@@ -274,7 +275,12 @@ extension Intake {
                 let locations = try await context.driver.locations()
                 do throws(Rejection) {
                     return .made(
-                        try Plan.make(for: request, instance: instance, knownLocations: locations)
+                        try Plan.make(
+                            for: request,
+                            instance: instance,
+                            knownLocations: locations,
+                            lanes: context.options.installation
+                        )
                     )
                 } catch {
                     return .refused(error)

@@ -5,6 +5,8 @@ import Tracing
 /// Carries out one job: ask the store for it, work under a lease, write down what came of it, send, ack.
 struct StepRunner {
     let context: WorkerContext
+    /// Where deliveries come from; `nil`: from each job's own lane.
+    var lane: Lane?
 
     func handle(_ delivery: any IncomingDelivery) async {
         guard let message = JobMessage(parsing: delivery.message.body) else {
@@ -28,6 +30,7 @@ struct StepRunner {
             let begun = try await context.persist { () async throws(StoreError) in
                 try await context.store.begin(
                     message,
+                    from: lane,
                     by: context.options.id,
                     nonce: nonce,
                     lease: context.options.lease,
@@ -237,9 +240,10 @@ struct StepRunner {
         isLost: Bool
     ) async throws(StoreError) -> ([OutgoingMessage], AttemptOutcome) {
         let event: Event
+        let lane = jobLease.image.lane(of: jobLease.job)
         switch result {
         case .success(let output):
-            context.breakers.succeeded(jobLease.job.step)
+            context.breakers.succeeded(lane)
             event = .succeeded(jobLease.job, fence: jobLease.fence, output)
         case .failure(let failure):
             if failure.code == .unavailable { context.telemetry.tools.suspect() }
@@ -247,7 +251,7 @@ struct StepRunner {
             if Task.isCancelled || isLost {
                 event = .interrupted(jobLease.job, fence: jobLease.fence, discarded: discarded)
             } else {
-                let judged = context.breakers.failed(jobLease.job.step, jobLease.image.id, failure)
+                let judged = context.breakers.failed(lane, jobLease.image.id, failure)
                 event = .failed(jobLease.job, fence: jobLease.fence, judged, discarded: discarded)
             }
         }
@@ -286,6 +290,7 @@ struct StepRunner {
         var metadata = facts
         metadata["image.id"] = "\(message.imageId)"
         metadata["step"] = "\(message.job.step.rawValue)"
+        if let host = lane?.host { metadata["host"] = "\(host)" }
         metadata["job"] = "\(message.job)"
         metadata["attempt"] = "\(message.attempt)"
         context.logger.log(level: level, text, metadata: metadata)

@@ -90,7 +90,9 @@ struct Steps {
     }
 
     /// The instance may have changed since the request was accepted: everything the plan rests on is looked at again.
-    func check(_ plan: Plan, for owner: Owner) async throws(StepFailure) -> [Finding] {
+    /// - Parameter reachesDisks: whether this worker has the files. Without them only the host's worker can look into
+    ///   disks and guest, when the image is made.
+    func check(_ plan: Plan, for owner: Owner, reachesDisks: Bool = true) async throws(StepFailure) -> [Finding] {
         let instance = try await driver.describe(plan.instanceID, for: owner)
         guard instance.status == .stopped else {
             throw StepFailure(
@@ -111,9 +113,15 @@ struct Steps {
                     advice: "leave the instance's disks alone until its image is made"
                 )
             }
-            try await driver.checkDisk(planned.device, of: instance.id)
+            if reachesDisks { try await driver.checkDisk(planned.device, of: instance.id) }
         }
         let guestChecks = plan.guestChecks
+        guard reachesDisks else {
+            let reason = "the disks are on host \(plan.host?.text ?? "none"), and another worker answered"
+            let advice = "they are checked when the image is made"
+            let inspection = GuestInspection.notChecked(reason: reason, advice: advice, mayPass: true)
+            return try GuestChecks.warn.judge(guestChecks == .off ? nil : inspection, gap: gap(in: instance))
+        }
         let inspection = guestChecks == .off ? nil : try await driver.inspectGuest(of: instance.id)
         return try guestChecks.judge(inspection, gap: gap(in: instance))
     }

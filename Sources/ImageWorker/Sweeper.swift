@@ -109,17 +109,20 @@ struct Sweeper {
         guard !overdue.isEmpty else { return }
         // A job whose queue is not empty may just be waiting its turn: sending it again would only make the queue
         // longer.
-        var backlogs: [Step: Int?] = [:]
+        var backlogs: [Lane: Int?] = [:]
         for image in overdue {
-            let steps = Set(
+            let lanes = Set(
                 image.jobs.filter {
                     $0.value.phase == .waiting && StoredTime.isOverdue($0.value.expectedAt, at: now)
-                }.keys.map(\.step)
+                }.keys.map { image.lane(of: $0) }
             )
-            for step in steps where backlogs[step] == nil { backlogs[step] = await inspector.backlog(of: step) }
+            for lane in lanes where backlogs[lane] == nil { backlogs[lane] = await inspector.backlog(of: lane) }
             let leased = try await context.store.leases(of: image.id).filter { $0.isAlive(at: now) }.map(\.job)
             // Unknown counts as full: nothing is sent again on a guess.
-            let queued = image.jobs.keys.filter { steps.contains($0.step) && backlogs[$0.step] != 0 }
+            let queued = image.jobs.keys.filter { job in
+                let lane = image.lane(of: job)
+                return lanes.contains(lane) && backlogs[lane] != 0
+            }
             let applied = try await context.store.apply(
                 .overdue(alive: Set(leased + queued)),
                 to: image.id,

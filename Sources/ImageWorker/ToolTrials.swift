@@ -27,8 +27,7 @@ struct ToolTrials {
     /// The look into guests: first whether all is there for it, then by a real one. That takes a virtual machine's
     /// start: nothing waits for it, and it comes when a worker that has just started has done its first work.
     func runGuestLook() async {
-        let needs: [Lane] = [.job(.stopCheck), .job(.systemDisk)]
-        guard context.options.lanes.contains(where: needs.contains) else { return }
+        guard context.options.lanes.contains(where: { $0.step == .stopCheck || $0.step == .systemDisk }) else { return }
         let missing = await trial.tryGuestLook(thoroughly: false)
         await note { context.telemetry.tools.looked(missing) }
         // Workers that were started together do not all look at once.

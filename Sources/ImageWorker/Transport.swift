@@ -142,6 +142,6 @@ public protocol MessagePublisher: Sendable {
 
 /// Tells whether a queue holds messages, so that a job that merely waits its turn is not taken for lost.
 public protocol QueueInspector: Sendable {
-    /// Messages ready in the queue of a step, or `nil` when that is unknown.
-    func backlog(of step: Step) async -> Int?
+    /// Messages ready in the queue of a lane, or `nil` when that is unknown.
+    func backlog(of lane: Lane) async -> Int?
 }

@@ -90,7 +90,7 @@ package struct WorkerBody: Sendable {
     private func handle(_ delivery: any IncomingDelivery, _ lane: Lane) async {
         switch lane {
         case .intake: await Intake(context: context).handle(delivery)
-        case .job: await StepRunner(context: context).handle(delivery)
+        case .job: await StepRunner(context: context, lane: lane).handle(delivery)
         case .deadLetters: await DeadLetterHandler(context: context).handle(delivery)
         case .parked: await DeadLetterRecorder(context: context, kind: .parked).handle(delivery)
         case .unrouted: await DeadLetterRecorder(context: context, kind: .unrouted).handle(delivery)

@@ -166,13 +166,13 @@ struct WorkerContext: Sendable {
     }
 }
 
-/// One breaker for each step, shared by all jobs of this process.
+/// One breaker for each lane, shared by all jobs of this process: a host that is broken says nothing of the others.
 final class OutageBreakers: Sendable {
-    private let breakers = Mutex<[Step: OutageBreaker]>([:])
+    private let breakers = Mutex<[Lane: OutageBreaker]>([:])
 
-    func succeeded(_ step: Step) { breakers.withLock { $0[step]?.succeeded() } }
+    func succeeded(_ lane: Lane) { breakers.withLock { $0[lane]?.succeeded() } }
 
-    func failed(_ step: Step, _ image: ImageID, _ failure: StepFailure) -> StepFailure {
-        breakers.withLock { $0[step, default: OutageBreaker()].failed(image, failure) }
+    func failed(_ lane: Lane, _ image: ImageID, _ failure: StepFailure) -> StepFailure {
+        breakers.withLock { $0[lane, default: OutageBreaker()].failed(image, failure) }
     }
 }

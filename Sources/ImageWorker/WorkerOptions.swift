@@ -1,39 +1,13 @@
 public import ImageCore
 
-/// The queues a worker process can serve. One lane each, so that people can scale them apart.
-public enum Lane: Hashable, Sendable, CaseIterable, CustomStringConvertible {
-    case intake
-    case job(Step)
-    case deadLetters
-    /// Messages only a human can judge: written down as dead letters.
-    case parked
-    /// Messages no queue was bound for: written down as dead letters.
-    case unrouted
-
-    public static let allCases: [Lane] =
-        [.intake] + Step.allCases.map { .job($0) } + [.deadLetters, .parked, .unrouted]
-
-    package var isForHumans: Bool { self == .parked || self == .unrouted }
-
-    public var description: String {
-        switch self {
-        case .intake: "intake"
-        case .job(let step): step.rawValue
-        case .deadLetters: "dead-letters"
-        case .parked: "parked"
-        case .unrouted: "unrouted"
-        }
-    }
-
-    public init?(_ text: String) {
-        guard let lane = Lane.allCases.first(where: { $0.description == text }) else { return nil }
-        self = lane
-    }
-}
-
 public struct WorkerOptions: Sendable {
     public var id: WorkerID
-    public var lanes: [Lane] = Lane.allCases
+    /// What it serves. Default: every lane of no host.
+    public var lanes = LaneList.served(on: nil)
+    /// The host whose files it reads and writes. Default: none.
+    public var host: HostName?
+    /// The lanes of the whole installation. Default: those of no host.
+    public var installation = LaneList()
     /// Jobs at once in each lane. At least 1; default 4.
     public var concurrency = 4
     /// How long a delivery waits for its work before a recheck takes its place in the queue. Default 60 s; brokers
@@ -72,6 +46,9 @@ public struct WorkerOptions: Sendable {
     public var retention: Duration = .seconds(365 * 24 * 3600)
 
     public init(id: WorkerID) { self.id = id }
+
+    /// Whether it reads and writes the files that are on a host, or on none.
+    func reaches(_ other: HostName?) -> Bool { other == nil || other == host }
 
     /// Jobs at once in one lane.
     ///

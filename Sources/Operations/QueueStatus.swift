@@ -21,6 +21,8 @@ public struct QueueStatus: Codable, Equatable, Sendable {
     public enum Role: String, Codable, Sendable {
         /// Workers must consume it.
         case work
+        /// Workers must consume it while something is in it: jobs of no host, where there are hosts.
+        case spare
         /// Messages wait in it until their time has come.
         case retry
         /// Workers write down what comes into it, and only people decide about that.
@@ -36,8 +38,14 @@ public struct QueueStatus: Codable, Equatable, Sendable {
     public var ready: Int?
     public var consumers: Int?
 
-    /// Whether workers must consume it.
-    public var needsConsumer: Bool { role == .work || role == .human }
+    /// Whether workers must consume it now.
+    public var needsConsumer: Bool {
+        switch role {
+        case .work, .human: true
+        case .spare: (ready ?? 0) > 0
+        case .retry, .kept: false
+        }
+    }
 
     public init(name: String, purpose: String, role: Role, ready: Int?, consumers: Int?) {
         self.name = name
@@ -51,7 +59,7 @@ public struct QueueStatus: Codable, Equatable, Sendable {
 extension [QueueStatus] {
     /// What people look at first stands first.
     public var forPeople: [QueueStatus] {
-        let order: [QueueStatus.Role] = [.work, .human, .kept, .retry]
+        let order: [QueueStatus.Role] = [.work, .spare, .human, .kept, .retry]
         return order.flatMap { role in filter { $0.role == role } }
     }
 }

@@ -247,9 +247,9 @@ struct BrokerInspector: QueueInspector, LaneInspector {
     let connection: AMQPConnection
     let topology: Topology
 
-    func backlog(of step: Step) async -> Int? {
+    func backlog(of lane: Lane) async -> Int? {
         // A queue that cannot be looked at counts as unknown, and then nothing is sent again.
-        guard let info = try? await connection.inspectQueue(topology.queue(of: .job(step))) else { return nil }
+        guard let info = try? await connection.inspectQueue(topology.queue(of: lane)) else { return nil }
         return info.messageCount
     }
 

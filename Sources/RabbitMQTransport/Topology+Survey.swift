@@ -1,6 +1,5 @@
 public import AMQPClient
 public import ImageCore
-public import ImageWorker
 public import Operations
 
 extension Topology {
@@ -23,7 +22,7 @@ extension Topology {
     }
 
     /// The lane that consumes a queue.
-    public func lane(of queue: String) -> Lane? { Lane.allCases.first { self.queue(of: $0) == queue } }
+    public func lane(of queue: String) -> Lane? { lanes.all.first { self.queue(of: $0) == queue } }
 
     /// The delay of a retry queue; `nil` for any other.
     public func retryDelay(of queue: String) -> RetryDelay? {
@@ -31,7 +30,9 @@ extension Topology {
     }
 
     private func role(ofQueue name: String) -> QueueStatus.Role {
-        if let lane = lane(of: name) { return lane.isForHumans ? .human : .work }
+        if let lane = lane(of: name) {
+            return lane.isForHumans ? .human : lanes.needsWorker(lane) ? .work : .spare
+        }
         return name == oversized ? .kept : .retry
     }
 }

@@ -1,6 +1,6 @@
 public import AMQPClient
-import ImageCore
-public import ImageWorker
+public import ImageCore
+import ImageWorker
 
 /// The exchanges, queues and bindings, as data. Every name begins with a prefix.
 ///
@@ -32,11 +32,16 @@ public struct Topology: Sendable, Equatable {
     public static let standardIntakeLimit = 100_000
 
     public let prefix: String
+    /// The lanes of the installation: each is a queue.
+    public let lanes: LaneList
     public let exchanges: [Exchange]
     public let queues: [Queue]
     public let bindings: [Binding]
 
-    public init(prefix: String = standardPrefix, intakeLimit: Int = standardIntakeLimit) {
+    /// - Parameter hosts: those with files of their own. Each has a queue for each step.
+    public init(prefix: String = standardPrefix, intakeLimit: Int = standardIntakeLimit, hosts: [HostName] = []) {
+        let lanes = LaneList(hosts: hosts)
+        let jobs = lanes.all.filter { $0.step != nil }
         let name = { (suffix: String) in "\(prefix).\(suffix)" }
         let unroutable: AMQPTable = ["alternate-exchange": .string(name("unroutable"))]
         // A message that no job queue takes would block its retry queue forever; the alternate exchange takes it.
@@ -73,9 +78,7 @@ public struct Topology: Sendable, Equatable {
             ),
             Queue(name: name("dead"), arguments: work("parking"), purpose: "jobs that cannot be done"),
         ]
-        queues += Step.allCases.map {
-            Queue(name: name("job.\($0.rawValue)"), arguments: work("dead"), purpose: "jobs of \($0.rawValue)")
-        }
+        queues += jobs.map { Queue(name: name("job.\($0)"), arguments: work("dead"), purpose: "jobs of \($0)") }
         queues += RetryDelay.allCases.map { delay in
             let waiting: AMQPTable = [
                 "x-queue-type": "quorum", "x-overflow": "reject-publish", "x-dead-letter-strategy": "at-least-once",
@@ -101,13 +104,12 @@ public struct Topology: Sendable, Equatable {
         bindings += Operation.allCases.map {
             Binding(queue: name("intake"), exchange: name("jobs"), routingKey: $0.rawValue)
         }
-        bindings += Step.allCases.map {
-            Binding(queue: name("job.\($0.rawValue)"), exchange: name("jobs"), routingKey: $0.rawValue)
-        }
+        bindings += jobs.map { Binding(queue: name("job.\($0)"), exchange: name("jobs"), routingKey: "\($0)") }
         bindings += RetryDelay.allCases.map {
             Binding(queue: name("retry.\($0.rawValue)"), exchange: name("retry.\($0.rawValue)"), routingKey: "")
         }
         self.prefix = prefix
+        self.lanes = lanes
         self.exchanges = exchanges
         self.queues = queues
         self.bindings = bindings
@@ -120,9 +122,9 @@ public struct Topology: Sendable, Equatable {
     /// Holds messages whose body is too large for the store. It has no consumers.
     public var oversized: String { "\(prefix).oversized" }
     /// The queues workers must serve.
-    public var consumedQueues: [String] { Lane.allCases.map { queue(of: $0) } }
+    public var consumedQueues: [String] { lanes.all.map { queue(of: $0) } }
     /// What no program can handle. Workers write it down as dead letters, for people.
-    public var queuesForHumans: [String] { Lane.allCases.filter(\.isForHumans).map { queue(of: $0) } }
+    public var queuesForHumans: [String] { lanes.all.filter(\.isForHumans).map { queue(of: $0) } }
 
     func exchange(for destination: OutgoingMessage.Destination) -> String {
         switch destination {
@@ -139,7 +141,7 @@ public struct Topology: Sendable, Equatable {
     public func queue(of lane: Lane) -> String {
         switch lane {
         case .intake: "\(prefix).intake"
-        case .job(let step): "\(prefix).job.\(step.rawValue)"
+        case .job: "\(prefix).job.\(lane)"
         case .deadLetters: "\(prefix).dead"
         case .parked: "\(prefix).parked"
         case .unrouted: "\(prefix).unrouted"

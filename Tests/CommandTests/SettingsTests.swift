@@ -48,6 +48,33 @@ struct SettingsTests {
         #expect(try await settings().workerOptions().concurrency == 4)
     }
 
+    @Test("a worker on a host serves that host's lanes, and lanes of no host only where they are named")
+    func hosts() async throws {
+        let hosts = "h2, h1"
+        let none = try await settings([.hosts: hosts]).workerOptions()
+        #expect(none.lanes == LaneList.served(on: nil) && none.installation.hosts.map(\.text) == ["h1", "h2"])
+        let (h1, h2) = (HostName(known: "h1"), HostName(known: "h2"))
+        let one = try await settings([.hosts: hosts, .host: "h1"]).workerOptions()
+        #expect(one.host == h1 && one.lanes == LaneList.served(on: h1))
+        let some = try await settings([.hosts: hosts, .host: "h2", .steps: "replicate@h2,replicate"]).workerOptions()
+        #expect(some.lanes == [.job(.replicate, on: h2), .job(.replicate)])
+        #expect(try await settings([.hosts: hosts]).hosts() == [h2, h1])
+        let wrong: [([SettingKey: String], String)] = [
+            ([.hosts: "h1,H2"], "setting hosts (GOLDSMITH_HOSTS) from the command line is not a list of hosts"),
+            ([.hosts: hosts, .host: "H1"], "setting host (GOLDSMITH_HOST) from the command line is not a host ("),
+            ([.hosts: hosts, .host: "h9"], "host h9 is not among the hosts: h2, h1"),
+            ([.host: "h1"], "host h1 is not among the hosts: none"),
+            ([.hosts: hosts, .steps: "replicate@h9"], "setting steps (GOLDSMITH_STEPS) from the command line is not"),
+            ([.hosts: hosts, .steps: "replicate@h1"], "setting steps (GOLDSMITH_STEPS): the lane replicate@h1 is"),
+        ]
+        for (flags, message) in wrong {
+            let error = await failure(flags) { (settings) async throws(CommandFailure) in
+                _ = try await settings.workerOptions()
+            }
+            #expect(error?.kind == .usage && error?.message.hasPrefix(message) == true, "\(String(describing: error))")
+        }
+    }
+
     @Test(
         "a number that is none, or out of range, is told with its setting, its source and the range",
         arguments: ["many", "0", "1001", ""]

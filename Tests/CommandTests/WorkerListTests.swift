@@ -75,6 +75,15 @@ struct WorkerListTests {
         }
     }
 
+    @Test("where there are hosts, their lanes need a worker, and those of no host need none")
+    func hosts() {
+        let lanes = LaneList(hosts: ["h1", "h2"].map { HostName(known: $0) })
+        let served = LaneList.served(on: lanes.hosts[0]).map(\.description)
+        let view = WorkersView([status("w1", lanes: served)], leases: [], lanes: lanes, all: false, at: now)
+        #expect(view.unserved == Step.allCases.map { "\($0.rawValue)@h2" })
+        #expect(view.text.contains("nobody serves replicate@h2"))
+    }
+
     @Test("one that is gone and made up for by others is only counted, unless all are asked for")
     func past() {
         let statuses = [status("w1"), status("w2", silent: .seconds(3600))]

@@ -171,7 +171,7 @@ struct OutageTests {
         for _ in 0..<10 {
             let lanes = rig.broker.busyLanes
             if let lane = lanes.randomElement() { await worker.work(lane) }
-            for lane in Lane.allCases { rig.broker.purge(lane) }
+            for lane in rig.broker.lanes.all { rig.broker.purge(lane) }
             rig.broker.purgeRetryQueues()
             rig.time.advance(by: .seconds(4000))
             await worker.sweep()

@@ -19,11 +19,18 @@ struct Rig: Sendable {
     let log = RecordingLog()
     private let folder: ScratchFolder
 
-    init(seed: UInt64 = 1, faults: SimulatedFaults = SimulatedFaults(), deliveryLimit: Int = 20) async throws {
+    init(seed: UInt64 = 1, faults: SimulatedFaults = SimulatedFaults(), deliveryLimit: Int = 20, hosts: [HostName] = [])
+        async throws
+    {
         folder = try ScratchFolder()
-        broker = FakeBroker(time: time, deliveryLimit: deliveryLimit)
+        broker = FakeBroker(time: time, deliveryLimit: deliveryLimit, lanes: LaneList(hosts: hosts))
         store = try await SQLImageStore(on: try SQLiteDatabase(path: folder.file("state.sqlite")), clock: time)
-        driver = SimulatedDriver(locations: ["east", "west"].compactMap { LocationName($0) }, faults: faults)
+        driver = SimulatedDriver(
+            locations: ["east", "west"].compactMap { LocationName($0) },
+            hosts: hosts,
+            impliesInstances: !hosts.isEmpty,
+            faults: faults
+        )
         dice = SharedDice(seed: seed)
         try addInstance("i-web1")
     }
@@ -54,10 +61,11 @@ struct Rig: Sendable {
         var options = WorkerOptions(id: WorkerID(known: name))
         adjust(&options)
         let dice = dice
+        let own: any ImageDriver = options.host.map { self.driver.seen(from: $0) } ?? self.driver
         let context = WorkerContext(
             options: options,
             store: plan.store(store.map { InterceptedStore(self.store, $0) } ?? self.store),
-            driver: plan.driver(driver.map { InterceptingDriver(self.driver, JudgedCalls($0)) } ?? self.driver),
+            driver: plan.driver(driver.map { InterceptingDriver(own, JudgedCalls($0)) } ?? own),
             publisher: plan.publisher(broker),
             time: StoreTime(plan.time(time ?? self.time)),
             random: { dice.share() },
@@ -195,7 +203,7 @@ struct TestWorker: Sendable {
     func handle(_ delivery: any IncomingDelivery, _ lane: Lane) async {
         switch lane {
         case .intake: await Intake(context: context).handle(delivery)
-        case .job: await StepRunner(context: context).handle(delivery)
+        case .job: await StepRunner(context: context, lane: lane).handle(delivery)
         case .deadLetters: await DeadLetterHandler(context: context).handle(delivery)
         case .parked: await DeadLetterRecorder(context: context, kind: .parked).handle(delivery)
         case .unrouted: await DeadLetterRecorder(context: context, kind: .unrouted).handle(delivery)

@@ -104,7 +104,7 @@ struct Rig {
         let plan = try Plan.make(
             for: request,
             instance: Instance(id: request.instanceID, owner: owner, status: .stopped, disks: disks),
-            knownLocations: [LocationName(known: "east")]
+            knownLocations: [Location(LocationName(known: "east"))]
         )
         let context = TransitionContext(now: time.now() + .seconds(Int64(number)))
         _ = try await store.accept(request, as: id, plan: plan, reply: nil, in: context)

@@ -91,9 +91,21 @@ struct TopologyTests {
         #expect(Set(topology.queuesForHumans).isSubset(of: topology.consumedQueues))
     }
 
-    @Test("every lane is what it says, and nothing else is one", arguments: Lane.allCases)
-    func lanes(lane: Lane) {
-        #expect(Lane(lane.description) == lane)
-        #expect(Lane(lane.description.uppercased()) == nil && Lane("") == nil && Lane("job") == nil)
+    @Test("without hosts, names are what they were; a host adds a queue for each step, and changes no other")
+    func hosts() {
+        let hosted = Topology(prefix: "acme", hosts: ["h2", "h1", "h2"].map { HostName(known: $0) })
+        #expect(hosted.exchanges == topology.exchanges)
+        let added = hosted.queues.filter { !topology.queues.contains($0) }
+        #expect(hosted.queues.count == topology.queues.count + added.count && added.count == 2 * Step.allCases.count)
+        for queue in added {
+            #expect(queue.arguments == topology.queues.first { $0.name == "acme.job.launch" }?.arguments)
+            #expect(hosted.lane(of: queue.name)?.host != nil && topology.lane(of: queue.name) == nil)
+        }
+        #expect(hosted.lane(of: "acme.job.replicate@h1") == .job(.replicate, on: HostName(known: "h1")))
+        let bindings = hosted.bindings.filter { !topology.bindings.contains($0) }
+        #expect(Set(bindings.map(\.queue)) == Set(added.map(\.name)))
+        #expect(bindings.allSatisfy { $0.exchange == "acme.jobs" && $0.queue == "acme.job." + $0.routingKey })
+        #expect(hosted.rights(of: .worker).read.contains("|acme\\.job\\.clean-up@h2|"))
+        #expect(hosted.rights(of: .worker).write == topology.rights(of: .worker).write)
     }
 }

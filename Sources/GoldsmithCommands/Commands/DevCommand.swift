@@ -34,6 +34,13 @@ struct DevCommand: AsyncParsableCommand {
     @Option(help: "Worker processes, 1 to 64.") var workers = 2
     @Option(
         help: ArgumentHelp(
+            "Simulated hosts. The first worker is on the first one, and so on; the workers left over are on none.",
+            valueName: "list"
+        )
+    )
+    var hosts: String?
+    @Option(
+        help: ArgumentHelp(
             "Where images are replicated to: names, or name=/path. Default: east,west below the data folder.",
             valueName: "list"
         )
@@ -46,7 +53,7 @@ struct DevCommand: AsyncParsableCommand {
     func run() async throws {
         guard (1...64).contains(workers) else { throw CommandFailure(.usage, "--workers must be 1 to 64") }
         let settings = try await shared.settings(
-            [.locations: locations, .driver: driver, .copyRate: copyRate],
+            [.locations: locations, .driver: driver, .copyRate: copyRate, .hosts: hosts],
             asksRunningDev: false
         )
         let runningWorkers = RunningWorkers()
@@ -155,6 +162,16 @@ private struct DevServices: Service {
             asksRunningDev: false
         )
         let kind = try await settings.driverKind()
+        let hosts = try await settings.hosts()
+        guard hosts.isEmpty || kind == .simulated else {
+            throw CommandFailure(
+                .usage,
+                "dev has hosts with the simulated driver only: all its workers are on this machine",
+                advice: "leave out --hosts, or set \(SettingKey.driver.environmentName) to simulated"
+            )
+        }
+        let hostList = hosts.isEmpty ? nil : hosts.map(\.text).joined(separator: ",")
+        environment[SettingKey.hosts.environmentName] = hostList
         environment[SettingKey.driver.environmentName] = kind.rawValue
         try await prepare(running)
         let locations = LocationList.text(of: try await settings.locations())
@@ -168,6 +185,7 @@ private struct DevServices: Service {
             count: workers,
             arguments: arguments,
             environment: environment.merging([SettingKey.locations.environmentName: locations]) { first, _ in first },
+            hosts: hosts.map(\.text),
             metrics: try await settings.metricsListen(),
             logs: data + "/logs",
             runningWorkers: runningWorkers,
@@ -180,6 +198,7 @@ private struct DevServices: Service {
             storeUrl: storeURL,
             managementUrl: broker?.managementURL,
             prefix: try await settings.topology().prefix,
+            hosts: hostList,
             locations: locations,
             driver: kind.rawValue,
             libvirtUri: kind == .libvirt ? try await settings.libvirtHost().uri : nil,

@@ -125,7 +125,8 @@ struct ImageShow: AsyncParsableCommand {
         let store = try await shared.settings().openStore()
         let image = try await knownImage(id, in: store)
         let leases = try await liveLeases(of: id, in: store)
-        var view = ImageView(image, leases: leases)
+        let workers = try await stored { () async throws(StoreError) in try await store.workers() }
+        var view = ImageView(image, leases: leases, workers: workers)
         if history {
             let lines = try await stored { () async throws(StoreError) in try await store.journal(of: id, after: 0) }
             view.history = lines.map { HistoryLine($0) }

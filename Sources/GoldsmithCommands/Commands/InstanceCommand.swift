@@ -25,6 +25,8 @@ struct InstanceView: Encodable {
     var id: InstanceID
     var owner: Owner
     var status: InstanceStatus
+    /// Absent for an instance that every worker reaches.
+    var host: HostName?
     var disks: [Disk]
     var lockedBy: ImageID?
 
@@ -32,6 +34,7 @@ struct InstanceView: Encodable {
         id = instance.id
         owner = instance.owner
         status = instance.status
+        host = instance.host
         disks = instance.disks
         lockedBy = locks.first { $0.key == "instance/\(instance.id)" }?.image
     }
@@ -93,7 +96,10 @@ struct InstanceShow: AsyncParsableCommand {
         let id: InstanceID = try identifier(id, "the instance id")
         let view = try await InstanceLook(try await shared.settings()).one(id)
         if output.json { return try Terminal.say(json: view) }
-        Terminal.say("\(Terminal.paint(view.id.text, .strong))  \(view.status)  owner \(view.owner)")
+        Terminal.say(
+            "\(Terminal.paint(view.id.text, .strong))  \(view.status)  owner \(view.owner)"
+                + (view.host.map { "  host \($0)" } ?? "")
+        )
         var table = Table("DEVICE", "KIND", "SIZE", "AUTO-DELETE")
         for disk in view.disks {
             table.add(

@@ -194,7 +194,7 @@ struct WaitingJob: Encodable {
             image.jobs.compactMap { job, state in
                 let isHere =
                     switch lane {
-                    case .job(let step): job.step == step && state.phase == .waiting
+                    case .job: image.lane(of: job) == lane && state.phase == .waiting
                     case .deadLetters: state.phase == .failed && image.hasPendingDeadLetter(job)
                     case .intake, .parked, .unrouted, nil: false
                     }

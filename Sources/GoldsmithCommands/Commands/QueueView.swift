@@ -17,7 +17,7 @@ struct QueueView: Encodable {
     var acknowledgedPerSecond: Double?
     /// How long the job has waited that was due first, as the store knows it.
     var oldestAgeSeconds: Double?
-    /// Jobs of this queue's step that wait in the retry queues.
+    /// Jobs of this queue's lane that wait in the retry queues.
     var waitingForRetry: Int?
     /// The delay of a retry queue.
     var retryDelay: String?
@@ -98,15 +98,9 @@ struct QueueSurvey {
         }
         let backlog = Backlog.of(images, leases: leases, at: now)
         for index in views.indices {
-            let waiting: Backlog?
-            switch topology.lane(of: views[index].name) {
-            case .job(let step)?:
-                waiting = backlog.steps[step]
-                views[index].waitingForRetry = waiting?.waitingForRetry
-            case .deadLetters?: waiting = backlog.deadLetters
-            case .intake?, .parked?, .unrouted?, nil: waiting = nil
-            }
-            views[index].oldestAgeSeconds = waiting?.oldestDueAt.map { max(0, (now - $0).inSeconds) }
+            guard let lane = topology.lane(of: views[index].name) else { continue }
+            if lane.step != nil { views[index].waitingForRetry = backlog[lane]?.waitingForRetry ?? 0 }
+            views[index].oldestAgeSeconds = backlog[lane]?.oldestDueAt.map { max(0, (now - $0).inSeconds) }
         }
         if images.count == Self.imageLimit {
             notes.append("oldest and in retry: of the \(Self.imageLimit) oldest open images only")

@@ -24,14 +24,20 @@ struct TopologyApply: AsyncParsableCommand {
         discussion: """
             May be run again at any time. An update of Goldsmith that needs a new queue says so in its changelog.
 
-            Example: GOLDSMITH_AMQP_URL_FILE=/run/deploy-url goldsmith topology apply
+            A host that is named gets a queue for each step. One that is named no longer keeps its queues.
+
+            Examples:
+              GOLDSMITH_AMQP_URL_FILE=/run/deploy-url goldsmith topology apply
+              GOLDSMITH_AMQP_URL_FILE=/run/deploy-url goldsmith topology apply --hosts h1,h2
             """
     )
 
     @OptionGroup var shared: SharedOptions
+    @Option(help: ArgumentHelp("Hosts with lanes of their own. Default: the setting hosts.", valueName: "list"))
+    var hosts: String?
 
     func run() async throws {
-        let settings = try await shared.settings()
+        let settings = try await shared.settings([.hosts: hosts])
         let topology = try await settings.topology()
         let connection = try await settings.connect("topology apply")
         let differences = try await topology.differences { (topology) throws(AMQPError) in
@@ -66,9 +72,11 @@ struct TopologyVerify: AsyncParsableCommand {
     )
 
     @OptionGroup var shared: SharedOptions
+    @Option(help: ArgumentHelp("Hosts with lanes of their own. Default: the setting hosts.", valueName: "list"))
+    var hosts: String?
 
     func run() async throws {
-        let settings = try await shared.settings()
+        let settings = try await shared.settings([.hosts: hosts])
         let topology = try await settings.topology()
         let connection = try await settings.connect("topology verify")
         let differences = try await topology.differences { (topology) throws(AMQPError) in
@@ -94,6 +102,8 @@ struct TopologyShow: AsyncParsableCommand {
     )
 
     @OptionGroup var shared: SharedOptions
+    @Option(help: ArgumentHelp("Hosts with lanes of their own. Default: the setting hosts.", valueName: "list"))
+    var hosts: String?
     @OptionGroup var output: OutputOptions
 
     private struct View: Encodable {
@@ -121,7 +131,7 @@ struct TopologyShow: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let topology = try await shared.settings().topology()
+        let topology = try await shared.settings([.hosts: hosts]).topology()
         if output.json {
             let view = View(
                 exchanges: topology.exchanges.map {

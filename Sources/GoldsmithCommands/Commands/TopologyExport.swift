@@ -21,6 +21,8 @@ struct TopologyExport: AsyncParsableCommand {
     )
 
     @OptionGroup var shared: SharedOptions
+    @Option(help: ArgumentHelp("Hosts with lanes of their own. Default: the setting hosts.", valueName: "list"))
+    var hosts: String?
     @Option(help: "The virtual host. Created if it is missing.") var vhost = "/"
     @Option(
         help: ArgumentHelp(
@@ -31,7 +33,7 @@ struct TopologyExport: AsyncParsableCommand {
     var owners: String?
 
     func run() async throws {
-        let settings = try await shared.settings()
+        let settings = try await shared.settings([.hosts: hosts])
         guard !vhost.isEmpty, vhost.utf8.count <= 255 else {
             throw CommandFailure(.usage, "--vhost must be 1 to 255 bytes long")
         }

@@ -40,18 +40,22 @@ struct WorkerRun: AsyncParsableCommand {
             Examples:
               goldsmith worker run
               goldsmith worker --steps system-disk,data-disk --concurrency 2
+              goldsmith worker --host h1
             """
     )
 
     @OptionGroup var shared: SharedOptions
     @Option(
         help: ArgumentHelp(
-            "What to serve, out of \(Lane.allCases.map(\.description).joined(separator: ", ")). Default: all.",
+            "What to serve, out of \(LaneList().all.map(\.description).joined(separator: ", ")), and the steps of the "
+                + "worker's host, such as replicate@h1. Default: all; with --host its steps instead of those of no host.",
             valueName: "list"
         ),
         completion: Completions.lanes
     )
     var steps: String?
+    @Option(help: "The host it is on, out of the setting hosts, to read and write its files. Default: none.")
+    var host: String?
     @Option(help: "Jobs at once of each kind, 1 to 1000. Default 4.") var concurrency: String?
     @Option(help: "Seconds a delivery is held before a recheck takes its place. Default 60.") var hold: String?
     @Option(help: "Seconds a dead worker keeps its job. Default 15.") var lease: String?
@@ -67,8 +71,8 @@ struct WorkerRun: AsyncParsableCommand {
         // A child that ends before it has read all of its input, or a log without a reader, must not end a worker.
         signal(SIGPIPE, SIG_IGN)
         let settings = try await shared.settings([
-            .steps: steps, .concurrency: concurrency, .hold: hold, .lease: lease, .drain: drain, .copyRate: copyRate,
-            .metricsListen: metricsListen,
+            .steps: steps, .host: host, .concurrency: concurrency, .hold: hold, .lease: lease, .drain: drain,
+            .copyRate: copyRate, .metricsListen: metricsListen,
         ])
         var logger = try await settings.logger("goldsmith.worker")
         // All settings before anything is made: a typo must leave nothing behind.
@@ -119,7 +123,11 @@ struct WorkerRun: AsyncParsableCommand {
         do {
             try await StopSignals.run(ServiceGroup(configuration: group))
         } catch let error as AMQPError where error.code == 404 {
-            throw CommandFailure(.unavailable, "\(error)", advice: "run `goldsmith topology apply` first")
+            throw CommandFailure(
+                .unavailable,
+                "\(error)",
+                advice: "run `goldsmith topology apply` first, with the same hosts"
+            )
         } catch let error as AMQPError {
             throw CommandFailure(error)
         } catch let error as CannotListen {

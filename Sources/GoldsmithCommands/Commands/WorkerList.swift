@@ -24,11 +24,13 @@ struct WorkerList: AsyncParsableCommand {
     @Flag(help: "Also list workers that are gone and that others have replaced.") var all = false
 
     func run() async throws {
-        let store = try await shared.settings().openStore()
+        let settings = try await shared.settings()
+        let store = try await settings.openStore()
         let statuses = try await stored { () async throws(StoreError) in try await store.workers() }
         let leases = try await stored { () async throws(StoreError) in try await store.leases() }
         let now = try await stored { () async throws(StoreError) in try await store.time() }
-        let view = WorkersView(statuses, leases: leases, all: all, at: now)
+        let lanes = LaneList(hosts: try await settings.hosts())
+        let view = WorkersView(statuses, leases: leases, lanes: lanes, all: all, at: now)
         if output.json { try Terminal.say(json: view) } else { Terminal.say(view.text) }
         if !view.unserved.isEmpty { throw ExitCode(CommandFailure.Kind.failed.rawValue) }
     }
@@ -102,7 +104,7 @@ struct WorkersView: Encodable {
     var workers: [Worker]
     /// How many are gone and not listed: others have taken over their work.
     var gone: Int
-    /// Lanes that no living worker serves.
+    /// Lanes that no living worker serves, but should.
     var unserved: [String]
     private let now: Timestamp
 
@@ -111,7 +113,13 @@ struct WorkersView: Encodable {
     }
 
     /// - Parameter all: whether those are listed too that others have made up for.
-    init(_ statuses: [WorkerStatus], leases: [Lease], all: Bool, at now: Timestamp) {
+    init(
+        _ statuses: [WorkerStatus],
+        leases: [Lease],
+        lanes: LaneList = LaneList(),
+        all: Bool,
+        at now: Timestamp
+    ) {
         self.now = now
         let running = Dictionary(grouping: leases.filter { $0.isAlive(at: now) }, by: \.worker)
         let past = all ? [] : Set(WorkerSummary(statuses, leases: leases).past.map(\.report.worker))
@@ -144,8 +152,7 @@ struct WorkersView: Encodable {
                 }
             )
         }
-        let served = Set(statuses.filter { !$0.isGone }.flatMap(\.report.servedLanes))
-        unserved = Lane.allCases.map(\.description).filter { !served.contains($0) }
+        unserved = lanes.all.filter { lanes.needsWorker($0) && statuses.count(serving: $0) == 0 }.map(\.description)
     }
 
     var table: Table {
@@ -166,7 +173,7 @@ struct WorkersView: Encodable {
                     work.progress.map { $0.totalBytes > 0 ? " \($0.doneBytes * 100 / $0.totalBytes) %" : "" } ?? ""
                 return "\(work.job) of \(work.image)\(part)" + (work.since.map { " for \(Format.age(now - $0))" } ?? "")
             }
-            let isAll = worker.lanes.count == Lane.allCases.count
+            let isAll = worker.lanes == LaneList.served(on: nil).map(\.description)
             table.add(
                 worker.id.text,
                 Terminal.paint(worker.state.rawValue, worker.state.tone),

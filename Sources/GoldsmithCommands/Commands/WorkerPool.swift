@@ -11,6 +11,8 @@ struct WorkerPool {
     let count: Int
     let arguments: [String]
     let environment: [String: String]
+    /// Where the first workers are; those after them are on no host.
+    let hosts: [String]
     /// Where the first worker shows its metrics; the others on the ports after it.
     var metrics: ListenAddress?
     let logs: String
@@ -67,6 +69,9 @@ struct WorkerPool {
         var variables: [Environment.Key: String] = [:]
         for (key, value) in environment {
             if let key = Environment.Key(rawValue: key) { variables[key] = value }
+        }
+        if index < hosts.count {
+            variables[Environment.Key(stringLiteral: SettingKey.host.environmentName)] = hosts[index]
         }
         if let metrics {
             variables[Environment.Key(stringLiteral: SettingKey.metricsListen.environmentName)] =

@@ -45,7 +45,7 @@ extension Check {
                         "consumers",
                         alone.contains { $0.ready ?? 0 > 0 } ? .bad : .warning,
                         "no consumer: \(alone.map { "\($0.name) (\($0.ready ?? 0) ready)" }.joined(separator: ", "))",
-                        advice: "start `goldsmith worker`, with these lanes in its --steps"
+                        advice: "start `goldsmith worker` for these lanes; those of a host need one there with --host"
                     )
                 ]
             }

@@ -15,6 +15,8 @@ struct DevFile: Codable, Equatable {
     /// Absent when the broker is not its own.
     var managementUrl: String?
     var prefix: String
+    /// Absent without hosts.
+    var hosts: String?
     var locations: String
     var driver: String
     /// Absent when the driver is another.

@@ -12,6 +12,7 @@ enum SettingKey: String, CaseIterable, Sendable {
     case managementUrl
     case prefix
     case intakeLimit
+    case hosts
     case upstreams
     case retention
     case locations
@@ -24,6 +25,7 @@ enum SettingKey: String, CaseIterable, Sendable {
     case guestInspection
     case guestTimeLimit
     case steps
+    case host
     case concurrency
     case hold
     case lease

@@ -1,4 +1,5 @@
 import AMQPClient
+import Foundation
 import ImageCore
 import RabbitMQTransport
 
@@ -101,6 +102,18 @@ extension Settings {
             in: 1...100_000_000,
             default: Topology.standardIntakeLimit
         )
-        return Topology(prefix: prefix, intakeLimit: limit)
+        return Topology(prefix: prefix, intakeLimit: limit, hosts: try await hosts())
     }
+
+    /// The hosts with files of their own, each with lanes of its own.
+    func hosts() async throws(CommandFailure) -> [HostName] {
+        try await parsed(.hosts, default: [], wanted: "a list of hosts (each: \(HostName.sentence))") { text in
+            let hosts = text.split(separator: ",").map { HostName($0.trimmingCharacters(in: .whitespaces)) }
+            guard !hosts.contains(nil), hosts.count <= Self.hostLimit else { return nil }
+            return hosts.compactMap { $0 }
+        }
+    }
+
+    /// A broker's user may read the queues that one regular expression names, and each host has one for each step.
+    private static let hostLimit = 100
 }

@@ -7,11 +7,9 @@ extension Settings {
     func workerOptions() async throws(CommandFailure) -> WorkerOptions {
         var options = WorkerOptions(id: WorkerID.ofThisProcess)
         options.identity = WorkerIdentity(host: WorkerID.host, processID: getpid(), version: Goldsmith.version)
-        let known = Lane.allCases.map(\.description).joined(separator: ", ")
-        options.lanes = try await parsed(.steps, default: Lane.allCases, wanted: "a list out of \(known)") { text in
-            let lanes = text.split(separator: ",").map { Lane($0.trimmingCharacters(in: .whitespaces)) }
-            return lanes.isEmpty || lanes.contains(nil) ? nil : lanes.compactMap { $0 }
-        }
+        options.installation = LaneList(hosts: try await hosts())
+        options.host = try await host()
+        options.lanes = try await lanes(of: options.host, in: options.installation)
         options.concurrency = try await wholeNumber(.concurrency, in: 1...1000, default: 4)
         // A delivery may wait this long twice, for its slot and for its work, and ten minutes for a store that is away;
         // a broker's delivery timeout is 30 minutes.
@@ -26,6 +24,41 @@ extension Settings {
         options.authority = try await authority()
         options.retention = .seconds(86_400 * (try await number(.retention, in: 1...36_500, default: 365)))
         return options
+    }
+
+    /// The host that the worker is on; `nil` when it is on none.
+    func host() async throws(CommandFailure) -> HostName? {
+        let known = try await hosts()
+        let host: HostName? = try await parsed(.host, default: nil, wanted: "a host (\(HostName.sentence))") { text in
+            HostName(text).map { Optional($0) }
+        }
+        guard let host, !known.contains(host) else { return host }
+        throw CommandFailure(
+            .usage,
+            "host \(host) is not among the hosts: \(known.isEmpty ? "none" : known.map(\.text).joined(separator: ", "))",
+            advice: "name it in \(SettingKey.hosts.environmentName), for every worker and for `topology apply` alike"
+        )
+    }
+
+    private func lanes(of host: HostName?, in installation: LaneList) async throws(CommandFailure) -> [Lane] {
+        let standard = LaneList.served(on: host)
+        let lanes = try await parsed(
+            .steps,
+            default: standard,
+            wanted: "a list out of \(installation.all.map(\.description).joined(separator: ", "))"
+        ) { text in
+            let lanes = text.split(separator: ",").map { Lane($0.trimmingCharacters(in: .whitespaces)) }
+            guard !lanes.isEmpty, lanes.allSatisfy({ $0.map { installation.all.contains($0) } == true }) else {
+                return nil
+            }
+            return lanes.compactMap { $0 }
+        }
+        guard let foreign = lanes.first(where: { $0.host != nil && $0.host != host }) else { return lanes }
+        throw CommandFailure(
+            .usage,
+            "setting steps (\(SettingKey.steps.environmentName)): the lane \(foreign) is served on its host only",
+            advice: "set \(SettingKey.host.environmentName) to \(foreign.host?.text ?? "") on a worker there"
+        )
     }
 
     /// Where spans go; `nil` when nothing is traced.

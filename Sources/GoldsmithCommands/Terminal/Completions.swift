@@ -19,7 +19,7 @@ enum Completions {
     /// Names with commas between them: the last one is completed.
     static let lanes = CompletionKind.custom { _, _, typed in
         let before = typed.lastIndex(of: ",").map { typed[...$0] } ?? ""
-        return Lane.allCases.map { before + $0.description }
+        return LaneList().all.map { before + $0.description }
     }
 
     static let images = CompletionKind.custom { words, _, _ in

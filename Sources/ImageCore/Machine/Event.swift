@@ -2,11 +2,13 @@
 public enum Event: Equatable, Sendable {
     /// A worker begins an attempt of a job. Grants the next fencing number and writes the ledger.
     ///
-    /// A stop-check whose image is not the next in its instance's line is deferred instead, and uses no attempt.
+    /// A stop-check whose image is not the next in its instance's line is deferred instead, and uses no attempt. A job
+    /// that came by another lane than its own is sent to its own.
     /// - Parameters:
     ///   - attempt: the attempt its message was sent for.
     ///   - lockLine: the line of the instance, for a job that needs the locks (`Image.needsLocks(for:)`).
-    case began(Job, attempt: Int, lockLine: LockLine? = nil)
+    ///   - lane: the lane its message came by; `nil` when that is its own.
+    case began(Job, attempt: Int, lockLine: LockLine? = nil, lane: Lane? = nil)
     case succeeded(Job, fence: Int64, JobOutput)
     /// - Parameter discarded: whether the worker has already deleted what the attempt left.
     case failed(Job, fence: Int64, StepFailure, discarded: Bool)
@@ -139,6 +141,8 @@ public enum Ignored: Equatable, Sendable {
     case notWanted
     /// A later attempt holds the job: this worker was too slow, and its output must not be used.
     case superseded
+    /// The job's files are on another host: its message goes to the lane of that one.
+    case elsewhere
     /// Too late to cancel.
     case atItsEnd(ImageStatus)
 }

@@ -31,7 +31,8 @@ extension Image {
 
     private mutating func handle(_ event: Event, in builder: inout TransitionBuilder) -> Ignored? {
         switch event {
-        case .began(let job, let attempt, let lockLine): begin(job, attempt: attempt, lockLine, in: &builder)
+        case .began(let job, let attempt, let lockLine, let lane):
+            begin(job, attempt: attempt, lockLine, from: lane, in: &builder)
         case .succeeded(let job, let fence, let output): succeed(job, fence: fence, output, in: &builder)
         case .failed(let job, let fence, let failure, let discarded):
             fail(job, fence: fence, failure, discarded: discarded, in: &builder)
@@ -62,9 +63,14 @@ extension Image {
         _ job: Job,
         attempt: Int,
         _ lockLine: LockLine?,
+        from lane: Lane?,
         in builder: inout TransitionBuilder
     ) -> Ignored? {
         if let ignored = reasonToIgnore(job, in: &builder) { return ignored }
+        if let lane, lane != self.lane(of: job) {
+            if let state = jobs[job] { emit(job, state, in: &builder) }
+            return .elsewhere
+        }
         if let lockLine, let obstacle = lockLine.obstacle(for: id) {
             waitForLocks(job, behind: obstacle, in: lockLine, &builder)
             return nil
@@ -91,7 +97,7 @@ extension Image {
         jobs[job]?.expectedAt = builder.now + builder.policy.overdueAfter
         // From here on it may be half deleted.
         if case .cleanUp(let doomed) = job { disown(doomed) }
-        if jobs[job]?.output == nil, let resource = plan.resource(for: job, of: id, fence: fence) {
+        if jobs[job]?.output == nil, let resource = resource(for: job, fence: fence) {
             ledger.append(LedgerEntry(resource: resource, job: job, fence: fence))
         }
         // A throttled job restarts every 30 s; only the first start is announced.

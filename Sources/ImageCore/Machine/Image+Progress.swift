@@ -80,7 +80,7 @@ extension Image {
 
     /// Whether an output is what this attempt of this job was to make.
     func expects(_ output: JobOutput, of job: Job, fence: Int64) -> Bool {
-        let resource = plan.resource(for: job, of: id, fence: fence)
+        let resource = resource(for: job, fence: fence)
         return switch (job, output) {
         case (.stopCheck, .checked), (.cleanUp, .cleaned): true
         case (.systemDisk, .captured(let capture)), (.dataDisk, .captured(let capture)),

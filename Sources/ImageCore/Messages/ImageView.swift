@@ -21,6 +21,8 @@ public struct ImageView: Codable, Equatable, Sendable {
         public var doneBytes: Int64?
         public var totalBytes: Int64?
         public var waitingFor: String?
+        /// The host that does it; absent when no host must.
+        public var host: HostName?
         /// When it continues, in RFC 3339; absent while a worker has it, and after its end.
         public var nextAt: String?
         /// What it does while no bytes say how far it is, and since when a worker has it, in RFC 3339.
@@ -77,6 +79,9 @@ public struct ImageView: Codable, Equatable, Sendable {
         // What others launch is their business.
         let own = Set(image.references.launches.filter { $0.owner == owner }.map { Job.launch($0.instanceID) })
         jobs.removeAll { $0.job.step == .launch && !own.contains($0.job) }
+        // Which hosts there are is the operators' business.
+        for index in jobs.indices { jobs[index].host = nil }
+        for index in replicas.indices { replicas[index].resource.host = nil }
         guard owner != image.owner else { return }
         instanceId = nil
         requestId = nil
@@ -89,7 +94,8 @@ public struct ImageView: Codable, Equatable, Sendable {
         convertingInto = nil
     }
 
-    public init(_ image: Image, leases: [Lease] = []) {
+    /// - Parameter workers: who serves which lanes; without it, jobs do not tell that nobody serves theirs.
+    public init(_ image: Image, leases: [Lease] = [], workers: [WorkerStatus]? = nil) {
         id = image.id
         owner = image.owner
         name = image.name
@@ -123,6 +129,7 @@ public struct ImageView: Codable, Equatable, Sendable {
         keptSnapshots = image.keptSnapshots.isEmpty ? nil : image.keptSnapshots
         jobs = image.jobs.sorted { $0.key < $1.key }.map { job, state in
             let lease = leases.first { $0.job == job }
+            let missing = workers.flatMap { image.missingWorker(for: job, among: $0) }
             return JobLine(
                 job: job,
                 phase: state.phase,
@@ -131,7 +138,8 @@ public struct ImageView: Codable, Equatable, Sendable {
                 doneBytes: lease?.progress?.doneBytes,
                 totalBytes: lease?.progress?.totalBytes,
                 // While a worker has it, what it waited for is history.
-                waitingFor: lease == nil ? state.waiting?.reason : nil,
+                waitingFor: lease == nil ? missing ?? state.waiting?.reason : nil,
+                host: image.host(of: job),
                 nextAt: lease == nil && state.isHeldBack ? state.dueAt?.rfc3339 : nil,
                 doing: lease.flatMap { image.activity(of: job, $0.progress) },
                 since: lease?.since?.rfc3339,

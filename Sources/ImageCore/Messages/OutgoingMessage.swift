@@ -126,13 +126,14 @@ public struct JobMessage: Codable, Equatable, Sendable {
         self = message
     }
 
-    public func outgoing(to destination: OutgoingMessage.Destination) -> OutgoingMessage {
+    /// - Parameter host: the host of the job's lane.
+    public func outgoing(to destination: OutgoingMessage.Destination, on host: HostName? = nil) -> OutgoingMessage {
         var id = "\(imageId)/\(job)/\(attempt)"
         if failure != nil { id += "/failed" }
         return OutgoingMessage(
             id: id,
             destination: destination,
-            routingKey: job.step.rawValue,
+            routingKey: Lane.job(job.step, on: host).description,
             correlationID: imageId.text,
             attempt: attempt,
             reason: failure.map { "\($0.code.rawValue): \($0.message)" },
@@ -153,11 +154,13 @@ extension Effect {
         switch self {
         case .enqueue(let job, let attempt, let delay):
             JobMessage(imageId: image.id, job: job, attempt: attempt)
-                .outgoing(to: delay.map { .retry($0) } ?? .jobs)
+                .outgoing(to: delay.map { .retry($0) } ?? .jobs, on: image.host(of: job))
         case .deadLetter(let job, let attempt, let failure):
-            JobMessage(imageId: image.id, job: job, attempt: attempt, failure: failure).outgoing(to: .dead)
+            JobMessage(imageId: image.id, job: job, attempt: attempt, failure: failure)
+                .outgoing(to: .dead, on: image.host(of: job))
         case .park(let job, let attempt, let failure):
-            JobMessage(imageId: image.id, job: job, attempt: attempt, failure: failure).outgoing(to: .parking)
+            JobMessage(imageId: image.id, job: job, attempt: attempt, failure: failure)
+                .outgoing(to: .parking, on: image.host(of: job))
         case .announce(let line): CloudEvent(line, of: image).outgoing()
         case .joinLine, .takeLocks, .releaseLocks, .releaseQuota, .indexShares, .recordDeadLetter, .tell: nil
         }

@@ -17,7 +17,7 @@ public struct Backlog: Codable, Equatable, Sendable {
         oldestDueAt = min(oldestDueAt ?? dueAt, dueAt)
     }
 
-    /// What waits for each step, and for the dead-letter handler.
+    /// What waits in each lane of jobs, and for the dead-letter handler. A lane without open jobs is absent.
     /// - Parameters:
     ///   - images: those with open jobs.
     ///   - leases: of all workers; expired ones do not count.
@@ -25,22 +25,25 @@ public struct Backlog: Codable, Equatable, Sendable {
         _ images: [Image],
         leases: [Lease],
         at now: Timestamp
-    ) -> (steps: [Step: Backlog], deadLetters: Backlog) {
-        var steps = Dictionary(uniqueKeysWithValues: Step.allCases.map { ($0, Backlog()) })
-        var deadLetters = Backlog()
+    ) -> [Lane: Backlog] {
+        var lanes: [Lane: Backlog] = [:]
         var working: [ImageID: Set<Job>] = [:]
         for lease in leases where lease.isAlive(at: now) { working[lease.image, default: []].insert(lease.job) }
         for image in images {
             for (job, state) in image.jobs {
+                let lane = image.lane(of: job)
                 switch state.phase {
-                case .waiting where working[image.id]?.contains(job) == true: steps[job.step]?.running += 1
-                case .waiting where (state.dueAt ?? now) > now: steps[job.step]?.waitingForRetry += 1
-                case .waiting: steps[job.step]?.addDue(state.dueAt)
-                case .failed where image.hasPendingDeadLetter(job): deadLetters.addDue(state.dueAt)
+                case .waiting where working[image.id]?.contains(job) == true:
+                    lanes[lane, default: Backlog()].running += 1
+                case .waiting where (state.dueAt ?? now) > now:
+                    lanes[lane, default: Backlog()].waitingForRetry += 1
+                case .waiting: lanes[lane, default: Backlog()].addDue(state.dueAt)
+                case .failed where image.hasPendingDeadLetter(job):
+                    lanes[.deadLetters, default: Backlog()].addDue(state.dueAt)
                 case .failed, .done, .abandoned: break
                 }
             }
         }
-        return (steps, deadLetters)
+        return lanes
     }
 }

@@ -127,7 +127,7 @@ extension DeadLetter {
             cause: told.cause,
             reason: told.reason,
             advice: job?.failure?.advice,
-            step: job?.job.step ?? Step(rawValue: message.routingKey),
+            step: job?.job.step ?? Lane(message.routingKey)?.step,
             job: job?.job,
             image: job?.imageId,
             owner: job == nil ? Self.owner(of: message.body) : nil,

@@ -89,6 +89,32 @@ public struct LocationName: Identifier {
     public init(known text: String) { self.text = text }
 }
 
+/// A dictionary by location is an object in JSON.
+extension LocationName: CodingKeyRepresentable {
+    private struct Key: CodingKey {
+        var stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    public var codingKey: any CodingKey { Key(stringValue: text) }
+    public init?(codingKey: some CodingKey) { self.init(codingKey.stringValue) }
+}
+
+/// A host of the compute system, for example `h1`: the workers there read and write its files.
+///
+/// In lower case: names of hosts do not differ by case, and names of queues do.
+public struct HostName: Identifier {
+    public static let sentence = IdentifierRule.sentence + ", without capitals"
+    public let text: String
+    public init(known text: String) { self.text = text }
+
+    public static func allows(_ text: String) -> Bool {
+        IdentifierRule.allows(text) && !text.utf8.contains { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+    }
+}
+
 /// An upstream's idempotency key: one answer, and at most one image, per owner and request id.
 ///
 /// Never part of a path, so it may be any 1–128 printable ASCII characters without spaces: upstreams bring their own.

@@ -5,12 +5,15 @@ public struct Instance: Codable, Equatable, Sendable {
     public var status: InstanceStatus
     /// In the order of their device names; the system disk first.
     public var disks: [Disk]
+    /// The host that has its disks. Absent: every worker reaches them.
+    public var host: HostName?
 
-    public init(id: InstanceID, owner: Owner, status: InstanceStatus, disks: [Disk]) {
+    public init(id: InstanceID, owner: Owner, status: InstanceStatus, disks: [Disk], host: HostName? = nil) {
         self.id = id
         self.owner = owner
         self.status = status
         self.disks = disks.sorted { $0.device < $1.device }
+        self.host = host
     }
 
     public var systemDisk: Disk? { disks.first { $0.device.isSystem } }

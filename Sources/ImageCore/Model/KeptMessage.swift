@@ -64,7 +64,7 @@ public struct KeptMessage: Equatable, Sendable {
         guard let text else { return nil }
         let id = "\(deadLetter)\(Self.replayMark)\(number)"
         var message: OutgoingMessage
-        if Step(rawValue: routingKey) != nil {
+        if Lane(routingKey)?.step != nil {
             message = OutgoingMessage(
                 id: id,
                 destination: .jobs,

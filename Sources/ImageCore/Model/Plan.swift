@@ -7,6 +7,10 @@ public struct Plan: Codable, Equatable, Sendable {
     public var guestChecks: GuestChecks
     /// Set for an image that is converted from another.
     public var conversion: Conversion?
+    /// The host that has the disks, and the captures made of them. Absent: every worker reaches them.
+    public var host: HostName?
+    /// The locations that only one host can write to, each with that host. Absent: none.
+    public var locationHosts: [LocationName: HostName]?
 
     /// What a converted image takes from its source.
     public struct Conversion: Codable, Equatable, Sendable {
@@ -28,6 +32,9 @@ public struct Plan: Codable, Equatable, Sendable {
     public var quota: QuotaUse {
         QuotaUse(images: 1, snapshots: conversion == nil ? disks.count { $0.kind == .cloud } : 1)
     }
+
+    /// Where a location is replicated to, and launched from: its own host pulls the captures, else theirs pushes them.
+    func host(of location: LocationName) -> HostName? { locationHosts?[location] ?? host }
 
     /// The instance's lock. Every plan for it has this one, so its line is the line for its disks too.
     public var instanceKey: String { "instance/\(instanceID)" }
@@ -78,10 +85,12 @@ extension Plan {
     public static let diskLimit = 8
 
     /// Decides the plan, or says which field of the request cannot be met.
+    /// - Parameter lanes: those of the installation: a job of a host that is not among theirs would never be done.
     public static func make(
         for request: CreateRequest,
         instance: Instance,
-        knownLocations: [LocationName]
+        knownLocations: [Location],
+        lanes: LaneList = LaneList()
     ) throws(Rejection) -> Plan {
         guard instance.owner == request.owner else {
             let unknown = StepFailure.noInstance(request.instanceID)
@@ -108,7 +117,12 @@ extension Plan {
                 field: "instanceId"
             )
         }
+        if let host = instance.host, !lanes.hosts.contains(host) {
+            throw unknown(host, of: "instance \(instance.id)", field: "instanceId", lanes)
+        }
         let dataDisks = try chosenDisks(of: instance, by: request.dataDisks)
+        let locations = try chosenLocations(request.replicateTo, known: knownLocations, lanes)
+        let hosts = locations.compactMap { location in location.host.map { (location.name, $0) } }
         return Plan(
             instanceID: instance.id,
             systemDisk: PlannedDisk(
@@ -118,8 +132,19 @@ extension Plan {
                 autoDelete: system.autoDelete
             ),
             dataDisks: dataDisks.sorted { $0.device < $1.device },
-            locations: try chosenLocations(request.replicateTo, known: knownLocations),
-            guestChecks: request.guestChecks
+            locations: locations.map(\.name),
+            guestChecks: request.guestChecks,
+            host: instance.host,
+            locationHosts: hosts.isEmpty ? nil : Dictionary(hosts) { first, _ in first }
+        )
+    }
+
+    private static func unknown(_ host: HostName, of what: String, field: String, _ lanes: LaneList) -> Rejection {
+        let known = lanes.hosts.isEmpty ? "none" : lanes.hosts.map(\.text).joined(separator: ", ")
+        return Rejection(
+            .failedPrecondition,
+            "\(what) is on host \(host), which is not served here; known hosts: \(known)",
+            field: field
         )
     }
 
@@ -138,7 +163,9 @@ extension Plan {
                 source: source.id,
                 systemDisk: system,
                 captures: source.captures.filter { !$0.device.isSystem }
-            )
+            ),
+            host: source.plan.host,
+            locationHosts: source.plan.locationHosts
         )
     }
 
@@ -194,16 +221,24 @@ extension Plan {
 
     private static func chosenLocations(
         _ wanted: [LocationName]?,
-        known: [LocationName]
-    ) throws(Rejection) -> [LocationName] {
-        for (index, location) in (wanted ?? []).enumerated() where !known.contains(location) {
-            throw Rejection(
-                .notFound,
-                "there is no location \(location); known are \(known.map(\.text).joined(separator: ", "))",
-                field: "replicateTo[\(index)]"
-            )
+        known: [Location],
+        _ lanes: LaneList
+    ) throws(Rejection) -> [Location] {
+        var locations = wanted == nil ? known : []
+        for (index, name) in (wanted ?? []).enumerated() {
+            guard let location = known.first(where: { $0.name == name }) else {
+                throw Rejection(
+                    .notFound,
+                    "there is no location \(name); known are \(known.map(\.name.text).joined(separator: ", "))",
+                    field: "replicateTo[\(index)]"
+                )
+            }
+            locations.append(location)
         }
-        let locations = wanted ?? known
+        for location in locations {
+            guard let host = location.host, !lanes.hosts.contains(host) else { continue }
+            throw unknown(host, of: "location \(location.name)", field: "replicateTo", lanes)
+        }
         // Without one, no replica would ever make the image Available.
         guard !locations.isEmpty else {
             throw Rejection(.failedPrecondition, "there is no location to replicate to", field: "replicateTo")

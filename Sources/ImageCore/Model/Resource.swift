@@ -19,12 +19,21 @@ public struct Resource: Codable, Hashable, Sendable {
     public var imageID: ImageID
     /// Only for a replica.
     public var location: LocationName?
+    /// The host that makes it, and must delete it. Absent: any worker can.
+    public var host: HostName?
 
-    public init(id: ResourceID, kind: Kind, imageID: ImageID, location: LocationName? = nil) {
+    public init(
+        id: ResourceID,
+        kind: Kind,
+        imageID: ImageID,
+        location: LocationName? = nil,
+        host: HostName? = nil
+    ) {
         self.id = id
         self.kind = kind
         self.imageID = imageID
         self.location = location
+        self.host = host
     }
 }
 

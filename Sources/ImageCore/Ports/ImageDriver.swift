@@ -16,7 +16,7 @@ public protocol ImageDriver: Sendable {
     func instances() async throws(StepFailure) -> [Instance]
 
     /// The locations this driver can replicate to, by name.
-    func locations() async throws(StepFailure) -> [LocationName]
+    func locations() async throws(StepFailure) -> [Location]
 
     /// Finds out before any byte is copied whether a disk can be captured: there, readable, sound, not being written.
     func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure)

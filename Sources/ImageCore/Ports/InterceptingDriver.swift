@@ -68,7 +68,7 @@ public struct InterceptingDriver<Interceptor: DriverInterceptor>: ImageDriver {
         try await interceptor.around(.init(.instances)) { () async throws(StepFailure) in try await driver.instances() }
     }
 
-    public func locations() async throws(StepFailure) -> [LocationName] {
+    public func locations() async throws(StepFailure) -> [Location] {
         try await interceptor.around(.init(.locations)) { () async throws(StepFailure) in try await driver.locations() }
     }
 

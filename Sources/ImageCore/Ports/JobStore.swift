@@ -2,10 +2,13 @@
 public protocol JobStore: Sendable {
     /// Asks for a job: the lease, the next fencing number, the ledger's entry, and for a stop-check the locks.
     ///
-    /// - Parameter nonce: a number of this delivery's own. A call repeated with it, because the answer was
-    ///   lost, gets what was granted, as long as that lease is alive.
+    /// - Parameters:
+    ///   - lane: the lane the message came by; `nil` when that is the job's own.
+    ///   - nonce: a number of this delivery's own. A call repeated with it, because the answer was lost, gets what was
+    ///     granted, as long as that lease is alive.
     func begin(
         _ message: JobMessage,
+        from lane: Lane?,
         by worker: WorkerID,
         nonce: Int64,
         lease: Duration,
@@ -43,6 +46,19 @@ public protocol JobStore: Sendable {
     func report(_ report: WorkerReport) async throws(StoreError)
     /// Forgets a worker that ends in order.
     func signOff(_ worker: WorkerID) async throws(StoreError)
+}
+
+extension JobStore {
+    /// Asks for a job whose message came by its own lane.
+    public func begin(
+        _ message: JobMessage,
+        by worker: WorkerID,
+        nonce: Int64,
+        lease: Duration,
+        in context: TransitionContext
+    ) async throws(StoreError) -> BeginResult {
+        try await begin(message, from: nil, by: worker, nonce: nonce, lease: lease, in: context)
+    }
 }
 
 /// One attempt at a job: what it works on, and its fencing number.

@@ -134,7 +134,7 @@ public struct LibvirtDriver: ImageDriver {
 
     // MARK: Storage
 
-    public func locations() async throws(StepFailure) -> [LocationName] { try await local.locations() }
+    public func locations() async throws(StepFailure) -> [Location] { try await local.locations() }
 
     public func replicate(
         _ captures: [Capture],

@@ -82,8 +82,8 @@ public struct LocalDriver: ImageDriver {
         return found
     }
 
-    public func locations() async throws(StepFailure) -> [LocationName] {
-        folders.locations.keys.sorted()
+    public func locations() async throws(StepFailure) -> [Location] {
+        folders.locations.keys.sorted().map { Location($0) }
     }
 
     public func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {

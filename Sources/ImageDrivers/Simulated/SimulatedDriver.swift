@@ -5,18 +5,27 @@ public import ImageCore
 /// A compute system without bytes, for tests and benchmarks: it keeps the port's rules and moves nothing.
 public final class SimulatedDriver: ImageDriver {
     private let directory: any SimulatedDirectory
-    private let places: [LocationName]
+    private let places: [Location]
+    private let hosts: [HostName]
+    private let host: HostName?
     private let faults: SimulatedFaults
     private let impliesInstances: Bool
     private let dice: FaultDice
     private let pause: @Sendable (Duration) async throws -> Void
 
     /// - Parameters:
+    ///   - locationHosts: the locations that only one host can write to.
+    ///   - hosts: those that instances may be on.
+    ///   - host: the one this driver works on, out of reach of the others' disks, captures and replicas. `nil` reaches
+    ///     what is on none.
     ///   - folder: an absolute path that several processes share; `nil` keeps everything in memory.
     ///   - impliesInstances: whether instances named `i-sim-<owner>-<anything>` exist without having been added.
     ///   - pause: how the time of an operation passes.
     public init(
         locations: [LocationName],
+        locationHosts: [LocationName: HostName] = [:],
+        hosts: [HostName] = [],
+        host: HostName? = nil,
         folder: String? = nil,
         impliesInstances: Bool = false,
         faults: SimulatedFaults = SimulatedFaults(),
@@ -24,11 +33,21 @@ public final class SimulatedDriver: ImageDriver {
     ) {
         self.pause = pause
         directory = folder.map { FileDirectory(root: $0) } ?? MemoryDirectory()
-        places = locations.sorted()
+        places = locations.sorted().map { Location($0, on: locationHosts[$0]) }
+        (self.hosts, self.host) = (hosts, host)
         self.faults = faults
         self.impliesInstances = impliesInstances
         dice = FaultDice(faults)
     }
+
+    private init(_ system: SimulatedDriver, host: HostName?) {
+        (directory, places, hosts, self.host) = (system.directory, system.places, system.hosts, host)
+        (faults, impliesInstances) = (system.faults, system.impliesInstances)
+        (dice, pause) = (system.dice, system.pause)
+    }
+
+    /// The same system, as the workers of a host see it.
+    public func seen(from host: HostName?) -> SimulatedDriver { SimulatedDriver(self, host: host) }
 
     /// Adds an instance, or replaces the one of that id.
     public func add(_ instance: Instance) throws(StepFailure) {
@@ -76,7 +95,7 @@ public final class SimulatedDriver: ImageDriver {
 
     public func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance {
         let added: Instance? = try read(Self.name(instance))
-        guard let found = added ?? (impliesInstances ? ImpliedInstances.instance(instance) : nil),
+        guard let found = added ?? (impliesInstances ? ImpliedInstances.instance(instance, on: hosts) : nil),
             owner == nil || owner == found.owner
         else { throw .noInstance(instance) }
         return found
@@ -90,15 +109,17 @@ public final class SimulatedDriver: ImageDriver {
         return found
     }
 
-    public func locations() async throws(StepFailure) -> [LocationName] { places }
+    public func locations() async throws(StepFailure) -> [Location] { places }
 
     public func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {
         try dice.throwOrPass("the check of \(device) of \(instance)")
+        try require(try await describe(instance).host, for: "instance \(instance)")
         _ = try await disk(device, of: instance)
     }
 
     public func inspectGuest(of instance: InstanceID) async throws(StepFailure) -> GuestInspection {
         try await requireStopped(instance)
+        try require(try await describe(instance).host, for: "instance \(instance)")
         return .seen(try guest(of: instance))
     }
 
@@ -110,8 +131,10 @@ public final class SimulatedDriver: ImageDriver {
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         try await requireStopped(instance)
+        try require(try await describe(instance).host, for: "instance \(instance)")
         let disk = try await disk(device, of: instance)
         try DiskRules.requireFit(disk.kind, device, resource.kind, .disk(device, instance))
+        try require(resource.host, for: "\(resource.id)")
         let name = try name(of: resource)
         try write(Marker(resource: resource), to: name)
         let size = Self.captureBytes(disk, of: instance)
@@ -145,6 +168,7 @@ public final class SimulatedDriver: ImageDriver {
         into resource: Resource,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
+        try require(resource.host, for: "\(resource.id)")
         let name = try name(of: resource)
         guard resource.kind == .snapshot else { throw .noSnapshot(resource) }
         try write(Marker(resource: resource), to: name)
@@ -164,6 +188,7 @@ public final class SimulatedDriver: ImageDriver {
         into resource: Resource,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) {
+        try require(resource.host, for: "\(resource.id)")
         let name = try name(of: resource)
         try write(Marker(resource: resource), to: name)
         let copied = launch.disks.compactMap { disk in replica.files.first { $0.device == disk.from } }
@@ -174,6 +199,7 @@ public final class SimulatedDriver: ImageDriver {
 
     public func publishInstance(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
         try dice.throwOrPass("the publishing of \(launch.instanceID)")
+        try require(resource.host, for: "\(resource.id)")
         let name = try name(of: resource)
         let note = "launched/" + launch.instanceID.text
         let done: Marker? = try read(note)
@@ -190,7 +216,8 @@ public final class SimulatedDriver: ImageDriver {
                 status: .stopped,
                 disks: launch.disks.map {
                     Disk(device: $0.device, kind: $0.kind, sizeBytes: $0.sizeBytes, autoDelete: $0.autoDelete)
-                }
+                },
+                host: resource.host
             )
         )
         try directory.delete(name)
@@ -215,6 +242,7 @@ public final class SimulatedDriver: ImageDriver {
         into resource: Resource,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Replica {
+        try require(resource.host, for: "\(resource.id)")
         let name = try name(of: resource)
         guard resource.kind == .replica, let location = resource.location else {
             throw StepFailure(.permanent, .invalidArgument, "\(resource.id) is not a replica.")
@@ -252,6 +280,7 @@ public final class SimulatedDriver: ImageDriver {
 
     public func delete(_ resource: Resource) async throws(StepFailure) {
         try dice.throwOrPass("the deletion of \(resource.id)")
+        try require(resource.host, for: "\(resource.id)")
         try directory.delete(try name(of: resource))
     }
 
@@ -267,9 +296,12 @@ public final class SimulatedDriver: ImageDriver {
 
     public func inventory() async throws(StepFailure) -> [Resource] {
         var found: [Resource] = []
-        for folder in ["images", "snapshots", "launches"] + places.map({ "locations/" + $0.text }) {
+        for folder in ["images", "snapshots", "launches"] + places.map({ "locations/" + $0.name.text }) {
             for name in try directory.names(in: folder) {
-                if let marker: Marker = try read(folder + "/" + name) { found.append(marker.resource) }
+                guard let marker: Marker = try read(folder + "/" + name), reaches(marker.resource.host) else {
+                    continue
+                }
+                found.append(marker.resource)
             }
         }
         return found
@@ -286,18 +318,30 @@ extension SimulatedDriver {
 
     private static func name(_ id: InstanceID) -> String { "instances/" + id.text }
 
+    /// Whether what is on a host can be read and written here.
+    private func reaches(_ other: HostName?) -> Bool { other == nil || other == host }
+
+    private func require(_ other: HostName?, for what: String) throws(StepFailure) {
+        guard !reaches(other) else { return }
+        throw StepFailure(
+            .permanent,
+            .failedPrecondition,
+            "The files of \(what) are on host \(other?.text ?? "none"), out of reach of \(host?.text ?? "this worker")."
+        )
+    }
+
     private func name(of resource: Resource) throws(StepFailure) -> String {
         switch resource.kind {
         case .imageFile: return "images/" + resource.id.text
         case .snapshot: return "snapshots/" + resource.id.text
         case .instance: return "launches/" + resource.id.text
         case .replica:
-            guard let location = resource.location, places.contains(location) else {
+            guard let location = resource.location, places.contains(where: { $0.name == location }) else {
                 throw StepFailure(
                     .permanent,
                     .notFound,
                     "There is no location \(resource.location?.text ?? "without a name").",
-                    advice: "Choose one of: \(places.map(\.text).joined(separator: ", "))."
+                    advice: "Choose one of: \(places.map(\.name.text).joined(separator: ", "))."
                 )
             }
             return "locations/\(location)/" + resource.id.text

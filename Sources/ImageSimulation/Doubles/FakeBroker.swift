@@ -21,6 +21,7 @@ public final class FakeBroker: Sendable {
     }
 
     struct State {
+        var lanes = LaneList()
         var ready: [Lane: [Entry]] = [:]
         var unacked: [Int: (lane: Lane, entry: Entry, worker: String)] = [:]
         var retryQueues: [Waiting] = []
@@ -31,16 +32,25 @@ public final class FakeBroker: Sendable {
         var refusals = 0
         var unpublishable: Set<String> = []
         var lastTag = 0
+
+        /// What the exchange of jobs does with a routing key: that of a lane without a queue goes to the unrouted ones.
+        func queue(of key: String) -> Lane? { Lane(key).map { lanes.all.contains($0) ? $0 : .unrouted } }
     }
 
     public let deliveryLimit: Int
     private let time: any Timekeeper
     private let state = Mutex(State())
 
-    public init(time: any Timekeeper, deliveryLimit: Int = 20) {
+    public init(time: any Timekeeper, deliveryLimit: Int = 20, lanes: LaneList = LaneList()) {
         self.time = time
         self.deliveryLimit = deliveryLimit
+        install(lanes)
     }
+
+    /// Each has a queue.
+    public var lanes: LaneList { state.withLock { $0.lanes } }
+    /// What `topology apply` does.
+    public func install(_ lanes: LaneList) { state.withLock { $0.lanes = lanes } }
 
     public var events: [OutgoingMessage] { state.withLock { $0.events } }
     public var replies: [OutgoingMessage] { state.withLock { $0.replies } }
@@ -54,7 +64,7 @@ public final class FakeBroker: Sendable {
         state.withLock { state in state.unacked.values.count { $0.lane == lane && $0.worker == worker } }
     }
     public func ready(_ lane: Lane) -> [Entry] { state.withLock { $0.ready[lane] ?? [] } }
-    public var busyLanes: [Lane] { Lane.allCases.filter { !ready($0).isEmpty } }
+    public var busyLanes: [Lane] { lanes.all.filter { !ready($0).isEmpty } }
     /// When the next message leaves the retry queues.
     public var nextDue: Timestamp? { state.withLock { $0.retryQueues.map(\.dueAt).min() } }
 
@@ -79,7 +89,7 @@ public final class FakeBroker: Sendable {
             for waiting in due {
                 let key = waiting.entry.message.routingKey
                 let isRequest = Operation(rawValue: key) != nil
-                guard let lane = isRequest ? .intake : Lane(key) else { continue }
+                guard let lane = isRequest ? .intake : state.queue(of: key) else { continue }
                 var entry = waiting.entry
                 entry.deliveries = 0
                 state.ready[lane, default: []].append(entry)
@@ -246,7 +256,7 @@ extension FakeBroker: MessagePublisher {
         switch message.destination {
         case .requests: state.ready[.intake, default: []].append(entry)
         case .jobs:
-            guard let lane = Lane(message.routingKey) else { return false }
+            guard let lane = state.queue(of: message.routingKey) else { return false }
             state.ready[lane, default: []].append(entry)
         case .retry(let delay):
             state.retryQueues.append(Waiting(entry: entry, delay: delay, dueAt: now + delay.duration))
@@ -260,7 +270,7 @@ extension FakeBroker: MessagePublisher {
 }
 
 extension FakeBroker: QueueInspector {
-    public func backlog(of step: Step) async -> Int? { ready(.job(step)).count }
+    public func backlog(of lane: Lane) async -> Int? { lanes.all.contains(lane) ? ready(lane).count : nil }
 }
 
 /// A message in a worker's hands. Settled once; the first call counts.

@@ -1,4 +1,4 @@
-import ImageCore
+public import ImageCore
 import Synchronization
 
 /// What the broker says of a lane's queue.
@@ -73,10 +73,8 @@ final class LaneMonitor: Sendable {
     /// Lanes whose subscription is dead, each with the sign of it and since when.
     func dead(at now: Duration) -> [(lane: Lane, sign: String, since: Duration)] {
         lanes.withLock { lanes in
-            Lane.allCases.compactMap { lane in
-                guard let state = lanes[lane], let since = state.suspectSince, now - since >= Self.timeout else {
-                    return nil
-                }
+            lanes.sorted { $0.key.description < $1.key.description }.compactMap { lane, state in
+                guard let since = state.suspectSince, now - since >= Self.timeout else { return nil }
                 return (lane, state.sign, since)
             }
         }

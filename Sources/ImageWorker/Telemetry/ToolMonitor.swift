@@ -58,7 +58,7 @@ final class ToolMonitor: Sendable {
     func hindrance(of lane: Lane) -> ToolFault? {
         switch lane {
         case .intake: readiness.hindranceOfIntake
-        case .job(let step): readiness.hindrance(of: step)
+        case .job(let step, _): readiness.hindrance(of: step)
         case .deadLetters, .parked, .unrouted: nil
         }
     }

@@ -4,7 +4,6 @@ import PrometheusMetrics
 /// Everything a worker measures. `docs/metrics.md` lists the same, and a test compares.
 enum WorkerMetrics {
     private static let steps = Step.allCases.map { [$0.rawValue] }
-    private static let lanes = Lane.allCases.map { [$0.description] }
     private static func by(_ steps: [[String]], _ words: [String]) -> [[String]] {
         steps.flatMap { step in words.map { step + [$0] } }
     }
@@ -120,6 +119,12 @@ enum WorkerMetrics {
         by: ["lane"],
         "Consumers the broker counts on that queue, of all workers."
     )
+    static let laneWorkers = Metric(
+        "goldsmith_lane_workers",
+        .gauge,
+        by: ["lane"],
+        "Living workers that serve a lane of the installation, by their reports in the store."
+    )
     static let ready = Metric("goldsmith_ready", .gauge, "1 when /readyz says ready, else 0.")
     static let toolUp = Metric(
         "goldsmith_tool_up",
@@ -183,8 +188,8 @@ enum WorkerMetrics {
         [
             jobsBegun, jobsEnded, jobsRunning, jobSeconds, copiedBytes, requests, parked, setAside, resent, orphans,
             published,
-            publishSeconds, spans, connected, reconnects, silence, queueMessages, queueConsumers, ready, toolUp,
-            storeUp,
+            publishSeconds, spans, connected, reconnects, silence, queueMessages, queueConsumers, laneWorkers, ready,
+            toolUp, storeUp,
             storeSeconds, storeRepeats, driverSeconds, images, outbox,
             outboxAge, leases, deadLetters, overdue,
         ] + ProcessMetrics.all

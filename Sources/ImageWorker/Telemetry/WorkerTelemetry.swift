@@ -79,6 +79,14 @@ public final class WorkerTelemetry: Sendable {
         lanes.note(isServed ? status : nil, of: lane, prefetch: prefetch, at: now)
     }
 
+    /// Notes how many workers serve each lane of the installation; `nil` when the store does not tell.
+    func note(laneWorkers: [Lane: Int]?) {
+        registry.clear(WorkerMetrics.laneWorkers)
+        for (lane, count) in laneWorkers ?? [:] {
+            registry.set(WorkerMetrics.laneWorkers, lane.description, to: Double(count))
+        }
+    }
+
     private var isSubscribed: Bool {
         let state = state.withLock { $0 }
         guard state.isServing, !state.isStopping, let consumer = state.connections?().consumer else { return false }

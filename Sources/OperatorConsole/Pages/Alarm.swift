@@ -66,14 +66,16 @@ struct Alarm: Encodable, Equatable {
 
     /// One worker too few is one alarm, however many queues it would serve.
     private static func alarm(ofUnserved queues: [QueueStatus]) -> Alarm? {
-        let unserved = queues.filter { $0.role == .work && $0.ready != nil && $0.consumers == 0 }
+        let unserved = queues.filter {
+            $0.role != .human && $0.needsConsumer && $0.ready != nil && $0.consumers == 0
+        }
         guard !unserved.isEmpty else { return nil }
         let ready = unserved.reduce(0) { $0 + ($1.ready ?? 0) }
         return Alarm(
             what: "Queues without a worker",
             message:
                 "No consumer: \(unserved.map(\.name).joined(separator: ", ")); \(Words.count(ready, "message")) ready",
-            advice: "start `goldsmith worker`",
+            advice: "start `goldsmith worker`; for the queues of a host, there and with --host",
             page: queuesPage
         )
     }

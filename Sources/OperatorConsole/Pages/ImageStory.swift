@@ -5,6 +5,7 @@ struct ImageStory {
     let image: Image
     let journal: [Announcement]
     let leases: [Lease]
+    let workers: [WorkerStatus]
     let now: Timestamp
     /// Whether the viewer may request something.
     var offersActions = false
@@ -19,7 +20,7 @@ struct ImageStory {
     }
 
     private func jobs(_ caption: String, _ timeline: Timeline) -> HTML {
-        JobTable(caption: caption, timeline: timeline, image: image, leases: leases).html
+        JobTable(caption: caption, timeline: timeline, image: image, leases: leases, workers: workers).html
     }
 
     private var heading: HTML {
@@ -36,6 +37,7 @@ struct ImageStory {
             if !image.details.isEmpty { tag(.p, .class("lead")) { image.details } }
             tag(.dl, .class("facts")) {
                 fact("Instance") { image.plan.instanceID.link }
+                if let host = image.plan.host { fact("Host") { host.text } }
                 fact("Owner") { image.owner.text }
                 fact("Root device") { image.plan.systemDisk.kind == .local ? "localDisk" : "cloudDisk" }
                 fact("Created") { Words.moment(image.createdAt) }

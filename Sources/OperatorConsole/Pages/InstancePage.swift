@@ -18,6 +18,7 @@ struct InstancePage {
                     Mark(instance.status).html
                 }
                 tag(.dl, .class("facts")) {
+                    if let host = instance.host { fact("Host") { host.text } }
                     fact("Owner") { instance.owner.text }
                     if let holder {
                         fact("Locked by") { holder.link }

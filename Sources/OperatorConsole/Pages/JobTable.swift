@@ -7,6 +7,7 @@ struct JobTable {
     let timeline: Timeline
     let image: Image
     let leases: [Lease]
+    let workers: [WorkerStatus]
 
     var html: HTML {
         tag(.section) {
@@ -120,6 +121,7 @@ struct JobTable {
         switch state.phase {
         case .waiting:
             guard let lease else {
+                if let missing = image.missingWorker(for: job, among: workers) { return "waits for \(missing)" }
                 guard let reason = state.reason else { return nil }
                 let next = state.dueAt.map { " at \(Words.clockText($0)) UTC" } ?? ""
                 return state.waiting == nil

@@ -114,9 +114,10 @@ struct OverviewPage {
     private func consumers(_ queue: QueueStatus) -> HTML {
         switch queue.role {
         case .work where queue.consumers == 0: Mark(.bad, "none").html
+        case .spare where queue.needsConsumer && queue.consumers == 0: Mark(.bad, "none").html
         case .work: HTML(queue.consumers.map { String($0) } ?? "–")
         // Those are not meant to have consumers.
-        case .retry, .human, .kept: HTML(queue.consumers.flatMap { $0 > 0 ? String($0) : nil } ?? "–")
+        case .spare, .retry, .human, .kept: HTML(queue.consumers.flatMap { $0 > 0 ? String($0) : nil } ?? "–")
         }
     }
 }

@@ -27,6 +27,7 @@ struct Pages: Sendable {
                     image: image,
                     journal: try await store.journal(of: id, after: 0),
                     leases: try await store.leases(of: id),
+                    workers: try await store.workers(),
                     now: now,
                     offersActions: role == .operator
                 )

@@ -104,7 +104,8 @@ struct InterfaceRoutes: Sendable {
             (try await pages.store.image(id), try await pages.store.leases(of: id))
         }
         guard let image else { throw Problem.noImage(id.text) }
-        return .json(ImageView(image, leases: leases))
+        let workers = try await stored { () async throws(StoreError) in try await pages.store.workers() }
+        return .json(ImageView(image, leases: leases, workers: workers))
     }
 
     private func history(_ context: ConsoleContext) async throws -> Response {

@@ -20,7 +20,7 @@ struct BacklogTests {
         var image = Sample.accepted().image
         let start = Sample.now
         func steps(_ leases: [Lease] = [], at seconds: Int) -> Backlog? {
-            Backlog.of([image], leases: leases, at: start + .seconds(seconds)).steps[.stopCheck]
+            Backlog.of([image], leases: leases, at: start + .seconds(seconds))[.job(.stopCheck)]
         }
         #expect(steps(at: 7)?.due == 1 && steps(at: 7)?.oldestDueAt == start)
         let held = [lease(.stopCheck, until: start + .seconds(10))]
@@ -36,7 +36,7 @@ struct BacklogTests {
         var image = Sample.accepted().image
         let later = Sample.now + .seconds(600)
         _ = image.apply(.overdue(alive: [.stopCheck]), in: TransitionContext(now: later))
-        #expect(Backlog.of([image], leases: [], at: later).steps[.stopCheck]?.oldestDueAt == Sample.now)
+        #expect(Backlog.of([image], leases: [], at: later)[.job(.stopCheck)]?.oldestDueAt == Sample.now)
     }
 
     @Test("a dead letter on its way waits for the handler, and no longer than that")
@@ -47,9 +47,9 @@ struct BacklogTests {
         let failure = Sample.failure(.permanent)
         _ = image.apply(.failed(.stopCheck, fence: 1, failure, discarded: true), in: later)
         let backlog = Backlog.of([image], leases: [], at: later.now + .seconds(1))
-        #expect(backlog.deadLetters.due == 1 && backlog.deadLetters.oldestDueAt == later.now)
-        #expect(backlog.steps[.stopCheck]?.due == 0)
+        #expect(backlog[.deadLetters]?.due == 1 && backlog[.deadLetters]?.oldestDueAt == later.now)
+        #expect(backlog[.job(.stopCheck)] == nil)
         _ = image.apply(.deadLettered(.stopCheck, attempt: 1, failure), in: later)
-        #expect(Backlog.of([image], leases: [], at: later.now).deadLetters.due == 0)
+        #expect(Backlog.of([image], leases: [], at: later.now)[.deadLetters] == nil)
     }
 }

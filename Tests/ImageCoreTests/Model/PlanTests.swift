@@ -30,7 +30,7 @@ struct PlanTests {
         var request = Sample.request
         (request.dataDisks, request.replicateTo) = (dataDisks, locations)
         return Result { () throws(Rejection) in
-            try Plan.make(for: request, instance: instance, knownLocations: known)
+            try Plan.make(for: request, instance: instance, knownLocations: known.map { Location($0) })
         }
     }
 

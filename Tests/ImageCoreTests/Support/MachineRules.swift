@@ -37,7 +37,7 @@ enum MachineRules {
             transition.effects.compactMap(\.recordedDeadLetter) == deadLetters(from: before, to: after)
         )
         require("what was cleaned stays cleaned", after.cleaned.starts(with: before.cleaned))
-        if case .began(let job, _, _) = event, transition.isMoved {
+        if case .began(let job, _, _, _) = event, transition.isMoved {
             require("a fencing number is given once", !before.ledger.contains { $0.fence == after.fence })
             require("an attempt holds the fencing number it was given", after.jobs[job]?.fence == after.fence)
             require(

@@ -75,7 +75,7 @@ struct World {
     @discardableResult
     mutating func apply(_ event: Event, at now: Timestamp = Sample.now) -> Transition {
         let before = image
-        if case .began(let job, _, _) = event { image.fence = nextFence(for: job) }
+        if case .began(let job, _, _, _) = event { image.fence = nextFence(for: job) }
         let numbered = image
         let transition = image.apply(event, in: TransitionContext(now: now, policy: Self.policy))
         if !transition.isMoved, image.fence == numbered.fence { image.fence = before.fence }
@@ -89,7 +89,7 @@ struct World {
 
     private mutating func follow(_ event: Event, _ transition: Transition) {
         switch event {
-        case .began(let job, let number, _):
+        case .began(let job, let number, _, _):
             guard transition.isMoved else { return }
             running.insert(Attempt(job: job, number: number, fence: image.fence))
             if let entry = image.ledger.last, entry.fence == image.fence { existing.insert(entry.resource.id) }
