@@ -81,7 +81,7 @@ struct WorkerListTests {
         let served = LaneList.served(on: lanes.hosts[0]).map(\.description)
         let view = WorkersView([status("w1", lanes: served)], leases: [], lanes: lanes, all: false, at: now)
         #expect(view.unserved == Step.allCases.map { "\($0.rawValue)@h2" })
-        #expect(view.text.contains("nobody serves replicate@h2"))
+        #expect(view.text.contains("no worker serves replicate@h2"))
     }
 
     @Test("one that is gone and made up for by others is only counted, unless all are asked for")
