@@ -4,38 +4,36 @@ import SQLAccess
 /// An instance with its disks: the one image that has them (`locks`), and those that wait (`lock_line`).
 extension StoreTransaction {
     private func lockLine(of plan: Plan, toChange: Bool = false) throws(SQLError) -> LockLine {
-        let query = { (text: String, value: String) throws(SQLError) -> [ImageID] in
-            let rows =
-                toChange
-                ? try connection.queryForUpdate(text, [.text(value)]) : try connection.query(text, [.text(value)])
-            var images: [ImageID] = []
-            for row in rows {
-                guard let image = ImageID(try row.text("image_id")) else {
-                    throw SQLError(.unreadable, "a lock names no image")
-                }
-                images.append(image)
-            }
-            return images
+        let answers = try connection.query([
+            SQLQuery("SELECT image_id FROM locks WHERE key = $1", [.text(plan.instanceKey)], forUpdate: toChange),
+            SQLQuery(
+                "SELECT image_id FROM lock_line WHERE instance_id = $1 ORDER BY number",
+                [.text(plan.instanceID.text)],
+                forUpdate: toChange
+            ),
+        ])
+        var images: [[ImageID]] = []
+        for rows in answers { images.append(try rows.map { (row) throws(SQLError) in try image(in: row) }) }
+        return LockLine(holder: images.first?.first, waiting: images.dropFirst().first ?? [])
+    }
+
+    private func image(in row: SQLRow) throws(SQLError) -> ImageID {
+        guard let image = ImageID(try row.text("image_id")) else {
+            throw SQLError(.unreadable, "a lock names no image")
         }
-        let holders = try query("SELECT image_id FROM locks WHERE key = $1", plan.instanceKey)
-        let waiting = try query(
-            "SELECT image_id FROM lock_line WHERE instance_id = $1 ORDER BY number",
-            plan.instanceID.text
-        )
-        return LockLine(holder: holders.first, waiting: waiting)
+        return image
     }
 
     /// Takes the last place, unless the image has one.
     func joinLine(_ image: Image) throws(SQLError) {
-        let instance = SQLValue.text(image.plan.instanceID.text)
-        let last = try connection.query("SELECT MAX(number) AS last FROM lock_line WHERE instance_id = $1", [instance])
         // A number that somebody takes meanwhile fails here: then this transaction is repeated.
         try connection.execute(
             """
-            INSERT INTO lock_line (image_id, instance_id, number) VALUES ($1, $2, $3)
+            INSERT INTO lock_line (image_id, instance_id, number)
+            SELECT $1, $2, COALESCE(MAX(number), 0) + 1 FROM lock_line WHERE instance_id = $2
             ON CONFLICT (image_id) DO NOTHING
             """,
-            [.text(image.id.text), instance, .integer((try last.first?.optionalInteger("last") ?? 0) + 1)]
+            [.text(image.id.text), .text(image.plan.instanceID.text)]
         )
     }
 
@@ -44,14 +42,11 @@ extension StoreTransaction {
 
     func takeLocks(for image: Image) throws(SQLError) {
         // A key that somebody takes meanwhile must fail here: then this transaction is repeated, and meets the holder.
-        for key in image.plan.lockKeys.sorted() {
-            try connection.execute(
-                "INSERT INTO locks (key, image_id) VALUES ($1, $2)",
-                [.text(key), .text(image.id.text)]
-            )
-        }
+        try insert(image.plan.lockKeys.sorted().map { [.text($0), .text(image.id.text)] }, by: Self.newLocks)
         try leaveLine(image)
     }
+
+    private static let newLocks = RowInsertion("INSERT INTO locks (key, image_id) VALUES", columns: 2)
 
     /// Lets go of an image's locks, or of its place in the line, and wakes who may have the locks now.
     func releaseLocks(of image: Image, in context: TransitionContext) throws(SQLError) -> [OutgoingMessage] {
