@@ -3,21 +3,41 @@ import SQLAccess
 
 /// An instance with its disks: the one image that has them (`locks`), and those that wait (`lock_line`).
 extension StoreTransaction {
-    private func lockLine(of plan: Plan, toChange: Bool = false) throws(SQLError) -> LockLine {
+    /// The line of a plan's instance.
+    private func lockLine(of plan: Plan) throws(SQLError) -> LockLine {
+        let rows = try connection.query(
+            """
+            SELECT image_id, 0 AS number FROM locks WHERE key = $1
+            UNION ALL SELECT image_id, number FROM lock_line WHERE instance_id = $2 ORDER BY number
+            """,
+            [.text(plan.instanceKey), .text(plan.instanceID.text)]
+        )
+        var holder: ImageID?
+        var waiting: [ImageID] = []
+        for row in rows {
+            let image = try imageID(in: row)
+            // Places in the line are numbered from 1.
+            if try row.integer("number") == 0 { holder = image } else { waiting.append(image) }
+        }
+        return LockLine(holder: holder, waiting: waiting)
+    }
+
+    /// The line of a plan's instance. Waits for an image that lets go or leaves at this moment.
+    func lockLineToChange(of plan: Plan) throws(SQLError) -> LockLine {
         let answers = try connection.query([
-            SQLQuery("SELECT image_id FROM locks WHERE key = $1", [.text(plan.instanceKey)], forUpdate: toChange),
+            SQLQuery("SELECT image_id FROM locks WHERE key = $1", [.text(plan.instanceKey)], forUpdate: true),
             SQLQuery(
                 "SELECT image_id FROM lock_line WHERE instance_id = $1 ORDER BY number",
                 [.text(plan.instanceID.text)],
-                forUpdate: toChange
+                forUpdate: true
             ),
         ])
         var images: [[ImageID]] = []
-        for rows in answers { images.append(try rows.map { (row) throws(SQLError) in try image(in: row) }) }
+        for rows in answers { images.append(try rows.map { (row) throws(SQLError) in try imageID(in: row) }) }
         return LockLine(holder: images.first?.first, waiting: images.dropFirst().first ?? [])
     }
 
-    private func image(in row: SQLRow) throws(SQLError) -> ImageID {
+    private func imageID(in row: SQLRow) throws(SQLError) -> ImageID {
         guard let image = ImageID(try row.text("image_id")) else {
             throw SQLError(.unreadable, "a lock names no image")
         }
@@ -36,9 +56,6 @@ extension StoreTransaction {
             [.text(image.id.text), .text(image.plan.instanceID.text)]
         )
     }
-
-    /// The line of a plan's instance. Waits for an image that lets go or leaves at this moment.
-    func lockLineToChange(of plan: Plan) throws(SQLError) -> LockLine { try lockLine(of: plan, toChange: true) }
 
     func takeLocks(for image: Image) throws(SQLError) {
         // A key that somebody takes meanwhile must fail here: then this transaction is repeated, and meets the holder.
