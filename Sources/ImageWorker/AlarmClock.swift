@@ -2,8 +2,8 @@ import Synchronization
 
 /// Wakes tasks at their time, and forgets a sleep as soon as it is cancelled.
 ///
-/// The standard library keeps the timer of a cancelled sleep until its end. Each job begins two sleeps and
-/// cancels them when it is done, one of them of a minute: a busy worker had tens of thousands of such timers.
+/// The standard library keeps the timer of a cancelled sleep until its end. Each job begins two sleeps and cancels them
+/// when it is done, one of them of a minute: a busy worker had tens of thousands of such timers.
 final class AlarmClock: Sendable {
     static let shared = AlarmClock()
 
