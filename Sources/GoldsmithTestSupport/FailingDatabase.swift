@@ -1,10 +1,11 @@
 public import SQLAccess
 import Synchronization
 
-/// A database in which one statement of a transaction fails.
+/// A database that counts its statements, and in which one of them fails.
 public final class FailingDatabase: SQLDatabase {
     private let database: any SQLDatabase
     private let countdown = Mutex(0)
+    private let total = Atomic(0)
 
     public init(_ database: any SQLDatabase) { self.database = database }
 
@@ -12,6 +13,8 @@ public final class FailingDatabase: SQLDatabase {
     public func fail(at number: Int) { countdown.withLock { $0 = number } }
     /// Whether the failure is still to come.
     public var isArmed: Bool { countdown.withLock { $0 > 0 } }
+    /// Statements so far, without those that begin and end transactions.
+    public var statements: Int { total.load(ordering: .relaxed) }
     public func disarm() { countdown.withLock { $0 = 0 } }
 
     public func read<Value: Sendable>(
@@ -33,6 +36,7 @@ public final class FailingDatabase: SQLDatabase {
     public func facts() async throws(SQLError) -> DatabaseFacts { try await database.facts() }
 
     private func count() throws(SQLError) {
+        total.add(1, ordering: .relaxed)
         let isDue = countdown.withLock { countdown in
             countdown -= 1
             return countdown == 0

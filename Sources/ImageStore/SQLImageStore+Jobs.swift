@@ -11,9 +11,10 @@ extension SQLImageStore {
         in context: TransitionContext
     ) async throws(StoreError) -> BeginResult {
         try await write(for: .begin) { (transaction) throws(SQLError) in
-            guard let image = try transaction.imageToChange(message.imageId) else { return .unknownImage }
+            guard let (image, leases) = try transaction.imageToChangeWithLeases(message.imageId) else {
+                return .unknownImage
+            }
             let now = context.now
-            let leases = try transaction.leases(of: image.id)
             if image.jobs[message.job]?.phase == .waiting,
                 let lease = leases.first(where: { $0.isAlive(at: now) && $0.blocks(message.job, of: image) })
             {

@@ -25,10 +25,9 @@ extension SQLImageStore {
 
     public func markSent(_ messages: [OutgoingMessage]) async throws(StoreError) {
         guard !messages.isEmpty else { return }
-        try await write(for: .markSent) { (transaction) throws(SQLError) in
-            // In one order, so that two transactions that mark the same messages do not deadlock.
-            for message in messages.sorted(by: { $0.outboxKey < $1.outboxKey }) {
-                try transaction.connection.execute("DELETE FROM outbox WHERE id = $1", [.text(message.outboxKey)])
+        try await sent.add(messages.map(\.outboxKey)) { (keys) async throws(StoreError) in
+            try await write(for: .markSent) { (transaction) throws(SQLError) in
+                try transaction.deleteFromOutbox(keys)
             }
         }
     }

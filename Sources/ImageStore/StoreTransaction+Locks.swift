@@ -3,55 +3,67 @@ import SQLAccess
 
 /// An instance with its disks: the one image that has them (`locks`), and those that wait (`lock_line`).
 extension StoreTransaction {
-    private func lockLine(of plan: Plan, toChange: Bool = false) throws(SQLError) -> LockLine {
-        let query = { (text: String, value: String) throws(SQLError) -> [ImageID] in
-            let rows =
-                toChange
-                ? try connection.queryForUpdate(text, [.text(value)]) : try connection.query(text, [.text(value)])
-            var images: [ImageID] = []
-            for row in rows {
-                guard let image = ImageID(try row.text("image_id")) else {
-                    throw SQLError(.unreadable, "a lock names no image")
-                }
-                images.append(image)
-            }
-            return images
-        }
-        let holders = try query("SELECT image_id FROM locks WHERE key = $1", plan.instanceKey)
-        let waiting = try query(
-            "SELECT image_id FROM lock_line WHERE instance_id = $1 ORDER BY number",
-            plan.instanceID.text
+    /// The line of a plan's instance.
+    private func lockLine(of plan: Plan) throws(SQLError) -> LockLine {
+        let rows = try connection.query(
+            """
+            SELECT image_id, 0 AS number FROM locks WHERE key = $1
+            UNION ALL SELECT image_id, number FROM lock_line WHERE instance_id = $2 ORDER BY number
+            """,
+            [.text(plan.instanceKey), .text(plan.instanceID.text)]
         )
-        return LockLine(holder: holders.first, waiting: waiting)
+        var holder: ImageID?
+        var waiting: [ImageID] = []
+        for row in rows {
+            let image = try imageID(in: row)
+            // Places in the line are numbered from 1.
+            if try row.integer("number") == 0 { holder = image } else { waiting.append(image) }
+        }
+        return LockLine(holder: holder, waiting: waiting)
+    }
+
+    /// The line of a plan's instance. Waits for an image that lets go or leaves at this moment.
+    func lockLineToChange(of plan: Plan) throws(SQLError) -> LockLine {
+        let answers = try connection.query([
+            SQLQuery("SELECT image_id FROM locks WHERE key = $1", [.text(plan.instanceKey)], forUpdate: true),
+            SQLQuery(
+                "SELECT image_id FROM lock_line WHERE instance_id = $1 ORDER BY number",
+                [.text(plan.instanceID.text)],
+                forUpdate: true
+            ),
+        ])
+        var images: [[ImageID]] = []
+        for rows in answers { images.append(try rows.map { (row) throws(SQLError) in try imageID(in: row) }) }
+        return LockLine(holder: images.first?.first, waiting: images.dropFirst().first ?? [])
+    }
+
+    private func imageID(in row: SQLRow) throws(SQLError) -> ImageID {
+        guard let image = ImageID(try row.text("image_id")) else {
+            throw SQLError(.unreadable, "a lock names no image")
+        }
+        return image
     }
 
     /// Takes the last place, unless the image has one.
     func joinLine(_ image: Image) throws(SQLError) {
-        let instance = SQLValue.text(image.plan.instanceID.text)
-        let last = try connection.query("SELECT MAX(number) AS last FROM lock_line WHERE instance_id = $1", [instance])
         // A number that is taken meanwhile fails here: then this transaction is repeated.
         try connection.execute(
             """
-            INSERT INTO lock_line (image_id, instance_id, number) VALUES ($1, $2, $3)
+            INSERT INTO lock_line (image_id, instance_id, number)
+            SELECT $1, $2, COALESCE(MAX(number), 0) + 1 FROM lock_line WHERE instance_id = $2
             ON CONFLICT (image_id) DO NOTHING
             """,
-            [.text(image.id.text), instance, .integer((try last.first?.optionalInteger("last") ?? 0) + 1)]
+            [.text(image.id.text), .text(image.plan.instanceID.text)]
         )
     }
 
-    /// The line of a plan's instance. Waits for an image that releases it or leaves at this moment.
-    func lockLineToChange(of plan: Plan) throws(SQLError) -> LockLine { try lockLine(of: plan, toChange: true) }
-
     func takeLocks(for image: Image) throws(SQLError) {
         // A key that is taken meanwhile must fail here: then this transaction is repeated, and meets the holder.
-        for key in image.plan.lockKeys.sorted() {
-            try connection.execute(
-                "INSERT INTO locks (key, image_id) VALUES ($1, $2)",
-                [.text(key), .text(image.id.text)]
-            )
-        }
+        try insert(image.plan.lockKeys.sorted().map { [.text($0), .text(image.id.text)] }, by: Self.newLocks)
         try leaveLine(image)
     }
+
+    private static let newLocks = RowInsertion("INSERT INTO locks (key, image_id) VALUES", columns: 2)
 
     /// Releases an image's locks, or its place in the line, and wakes the image that may have the locks now.
     func releaseLocks(of image: Image, in context: TransitionContext) throws(SQLError) -> [OutgoingMessage] {

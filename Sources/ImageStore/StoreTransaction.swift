@@ -90,13 +90,11 @@ struct StoreTransaction {
         in context: TransitionContext
     ) throws(SQLError) -> [OutgoingMessage] {
         var told: [OutgoingMessage] = []
+        var lines: [[SQLValue]] = []
         for effect in effects {
             switch effect {
             case .announce(let line):
-                try connection.execute(
-                    "INSERT INTO journal (image_id, sequence, line) VALUES ($1, $2, $3)",
-                    [.text(image.id.text), .integer(line.sequence), .text(CanonicalJSON.text(line))]
-                )
+                lines.append([.text(image.id.text), .integer(line.sequence), .text(CanonicalJSON.text(line))])
             case .joinLine: try joinLine(image)
             case .takeLocks: try takeLocks(for: image)
             case .releaseLocks: told += try releaseLocks(of: image, in: context)
@@ -115,9 +113,17 @@ struct StoreTransaction {
             case .enqueue, .deadLetter, .park: break
             }
         }
+        try insert(lines, by: Self.newLines)
         let posted = try post(effects.compactMap { $0.message(of: image) }, at: context.now)
         for case .recordDeadLetter(let deadLetter) in effects { try arrive(deadLetter, nil, at: context.now) }
         return posted + told
+    }
+
+    private static let newLines = RowInsertion("INSERT INTO journal (image_id, sequence, line) VALUES", columns: 3)
+
+    /// In as few statements as it takes.
+    func insert(_ rows: [[SQLValue]], by insertion: RowInsertion) throws(SQLError) {
+        for (text, values) in insertion.statements(for: rows) { try connection.execute(text, values) }
     }
 
     // MARK: Shares
@@ -146,19 +152,36 @@ struct StoreTransaction {
             // As old as one that its caller has left behind, so that the next sweep takes it.
             case .sweeper: now.microseconds - OutgoingMessage.leftBehindAfter.microseconds
             }
-        for (position, message) in messages.enumerated() {
-            try connection.execute(
-                """
-                INSERT INTO outbox (id, written_at, position, message, body) VALUES ($1, $2, $3, $4, $5)
-                ON CONFLICT (id) DO NOTHING
-                """,
-                [
-                    .text(message.outboxKey), .integer(writtenAt), SQLValue(position),
-                    .text(CanonicalJSON.text(message.envelope)), .text(message.body),
-                ]
-            )
+        let rows = messages.enumerated().map { position, message -> [SQLValue] in
+            [
+                .text(message.outboxKey), .integer(writtenAt), SQLValue(position),
+                .text(CanonicalJSON.text(message.envelope)), .text(message.body),
+            ]
         }
+        try insert(rows, by: Self.newMessages)
         return messages
+    }
+
+    private static let newMessages = RowInsertion(
+        "INSERT INTO outbox (id, written_at, position, message, body) VALUES",
+        columns: 5,
+        "ON CONFLICT (id) DO NOTHING"
+    )
+
+    /// How many rows one statement deletes: few texts, so that they stay prepared.
+    private static let deletions = [64, 16, 8, 6, 5, 4, 3, 2, 1].map { count in
+        (count, "DELETE FROM outbox WHERE id IN (\((1...count).map { "$\($0)" }.joined(separator: ", ")))")
+    }
+
+    func deleteFromOutbox(_ keys: [String]) throws(SQLError) {
+        // In one order, so that two who delete the same messages do not each wait for the other.
+        var left = Set(keys).sorted()[...]
+        for (count, text) in Self.deletions {
+            while left.count >= count {
+                try connection.execute(text, left.prefix(count).map { .text($0) })
+                left = left.dropFirst(count)
+            }
+        }
     }
 
     /// A message of the outbox, of a row with `message` and `body`.
@@ -171,15 +194,23 @@ struct StoreTransaction {
 
     // MARK: Leases
 
+    private static let leasesOfImage = """
+        SELECT image_id, job, fence, worker, expires_at, done_bytes, total_bytes, granted_at, length FROM leases
+        WHERE image_id = $1 ORDER BY job
+        """
+
     func leases(of image: ImageID) throws(SQLError) -> [Lease] {
-        let rows = try connection.query(
-            """
-            SELECT image_id, job, fence, worker, expires_at, done_bytes, total_bytes, granted_at, length FROM leases
-            WHERE image_id = $1 ORDER BY job
-            """,
-            [.text(image.text)]
-        )
-        return try leases(in: rows)
+        try leases(in: try connection.query(Self.leasesOfImage, [.text(image.text)]))
+    }
+
+    /// An image as by `imageToChange`, and the leases of its jobs.
+    func imageToChangeWithLeases(_ id: ImageID) throws(SQLError) -> (image: Image, leases: [Lease])? {
+        let answers = try connection.query([
+            SQLQuery(Self.imageState, [.text(id.text)], forUpdate: true),
+            SQLQuery(Self.leasesOfImage, [.text(id.text)]),
+        ])
+        guard answers.count == 2, let image = try image(id, in: answers[0]) else { return nil }
+        return (image, try leases(in: answers[1]))
     }
 
     func leases() throws(SQLError) -> [Lease] {
@@ -304,6 +335,8 @@ struct StoreTransaction {
 
     /// A usage that no other transaction changes meanwhile. A missing row cannot be locked, so it is inserted.
     func quotaToChange(of owner: Owner) throws(SQLError) -> QuotaUsage {
+        let rows = try connection.queryForUpdate(Self.quotaUsage, [.text(owner.text)])
+        if !rows.isEmpty { return try quota(of: owner, in: rows) }
         try connection.execute(
             """
             INSERT INTO quotas (owner, image_limit, snapshot_limit, images, snapshots) VALUES ($1, $2, $3, 0, 0)

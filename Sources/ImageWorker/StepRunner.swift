@@ -287,6 +287,7 @@ struct StepRunner {
     }
 
     private func log(_ message: JobMessage, _ level: Logger.Level, _ text: Logger.Message, _ facts: Logger.Metadata) {
+        guard level >= context.logger.logLevel else { return }
         var metadata = facts
         metadata["image.id"] = "\(message.imageId)"
         metadata["step"] = "\(message.job.step.rawValue)"

@@ -14,7 +14,7 @@ public struct SystemTime: Timekeeper {
     /// Since the machine was started, with the time for which it was suspended.
     public func uptime() -> Duration { .microseconds(Self.microseconds(CLOCK_BOOTTIME)) }
 
-    public func sleep(for duration: Duration) async throws { try await Task.sleep(for: duration) }
+    public func sleep(for duration: Duration) async throws { try await AlarmClock.shared.sleep(for: duration) }
 
     private static func microseconds(_ clock: clockid_t) -> Int64 {
         var time = timespec()

@@ -28,6 +28,9 @@ public protocol SQLConnection {
     func execute(_ sql: String, _ arguments: [SQLValue]) throws(SQLError)
     func rowsChanged(by sql: String, _ arguments: [SQLValue]) throws(SQLError) -> Int
     func query(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow]
+    /// Several queries, one after the other, whose answers are waited for once.
+    /// - Returns: the rows of each.
+    func query(_ queries: [SQLQuery]) throws(SQLError) -> [[SQLRow]]
     /// The newest state of rows which no other transaction changes until this one ends. In a reading transaction the
     /// same as `query`. `sql` is a plain SELECT of one table.
     func queryForUpdate(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow]
@@ -43,6 +46,29 @@ public protocol SQLConnection {
 extension SQLConnection {
     public func execute(_ sql: String) throws(SQLError) { try execute(sql, []) }
     public func query(_ sql: String) throws(SQLError) -> [SQLRow] { try query(sql, []) }
+
+    public func query(_ queries: [SQLQuery]) throws(SQLError) -> [[SQLRow]] {
+        var answers: [[SQLRow]] = []
+        for query in queries {
+            answers.append(
+                query.isForUpdate
+                    ? try queryForUpdate(query.text, query.arguments) : try self.query(query.text, query.arguments)
+            )
+        }
+        return answers
+    }
+}
+
+/// One of several queries that are asked together.
+public struct SQLQuery: Sendable {
+    public var text: String
+    public var arguments: [SQLValue]
+    /// As with `queryForUpdate`.
+    public var isForUpdate: Bool
+
+    public init(_ text: String, _ arguments: [SQLValue], forUpdate isForUpdate: Bool = false) {
+        (self.text, self.arguments, self.isForUpdate) = (text, arguments, isForUpdate)
+    }
 }
 
 /// The column types both databases share.
@@ -60,18 +86,29 @@ extension SQLValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral {
     public init(_ value: String?) { self = value.map { .text($0) } ?? .null }
 }
 
-public struct SQLRow: Equatable, Sendable {
-    private let values: [String: SQLValue]
+public struct SQLRow: Sendable {
+    /// In the order of the columns; the names are shared by all rows of an answer.
+    private let names: [String]
+    private let values: [SQLValue]
 
-    public init(_ values: [String: SQLValue]) { self.values = values }
+    public init(_ values: [String: SQLValue]) {
+        self.init(names: Array(values.keys), values: Array(values.values))
+    }
+
+    /// - Parameter values: one for each name.
+    init(names: [String], values: [SQLValue]) { (self.names, self.values) = (names, values) }
+
+    private subscript(_ column: String) -> SQLValue? {
+        names.firstIndex(of: column).flatMap { values.indices.contains($0) ? values[$0] : nil }
+    }
 
     public func text(_ column: String) throws(SQLError) -> String {
-        guard case .text(let value)? = values[column] else { throw mismatch(column, "text") }
+        guard case .text(let value)? = self[column] else { throw mismatch(column, "text") }
         return value
     }
 
     public func optionalText(_ column: String) throws(SQLError) -> String? {
-        switch values[column] {
+        switch self[column] {
         case .text(let value)?: value
         case .null?: nil
         case .integer?, nil: throw mismatch(column, "text or null")
@@ -79,12 +116,12 @@ public struct SQLRow: Equatable, Sendable {
     }
 
     public func integer(_ column: String) throws(SQLError) -> Int64 {
-        guard case .integer(let value)? = values[column] else { throw mismatch(column, "an integer") }
+        guard case .integer(let value)? = self[column] else { throw mismatch(column, "an integer") }
         return value
     }
 
     public func optionalInteger(_ column: String) throws(SQLError) -> Int64? {
-        switch values[column] {
+        switch self[column] {
         case .integer(let value)?: value
         case .null?: nil
         case .text?, nil: throw mismatch(column, "an integer or null")
@@ -93,6 +130,13 @@ public struct SQLRow: Equatable, Sendable {
 
     private func mismatch(_ column: String, _ wanted: String) -> SQLError {
         SQLError(.unreadable, "column \(column) is not \(wanted)")
+    }
+}
+
+extension SQLRow: Equatable {
+    /// Whatever the order of the columns is.
+    public static func == (left: Self, right: Self) -> Bool {
+        left.names.count == right.names.count && left.names.allSatisfy { left[$0] == right[$0] }
     }
 }
 

@@ -16,6 +16,18 @@ struct GroupCommitTests {
         withExtendedLifetime(folder) {}
     }
 
+    @Test("one that throws alone leaves nothing")
+    func alone() async throws {
+        let (folder, database) = try await numbers()
+        let isWritten = await insert(0..<1, into: database) { number, connection throws(SQLError) in
+            try connection.execute("INSERT INTO numbers (number) VALUES ($1)", [SQLValue(number)])
+            throw SQLError(.unreadable, "\(number) is refused")
+        }
+        #expect(isWritten.isEmpty)
+        #expect(try await stored(in: database).isEmpty)
+        withExtendedLifetime(folder) {}
+    }
+
     @Test("what is said to be written is there, and nothing else, when the database is full")
     func full() async throws {
         let (folder, database) = try await numbers()

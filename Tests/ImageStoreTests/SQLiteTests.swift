@@ -43,6 +43,18 @@ struct SQLiteTests {
         #expect(error?.kind == .damaged)
     }
 
+    @Test("a statement with other parameters than values is refused", arguments: [0, 1, 3])
+    func wrongCount(_ count: Int) async throws {
+        let folder = try ScratchFolder()
+        let database = try SQLiteDatabase(path: folder.file("state.sqlite"))
+        let error = await #expect(throws: SQLError.self) {
+            try await database.read { (connection) throws(SQLError) in
+                try connection.query("SELECT $1 AS a, $2 AS b", Array(repeating: .null, count: count))
+            }
+        }
+        #expect(error?.kind == .refused)
+    }
+
     @Test("an error never repeats the values of its statement")
     func discreet() async throws {
         let folder = try ScratchFolder()

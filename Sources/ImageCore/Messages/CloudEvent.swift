@@ -1,5 +1,3 @@
-import FoundationEssentials
-
 /// A CloudEvents 1.0 event in structured JSON mode. What upstream systems follow an image by.
 public struct CloudEvent: Codable, Equatable, Sendable {
     public struct Data: Codable, Equatable, Sendable {
@@ -159,12 +157,35 @@ public struct CloudEvent: Codable, Equatable, Sendable {
 extension Timestamp {
     /// RFC 3339 in UTC with milliseconds, for example `2026-01-31T12:00:00.000Z`.
     public var rfc3339: String {
-        // The style writes 0.001 s as .000, since no binary fraction is exactly that: it gets whole seconds only.
-        let fraction = (microseconds % 1_000_000 + 1_000_000) % 1_000_000
-        let seconds = Date(
-            timeIntervalSince1970: Double(microseconds / 1_000_000 - (microseconds % 1_000_000 < 0 ? 1 : 0))
+        let (second, fraction) = Self.divide(microseconds, by: 1_000_000)
+        let (day, time) = Self.divide(second, by: 86_400)
+        let (year, month, dayOfMonth) = Self.date(day)
+        func digits(_ number: Int64, _ count: Int) -> String {
+            let text = String(number)
+            return String(repeating: "0", count: max(0, count - text.utf8.count)) + text
+        }
+        let date = "\(digits(year, 4))-\(digits(month, 2))-\(digits(dayOfMonth, 2))"
+        let clock = "\(digits(time / 3600, 2)):\(digits(time / 60 % 60, 2)):\(digits(time % 60, 2))"
+        return "\(date)T\(clock).\(digits(fraction / 1000, 3))Z"
+    }
+
+    /// The date of a day that is counted from 1970-01-01, in the Gregorian calendar. Howard Hinnant's
+    /// `civil_from_days`: years begin in March, so that the leap day is their last.
+    private static func date(_ day: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        let (era, dayOfEra) = divide(day + 719_468, by: 146_097)
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let month = (5 * dayOfYear + 2) / 153
+        let isPastDecember = month >= 10
+        return (
+            yearOfEra + era * 400 + (isPastDecember ? 1 : 0), isPastDecember ? month - 9 : month + 3,
+            dayOfYear - (153 * month + 2) / 5 + 1
         )
-        let digits = String(1_000 + fraction / 1_000).dropFirst()
-        return seconds.formatted(Date.ISO8601FormatStyle()).dropLast() + ".\(digits)Z"
+    }
+
+    /// Rounds down, also below zero.
+    private static func divide(_ number: Int64, by divisor: Int64) -> (quotient: Int64, rest: Int64) {
+        let (quotient, rest) = number.quotientAndRemainder(dividingBy: divisor)
+        return rest < 0 ? (quotient - 1, rest + divisor) : (quotient, rest)
     }
 }

@@ -1,7 +1,7 @@
-/// Whether bytes are JSON to the letter of RFC 8259, in UTF-8 and not too much of it.
+/// Reads JSON to the letter of RFC 8259, in UTF-8 and not too much of it.
 ///
-/// The decoder alone takes more than that: commas before a closing bracket, a byte order mark, UTF-16. What one reader
-/// takes and another refuses is no contract.
+/// Foundation's decoder takes more than that: commas before a closing bracket, a byte order mark, UTF-16. What one
+/// reader takes and another refuses is no contract. And it finds out what kind a value is by trying one after the other.
 struct JSONGrammar {
     private let bytes: [UInt8]
     private var position = 0
@@ -9,13 +9,15 @@ struct JSONGrammar {
     private let maximumDepth: Int
     private let maximumValues: Int
 
-    static func allows(_ bytes: some Collection<UInt8>, depth: Int, values: Int) -> Bool {
-        guard String(validating: bytes, as: UTF8.self) != nil else { return false }
+    /// - Returns: `nil` when the bytes are not JSON, nest too deep or hold too many values. Of a key that an object has
+    ///   twice, the last value.
+    static func value(of bytes: some Collection<UInt8>, depth: Int, values: Int) -> JSONValue? {
+        guard String(validating: bytes, as: UTF8.self) != nil else { return nil }
         var grammar = JSONGrammar(bytes: Array(bytes), maximumDepth: depth, maximumValues: values)
         grammar.skipSpace()
-        guard grammar.value(depth: 0) else { return false }
+        guard let value = grammar.value(depth: 0) else { return nil }
         grammar.skipSpace()
-        return grammar.next == nil
+        return grammar.next == nil ? value : nil
     }
 
     private init(bytes: [UInt8], maximumDepth: Int, maximumValues: Int) {
@@ -42,19 +44,38 @@ struct JSONGrammar {
         return values <= maximumValues
     }
 
-    private mutating func value(depth: Int) -> Bool {
+    private mutating func value(depth: Int) -> JSONValue? {
         if take("{") {
-            return list(depth: depth + 1, until: "}") { grammar in
-                guard grammar.take("\""), grammar.string() else { return false }
+            var members: [String: JSONValue] = [:]
+            let isWhole = list(depth: depth + 1, until: "}") { grammar in
+                guard grammar.take("\""), let key = grammar.string() else { return false }
                 grammar.skipSpace()
                 guard grammar.take(":") else { return false }
                 grammar.skipSpace()
-                return grammar.value(depth: depth + 1)
+                guard let value = grammar.value(depth: depth + 1) else { return false }
+                members[key] = value
+                return true
             }
+            return isWhole ? .object(members) : nil
         }
-        if take("[") { return list(depth: depth + 1, until: "]") { $0.value(depth: depth + 1) } }
-        if take("\"") { return string() }
-        return word("true") || word("false") || word("null") || number()
+        if take("[") {
+            var items: [JSONValue] = []
+            let isWhole = list(depth: depth + 1, until: "]") { grammar in
+                guard let value = grammar.value(depth: depth + 1) else { return false }
+                items.append(value)
+                return true
+            }
+            return isWhole ? .array(items) : nil
+        }
+        if take("\"") { return string().map { .string($0) } }
+        if word("true") { return .bool(true) }
+        if word("false") { return .bool(false) }
+        if word("null") { return .null }
+        let begin = position
+        // One that is too large for a number is none.
+        guard number(), let number = Double(String(decoding: bytes[begin..<position], as: UTF8.self)), number.isFinite
+        else { return nil }
+        return .number(number)
     }
 
     private mutating func list(
@@ -98,29 +119,51 @@ struct JSONGrammar {
         return true
     }
 
-    /// What follows an opening quote.
-    private mutating func string() -> Bool {
+    /// What follows an opening quote, without its escapes.
+    private mutating func string() -> String? {
+        var text: [UInt8] = []
+        var begin = position
         while let byte = next {
             position += 1
             switch byte {
-            case UInt8(ascii: "\""): return true
-            case UInt8(ascii: "\\"): guard escape() else { return false }
-            case ..<0x20: return false
+            case UInt8(ascii: "\""):
+                let rest = bytes[begin..<position - 1]
+                return text.isEmpty
+                    ? String(decoding: rest, as: UTF8.self) : String(decoding: text + rest, as: UTF8.self)
+            case UInt8(ascii: "\\"):
+                text += bytes[begin..<position - 1]
+                guard let scalar = escape() else { return nil }
+                text += Array(String(scalar).utf8)
+                begin = position
+            case ..<0x20: return nil
             default: continue
             }
         }
-        return false
+        return nil
     }
 
-    private mutating func escape() -> Bool {
-        guard let byte = next else { return false }
+    private mutating func escape() -> Unicode.Scalar? {
+        guard let byte = next else { return nil }
         position += 1
-        guard byte == UInt8(ascii: "u") else { return "\"\\/bfnrt".utf8.contains(byte) }
-        guard let unit = hexadecimal() else { return false }
+        switch byte {
+        case UInt8(ascii: "b"): return "\u{8}"
+        case UInt8(ascii: "f"): return "\u{C}"
+        case UInt8(ascii: "n"): return "\n"
+        case UInt8(ascii: "r"): return "\r"
+        case UInt8(ascii: "t"): return "\t"
+        case UInt8(ascii: "u"): return unicode()
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)
+        default: return nil
+        }
+    }
+
+    private mutating func unicode() -> Unicode.Scalar? {
+        guard let unit = hexadecimal() else { return nil }
         // Half a surrogate pair is invalid: the first half needs the second behind it.
-        guard (0xD800...0xDFFF).contains(unit) else { return true }
-        guard unit < 0xDC00, take("\\"), take("u"), let second = hexadecimal() else { return false }
-        return (0xDC00...0xDFFF).contains(second)
+        guard (0xD800...0xDFFF).contains(unit) else { return Unicode.Scalar(unit) }
+        guard unit < 0xDC00, take("\\"), take("u"), let second = hexadecimal(), (0xDC00...0xDFFF).contains(second)
+        else { return nil }
+        return Unicode.Scalar(0x10000 + (unit - 0xD800) << 10 + (second - 0xDC00))
     }
 
     private mutating func hexadecimal() -> UInt32? {

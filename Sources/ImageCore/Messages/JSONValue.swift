@@ -14,13 +14,9 @@ public enum JSONValue: Equatable, Sendable {
     public static let maximumValues = 4096
 
     /// `nil` when the bytes are not JSON, nest too deep or hold too many values.
-    ///
-    /// Which kind a value is, is found out below by trying one after the other, and every miss makes an error that carries
-    /// its whole path: without these limits, 256 KiB of zeros in 500 brackets keep a processor busy for minutes.
     public init?(parsing bytes: some Collection<UInt8>) {
-        guard JSONGrammar.allows(bytes, depth: Self.maximumDepth, values: Self.maximumValues),
-            let value = try? JSONDecoder().decode(JSONValue.self, from: Data(bytes))
-        else { return nil }
+        let value = JSONGrammar.value(of: bytes, depth: Self.maximumDepth, values: Self.maximumValues)
+        guard let value else { return nil }
         self = value
     }
 
@@ -83,6 +79,16 @@ extension JSONValue: Codable {
 /// Encoding of our own values. Sorted keys make equal values equal bytes, which idempotency compares.
 public enum CanonicalJSON {
     public static func bytes(_ value: some Encodable) -> [UInt8] {
+        if let value = value as? any JSONWritable {
+            var json = JSONWriter()
+            value.write(to: &json)
+            return json.bytes
+        }
+        return encoded(value)
+    }
+
+    /// By way of `Codable`, whatever else the value can do.
+    static func encoded(_ value: some Encodable) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         // Every value of ours consists of strings, integers and lists: encoding it cannot fail.

@@ -19,7 +19,7 @@ extension Image {
         return resource
     }
 
-    /// Whom a job waits for, when nobody serves its lane; `nil` when somebody does, or it does not wait.
+    /// The worker that a job waits for because none serves its lane; `nil` when one does, or the job does not wait.
     public func missingWorker(for job: Job, among workers: [WorkerStatus]) -> String? {
         let lane = lane(of: job)
         guard jobs[job]?.phase == .waiting, workers.count(serving: lane) == 0 else { return nil }

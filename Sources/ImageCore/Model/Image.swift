@@ -82,10 +82,10 @@ public struct Image: Codable, Equatable, Sendable {
     public internal(set) var sequence: Int64 = 0
     public internal(set) var updatedAt: Timestamp
     /// Absent in the stored document while it holds nothing, which is most of an image's life.
-    private var storedReferences: References?
+    private(set) var storedReferences: References?
     /// Attempts that earlier tries of the whole image have used. A new try counts on, so that a message of an earlier
     /// one is recognised by its attempt. Absent: none.
-    private var attemptsBefore: Int?
+    private(set) var attemptsBefore: Int?
     /// The trace in which the image was requested. Absent without a trace.
     public internal(set) var trace: TraceContext?
 
@@ -225,7 +225,7 @@ public struct JobState: Codable, Equatable, Sendable {
     public var dueAt: Timestamp?
     /// How many of `attempt` are no tries of their own: a launch's publishing goes under the next number, so that a
     /// copy of the message before it does nothing. Absent: none.
-    private var publications: Int?
+    private(set) var publications: Int?
 
     /// Which try it is, from 1, as people count them.
     public var tries: Int { max(1, attempt - (publications ?? 0)) }

@@ -16,10 +16,10 @@ extension PostgreSQLLink {
     func commit() throws(SQLError) {
         try send("COMMIT")
         try synchronize()
-        let outcome = try takeAll()
+        let outcome = try takeAll().last
         isInTransaction = false
         // A transaction that has failed answers COMMIT without an error.
-        guard outcome.tag == "COMMIT" else {
+        guard outcome?.tag == "COMMIT" else {
             throw SQLError(.unavailable, "PostgreSQL: the transaction was rolled back")
         }
     }

@@ -74,7 +74,7 @@ final class PostgreSQLLink {
         isPooled = true
         try send("SELECT pg_backend_pid() AS number")
         try synchronize()
-        let number = try takeAll().rows.first?.integer("number")
+        let number = try takeAll().last?.rows.first?.integer("number")
         if number.map({ $0 != Int64(PQbackendPID(connection)) }) ?? true { pooler.isThere = true }
         isPooled = pooler.isThere
         guard !isPooled || settings != nil else {
@@ -137,6 +137,12 @@ final class PostgreSQLLink {
     /// Sends, and waits for the answer.
     func ask(_ sql: String, _ arguments: [SQLValue] = []) throws(SQLError) -> Outcome {
         try send(sql, arguments)
+        return try takeAnswers().last ?? Outcome()
+    }
+
+    /// Waits for what was sent.
+    /// - Returns: the answers to all statements since the last that were taken.
+    func takeAnswers() throws(SQLError) -> [Outcome] {
         try check(PQsendFlushRequest(connection))
         return try takeAll()
     }
@@ -150,21 +156,21 @@ final class PostgreSQLLink {
     /// Hands to the kernel what it takes; the rest follows with the next answer.
     func flush() throws(SQLError) { try check(PQflush(connection) >= 0 ? 1 : 0) }
 
-    /// - Returns: the answer to the last statement.
+    /// - Returns: the answers to all statements.
     /// - Throws: the first failure.
     @discardableResult
-    func takeAll() throws(SQLError) -> Outcome {
-        var last = Outcome()
+    func takeAll() throws(SQLError) -> [Outcome] {
+        var outcomes: [Outcome] = []
         for item in due {
             switch item {
             case .synchronization: PQclear(try nextResult())
             case .preparation(let sql): if try takeOutcome() == nil { statements[sql] = nil }
-            case .outcome: last = try takeOutcome() ?? Outcome()
+            case .outcome: outcomes.append(try takeOutcome() ?? Outcome())
             }
         }
         due = []
         if let failure { throw failure.error }
-        return last
+        return outcomes
     }
 
     // MARK: Answers
@@ -214,24 +220,20 @@ final class PostgreSQLLink {
     }
 
     private static func outcome(_ result: OpaquePointer) -> Outcome {
-        let columns = (0..<PQnfields(result)).map { column in
-            (name: String(cString: PQfname(result, column)), isInteger: [20, 21, 23].contains(PQftype(result, column)))
-        }
+        let columns = 0..<PQnfields(result)
+        let names = columns.map { String(cString: PQfname(result, $0)) }
+        let areIntegers = columns.map { [20, 21, 23].contains(PQftype(result, $0)) }
         var outcome = Outcome()
         outcome.tag = String(cString: PQcmdStatus(result))
         outcome.changed = Int(String(cString: PQcmdTuples(result))) ?? 0
         for row in 0..<PQntuples(result) {
-            var values: [String: SQLValue] = [:]
-            for (number, column) in columns.enumerated() {
-                let field = CInt(number)
-                if PQgetisnull(result, row, field) == 1 {
-                    values[column.name] = .null
-                } else {
-                    let text = String(cString: PQgetvalue(result, row, field))
-                    values[column.name] = column.isInteger ? Int64(text).map { .integer($0) } : .text(text)
-                }
+            let values = columns.map { column -> SQLValue in
+                guard PQgetisnull(result, row, column) == 0 else { return .null }
+                let text = String(cString: PQgetvalue(result, row, column))
+                guard areIntegers[Int(column)], let number = Int64(text) else { return .text(text) }
+                return .integer(number)
             }
-            outcome.rows.append(SQLRow(values))
+            outcome.rows.append(SQLRow(names: names, values: values))
         }
         return outcome
     }

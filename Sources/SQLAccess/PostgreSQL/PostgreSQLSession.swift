@@ -135,6 +135,17 @@ private struct PostgreSQLTransaction: SQLConnection {
         return try link.ask(sql, arguments).rows
     }
 
+    func query(_ queries: [SQLQuery]) throws(SQLError) -> [[SQLRow]] {
+        try begin()
+        for query in queries {
+            try link.send(
+                query.isForUpdate && access == .write ? query.text + " FOR UPDATE" : query.text,
+                query.arguments
+            )
+        }
+        return try link.takeAnswers().suffix(queries.count).map(\.rows)
+    }
+
     func queryForUpdate(_ sql: String, _ arguments: [SQLValue]) throws(SQLError) -> [SQLRow] {
         try query(access == .write ? sql + " FOR UPDATE" : sql, arguments)
     }

@@ -1,9 +1,12 @@
 import GRDB
 import Synchronization
 
-/// Transactions that wait for the one disk, to be committed together: each body runs in a savepoint of its own, and one
-/// `fsync` makes all of them durable. While a commit is on its way to the disk, the next group gathers; so a lone
-/// transaction does not wait, and concurrent ones share.
+/// Transactions that wait for the one disk, to be committed together: one `fsync` makes all of them durable. While a
+/// commit is on its way to the disk, the next group gathers; so a lone transaction does not wait, and concurrent ones
+/// share.
+///
+/// Bodies hardly ever fail. So a group runs without savepoints first, and only when one of its bodies fails is all of it
+/// taken back and run again, each body in a savepoint of its own.
 ///
 /// Nothing is promised early: a transaction's caller hears of it only after the commit of its group.
 final class GroupCommit: Sendable {
@@ -53,27 +56,43 @@ final class GroupCommit: Sendable {
     private static func commit(_ members: [any GroupMember], to database: Database) {
         var failure: SQLError?
         do {
-            try database.inTransaction(.immediate) {
-                for member in members {
-                    // A full disk ends the whole transaction, not just the savepoint.
-                    guard database.isInsideTransaction else { break }
-                    member.attempt(in: database)
-                }
-                guard database.isInsideTransaction else {
-                    throw SQLError(.unavailable, "SQLite: the transaction was rolled back")
-                }
-                return .commit
-            }
+            if try !isCommitted(members, to: database), members.count > 1 { try commitApart(members, to: database) }
         } catch {
             failure = SQLError(error, "SQLite")
         }
         for member in members { member.finish(failure) }
     }
+
+    /// - Returns: whether every body succeeded. If not, nothing of any has happened.
+    private static func isCommitted(_ members: [any GroupMember], to database: Database) throws -> Bool {
+        var isWhole = true
+        try database.inTransaction(.immediate) {
+            for member in members where isWhole { isWhole = member.attempt(in: database) }
+            return isWhole ? .commit : .rollback
+        }
+        return isWhole
+    }
+
+    private static func commitApart(_ members: [any GroupMember], to database: Database) throws {
+        try database.inTransaction(.immediate) {
+            for member in members {
+                // A full disk ends the whole transaction, not just the savepoint.
+                guard database.isInsideTransaction else { break }
+                try database.inSavepoint { member.attempt(in: database) ? .commit : .rollback }
+            }
+            guard database.isInsideTransaction else {
+                throw SQLError(.unavailable, "SQLite: the transaction was rolled back")
+            }
+            return .commit
+        }
+    }
 }
 
 /// One caller's part of a group, whatever its value is.
 private protocol GroupMember: Sendable {
-    func attempt(in database: Database)
+    /// Runs the body.
+    /// - Returns: whether it succeeded.
+    func attempt(in database: Database) -> Bool
     /// - Parameter failure: why the group was not committed; `nil` when it was.
     func finish(_ failure: SQLError?)
 }
@@ -91,17 +110,16 @@ private final class Member<Value: Sendable>: GroupMember {
         self.continuation = continuation
     }
 
-    func attempt(in database: Database) {
-        var result: Result<Value, SQLError>?
-        do {
-            try database.inSavepoint {
-                result = .success(try body(SQLiteConnection(database: database)))
-                return .commit
-            }
+    func attempt(in database: Database) -> Bool {
+        let result: Result<Value, SQLError>
+        do throws(SQLError) {
+            result = .success(try body(SQLiteConnection(database: database)))
         } catch {
-            result = .failure(SQLError(error, "SQLite"))
+            result = .failure(error)
         }
         outcome.withLock { $0 = result }
+        if case .success = result { return true }
+        return false
     }
 
     func finish(_ failure: SQLError?) {

@@ -38,7 +38,22 @@ struct JSONGrammarTests {
             #""\"\\\/\b\f\n\r\t\u0041\uD83D\uDE00""#, "\"\u{7F}\u{2028}😀\"", "[ 1 , 2 ]",
         ]
     )
-    func taken(text: String) {
-        #expect(JSONValue(parsing: text.utf8) != nil)
+    func taken(text: String) throws {
+        let value = try #require(JSONValue(parsing: text.utf8))
+        #expect(try value == CanonicalJSON.decode(JSONValue.self, from: text.utf8))
+    }
+
+    @Test("a number that is too large is none", arguments: ["1e999", "-1e999", #"{"a":[1e400]}"#])
+    func tooLarge(text: String) { #expect(JSONValue(parsing: text.utf8) == nil) }
+
+    @Test("what is taken from a damaged body is what Foundation's decoder takes from it", arguments: 0..<4)
+    func damaged(_ part: UInt64) throws {
+        let valid = Array(#"{"a":[1,-2.5e-3,true,null,"\u00e9\ud83d\ude00\n\/"],"b":{"c":"日本","d":{}},"e":false}"#.utf8)
+        for seed in part * 2_500..<(part + 1) * 2_500 {
+            var random = SeededRandom(seed: seed)
+            let body = MutationTests.damage(valid, &random)
+            guard let value = JSONValue(parsing: body), JSONValue.repeatedKey(in: body) == nil else { continue }
+            #expect(try value == CanonicalJSON.decode(JSONValue.self, from: body), "seed \(seed)")
+        }
     }
 }

@@ -78,7 +78,7 @@ struct MutationTests {
         #expect(JSONValue(parsing: #"{"a": "[[[[[[[[[[[[[[[[[[[[\\\"{{{{{{{{"}"#.utf8) != nil, "text does not count")
     }
 
-    private static func damage(_ valid: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
+    static func damage(_ valid: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
         var body = valid
         for _ in 0..<Int.random(in: 1...4, using: &random) where !body.isEmpty {
             let position = body.indices.randomElement(using: &random) ?? 0

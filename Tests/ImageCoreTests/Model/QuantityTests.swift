@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Testing
 
 @testable import ImageCore
@@ -53,6 +54,15 @@ struct QuantityTests {
             let written = Timestamp(microseconds: 1_769_860_800_000_000 + millisecond * 1_000 + 999).rfc3339
             let digits = String(1_000 + millisecond).dropFirst()
             #expect(written == "2026-01-31T12:00:00.\(digits)Z")
+        }
+    }
+
+    @Test("Every day of eight centuries is written as Foundation writes it", arguments: 0..<8)
+    func everyDay(_ century: Int64) {
+        for day in century * 36_525 - 100_000..<(century + 1) * 36_525 - 100_000 {
+            let seconds = day * 86_400 + (day * 7919 % 86_400 + 86_400) % 86_400
+            let known = Date(timeIntervalSince1970: Double(seconds)).formatted(Date.ISO8601FormatStyle()).dropLast()
+            #expect(Timestamp(microseconds: seconds * 1_000_000).rfc3339 == known + ".000Z")
         }
     }
 
