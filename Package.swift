@@ -70,6 +70,7 @@ let package = Package(
         .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CGuestfs"),
+        .systemLibrary(name: "CExt2fs"),
         .systemLibrary(name: "CLibvirt"),
         .systemLibrary(name: "CSwiftConcurrency"),
         .target(name: "AMQPClient", dependencies: ["CRabbitMQ", log], swiftSettings: settings),
@@ -108,7 +109,7 @@ let package = Package(
         .target(
             name: "ImageDrivers",
             dependencies: [
-                "CGuestfs", "CLinux", "ImageCore", "LibvirtClient", crypto, log, subprocess, systemPackage,
+                "CExt2fs", "CGuestfs", "CLinux", "ImageCore", "LibvirtClient", crypto, log, subprocess, systemPackage,
             ],
             swiftSettings: settings
         ),

@@ -4,7 +4,7 @@ import ImageCore
 
 extension FuzzTarget {
     /// What a guest has on its disk: a line that says which file, or `report` for what the child that looks prints,
-    /// `boot` for a boot loader's configuration, `superblock` for one of md's or btrfs's.
+    /// `boot` for a boot loader's configuration, `superblock` for one of md's or btrfs's, `ext2` for one of ext2's.
     static let guests = FuzzTarget(name: "guests") { input throws(BrokenPromise) in
         var lines = Lines(input)
         switch lines.next() {
@@ -26,6 +26,12 @@ extension FuzzTarget {
             }
             if let devices = ArrayMember.btrfsDevices(superblock: lines.remainder) {
                 try promise((1...4096).contains(devices), "\(devices) devices")
+            }
+        case "ext2":
+            if let superblock = try? Ext2Superblock(lines.remainder) {
+                try promise(superblock.byteCount >= Int64(superblock.blockSize), "\(superblock.byteCount) bytes")
+                try promise(superblock.groupCount >= 1, "\(superblock.groupCount) groups")
+                _ = superblock.isEmptyJournal(lines.remainder)
             }
         case "file":
             let path = String(lines.next().prefix(200))

@@ -16,7 +16,9 @@ struct Disk: Sendable {
     static let swapUUID = "21111111-2222-4333-8444-555555555555"
     static let dataUUID = "d1111111-2222-4333-8444-555555555555"
 
-    static let all = [ext4, xfs, lvmExt4, lvmXfs, hostile, btrfs, spanned]
+    static let all = [ext4, xfs, lvmExt4, lvmXfs, hostile, btrfs, spanned, cloud, installed, whole]
+    /// Those that need no appliance.
+    static let plain: Set = [ext4.id, cloud.id, installed.id, whole.id]
 
     static let rule = #"SUBSYSTEM=="net", ATTR{address}=="52:54:00:aa:bb:cc", NAME="eth0""#
 
@@ -51,6 +53,60 @@ struct Disk: Sendable {
                 """.utf8
             ), "rules": Array("# made by a script\n\n\(rule)\n".utf8),
         ]
+    )
+
+    /// As a cloud's image has it: partitions for firmware behind the root, `/boot` on a partition, swap space; and links of
+    /// every kind, folders, empty and large files among what is read.
+    static let cloud = Disk(
+        id: "i-cloud",
+        mebibytes: 300,
+        isLayered: true,
+        commands: [
+            "part-init DISK gpt", "part-add DISK p 262144 491519", "part-add DISK p 65536 262143",
+            "part-add DISK p 2048 8191", "part-add DISK p 8192 65535", "part-add DISK p 491520 557055",
+            "part-set-gpt-type DISK 3 21686148-6449-6E6F-744E-656564454649",
+            "part-set-gpt-type DISK 4 C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "part-set-name DISK 1 root",
+            "mkfs ext4 DISK1 label:cloudimg-rootfs", "mkfs ext2 DISK2 label:BOOT", "mkfs vfat DISK4 label:UEFI",
+            "mkswap DISK5", "mount DISK1 /", "mkdir-p /etc/udev/rules.d", "mkdir-p /etc/systemd/network",
+            "mkdir /etc/netplan", "mkdir-p /etc/systemd/system/local-fs.target.requires",
+            "mkdir-p /etc/systemd/system/swap.target.wants", "mkdir-p /usr/lib/systemd", "ln-s usr/lib /lib",
+            "upload FILE-fstab /usr/lib/fstab", "ln-s ../lib/../usr/lib/fstab /etc/fstab",
+            "upload FILE-rules /etc/udev/rules.d/70-persistent-net.rules",
+            "ln-s /dev/null /etc/udev/rules.d/80-masked.rules", "mkdir /etc/udev/rules.d/81-folder.rules",
+            "touch /etc/udev/rules.d/82-empty.rules", "upload FILE-rules /etc/udev/rules.d/.hidden.rules",
+            "mknod-c 0644 1 3 /etc/udev/rules.d/83-device.rules",
+            "ln-s ../../../../../../etc/passwd /etc/udev/rules.d/84-away.rules",
+            "upload FILE-large /etc/netplan/50-large.yaml", "touch /etc/crypttab", "truncate-size /etc/crypttab 70000",
+            "upload FILE-unit /usr/lib/systemd/srv.mount",
+            "ln-s /usr/lib/systemd/srv.mount /etc/systemd/system/local-fs.target.requires/srv.mount",
+            "ln-s ../gone.swap /etc/systemd/system/swap.target.wants/gone.swap",
+            "ln-s /etc/systemd/system/swap.target.wants /etc/systemd/system/also.wants", "umount-all",
+        ],
+        files: [
+            "fstab": Array("LABEL=cloudimg-rootfs / ext4 discard 0 1\nLABEL=data /data ext4 defaults 0 2\n".utf8),
+            "rules": Array("\(rule)\n".utf8), "large": [UInt8](repeating: UInt8(ascii: "#"), count: 300 << 10),
+            "unit": Array("[Mount]\nWhat=LABEL=data\nWhere=/srv\n".utf8),
+        ]
+    )
+
+    /// As Debian's installer makes it: swap space on a logical partition.
+    static let installed = Disk(
+        id: "i-installed",
+        mebibytes: 200,
+        commands: [
+            "part-init DISK mbr", "part-add DISK p 2048 204799", "part-add DISK e 206846 401407",
+            "part-add DISK l 206848 301407", "part-add DISK l 303456 401407", "mkfs ext3 DISK1", "mkswap DISK5",
+            "mkfs ext4 DISK6 blocksize:4096", "mount DISK1 /", "mkdir /etc", "mkdir /bin",
+            "upload FILE-fstab /etc/fstab", "umount-all",
+        ],
+        files: ["fstab": Array("/dev/sda1 / ext3 defaults 0 1\n/dev/sda6 /home ext4 defaults 0 2\n".utf8)]
+    )
+
+    /// A file system without partitions, and no fstab.
+    static let whole = Disk(
+        id: "i-whole",
+        mebibytes: 64,
+        commands: ["mkfs ext4 DISK", "mount DISK /", "mkdir /etc", "mkdir /sbin", "umount-all"]
     )
 
     /// One file system that fills a partition.

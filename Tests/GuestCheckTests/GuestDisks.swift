@@ -40,7 +40,7 @@ final class GuestDisks: Sendable {
         try file.truncate(atOffset: 16 << 20)
         try file.close()
         script += "sparse \(drafts)/spare.raw 120M\nrun\n"
-        let devices = "abcdefgh".map { "/dev/sd\($0)" }
+        let devices = "abcdefghijklmn".map { "/dev/sd\($0)" }
         for (index, disk) in Disk.all.enumerated() {
             script += disk.script(device: devices[index], spare: devices[Disk.all.count], drafts: drafts)
         }

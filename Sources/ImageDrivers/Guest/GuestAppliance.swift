@@ -3,8 +3,8 @@ import Glibc
 import ImageCore
 
 /// A running libguestfs: a small virtual machine without a network, which alone ever sees a guest's partition tables and
-/// file systems. Shut down and closed when its owner lets go of it.
-struct GuestAppliance: ~Copyable {
+/// file systems. It has one disk. Shut down and closed when its owner lets go of it.
+struct GuestAppliance: ~Copyable, GuestDisk {
     private let library: GuestLibrary
     private let handle: GuestLibrary.Handle
 
@@ -45,17 +45,23 @@ struct GuestAppliance: ~Copyable {
     func shutDown() throws(GuestTrouble) { try check(library.shutDown(handle)) }
 
     /// Disks, partitions, logical volumes, arrays.
-    func volumes() -> [String] {
+    func devices() -> [String] {
         let all = [library.devices, library.partitions, library.logicalVolumes, library.arrays].flatMap { list in
             texts(list(handle)) ?? []
         }
         return Array(all.prefix(Self.listLimit))
     }
 
-    /// What can be mounted, and what the file system's type is; `nil` when libguestfs gives up on one of them.
-    func fileSystems() -> [(mountable: String, type: String)]? {
-        guard let list = library.fileSystems(handle) else { return nil }
-        return Array(pairs(list).map { (mountable: $0.name, type: $0.value) }.prefix(Self.listLimit))
+    func fileSystems(on volumes: [GuestVolume]) -> [(mountable: String, type: String)] {
+        if let list = library.fileSystems(handle) {
+            return Array(pairs(list).map { (mountable: $0.name, type: $0.value) }.prefix(Self.listLimit))
+        }
+        // One by one, where a list of all cannot be had: a file system over several disks of which one is missing ends it.
+        return volumes.compactMap { volume in
+            guard !volume.isMissing, let type = volume.type else { return nil }
+            let isContainer = ["LVM2_member", "linux_raid_member"].contains(type)
+            return isContainer ? nil : (volume.device, type)
+        }
     }
 
     /// What blkid says of a volume: `UUID`, `LABEL`, `TYPE`, `PART_ENTRY_UUID` …
@@ -69,7 +75,6 @@ struct GuestAppliance: ~Copyable {
 
     func unmountAll() throws(GuestTrouble) { try check(library.unmountAll(handle)) }
 
-    /// What is at a path, its links followed inside the guest.
     func kind(_ path: String) throws(GuestTrouble) -> GuestFile.Kind {
         guard let status = library.status(handle, path) else {
             let code = library.lastErrno(handle)
@@ -85,7 +90,6 @@ struct GuestAppliance: ~Copyable {
         }
     }
 
-    /// The paths that are there of a pattern with stars and braces; `nil` when they cannot be listed, or are too many.
     func paths(_ pattern: String) -> [String]? {
         // Folders without a slash behind them.
         var flag = goldsmith_flag(bitmask: 1, value: 0)
@@ -128,7 +132,6 @@ struct GuestAppliance: ~Copyable {
         try check(library.setAttributes(handle, path, letters, &flag))
     }
 
-    /// Whether what is mounted at `/` is a subvolume of btrfs that cannot be written.
     func isReadOnlySubvolume() -> Bool {
         pairs(library.subvolumeFacts(handle, "/")).contains { $0.name == "Flags" && $0.value.contains("readonly") }
     }

@@ -4,7 +4,8 @@ import ImageCore
 import Logging
 import Synchronization
 
-/// Looks into guests' disks, and repairs copies of them, through libguestfs in a child process.
+/// Looks into guests' disks, and repairs copies of them, in child processes: a disk that is plain enough is read at once
+/// (`GuestInspector+Reader.swift`), any other through libguestfs.
 ///
 /// The child is this program itself (`guest-visit`). It, the QEMU that libguestfs starts and whatever else belongs to
 /// them are one process group, which ends when the child does, when the time is up, or when the caller stops waiting.
@@ -16,9 +17,9 @@ public struct GuestInspector: Sendable {
     /// For the child and its QEMU: the appliance's memory, a gigabyte of QEMU's for emulation, and themselves.
     static let addressSpace: Int64 = 6 << 30
 
-    private let program: String
+    let program: String
     private let timeLimit: Duration
-    private let workplace: String
+    let workplace: String
 
     /// - Parameters:
     ///   - program: the absolute path of `goldsmith`.
@@ -37,6 +38,15 @@ public struct GuestInspector: Sendable {
     func look(at node: BlockNode, _ qemuImg: QemuImg, _ subject: FailureSubject) async throws(StepFailure)
         -> GuestInspection
     {
+        if let facts = try await read(node, subject, qemuImg.logger) { return .seen(facts) }
+        return try await lookWithAppliance(at: node, qemuImg, subject)
+    }
+
+    func lookWithAppliance(
+        at node: BlockNode,
+        _ qemuImg: QemuImg,
+        _ subject: FailureSubject
+    ) async throws(StepFailure) -> GuestInspection {
         do throws(ChildFailure) {
             let scratch = try ScratchPlace(in: workplace)
             var stack = LayerStack(in: scratch.path)
@@ -89,9 +99,11 @@ public struct GuestInspector: Sendable {
         return (reason, advice)
     }
 
-    /// Fixes the guest on a copy.
+    /// Fixes the guest on a copy. The appliance is started only if there is something to write, or something to find.
     /// - Parameter copy: a qcow2 file that stands alone.
     func fix(_ copy: String, _ subject: FailureSubject, _ logger: Logger) async throws(StepFailure) -> GuestFix {
+        let node = BlockNode.qcow2(path: copy, dataFile: nil, backing: nil)
+        if let facts = try await read(node, subject, logger), facts.edits.isEmpty { return facts.guestFix }
         let inspection: GuestInspection
         do throws(ChildFailure) {
             let scratch = try ScratchPlace(in: workplace)
@@ -142,6 +154,8 @@ public struct GuestInspector: Sendable {
                 throw ChildFailure(kind: .exited(0), text: "its report is empty")
             }
             return .seen(facts)
+        case .notPlain:
+            throw ChildFailure(kind: .exited(0), text: reason)
         case .noLibrary:
             return .notChecked(
                 reason: "libguestfs is not installed on this worker's host (\(reason))",
@@ -195,7 +209,7 @@ public struct GuestInspector: Sendable {
 }
 
 /// A folder for one look, gone with all that a killed QEMU has left in it.
-private struct ScratchPlace: ~Copyable {
+struct ScratchPlace: ~Copyable {
     let path: String
 
     init(in folder: String) throws(ChildFailure) {

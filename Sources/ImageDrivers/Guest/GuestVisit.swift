@@ -9,6 +9,8 @@ public enum GuestVisit {
     struct Report: Codable, Equatable {
         enum Outcome: String, Codable {
             case seen
+            /// Only the appliance can say what is on the disk.
+            case notPlain
             case noLibrary
             case noAppliance
             /// The copy could not be written, or not be read.
@@ -37,7 +39,14 @@ public enum GuestVisit {
         // libguestfs closes its handles at an exit, and removes its sockets. That this is no place to call it from
         // costs nothing: should it hang, everything is killed a second later.
         signal(SIGTERM) { _ in exit(1) }
-        let report = visit(disk: disk, fixes: fixes, memoryMebibytes: memoryMebibytes, isEmulated: isEmulated)
+        return encoded(visit(disk: disk, fixes: fixes, memoryMebibytes: memoryMebibytes, isEmulated: isEmulated))
+    }
+
+    /// Reads the disk that `qemu-nbd` serves at a socket, without an appliance. Nothing else can be done in this process
+    /// afterwards than to print this.
+    public static func report(socket: String) -> String { encoded(GuestReading.report(socket: socket)) }
+
+    private static func encoded(_ report: Report) -> String {
         let bytes = try? JSONEncoder().encode(report)
         return bytes.map { String(decoding: $0, as: UTF8.self) } ?? ""
     }

@@ -1,0 +1,37 @@
+import CLinux
+import Glibc
+import ImageCore
+
+/// A look into a disk without an appliance, where the disk is plain enough.
+///
+/// Libraries of the host's read here what a stranger has written. So all that is needed is opened first, and then the
+/// process is sealed: what takes it over can speak to nobody, open nothing, start nothing, and lie about this disk.
+enum GuestReading {
+    /// - Parameter socket: where `qemu-nbd` serves the disk.
+    static func report(socket: String) -> GuestVisit.Report {
+        do throws(GuestTrouble) {
+            let export = try NBDExport(socket: socket)
+            let outline = try DiskOutline(export)
+            let library = try Ext2Library()
+            guard goldsmith_seal_this_process() == 0 else {
+                throw GuestTrouble(text: "this process cannot be sealed: \(String(cString: strerror(errno)))")
+            }
+            return GuestVisit.Report(outcome: .seen, facts: try facts(export, outline, library))
+        } catch {
+            return GuestVisit.Report(outcome: .notPlain, reason: error.text)
+        }
+    }
+
+    private static func facts(
+        _ export: NBDExport,
+        _ outline: DiskOutline,
+        _ library: Ext2Library
+    ) throws(GuestTrouble) -> GuestFacts {
+        let disk = try PlainDisk(export, outline, library)
+        let facts = GuestLook.facts(disk)
+        if let trouble = disk.trouble { throw trouble }
+        // That is to be said by what knows every file system there is.
+        guard !facts.systems.isEmpty else { throw GuestTrouble(text: "no file system with a Linux on it was found") }
+        return facts
+    }
+}
