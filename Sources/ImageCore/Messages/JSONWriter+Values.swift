@@ -34,6 +34,7 @@ extension Timestamp: JSONWritable {
 extension ImageID: JSONWritable {}
 extension InstanceID: JSONWritable {}
 extension Owner: JSONWritable {}
+extension HostName: JSONWritable {}
 extension LocationName: JSONWritable {}
 extension RequestID: JSONWritable {}
 extension ResourceID: JSONWritable {}
