@@ -23,7 +23,7 @@ struct QueueList: AsyncParsableCommand {
         commandName: "list",
         abstract: "List the queues: messages, consumers, rates, and the age of the oldest job.",
         discussion: """
-            A work queue without a consumer is marked: nobody does its jobs. OLDEST is how long the job has waited that was due \
+            A work queue without a consumer is marked: no worker does its jobs. OLDEST is how long the job has waited that was due \
             first, as the store knows it; IN RETRY are jobs of that step which come back later. What is not known is –.
 
             Examples:

@@ -23,7 +23,7 @@ struct QuotaList: AsyncParsableCommand {
         commandName: "list",
         abstract: "List each owner's usage and limits.",
         discussion: """
-            An owner is listed from the first image or the first limit on; everybody else has the standard limits and holds \
+            An owner is listed from the first image or the first limit on; all others have the standard limits and holds \
             nothing.
 
             Examples:

@@ -94,7 +94,7 @@ public struct ImageView: Codable, Equatable, Sendable {
         convertingInto = nil
     }
 
-    /// - Parameter workers: who serves which lanes; without it, jobs do not tell that nobody serves theirs.
+    /// - Parameter workers: the workers with their lanes; without them, a job does not say that no worker serves its lane.
     public init(_ image: Image, leases: [Lease] = [], workers: [WorkerStatus]? = nil) {
         id = image.id
         owner = image.owner

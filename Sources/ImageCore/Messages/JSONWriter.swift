@@ -1,4 +1,4 @@
-/// Writes JSON straight to bytes, as ``CanonicalJSON`` does by way of `Codable`: no spaces, keys sorted.
+/// Writes JSON straight to bytes, with the result of ``CanonicalJSON`` and `Codable`: no spaces, keys sorted.
 ///
 /// What a worker writes for every transition goes this way. `Codable` boxes each value on its way to the same bytes,
 /// and that was half of what a worker did.

@@ -59,7 +59,7 @@ public struct LaneList: Equatable, Sendable {
         all = Self.around(places.flatMap { host in Step.allCases.map { Lane.job($0, on: host) } })
     }
 
-    /// What a worker serves unless it is told otherwise: the jobs of its own host, or those of no host, and what any
+    /// What a worker serves by default: the jobs of its own host, or those of no host, and what any
     /// worker can do.
     public static func served(on host: HostName?) -> [Lane] { around(Step.allCases.map { .job($0, on: host) }) }
 
