@@ -145,9 +145,9 @@ struct Dev: Sendable {
             error: .currentStandardError
         ) { execution in
             let dev = Dev(data: data, process: execution.processIdentifier.value)
-            guard await eventually({ dev.facts != nil }) else {
+            guard await eventually({ dev.facts != nil || dev.hasEnded }), dev.facts != nil else {
                 kill(dev.process, SIGTERM)
-                throw NotReady()
+                throw NotReady(hasEnded: dev.hasEnded)
             }
             do {
                 try await body(dev)
@@ -159,7 +159,17 @@ struct Dev: Sendable {
         }
     }
 
-    struct NotReady: Error {}
+    struct NotReady: Error {
+        /// Then its standard error, among the tests' own, says why.
+        var hasEnded: Bool
+    }
+
+    /// Whether its process has ended; it is still there to be waited for.
+    private var hasEnded: Bool {
+        var info = siginfo_t()
+        let options = WEXITED | WNOHANG | WNOWAIT
+        return waitid(P_PID, id_t(process), &info, options) == 0 && info._sifields._sigchld.si_pid != 0
+    }
 }
 
 /// The parts of `image show --json` that tests look at.
