@@ -84,7 +84,7 @@ struct HostLaneTests {
             #expect(shown.status == "Pending" && shown.jobs.map(\.host) == ["h3"] && shown.jobs.map(\.attempt) == [1])
             let workers = try await dev.run("worker", "list")
             #expect(workers.code == 1 && workers.output.contains("no worker serves stop-check@h3"), "\(workers.output)")
-            #expect(!workers.output.contains("nobody serves stop-check@h1"))
+            #expect(!workers.output.contains("no worker serves stop-check@h1"))
             let doctor = try await dev.run("doctor")
             #expect(doctor.code == 1 && doctor.output.contains("goldsmith.job.stop-check@h3 (1 ready)"), "\(doctor)")
             let isMeasured = try await eventually {
