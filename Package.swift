@@ -238,8 +238,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "AMQPClient", "GoldsmithCommands", "GoldsmithTestSupport", "ImageCore", "ImageWorker", "TerminalText",
-                log,
+                "AMQPClient", "GoldsmithCommands", "GoldsmithTestSupport", "ImageCore", "ImageWorker", "LibvirtClient",
+                "TerminalText", log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

@@ -20,5 +20,11 @@ struct goldsmith_vir_block_info {
     unsigned long long capacity, allocation, physical;
 };
 
+// struct _virStorageVolInfo
+struct goldsmith_vir_volume_info {
+    int type;
+    unsigned long long capacity, allocation;
+};
+
 // prctl is variadic, which Swift does not import. The kernel keeps 15 characters.
 static inline void goldsmith_name_this_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }

@@ -66,7 +66,7 @@ extension Settings {
             do { try driver.makeFolders() } catch { throw CommandFailure(error) }
             return driver
         case .libvirt:
-            let driver = try await libvirtDriver(logger)
+            let driver = try await domainDriver(logger)
             do { try driver.makeFolders() } catch { throw CommandFailure(error) }
             return driver
         case .simulated:
@@ -85,7 +85,7 @@ extension Settings {
     func viewedDriver(_ logger: Logger) async throws(CommandFailure) -> any ImageDriver {
         switch try await driverKind() {
         case .local: try await driver(logger)
-        case .libvirt: try await libvirtDriver(logger)
+        case .libvirt: try await domainDriver(logger)
         case .simulated: try await workerDriver(logger)
         }
     }
@@ -96,16 +96,6 @@ extension Settings {
             locations: try await locations(),
             copyRate: try await copyRate(),
             inspector: try await guestInspector(),
-            logger: logger
-        )
-    }
-
-    func libvirtDriver(_ logger: Logger) async throws(CommandFailure) -> LibvirtDriver {
-        LibvirtDriver(
-            local: try await driver(logger),
-            host: try await libvirtHost(),
-            defaultOwner: try await owner(),
-            disks: try await libvirtDisks(),
             logger: logger
         )
     }

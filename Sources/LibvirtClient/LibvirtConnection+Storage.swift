@@ -1,3 +1,4 @@
+import CLibvirt
 import Glibc
 
 extension LibvirtConnection {
@@ -16,13 +17,31 @@ extension LibvirtConnection {
     /// Where a volume of a pool lies.
     /// - Throws: `notFound` when there is no such pool or volume, `invalidState` when the pool is not active.
     public func path(ofVolume volume: String, inPool pool: String) throws(LibvirtError) -> String {
+        try with(volume, inPool: pool) { volume throws(LibvirtError) in try library.text(library.volumePath(volume)) }
+    }
+
+    /// The size that a guest sees of a volume, as it was when libvirt last looked through the pool.
+    /// - Throws: as `path(ofVolume:inPool:)`.
+    public func bytes(ofVolume volume: String, inPool pool: String) throws(LibvirtError) -> Int64 {
+        try with(volume, inPool: pool) { volume throws(LibvirtError) in
+            var info = goldsmith_vir_volume_info()
+            guard library.volumeInfo(volume, &info) == 0 else { throw library.failure() }
+            return Int64(clamping: info.capacity)
+        }
+    }
+
+    private func with<Value>(
+        _ name: String,
+        inPool pool: String,
+        _ body: (LibvirtLibrary.Handle) throws(LibvirtError) -> Value
+    ) throws(LibvirtError) -> Value {
         guard let pool = library.poolByName(handle, pool) else { throw library.failure() }
         defer { _ = library.freePool(pool) }
         let isActive = library.isPoolActive(pool)
         guard isActive >= 0 else { throw library.failure() }
         guard isActive == 1 else { throw LibvirtError(.invalidState, "the pool is not active") }
-        guard let volume = library.volumeByName(pool, volume) else { throw library.failure() }
+        guard let volume = library.volumeByName(pool, name) else { throw library.failure() }
         defer { _ = library.freeVolume(volume) }
-        return try library.text(library.volumePath(volume))
+        return try body(volume)
     }
 }

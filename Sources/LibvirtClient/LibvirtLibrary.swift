@@ -52,6 +52,7 @@ struct LibvirtLibrary: Sendable {
     let volumeByName: @convention(c) @Sendable (Handle, Text) -> Handle?
     let freeVolume: @convention(c) @Sendable (Handle) -> CInt
     let volumePath: @convention(c) @Sendable (Handle) -> OwnedText?
+    let volumeInfo: @convention(c) @Sendable (Handle, UnsafeMutablePointer<goldsmith_vir_volume_info>?) -> CInt
 
     /// Loaded once, with libvirt's own events running: without them a connection would not notice that its host is gone.
     static let shared: Result<LibvirtLibrary, LibvirtError> = Result { () throws(LibvirtError) in
@@ -95,6 +96,7 @@ struct LibvirtLibrary: Sendable {
         volumeByName = try Self.find("virStorageVolLookupByName", in: library)
         freeVolume = try Self.find("virStorageVolFree", in: library)
         volumePath = try Self.find("virStorageVolGetPath", in: library)
+        volumeInfo = try Self.find("virStorageVolGetInfo", in: library)
     }
 
     private static func find<Function>(

@@ -159,6 +159,33 @@ struct Dev: Sendable {
         }
     }
 
+    /// A worker on a host, beside those of `dev`, while `body` runs.
+    func withWorker(
+        on host: String,
+        _ environment: [String: String],
+        _ body: () async throws -> Void
+    ) async throws {
+        let settings = ["GOLDSMITH_UPSTREAMS": "*", "GOLDSMITH_GUEST_INSPECTION": "off"]
+        var variables: [Environment.Key: String?] = [:]
+        for (name, value) in settings.merging(environment, uniquingKeysWith: { $1 }) {
+            if let key = Environment.Key(rawValue: name) { variables[key] = value }
+        }
+        var options = PlatformOptions()
+        options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(60))]
+        _ = try await Subprocess.run(
+            .path(FilePath(Program.path)),
+            arguments: ["worker", "--data", data, "--host", host, "--drain", "1", "--log-level", "error"],
+            environment: .inherit.updating(variables),
+            platformOptions: options,
+            input: .none,
+            output: .discarded,
+            error: .discarded
+        ) { execution in
+            defer { try? execution.send(signal: .terminate) }
+            try await body()
+        }
+    }
+
     struct NotReady: Error {
         /// Then its standard error, among the tests' own, says why.
         var hasEnded: Bool

@@ -21,33 +21,6 @@ struct HostLaneTests {
     }
     private struct Asked: Decodable { var imageId: String }
 
-    /// A worker on a host, beside those of `dev`, while `body` runs.
-    private func withWorker(
-        on host: String,
-        of dev: Dev,
-        _ settings: [String: String],
-        _ body: () async throws -> Void
-    ) async throws {
-        var variables: [Environment.Key: String?] = [:]
-        for (name, value) in settings {
-            if let key = Environment.Key(rawValue: name) { variables[key] = value }
-        }
-        var options = PlatformOptions()
-        options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(60))]
-        _ = try await Subprocess.run(
-            .path(FilePath(Program.path)),
-            arguments: ["worker", "--data", dev.data, "--host", host, "--drain", "1", "--log-level", "error"],
-            environment: .inherit.updating(variables),
-            platformOptions: options,
-            input: .none,
-            output: .discarded,
-            error: .discarded
-        ) { execution in
-            defer { try? execution.send(signal: .terminate) }
-            try await body()
-        }
-    }
-
     @Test("a host without a worker waits and is told of, a broken one breaks no other, and a worker that comes goes on")
     func hosts() async throws {
         let metrics = "127.0.0.1:\(try Loopback.freePorts(1)[0])"
@@ -96,7 +69,7 @@ struct HostLaneTests {
 
             // Whatever is done on h2 fails.
             let broken = simulated.merging(["GOLDSMITH_SIMULATED_FAULT_RATE": "1"]) { $1 }
-            try await withWorker(on: "h2", of: dev, broken) {
+            try await dev.withWorker(on: "h2", broken) {
                 var ids: [String] = []
                 for number in 1...6 { ids.append(try await accepted("i-sim-local-h2-\(number)")) }
                 let isOpen = try await eventually {
@@ -112,7 +85,7 @@ struct HostLaneTests {
             }
 
             #expect(try await show(alone).jobs.map(\.attempt) == [1])
-            try await withWorker(on: "h3", of: dev, simulated) {
+            try await dev.withWorker(on: "h3", simulated) {
                 let isMade = try await eventually { try await show(alone).status == "Available" }
                 if !isMade { Issue.record("\(await dev.story(of: alone))") }
             }

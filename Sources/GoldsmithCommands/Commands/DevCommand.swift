@@ -31,7 +31,7 @@ struct DevCommand: AsyncParsableCommand {
     )
 
     @OptionGroup var shared: SharedOptions
-    @Option(help: "Worker processes, 1 to 64.") var workers = 2
+    @Option(help: "Worker processes, 1 to 64. Default: 2; with libvirtHosts one for each host.") var workers: Int?
     @Option(
         help: ArgumentHelp(
             "Simulated hosts. The first worker is on the first one, and so on; the workers left over are on none.",
@@ -51,12 +51,23 @@ struct DevCommand: AsyncParsableCommand {
     @Option(help: "MiB a second each copy may take. Default 0: no limit.") var copyRate: String?
 
     func run() async throws {
-        guard (1...64).contains(workers) else { throw CommandFailure(.usage, "--workers must be 1 to 64") }
+        guard (1...64).contains(workers ?? 1) else { throw CommandFailure(.usage, "--workers must be 1 to 64") }
         let settings = try await shared.settings(
             [.locations: locations, .driver: driver, .copyRate: copyRate, .hosts: hosts],
             asksRunningDev: false
         )
         let runningWorkers = RunningWorkers()
+        let libvirtHosts = try await settings.libvirtHosts()
+        let workers = workers ?? libvirtHosts.map { min($0.names.count, 64) } ?? 2
+        // They read the disks of their hosts as files.
+        if let list = libvirtHosts,
+            let far = list.names.prefix(workers).first(where: { list.uris[$0]?.isOfThisMachine != true })
+        {
+            throw settings.wrongHosts(
+                "\(far) is another machine, and dev has all its workers on this one",
+                advice: "run `goldsmith worker --host \(far)` there; see docs/libvirt.md"
+            )
+        }
         let services = DevServices(
             settings: settings,
             workers: workers,
@@ -163,10 +174,10 @@ private struct DevServices: Service {
         )
         let kind = try await settings.driverKind()
         let hosts = try await settings.hosts()
-        guard hosts.isEmpty || kind == .simulated else {
+        guard hosts.isEmpty || kind != .local else {
             throw CommandFailure(
                 .usage,
-                "dev has hosts with the simulated driver only: all its workers are on this machine",
+                "the local driver has no hosts in dev: all its workers are on this machine",
                 advice: "leave out --hosts, or set \(SettingKey.driver.environmentName) to simulated"
             )
         }
@@ -202,6 +213,7 @@ private struct DevServices: Service {
             locations: locations,
             driver: kind.rawValue,
             libvirtUri: kind == .libvirt ? try await settings.libvirtHost().uri : nil,
+            libvirtHosts: try await settings.text(.libvirtHosts),
             libvirtDisks: kind == .libvirt ? try await settings.libvirtDisks() : nil,
             pids: .init(dev: getpid(), broker: broker?.pid, workers: []),
             logs: data + "/logs",
@@ -298,7 +310,7 @@ private struct DevServices: Service {
         // A driver that cannot be looked through now would fail every job.
         let driver = try await self.settings.workerDriver(logger)
         do {
-            if driver is LibvirtDriver { _ = try await driver.instances() }
+            if driver is any DomainDriver { _ = try await driver.instances() }
         } catch {
             throw CommandFailure(error)
         }

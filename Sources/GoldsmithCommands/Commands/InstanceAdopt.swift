@@ -26,7 +26,7 @@ struct InstanceAdopt: AsyncParsableCommand {
         guard try await settings.driverKind() == .libvirt else {
             throw CommandFailure(.usage, "only libvirt domains are adopted", advice: "set driver to libvirt")
         }
-        let driver = try await settings.libvirtDriver(try await settings.logger("goldsmith"))
+        let driver = try await settings.domainDriver(try await settings.logger("goldsmith"))
         do throws(StepFailure) {
             try await driver.adopt(id, by: owner)
         } catch {

@@ -58,22 +58,39 @@ struct InstanceList: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try await shared.settings()
-        let views = try await InstanceLook(settings).all()
-        if output.json { return try Terminal.say(json: views) }
-        var table = Table("INSTANCE", .dropped("OWNER", 1), "STATUS", .wrapped("DISKS"), "LOCKED BY")
-        for view in views {
-            table.add(
-                view.id.text,
-                view.owner.text,
-                view.status.description,
-                view.disks.map { "\($0.device.shortName) \(Quantity.bytes($0.sizeBytes)) (\($0.kind.rawValue))" }
-                    .joined(
-                        separator: ", "
-                    ),
-                view.lockedBy?.text ?? "–"
+        let (views, silentHosts) = try await InstanceLook(settings).all()
+        if output.json { try Terminal.say(json: views) } else { Terminal.say(Self.text(of: views)) }
+        // What is missing must not be taken for gone.
+        guard silentHosts.isEmpty else {
+            throw CommandFailure(
+                .unavailable,
+                "not listed are the instances of hosts that do not answer: "
+                    + silentHosts.map(\.text).joined(separator: ", "),
+                advice: "`goldsmith doctor` tries each host"
             )
         }
-        Terminal.say(views.isEmpty ? "no instances" : table.text)
+    }
+
+    private static func text(of views: [InstanceView]) -> String {
+        let hasHosts = views.contains { $0.host != nil }
+        let disks = Table.Column.wrapped("DISKS")
+        var table =
+            hasHosts
+            ? Table("INSTANCE", "HOST", .dropped("OWNER", 1), "STATUS", disks, "LOCKED BY")
+            : Table("INSTANCE", .dropped("OWNER", 1), "STATUS", disks, "LOCKED BY")
+        for view in views {
+            let (id, owner, status) = (view.id.text, view.owner.text, view.status.description)
+            let disks = view.disks.map {
+                "\($0.device.shortName) \(Quantity.bytes($0.sizeBytes)) (\($0.kind.rawValue))"
+            }.joined(separator: ", ")
+            let lockedBy = view.lockedBy?.text ?? "–"
+            if hasHosts {
+                table.add(id, view.host?.text ?? "–", owner, status, disks, lockedBy)
+            } else {
+                table.add(id, owner, status, disks, lockedBy)
+            }
+        }
+        return views.isEmpty ? "no instances" : table.text
     }
 }
 
@@ -124,10 +141,14 @@ private struct InstanceLook {
         store = try await settings.openStore()
     }
 
-    func all() async throws(CommandFailure) -> [InstanceView] {
+    func all() async throws(CommandFailure) -> (views: [InstanceView], silentHosts: [HostName]) {
         let locks = try await stored { () async throws(StoreError) in try await store.locks() }
-        do {
-            return try await driver.instances().map { InstanceView($0, locks: locks) }
+        do throws(StepFailure) {
+            guard let site = driver as? LibvirtSite else {
+                return (try await driver.instances().map { InstanceView($0, locks: locks) }, [])
+            }
+            let listing = try await site.list()
+            return (listing.instances.map { InstanceView($0, locks: locks) }, listing.silentHosts)
         } catch {
             throw CommandFailure(error)
         }

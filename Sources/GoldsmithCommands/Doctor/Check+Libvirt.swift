@@ -1,3 +1,4 @@
+import ImageCore
 import ImageDrivers
 import LibvirtClient
 
@@ -6,14 +7,15 @@ extension Check {
     static let libvirt: [Check] = [
         Check(name: "libvirt") { (settings) async throws(CommandFailure) in
             guard try await settings.driverKind() == .libvirt else { return [] }
-            let host = try await settings.libvirtHost()
-            do throws(LibvirtError) {
-                let (version, count) = try await host.run { host throws(LibvirtError) in
-                    (try host.version(), try host.domains().count)
+            guard let hosts = try await settings.libvirtConnections() else {
+                return [await look(at: try await settings.libvirtHost(), "libvirt", SettingKey.libvirtUri)]
+            }
+            return await withTaskGroup(of: (HostName, Diagnosis).self) { group in
+                for (name, host) in hosts {
+                    group.addTask { (name, await look(at: host, "libvirt of \(name)", SettingKey.libvirtHosts)) }
                 }
-                return [Diagnosis("libvirt", .good, "\(version) at \(host.uri), \(count) domains")]
-            } catch {
-                return [Diagnosis("libvirt", .bad, "\(host.uri): \(error.message)", advice: advice(error.kind))]
+                let found = await group.reduce(into: [HostName: Diagnosis]()) { $0[$1.0] = $1.1 }
+                return found.sorted { $0.key < $1.key }.map(\.value)
             }
         },
         Check(name: "libvirt's disks") { (settings) async throws(CommandFailure) in
@@ -25,10 +27,21 @@ extension Check {
         },
     ]
 
-    private static func advice(_ kind: LibvirtError.Kind) -> String? {
+    private static func look(at host: LibvirtHost, _ what: String, _ key: SettingKey) async -> Diagnosis {
+        do throws(LibvirtError) {
+            let (version, count) = try await host.run { host throws(LibvirtError) in
+                (try host.version(), try host.domains().count)
+            }
+            return Diagnosis(what, .good, "\(version) at \(host.uri), \(count) domains")
+        } catch {
+            return Diagnosis(what, .bad, "\(host.uri): \(error.message)", advice: advice(error.kind, key))
+        }
+    }
+
+    private static func advice(_ kind: LibvirtError.Kind, _ key: SettingKey) -> String? {
         switch kind {
         case .notInstalled: "install libvirt-daemon-system on this host"
-        case .unreachable: "start it (systemctl start libvirtd), or correct \(SettingKey.libvirtUri.environmentName)"
+        case .unreachable: "start it there (systemctl start libvirtd), or correct \(key.environmentName)"
         case .denied: "put this user into the group libvirt, or run as root"
         case .notFound, .invalidState, .cancelled, .other: nil
         }

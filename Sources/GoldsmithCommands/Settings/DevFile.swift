@@ -21,6 +21,8 @@ struct DevFile: Codable, Equatable {
     var driver: String
     /// Absent when the driver is another.
     var libvirtUri: String?
+    /// Absent with one libvirt at most.
+    var libvirtHosts: String?
     var libvirtDisks: String?
     var pids: Processes
     var logs: String

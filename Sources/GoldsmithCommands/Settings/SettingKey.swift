@@ -18,6 +18,7 @@ enum SettingKey: String, CaseIterable, Sendable {
     case locations
     case driver
     case libvirtUri
+    case libvirtHosts
     case libvirtDisks
     case simulatedDelay
     case simulatedFaultRate

@@ -32,10 +32,18 @@ extension Settings {
     /// Which driver workers use.
     func driverKind() async throws(CommandFailure) -> DriverKind {
         let known = DriverKind.allCases.map(\.rawValue).joined(separator: ", ")
-        return try await parsed(.driver, default: .local, wanted: "one of \(known)") { DriverKind(rawValue: $0) }
+        let kind = try await parsed(.driver, default: .local, wanted: "one of \(known)") { DriverKind(rawValue: $0) }
+        let hosts = try await libvirtHosts()
+        guard kind == .libvirt || hosts == nil else {
+            throw wrongHosts(
+                "the driver is \(kind.rawValue)",
+                advice: "set \(SettingKey.driver.environmentName) to libvirt, or leave libvirtHosts out"
+            )
+        }
+        return kind
     }
 
-    /// The host whose domains are instances.
+    /// The host whose domains are instances; with `libvirtHosts`, the worker's own.
     func libvirtHost() async throws(CommandFailure) -> LibvirtHost {
         let wanted = "a libvirt URI of this host, such as qemu:///system"
         let uri = try await parsed(.libvirtUri, default: "qemu:///system", wanted: wanted) { text in

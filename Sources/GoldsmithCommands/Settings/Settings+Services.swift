@@ -107,11 +107,24 @@ extension Settings {
 
     /// The hosts with files of their own, each with lanes of its own.
     func hosts() async throws(CommandFailure) -> [HostName] {
-        try await parsed(.hosts, default: [], wanted: "a list of hosts (each: \(HostName.sentence))") { text in
+        let wanted = "a list of hosts (each: \(HostName.sentence))"
+        let hosts: [HostName] = try await parsed(.hosts, default: [], wanted: wanted) { text in
             let hosts = text.split(separator: ",").map { HostName($0.trimmingCharacters(in: .whitespaces)) }
             guard !hosts.contains(nil), hosts.count <= Self.hostLimit else { return nil }
             return hosts.compactMap { $0 }
         }
+        guard let libvirt = try await libvirtHosts()?.names else { return hosts }
+        guard libvirt.count <= Self.hostLimit else {
+            throw wrongHosts("\(libvirt.count) hosts are too many", advice: "name at most \(Self.hostLimit)")
+        }
+        guard hosts.isEmpty || Set(hosts) == Set(libvirt) else {
+            throw wrongHosts(
+                "its hosts are \(libvirt.map(\.text).joined(separator: ", ")), those of the setting hosts "
+                    + Set(hosts).sorted().map(\.text).joined(separator: ", "),
+                advice: "leave \(SettingKey.hosts.environmentName) out: libvirtHosts names the hosts"
+            )
+        }
+        return libvirt
     }
 
     /// A broker's user may read the queues that one regular expression names, and each host has one for each step.

@@ -33,10 +33,11 @@ extension Settings {
             HostName(text).map { Optional($0) }
         }
         guard let host, !known.contains(host) else { return host }
+        let key: SettingKey = try await libvirtHosts() == nil ? .hosts : .libvirtHosts
         throw CommandFailure(
             .usage,
             "host \(host) is not among the hosts: \(known.isEmpty ? "none" : known.map(\.text).joined(separator: ", "))",
-            advice: "name it in \(SettingKey.hosts.environmentName), for every worker and for `topology apply` alike"
+            advice: "name it in \(key.environmentName), for every worker and for `topology apply` alike"
         )
     }
 

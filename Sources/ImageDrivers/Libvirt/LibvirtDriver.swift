@@ -2,12 +2,14 @@ public import ImageCore
 public import LibvirtClient
 public import Logging
 
-/// Instances are libvirt's domains on the worker's own host; images, snapshots and locations are folders, as the local
-/// driver has them.
+/// Instances are the domains of one host's libvirt; images, snapshots and locations are folders, as the local driver has
+/// them.
 public struct LibvirtDriver: ImageDriver {
     /// Keeps what is captured and replicated.
     let local: LocalDriver
     let host: LibvirtHost
+    /// Whether the host's disks are files of this machine. Those of another are described only, by what libvirt says.
+    let readsDisks: Bool
     let defaultOwner: Owner
     let launches: LaunchFolders
     let logger: Logger
@@ -17,10 +19,22 @@ public struct LibvirtDriver: ImageDriver {
     ///   - defaultOwner: the owner of domains that name none.
     ///   - disks: the folder for the disks of launched domains, in which the host's virtual machines may read.
     public init(local: LocalDriver, host: LibvirtHost, defaultOwner: Owner, disks: String, logger: Logger) {
+        self.init(local, host, readsDisks: true, defaultOwner, LaunchFolders(disks: disks), logger)
+    }
+
+    init(
+        _ local: LocalDriver,
+        _ host: LibvirtHost,
+        readsDisks: Bool,
+        _ defaultOwner: Owner,
+        _ launches: LaunchFolders,
+        _ logger: Logger
+    ) {
         self.local = local
         self.host = host
+        self.readsDisks = readsDisks
         self.defaultOwner = defaultOwner
-        launches = LaunchFolders(disks: disks)
+        self.launches = launches
         self.logger = logger
     }
 
@@ -104,8 +118,12 @@ public struct LibvirtDriver: ImageDriver {
     {
         switch attached.disk.source {
         case .network, .other, .nothing: return 0
+        case .volume(let pool, let volume) where !readsDisks:
+            return try await bytes(attached, in: domain) { host throws(LibvirtError) in
+                try host.bytes(ofVolume: volume, inPool: pool)
+            }
         case .volume:
-            // libvirt itself does not say how large these are while the domain is stopped.
+            // Of a stopped domain's volume, libvirt knows only how large it was when it last looked through the pool.
             do throws(StepFailure) {
                 let reader = try await reader(for: attached, of: domain)
                 return try await reader.reader.virtualSize(reader.file)
@@ -115,20 +133,30 @@ public struct LibvirtDriver: ImageDriver {
             }
         case .file, .block:
             let (target, uuid) = (attached.disk.target, domain.record.uuid)
-            do throws(LibvirtError) {
-                return try await host.run { host throws(LibvirtError) in try host.diskBytes(target, ofDomain: uuid) }
-            } catch {
-                guard error.kind != .unreachable, error.kind != .cancelled else {
-                    throw .libvirt(error, "look at the disks of \(domain.id)")
-                }
-                logger.debug(
-                    "a disk's size is not known",
-                    metadata: [
-                        "disk": "\(attached.device) of \(domain.id)", "said": "\(PlainText.sentence(error.message))",
-                    ]
-                )
-                return 0
+            return try await bytes(attached, in: domain) { host throws(LibvirtError) in
+                try host.diskBytes(target, ofDomain: uuid)
             }
+        }
+    }
+
+    private func bytes(
+        _ attached: DomainInstance.AttachedDisk,
+        in domain: DomainInstance,
+        _ look: @escaping @Sendable (LibvirtConnection) throws(LibvirtError) -> Int64
+    ) async throws(StepFailure) -> Int64 {
+        do throws(LibvirtError) {
+            return try await host.run(look)
+        } catch {
+            guard error.kind != .unreachable, error.kind != .cancelled else {
+                throw .libvirt(error, "look at the disks of \(domain.id)")
+            }
+            logger.debug(
+                "a disk's size is not known",
+                metadata: [
+                    "disk": "\(attached.device) of \(domain.id)", "said": "\(PlainText.sentence(error.message))",
+                ]
+            )
+            return 0
         }
     }
 

@@ -1,0 +1,143 @@
+public import ImageCore
+
+/// What is done on the worker's own host.
+extension LibvirtSite {
+    public func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {
+        try await ownHost(with: instance).checkDisk(device, of: instance)
+    }
+
+    public func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
+        try await ownHost(with: instance).copyBytes(of: device, of: instance)
+    }
+
+    public func inspectGuest(of instance: InstanceID) async throws(StepFailure) -> GuestInspection {
+        try await ownHost(with: instance).inspectGuest(of: instance)
+    }
+
+    public func capture(
+        _ device: DeviceName,
+        of instance: InstanceID,
+        into resource: Resource,
+        fixesGuest: Bool,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture {
+        try requireReach(resource)
+        return try await ownHost(with: instance).capture(
+            device,
+            of: instance,
+            into: resource,
+            fixesGuest: fixesGuest,
+            progress: progress
+        )
+    }
+
+    public func launch(
+        _ launch: Launch,
+        from replica: Replica,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) {
+        try requireReach(resource)
+        try await ownHost().launch(launch, from: replica, into: resource, progress: progress)
+    }
+
+    /// The new id must be on no other host that answers. One that does not answer stops no launch: if it has the id too,
+    /// both are refused as instances until one is renamed.
+    public func publishInstance(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
+        try requireReach(resource)
+        let driver = try ownHost()
+        let sighting = try await look(for: launch.instanceID)
+        let isHere = own.map { sighting.found.keys.contains($0) } ?? false
+        guard isHere || sighting.found.isEmpty else { throw .exists(launch.instanceID) }
+        try await driver.publishInstance(launch, from: resource)
+    }
+
+    public func rollBackLaunch(_ resource: Resource) async throws(StepFailure) {
+        try requireReach(resource)
+        try await ownHost().rollBackLaunch(resource)
+    }
+
+    // MARK: Storage
+
+    public func locations() async throws(StepFailure) -> [Location] { try await local.locations() }
+
+    public func replicate(
+        _ captures: [Capture],
+        manifest: [UInt8],
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Replica {
+        try requireReach(resource)
+        return try await local.replicate(captures, manifest: manifest, into: resource, progress: progress)
+    }
+
+    public func convert(
+        _ capture: Capture,
+        into resource: Resource,
+        progress: @escaping @Sendable (CopyProgress) -> Void
+    ) async throws(StepFailure) -> Capture {
+        try requireReach(resource)
+        return try await local.convert(capture, into: resource, progress: progress)
+    }
+
+    public func delete(_ resource: Resource) async throws(StepFailure) {
+        try requireReach(resource)
+        guard resource.kind == .instance else { return try await local.delete(resource) }
+        try await launches.delete(resource.id)
+    }
+
+    public func inventory() async throws(StepFailure) -> [Resource] {
+        try await local.inventory() + launches.list()
+    }
+
+    // MARK: The own host
+
+    private func ownHost() throws(StepFailure) -> LibvirtDriver {
+        guard let own, let driver = drivers[own] else {
+            // A job of an image from before there were hosts. A worker on its host can do it.
+            throw StepFailure(
+                .throttled,
+                .unavailable,
+                "This worker is on no host, and only a worker on the instance's host can do this job.",
+                advice: "Let a worker there serve the steps of no host too: --host with --steps.",
+                isFixedByAdvice: true
+            )
+        }
+        return driver
+    }
+
+    /// - Throws: when the instance is on another host. Its image was planned for this one.
+    private func ownHost(with instance: InstanceID) async throws(StepFailure) -> LibvirtDriver {
+        let driver = try ownHost()
+        do throws(StepFailure) {
+            _ = try await driver.lookUp(instance)
+        } catch {
+            guard error.code == .notFound, let other = try await look(for: instance).found.keys.min() else {
+                throw error
+            }
+            throw StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "Instance \(instance) is on host \(other), not on \(own?.text ?? "this one") as when the image was asked for.",
+                advice: "Ask for the image again."
+            )
+        }
+        return driver
+    }
+
+    /// The core sends a job to the host of its resource. Another's files of that name would be the wrong ones.
+    private func requireReach(_ resource: Resource) throws(StepFailure) {
+        guard let host = resource.host, host != own else { return }
+        throw StepFailure(
+            .permanent,
+            .internal,
+            "\(resource.id) is on host \(host), and its job came to a worker \(own.map { "of \($0)" } ?? "of no host")."
+        )
+    }
+}
+
+extension LibvirtSite: ToolTrial {
+    public func tryTools() async -> [ToolFault]? { await local.tryTools() }
+
+    public func tryGuestLook(thoroughly: Bool) async -> ToolFault? { await local.tryGuestLook(thoroughly: thoroughly) }
+}
