@@ -19,7 +19,7 @@ struct DeadLetterRecorder {
         {
             return await Intake(context: context, lapse: death).handle(delivery)
         }
-        if kind == .unrouted, let lane = Lane(message.routingKey), lane.host != nil,
+        if kind == .unrouted, message.isJob, let lane = Lane(message.routingKey), lane.host != nil,
             let job = JobMessage(parsing: message.body), job.failure == nil
         {
             return await wait(job, for: lane, delivery)

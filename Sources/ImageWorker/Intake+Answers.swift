@@ -117,9 +117,26 @@ extension Intake {
         return gone
     }
 
-    /// Whether the driver shows an instance. One that it cannot show now may exist all the same: publishing a launched
-    /// instance finds that out.
-    private func exists(_ id: InstanceID) async -> Bool { (try? await context.driver.describe(id, for: nil)) != nil }
+    /// Only what the driver says does not exist is free. One that it cannot describe exists all the same.
+    /// - Returns: why a launch may not have this id now; `nil` when it may.
+    private func obstacle(to id: InstanceID?) async -> Obstacle? {
+        guard let id else { return nil }
+        do throws(StepFailure) {
+            _ = try await context.driver.describe(id, for: nil)
+            return .refused(.instanceExists(id))
+        } catch {
+            if Task.isCancelled { return .stopped }
+            if error.code == .notFound { return nil }
+            return error.disposition == .permanent ? .refused(.instanceExists(id)) : .unknown(error)
+        }
+    }
+
+    private enum Obstacle {
+        case refused(Rejection)
+        /// The driver cannot tell.
+        case unknown(StepFailure)
+        case stopped
+    }
 
     private func launch(
         _ body: LaunchRequest,
@@ -134,8 +151,12 @@ extension Intake {
         if let refusal = image.refusal(of: Operation.launch) {
             return try await record(.rejected(refusal), to: request, reply, transitionContext)
         }
-        if let id = body.instanceID, await exists(id) {
-            return try await record(.rejected(.instanceExists(id)), to: request, reply, transitionContext)
+        switch await obstacle(to: body.instanceID) {
+        case .refused(let rejection):
+            return try await record(.rejected(rejection), to: request, reply, transitionContext)
+        case .unknown(let failure): return .deferred(failure)
+        case .stopped: return .stopped
+        case nil: break
         }
         let launch: Launch
         do throws(Rejection) {
@@ -232,8 +253,11 @@ extension Intake {
         let findings: [Finding]
         do throws(StepFailure) {
             let steps = Steps(driver: context.driver)
-            findings = try await steps.check(plan, for: owner, reachesDisks: context.options.reaches(plan.host))
-            for disk in plan.disks {
+            let reachesDisks = context.options.reaches(plan.host)
+            findings = try await steps.check(plan, for: owner, reachesDisks: reachesDisks)
+            // Without the disks at hand, the whole of each is estimated.
+            for disk in plan.disks where !reachesDisks { sizes[disk.device] = disk.sizeBytes }
+            for disk in plan.disks where reachesDisks {
                 sizes[disk.device] = try await context.driver.copyBytes(of: disk.device, of: plan.instanceID)
             }
         } catch {

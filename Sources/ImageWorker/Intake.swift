@@ -165,6 +165,17 @@ struct Intake {
         }
     }
 
+    /// - Returns: `false` also when the store does not say.
+    private func isUnanswered(_ identity: RequestIdentity) async -> Bool {
+        do {
+            return try await context.persist { () async throws(StoreError) in
+                try await context.store.answer(to: identity) == nil
+            }
+        } catch {
+            return false
+        }
+    }
+
     /// Makes a request wait that cannot be judged now: nothing is recorded, and any worker may take it up again.
     private func `defer`(
         _ delivery: any IncomingDelivery,
@@ -198,6 +209,8 @@ struct Intake {
             case .notNow?, nil: delivery.requeue()
             }
         case .giveUp:
+            // Another copy of the request may have been answered meanwhile. That answer counts, and the next look finds it.
+            guard await isUnanswered(identity) else { return delivery.requeue() }
             let rejection = Rejection(failure.code, failure.message)
             context.telemetry.answered(operation, rejection.code)
             if let address = message.replyAddress(by: context.options.replies) {

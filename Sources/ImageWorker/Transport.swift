@@ -10,6 +10,8 @@ public struct IncomingMessage: Sendable, Equatable {
     /// The broker's user that published it, where the sender said so: the broker refuses a false one.
     public var userID: String?
     public var body: [UInt8]
+    /// Whether it was published to the exchange of jobs, to which only workers may write. Default: false.
+    public var isJob = false
     /// Whether the broker has handed it out before.
     public var isRedelivered: Bool
     /// False when the body was too large to be kept; it is empty then.

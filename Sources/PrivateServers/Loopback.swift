@@ -22,6 +22,20 @@ package enum Loopback {
         return Array(ports)
     }
 
+    /// Ports one after the other, free and reserved as with ``freePorts(_:)``.
+    package static func freePortsInARow(_ count: Int) throws -> [Int] {
+        for _ in 0..<1000 {
+            let first = Int.random(in: 20_000..<(32_000 - count))
+            let ports = Array(first..<first + count)
+            let reservations = ports.compactMap { reserve($0) }
+            if reservations.count == count, ports.allSatisfy({ withSocket($0, { bind($0, $1, $2) }) == 0 }) {
+                return ports
+            }
+            for reservation in reservations { close(reservation) }
+        }
+        throw NoFreePort()
+    }
+
     /// Whether a server at `port` answers an AMQP protocol header.
     static func answersAMQP(_ port: Int) -> Bool {
         withSocket(port) { descriptor, address, length in

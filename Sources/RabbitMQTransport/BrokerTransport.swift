@@ -8,16 +8,20 @@ struct BrokerDelivery: IncomingDelivery {
     private let delivery: AMQPDelivery
     let message: IncomingMessage
 
-    /// - Parameter ownUser: the user of the workers' own connections.
-    init(delivery: AMQPDelivery, ownUser: String) {
+    /// - Parameters:
+    ///   - ownUser: the user of the workers' own connections.
+    ///   - jobs: the exchange of jobs. A message that no queue of it is bound for still names it.
+    init(delivery: AMQPDelivery, ownUser: String, jobs: String) {
         self.delivery = delivery
-        message = IncomingMessage(
+        var message = IncomingMessage(
             delivery.message,
             routingKey: delivery.routingKey,
             isRedelivered: delivery.redelivered,
             isWhole: delivery.isWhole,
             ownUser: ownUser
         )
+        message.isJob = delivery.exchange == jobs
+        self.message = message
     }
 
     func ack() { delivery.ack() }

@@ -54,12 +54,12 @@ public struct WorkerConnections: LaneTransport {
         of lane: Lane,
         prefetch: Int
     ) async throws(AMQPError) -> AsyncMapSequence<AMQPDeliveries, any IncomingDelivery> {
-        let user = user
+        let (user, jobs) = (user, topology.exchange(for: .jobs))
         let deliveries = try await consumer.deliveries(
             from: topology.queue(of: lane),
             prefetch: UInt16(clamping: prefetch)
         )
-        return deliveries.map { BrokerDelivery(delivery: $0, ownUser: user) as any IncomingDelivery }
+        return deliveries.map { BrokerDelivery(delivery: $0, ownUser: user, jobs: jobs) as any IncomingDelivery }
     }
 
     public func stopDeliveries(of lane: Lane) async { await consumer.cancel(queue: topology.queue(of: lane)) }

@@ -23,7 +23,8 @@ struct HostLaneTests {
 
     @Test("a host without a worker waits and is told of, a broken one breaks no other, and a worker that comes goes on")
     func hosts() async throws {
-        let metrics = "127.0.0.1:\(try Loopback.freePorts(1)[0])"
+        // A port for each worker, and the next for the console.
+        let metrics = "127.0.0.1:\(try Loopback.freePortsInARow(4)[0])"
         let simulated = ["GOLDSMITH_DRIVER": "simulated", "GOLDSMITH_UPSTREAMS": "*"]
         let settings = simulated.merging(["GOLDSMITH_HOSTS": "h1,h2,h3", "GOLDSMITH_METRICS_LISTEN": metrics]) { $1 }
         // One worker, on h1.

@@ -106,9 +106,10 @@ struct MetricsTests {
         "a real Prometheus reads every metric that is documented, and no other, and every query finds something to ask"
     )
     func scraped() async throws {
-        let ports = try Loopback.freePorts(2)
-        let (worker, prometheus) = ("127.0.0.1:\(ports[0])", "127.0.0.1:\(ports[1])")
-        let console = "127.0.0.1:\(ports[0] + 1)"
+        // `dev` shows its console on the port after its worker's.
+        let ports = try Loopback.freePortsInARow(3)
+        let (worker, console) = ("127.0.0.1:\(ports[0])", "127.0.0.1:\(ports[1])")
+        let prometheus = "127.0.0.1:\(ports[2])"
         let environment = [
             "GOLDSMITH_METRICS_LISTEN": worker, "GOLDSMITH_LOG_FORMAT": "json",
         ]
@@ -345,7 +346,7 @@ struct MetricsTests {
 
     @Test("a consumer whose broker stands still is told by /readyz, and comes back by itself")
     func silentBroker() async throws {
-        let address = "127.0.0.1:\(try Loopback.freePorts(1)[0])"
+        let address = "127.0.0.1:\(try Loopback.freePortsInARow(2)[0])"
         try await Dev.with(environment: ["GOLDSMITH_METRICS_LISTEN": address]) { dev in
             let url = "http://\(address)/readyz"
             #expect(await eventually { (try? await get(url))?.code == "200" })

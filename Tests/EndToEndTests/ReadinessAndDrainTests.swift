@@ -45,7 +45,7 @@ struct ReadinessAndDrainTests {
     func location() async throws {
         let away = Dev.newFolder()
         defer { try? FileManager.default.removeItem(atPath: away) }
-        let address = "127.0.0.1:\(try Loopback.freePorts(1)[0])"
+        let address = "127.0.0.1:\(try Loopback.freePortsInARow(2)[0])"
         let environment = ["GOLDSMITH_LOCATIONS": "east,away=\(away)", "GOLDSMITH_METRICS_LISTEN": address]
         try await Dev.with(workers: 1, environment: environment) { dev in
             let isUnready = await eventually(within: .seconds(60)) {

@@ -98,13 +98,24 @@ extension Image {
     mutating func launch(_ launch: Launch, in builder: inout TransitionBuilder) -> Ignored? {
         guard status == .available else { return .atItsEnd(status) }
         let job = Job.launch(launch.instanceID)
-        guard jobs[job]?.phase != .waiting else { return .alreadyDone }
+        guard !isLaunching(launch.instanceID) else { return .alreadyDone }
         forgetDoneLaunches()
+        forgetLaunch(job)
         // An instance of this id that was launched before exists no more: the request was checked against that.
         references.launches.removeAll { $0.instanceID == launch.instanceID }
         references.launches.append(launch)
         open(job, in: &builder)
         return nil
+    }
+
+    /// Whether a launch under this id has not come to its end: it runs, or it failed and its dead letter is still to come.
+    func isLaunching(_ instance: InstanceID) -> Bool {
+        let job = Job.launch(instance)
+        switch jobs[job]?.phase {
+        case .waiting: return true
+        case .failed: return hasPendingDeadLetter(job)
+        case .done, .abandoned, nil: return false
+        }
     }
 
     func launch(of job: Job) -> Launch? {
@@ -132,12 +143,18 @@ extension Image {
     /// Only an image on local disks has to know which of its instances exist: it cannot be deleted before them.
     private mutating func forgetDoneLaunches() {
         for launch in references.launches where jobs[.launch(launch.instanceID)]?.phase == .done {
-            jobs[.launch(launch.instanceID)] = nil
+            forgetLaunch(.launch(launch.instanceID))
             if plan.systemDisk.kind == .cloud { references.launches.removeAll { $0.instanceID == launch.instanceID } }
         }
         for job in jobs.keys where job.step == .launch && jobs[job]?.phase == .failed && launch(of: job) == nil {
-            jobs[job] = nil
+            forgetLaunch(job)
         }
+    }
+
+    private mutating func forgetLaunch(_ job: Job) {
+        guard let attempt = jobs[job]?.attempt else { return }
+        launchAttempts = max(launchAttempts ?? 0, attempt)
+        jobs[job] = nil
     }
 
     mutating func abandonLaunch(of instance: InstanceID, in builder: inout TransitionBuilder) {

@@ -152,7 +152,7 @@ extension Image {
         jobs[job]?.lastFailure = failure
         jobs[job]?.startedAt = nil
         builder.outcome = .retried
-        let used = (jobs[job]?.tries ?? 1) + 1 - firstAttempt(of: job)
+        let used = attemptsUsed(by: job)
         switch failure.disposition {
         case .throttled where !hasWaitedTooLong(job, builder):
             wait(job, reason: failure.message, after: .seconds30, in: &builder)

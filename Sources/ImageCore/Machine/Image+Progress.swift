@@ -140,6 +140,7 @@ extension Image {
         let attempt = firstAttempt(of: job)
         jobs[job] = JobState(
             attempt: attempt,
+            uncounted: job.step == .launch ? attempt - 1 : 0,
             expectedAt: builder.now + builder.policy.overdueAfter,
             dueAt: builder.now
         )

@@ -24,6 +24,7 @@ extension Image: JSONWritable {
                     json.string(value)
                 }
             }
+            json.member("launchAttempts", launchAttempts)
             json.member("ledger", ledger)
             json.member("name", name)
             json.member("owner", owner)

@@ -86,6 +86,9 @@ public struct Image: Codable, Equatable, Sendable {
     /// Attempts that earlier tries of the whole image have used. A new try counts on, so that a message of an earlier
     /// one is recognised by its attempt. Absent: none.
     private(set) var attemptsBefore: Int?
+    /// The highest attempt of a launch that is forgotten. A later launch counts on from it, since it may have the same
+    /// instance id, so that a late message of the forgotten one is recognised by its attempt. Absent: none.
+    var launchAttempts: Int?
     /// The trace in which the image was requested. Absent without a trace.
     public internal(set) var trace: TraceContext?
 
@@ -121,7 +124,19 @@ public struct Image: Codable, Equatable, Sendable {
     }
 
     /// The first attempt of a job that is opened now. Clean-ups are new jobs each time and count from 1.
-    func firstAttempt(of job: Job) -> Int { job.step.isForward ? 1 + (attemptsBefore ?? 0) : 1 }
+    func firstAttempt(of job: Job) -> Int {
+        switch job {
+        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: 1 + (attemptsBefore ?? 0)
+        case .launch: 1 + (launchAttempts ?? 0)
+        case .cleanUp: 1
+        }
+    }
+
+    /// How many attempts the present try of a job has used.
+    func attemptsUsed(by job: Job) -> Int {
+        let tries = jobs[job]?.tries ?? 1
+        return job.step.isForward ? tries + 1 - firstAttempt(of: job) : tries
+    }
 
     mutating func countAttempts() {
         attemptsBefore = jobs.filter { $0.key.step.isForward }.map(\.value.attempt).max() ?? attemptsBefore
@@ -223,8 +238,8 @@ public struct JobState: Codable, Equatable, Sendable {
     public var expectedAt: Timestamp
     /// When its message was to be in its queue, for the age of what waits. Absent in what an older version wrote.
     public var dueAt: Timestamp?
-    /// How many of `attempt` are no tries of their own: a launch's publishing goes under the next number, so that a
-    /// copy of the message before it does nothing. Absent: none.
+    /// How many of `attempt` are no tries of their own: a launch counts on from those before it, and its publishing goes
+    /// under the next number, so that a copy of the message before it does nothing. Absent: none.
     private(set) var publications: Int?
 
     /// Which try it is, from 1, as people count them.
@@ -241,8 +256,10 @@ public struct JobState: Codable, Equatable, Sendable {
         public var since: Timestamp
     }
 
-    init(attempt: Int = 1, expectedAt: Timestamp, dueAt: Timestamp? = nil) {
+    /// - Parameter uncounted: how many of `attempt` are no tries of this job.
+    init(attempt: Int = 1, uncounted: Int = 0, expectedAt: Timestamp, dueAt: Timestamp? = nil) {
         self.attempt = attempt
+        publications = uncounted == 0 ? nil : uncounted
         self.expectedAt = expectedAt
         self.dueAt = dueAt
     }

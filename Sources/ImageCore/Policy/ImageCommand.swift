@@ -164,7 +164,7 @@ extension Image {
                 field: "location"
             )
         }
-        guard jobs[.launch(launch.instanceID)]?.phase != .waiting else { return .instanceExists(launch.instanceID) }
+        guard !isLaunching(launch.instanceID) else { return .instanceExists(launch.instanceID) }
         guard references.launches.count < Self.launchLimit else {
             return unready("has \(Self.launchLimit) launches on record; convert it, or make a new image")
         }

@@ -41,6 +41,8 @@ struct DomainInstance: Sendable {
     var firmwareVariables: String? {
         guard let os = xml.root.first("os") else { return nil }
         if let nvram = os.first("nvram") {
+            // Another format, or what is no file, is left out: a file of QEMU's formats names further files.
+            guard ["raw", nil].contains(nvram["format"]), ["file", nil].contains(nvram["type"]) else { return nil }
             let path = nvram.first("source")?["file"] ?? nvram.text
             if !path.isEmpty { return path }
         }

@@ -56,10 +56,6 @@ struct MachineSheet: Equatable, Sendable {
                 // libvirt finds the loader of a firmware by itself. Another must be one that is installed on the host.
                 let isInstalled = part.text.hasPrefix("/usr/share/") && !part.text.contains("..")
                 return os["firmware"] == nil && isInstalled ? part : nil
-            case "nvram":
-                // Where they are is another machine's business.
-                let format = part["format"].flatMap { ["raw", "qcow2"].contains($0) ? $0 : nil }
-                return format.map { XMLElement("nvram", ["format": $0]) }
             default: return nil
             }
         }
@@ -162,11 +158,9 @@ struct MachineSheet: Equatable, Sendable {
         devices.nodes = (disks + devices.elements.filter { $0.name != "disk" }).map { .element($0) }
         domain.set(devices)
         if var os = domain.first("os") {
-            var nvram = os.first("nvram") ?? XMLElement("nvram")
-            os.nodes = os.elements.filter { $0.name != "nvram" }.map { .element($0) }
+            // Without a format, so raw, whatever a location's file says of itself: QEMU's formats name further files.
             if let firmwareVariables {
-                nvram.nodes = [.text(firmwareVariables)]
-                os.nodes.append(.element(nvram))
+                os.nodes.append(.element(XMLElement("nvram", text: firmwareVariables)))
             }
             domain.set(os)
         }

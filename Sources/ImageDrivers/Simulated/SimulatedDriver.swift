@@ -154,7 +154,8 @@ public final class SimulatedDriver: ImageDriver {
     }
 
     public func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
-        Self.captureBytes(try await disk(device, of: instance), of: instance)
+        try require(try await describe(instance).host, for: "instance \(instance)")
+        return Self.captureBytes(try await disk(device, of: instance), of: instance)
     }
 
     /// A capture is between an eighth and five eighths of its disk.

@@ -241,15 +241,20 @@ extension FakeBroker: MessagePublisher {
             state.refusals -= 1
             return false
         }
+        var incoming = IncomingMessage(
+            routingKey: message.routingKey,
+            contentType: message.contentType,
+            messageID: message.id,
+            correlationID: message.correlationID,
+            replyTo: message.replyTo,
+            body: Array(message.body.utf8)
+        )
+        switch message.destination {
+        case .jobs, .retry: incoming.isJob = true
+        case .requests, .dead, .parking, .events, .reply: break
+        }
         let entry = Entry(
-            message: IncomingMessage(
-                routingKey: message.routingKey,
-                contentType: message.contentType,
-                messageID: message.id,
-                correlationID: message.correlationID,
-                replyTo: message.replyTo,
-                body: Array(message.body.utf8)
-            ),
+            message: incoming,
             attempt: message.attempt,
             reason: message.reason
         )

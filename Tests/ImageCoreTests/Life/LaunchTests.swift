@@ -183,6 +183,34 @@ struct LaunchTests {
         #expect(life.image.ledger == ledger && life.image.references.launches.isEmpty)
     }
 
+    @Test("An instance id can be launched again once its launch has ended, and what comes late of that does nothing")
+    func again() throws {
+        var life = Life.available()
+        let launch = life.launch("web2")
+        let job = Job.launch(launch.instanceID)
+        let failure = Sample.failure(.permanent)
+        life.apply(.launching(launch))
+        life.apply(.began(job, attempt: 1))
+        life.apply(.failed(job, fence: life.image.fence, failure, discarded: true))
+        #expect(life.refusal(.launch(launch)) == .instanceExists(launch.instanceID), "its dead letter is to come")
+        #expect(life.apply(.launching(launch)) == .ignored(.alreadyDone, []))
+        life.apply(.deadLettered(job, attempt: 1, failure))
+        #expect(life.refusal(.launch(launch)) == nil)
+        life.apply(.launching(launch))
+        let again = try #require(life.image.jobs[job])
+        #expect(again.phase == .waiting && again.attempt > 1 && again.tries == 1)
+        #expect(life.apply(.deadLettered(job, attempt: 1, failure)) == .ignored(.superseded, []))
+        #expect(life.image.jobs[job]?.phase == .waiting && life.image.references.launches == [launch])
+        for _ in 1..<life.context.policy.attempts(for: .launch) {
+            life.apply(.began(job, attempt: try #require(life.image.jobs[job]).attempt))
+            life.apply(.failed(job, fence: life.image.fence, Sample.failure(.transient), discarded: false))
+            #expect(life.image.jobs[job]?.phase == .waiting, "it has as many attempts as any other")
+        }
+        life.runToItsEnd()
+        #expect(life.image.references.launches == [launch] || life.image.plan.systemDisk.kind == .cloud)
+        #expect(life.image.jobs[job]?.phase == .done)
+    }
+
     @Test("A launch that fails leaves the image Available, and nothing behind")
     func failed() {
         var life = Life.available()

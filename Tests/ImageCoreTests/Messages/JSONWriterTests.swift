@@ -134,6 +134,7 @@ struct JSONWriterTests {
             image.jobs[.cleanUp(ResourceID(image: Sample.imageID, part: "vda", fence: Int64(number)))] = job
         }
         image.countAttempts()
+        image.launchAttempts = 4
         image.ledger = [LedgerEntry(resource: resource, job: .systemDisk, fence: 1, isAdopted: true)]
         image.cleaned = [resource.id]
         image.failure = ImageFailure(job: .stopCheck, attempts: 3, cause: failure, at: Sample.now)
