@@ -52,6 +52,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
@@ -115,7 +116,10 @@ let package = Package(
         ),
         .target(
             name: "ImageWorker",
-            dependencies: ["ImageCore", "PrometheusMetrics", crypto, lifecycle, log, tracing],
+            dependencies: [
+                "ImageCore", "PrometheusMetrics", crypto, lifecycle, log, tracing,
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
             swiftSettings: settings
         ),
         // What people do at a terminal and in the console alike.

@@ -1,3 +1,4 @@
+import DequeModule
 import Synchronization
 
 /// Wakes tasks at their time, and forgets a sleep as soon as it is cancelled.
@@ -23,7 +24,7 @@ final class AlarmClock: Sendable {
         var sleepers: [UInt64: Sleeper] = [:]
         /// Sleeps of one length end in the order in which they began. Those that are cancelled leave as soon as they come
         /// to the front.
-        var alarms: [Duration: FirstInFirstOut<Alarm>] = [:]
+        var alarms: [Duration: Deque<Alarm>] = [:]
         /// When the clock looks again.
         var nextLook: ContinuousClock.Instant?
 
@@ -111,23 +112,5 @@ final class AlarmClock: Sendable {
         }
         for continuation in over { continuation.resume(returning: true) }
         if let next { look(by: next) }
-    }
-}
-
-/// A queue whose front is removed in constant time.
-private struct FirstInFirstOut<Element> {
-    private var items: [Element] = []
-    private var begin = 0
-
-    var first: Element? { begin < items.count ? items[begin] : nil }
-    var count: Int { items.count - begin }
-
-    mutating func append(_ item: Element) { items.append(item) }
-
-    mutating func removeFirst() {
-        begin += 1
-        guard begin > 64, begin * 2 > items.count else { return }
-        items.removeFirst(begin)
-        begin = 0
     }
 }

@@ -65,7 +65,8 @@ struct DeadLetterRecorder {
 }
 
 extension DeadLetterRecorder {
-    /// A host whose queues are not made yet is nothing to judge: its jobs come back until they are, and use no attempt.
+    /// A host whose queues are not made yet is nothing to judge: its jobs come back until they are, and use no attempt. A
+    /// job that runs is only rechecked: it waits for nothing.
     private func wait(_ job: JobMessage, for lane: Lane, _ delivery: any IncomingDelivery) async {
         let failure = StepFailure(
             .throttled,
@@ -82,8 +83,11 @@ extension DeadLetterRecorder {
         )
         do {
             let applied = try await context.persist { () async throws(StoreError) in
-                try await context.store.apply(
-                    .hindered(job.job, failure),
+                let isRunning = try await context.store.leases(of: job.imageId).contains {
+                    $0.job == job.job && $0.isAlive(at: context.time.now())
+                }
+                return try await context.store.apply(
+                    isRunning ? .rechecked(job.job, after: .seconds30) : .hindered(job.job, failure),
                     to: job.imageId,
                     in: context.transitionContext()
                 )

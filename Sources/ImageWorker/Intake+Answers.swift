@@ -3,7 +3,7 @@ import ImageCore
 /// What each operation means. The compiler names this place when one is added.
 extension Intake {
     /// How often a driver that is out of reach is asked before the request is deferred.
-    private static let driverTries = 3
+    static let driverTries = 3
     /// How many images made lately an estimate rests on.
     private static let sampleSize = 10
 
@@ -17,7 +17,7 @@ extension Intake {
             switch await plan(create) {
             case .stopped: return .stopped
             case .unknown(let failure): return .deferred(failure)
-            case .made(let plan):
+            case .found(let plan):
                 if create.dryRun == true { return try await rehearse(request, plan, reply, transitionContext) }
                 return .settled(
                     try await context.store.accept(
@@ -110,32 +110,11 @@ extension Intake {
                 _ = try await context.driver.describe(launch.instanceID, for: nil)
             } catch {
                 if Task.isCancelled { return nil }
-                // An unknown instance counts as there.
+                // One that cannot be described counts as there.
                 if error.code == .notFound { gone.insert(launch.instanceID) }
             }
         }
         return gone
-    }
-
-    /// Only what the driver says does not exist is free. One that it cannot describe exists all the same.
-    /// - Returns: why a launch may not have this id now; `nil` when it may.
-    private func obstacle(to id: InstanceID?) async -> Obstacle? {
-        guard let id else { return nil }
-        do throws(StepFailure) {
-            _ = try await context.driver.describe(id, for: nil)
-            return .refused(.instanceExists(id))
-        } catch {
-            if Task.isCancelled { return .stopped }
-            if error.code == .notFound { return nil }
-            return error.disposition == .permanent ? .refused(.instanceExists(id)) : .unknown(error)
-        }
-    }
-
-    private enum Obstacle {
-        case refused(Rejection)
-        /// The driver cannot tell.
-        case unknown(StepFailure)
-        case stopped
     }
 
     private func launch(
@@ -151,16 +130,16 @@ extension Intake {
         if let refusal = image.refusal(of: Operation.launch) {
             return try await record(.rejected(refusal), to: request, reply, transitionContext)
         }
-        switch await obstacle(to: body.instanceID) {
+        let instance: InstanceID
+        switch await newInstanceID(for: body) {
+        case .found(let id): instance = id
         case .refused(let rejection):
             return try await record(.rejected(rejection), to: request, reply, transitionContext)
         case .unknown(let failure): return .deferred(failure)
         case .stopped: return .stopped
-        case nil: break
         }
         let launch: Launch
         do throws(Rejection) {
-            let instance = body.instanceID ?? InstanceID(known: newID("i"))
             launch = try Launch(body, as: instance, of: image)
         } catch {
             return try await record(.rejected(error), to: request, reply, transitionContext)
@@ -279,51 +258,5 @@ extension Intake {
             rates: CopyRates(of: lines)
         )
         return try await record(answer, to: request, reply, transitionContext)
-    }
-
-    private enum Planning {
-        case made(Plan)
-        case refused(Rejection)
-        /// The driver cannot tell what there is.
-        case unknown(StepFailure)
-        /// This worker stops. A driver that was interrupted says nothing of the request.
-        case stopped
-    }
-
-    private func plan(_ request: CreateRequest) async -> Planning {
-        var tries = 0
-        while true {
-            tries += 1
-            do throws(StepFailure) {
-                let instance = try await context.driver.describe(request.instanceID, for: request.owner)
-                let locations = try await context.driver.locations()
-                do throws(Rejection) {
-                    return .made(
-                        try Plan.make(
-                            for: request,
-                            instance: instance,
-                            knownLocations: locations,
-                            lanes: context.options.installation
-                        )
-                    )
-                } catch {
-                    return .refused(error)
-                }
-            } catch {
-                if Task.isCancelled { return .stopped }
-                guard tries < Self.driverTries, error.disposition == .transient else {
-                    return error.code.isAboutTheRequest
-                        ? .refused(Rejection(error.code, error.message, field: "instanceId")) : .unknown(error)
-                }
-                do { try await context.time.sleep(for: .seconds(1)) } catch _ { return .stopped }
-            }
-        }
-    }
-
-    /// For example `img-5f0c2b7e9a41d3c8`.
-    private func newID(_ prefix: String) -> String {
-        let halves = (0..<2).map { _ in UInt64(context.random() * 0x1p32) }
-        let digits = String(halves[0] << 32 | halves[1], radix: 16)
-        return prefix + "-" + String(repeating: "0", count: 16 - digits.count) + digits
     }
 }

@@ -21,7 +21,7 @@ struct HostLaneTests {
     }
     private struct Asked: Decodable { var imageId: String }
 
-    @Test("a host without a worker waits and is told of, a broken one breaks no other, and a worker that comes goes on")
+    @Test("jobs of a host without a worker wait with an alarm until it comes, and a broken host breaks no other")
     func hosts() async throws {
         // A port for each worker, and the next for the console.
         let metrics = "127.0.0.1:\(try Loopback.freePortsInARow(4)[0])"

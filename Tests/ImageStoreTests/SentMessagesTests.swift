@@ -27,7 +27,7 @@ struct SentMessagesTests {
         #expect(all.count < 200, "\(all.count) deletions")
     }
 
-    @Test("a failure is told to all whose keys it was about, and to nobody else")
+    @Test("a failure reaches every caller whose keys were in the deletion, and no other")
     func failing() async throws {
         let sent = SentMessages()
         let failures = await withTaskGroup(of: Bool.self) { group in

@@ -57,7 +57,7 @@ struct AlarmClockTests {
             for number in 0..<500 {
                 group.addTask {
                     let sleep = Task { try? await clock.sleep(for: .microseconds(100 + number)) }
-                    try? await Task.sleep(for: .microseconds(100 + number))
+                    try? await clock.sleep(for: .microseconds(100 + number))
                     sleep.cancel()
                     await sleep.value
                 }

@@ -90,6 +90,32 @@ struct HostTests {
         #expect(try await rig.image().status == .available)
     }
 
+    @Test("a job that runs while its lane loses its queue is rechecked, and does not begin to wait")
+    func runningWithoutQueue() async throws {
+        let rig = try await Rig(hosts: Self.hosts)
+        rig.request(.create, ["instanceId": .string("i-sim-acct1-h3-a"), "owner": .string("acct1")])
+        let worker = worker(of: Self.hosts[0], in: rig)
+        await worker.work(.intake)
+        let own = Lane.job(.stopCheck, on: Self.hosts[2])
+        let message = try #require(rig.broker.ready(own).first?.message)
+        let begun = try await rig.store.begin(
+            try #require(JobMessage(parsing: message.body)),
+            by: WorkerID(known: "on-h3"),
+            nonce: 1,
+            lease: .seconds(60),
+            in: worker.context.transitionContext()
+        )
+        guard case .granted = begun else { return #expect(Bool(false), "\(begun)") }
+        rig.broker.purge(own)
+        rig.broker.send(message, to: .unrouted)
+        await worker.work(.unrouted)
+        #expect(try await rig.image().jobs[.stopCheck]?.waiting == nil && rig.broker.unacked == 0)
+        #expect(try await rig.store.deadLetters(DeadLetterQuery(kinds: [.unrouted, .parked])).isEmpty)
+        rig.time.advance(by: .seconds(31))
+        rig.broker.turn()
+        #expect(rig.broker.ready(own).count == 1, "it comes round again")
+    }
+
     @Test("a message that somebody has put into another host's queue goes to its own, and the job is done once")
     func otherLane() async throws {
         let rig = try await Rig(hosts: Self.hosts)

@@ -244,7 +244,7 @@ extension Image {
                 if state.phase == .waiting { announce(.stepFailed, job, failure: failure, in: &builder) }
                 abandonLaunch(of: instance, in: &builder)
             } else {
-                let used = state.attempt + 1 - firstAttempt(of: job)
+                let used = attemptsUsed(by: job)
                 failWhole(ImageFailure(job: job, attempts: used, cause: failure, at: builder.now), in: &builder)
             }
             return nil

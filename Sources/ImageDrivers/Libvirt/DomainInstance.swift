@@ -46,8 +46,7 @@ struct DomainInstance: Sendable {
             let path = nvram.first("source")?["file"] ?? nvram.text
             if !path.isEmpty { return path }
         }
-        let isUEFI = os["firmware"] == "efi" || os.first("loader")?["type"] == "pflash"
-        guard isUEFI, !record.name.contains("/") else { return nil }
+        guard MachineSheet.hasVariables(os), !record.name.contains("/") else { return nil }
         return "/var/lib/libvirt/qemu/nvram/\(record.name)_VARS.fd"
     }
 

@@ -45,10 +45,9 @@ extension LocalDriver {
         for file in MachineFile.allCases { try copy(file, from: source, to: folder, .storage, subject) }
     }
 
-    /// - Returns: whether the replica has variables of a firmware, which are in `folder` now.
-    func copyFirmwareVariables(of replica: Replica, to folder: String) throws(StepFailure) -> Bool {
+    func copyFirmwareVariables(of replica: Replica, to folder: String) throws(StepFailure) {
         let source = try folders.folder(of: replica.resource)
-        return try copy(.firmwareVariables, from: source, to: folder, .location(replica.location), .storage)
+        try copy(.firmwareVariables, from: source, to: folder, .location(replica.location), .storage)
     }
 
     func machine(of replica: Replica) throws(StepFailure) -> MachineSheet {
@@ -77,23 +76,21 @@ extension LocalDriver {
         }
     }
 
-    /// - Returns: `false` when there is nothing to copy.
-    @discardableResult
+    /// Does nothing when there is no such file.
     private func copy(
         _ file: MachineFile,
         from source: String,
         to folder: String,
         _ origin: FailureSubject,
         _ target: FailureSubject
-    ) throws(StepFailure) -> Bool {
+    ) throws(StepFailure) {
         let bytes = try filing(at: origin) { () throws(FileFailure) in
             try Self.read(file, at: source + "/" + file.rawValue)
         }
-        guard let bytes else { return false }
+        guard let bytes else { return }
         try filing(at: target) { () throws(FileFailure) in
             try FileCalls.writeAtomically(bytes, to: folder + "/" + file.rawValue)
         }
-        return true
     }
 
     /// - Returns: `nil` when there is no such file.

@@ -21,12 +21,12 @@ extension LibvirtDriver {
         }
         let sheet = try local.machine(of: replica)
         let disks = launches.published(resource.id)
-        let hasVariables = try local.copyFirmwareVariables(of: replica, to: folder)
+        try local.copyFirmwareVariables(of: replica, to: folder)
         let domain = sheet.domain(
             for: launch,
             uuid: Self.uuid(of: resource.id),
             launchedFrom: resource.id,
-            firmwareVariables: hasVariables ? disks + "/" + MachineFile.firmwareVariables.rawValue : nil,
+            firmwareVariables: disks + "/" + MachineFile.firmwareVariables.rawValue,
             path: { disks + "/" + LocalFolders.fileName($0) }
         )
         try filing(at: .storage) { () throws(FileFailure) in

@@ -140,16 +140,21 @@ struct MachineSheet: Equatable, Sendable {
         return kept
     }
 
+    /// Whether a machine's firmware is UEFI, which keeps variables in a file.
+    static func hasVariables(_ os: XMLElement) -> Bool {
+        os["firmware"] == "efi" || os.first("loader")?["type"] == "pflash"
+    }
+
     // MARK: A new machine
 
     /// The description of a launched domain. libvirt gives it new MAC addresses when it is defined.
-    /// - Parameter firmwareVariables: the new machine's own file of them. `nil`: libvirt makes one, of the firmware's
-    ///   template, if the machine needs any.
+    /// - Parameter firmwareVariables: where the new machine's own file of them is, or libvirt makes one of the firmware's
+    ///   template. Left out, libvirt would take a file of this name that an earlier domain left in its own folder.
     func domain(
         for launch: Launch,
         uuid: String,
         launchedFrom resource: ResourceID,
-        firmwareVariables: String?,
+        firmwareVariables: String,
         path: (DeviceName) -> String
     ) -> XMLElement {
         var domain = domain
@@ -159,9 +164,7 @@ struct MachineSheet: Equatable, Sendable {
         domain.set(devices)
         if var os = domain.first("os") {
             // Without a format, so raw, whatever a location's file says of itself: QEMU's formats name further files.
-            if let firmwareVariables {
-                os.nodes.append(.element(XMLElement("nvram", text: firmwareVariables)))
-            }
+            if Self.hasVariables(os) { os.nodes.append(.element(XMLElement("nvram", text: firmwareVariables))) }
             domain.set(os)
         }
         var instance = XMLElement("goldsmith:instance")

@@ -4,13 +4,13 @@ public import ImageCore
 
 /// A compute system without bytes, for tests and benchmarks: it keeps the port's rules and moves nothing.
 public final class SimulatedDriver: ImageDriver {
-    private let directory: any SimulatedDirectory
+    let directory: any SimulatedDirectory
     private let places: [Location]
     private let hosts: [HostName]
     private let host: HostName?
     private let faults: SimulatedFaults
     private let impliesInstances: Bool
-    private let dice: FaultDice
+    let dice: FaultDice
     private let pause: @Sendable (Duration) async throws -> Void
 
     /// - Parameters:
@@ -183,47 +183,6 @@ public final class SimulatedDriver: ImageDriver {
         return converted
     }
 
-    public func launch(
-        _ launch: Launch,
-        from replica: Replica,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) {
-        try require(resource.host, for: "\(resource.id)")
-        let name = try name(of: resource)
-        try write(Marker(resource: resource), to: name)
-        let copied = launch.disks.compactMap { disk in replica.files.first { $0.device == disk.from } }
-        try await pass(bytes: copied.reduce(0) { $0 + $1.sizeBytes }, "The launch of \(launch.instanceID)", progress)
-        try dice.throwOrPass("the launch \(resource.id)")
-        try write(Marker(resource: resource, sums: ["built": ""]), to: name)
-    }
-
-    public func publishInstance(_ launch: Launch, from resource: Resource) async throws(StepFailure) {
-        try dice.throwOrPass("the publishing of \(launch.instanceID)")
-        try require(resource.host, for: "\(resource.id)")
-        let name = try name(of: resource)
-        let note = "launched/" + launch.instanceID.text
-        let done: Marker? = try read(note)
-        if done?.resource == resource { return }
-        let built: Marker? = try read(name)
-        guard built?.sums.isEmpty == false else { throw .notBuilt(launch.instanceID) }
-        let taken: Instance? = try read(Self.name(launch.instanceID))
-        guard taken == nil else { throw .exists(launch.instanceID) }
-        try write(Marker(resource: resource), to: note)
-        try add(
-            Instance(
-                id: launch.instanceID,
-                owner: launch.owner,
-                status: .stopped,
-                disks: launch.disks.map {
-                    Disk(device: $0.device, kind: $0.kind, sizeBytes: $0.sizeBytes, autoDelete: $0.autoDelete)
-                },
-                host: resource.host
-            )
-        )
-        try directory.delete(name)
-    }
-
     /// What is read from a capture.
     private func sum(of capture: Capture) throws(StepFailure) -> String {
         let marker: Marker? = try read(try name(of: capture.resource))
@@ -285,16 +244,6 @@ public final class SimulatedDriver: ImageDriver {
         try directory.delete(try name(of: resource))
     }
 
-    public func rollBackLaunch(_ resource: Resource) async throws(StepFailure) {
-        try await delete(resource)
-        for instance in try directory.names(in: "launched") {
-            let note: Marker? = try read("launched/" + instance)
-            guard note?.resource == resource else { continue }
-            try directory.delete("instances/" + instance)
-            try directory.delete("launched/" + instance)
-        }
-    }
-
     public func inventory() async throws(StepFailure) -> [Resource] {
         var found: [Resource] = []
         for folder in ["images", "snapshots", "launches"] + places.map({ "locations/" + $0.name.text }) {
@@ -311,18 +260,18 @@ public final class SimulatedDriver: ImageDriver {
 
 extension SimulatedDriver {
     /// What stands for a resource. Without sums it is only begun.
-    private struct Marker: Codable {
+    struct Marker: Codable {
         var resource: Resource
         var sums: [String: String] = [:]
         var manifest: [UInt8]?
     }
 
-    private static func name(_ id: InstanceID) -> String { "instances/" + id.text }
+    static func name(_ id: InstanceID) -> String { "instances/" + id.text }
 
     /// Whether what is on a host can be read and written here.
     private func reaches(_ other: HostName?) -> Bool { other == nil || other == host }
 
-    private func require(_ other: HostName?, for what: String) throws(StepFailure) {
+    func require(_ other: HostName?, for what: String) throws(StepFailure) {
         guard !reaches(other) else { return }
         throw StepFailure(
             .permanent,
@@ -331,7 +280,7 @@ extension SimulatedDriver {
         )
     }
 
-    private func name(of resource: Resource) throws(StepFailure) -> String {
+    func name(of resource: Resource) throws(StepFailure) -> String {
         switch resource.kind {
         case .imageFile: return "images/" + resource.id.text
         case .snapshot: return "snapshots/" + resource.id.text
@@ -369,7 +318,7 @@ extension SimulatedDriver {
     }
 
     /// Lets the time of an operation pass in ten parts, and reports each.
-    private func pass(
+    func pass(
         bytes: Int64,
         _ what: String,
         _ progress: @Sendable (CopyProgress) -> Void
@@ -386,7 +335,7 @@ extension SimulatedDriver {
 
     private static func sum(_ text: String) -> String { Hexadecimal.text(SHA256.hash(data: Array(text.utf8))) }
 
-    private func read<Value: Decodable>(_ name: String) throws(StepFailure) -> Value? {
+    func read<Value: Decodable>(_ name: String) throws(StepFailure) -> Value? {
         guard let bytes = try directory.read(name) else { return nil }
         do {
             return try JSONDecoder().decode(Value.self, from: Data(bytes))
@@ -395,7 +344,7 @@ extension SimulatedDriver {
         }
     }
 
-    private func write(_ value: some Encodable, to name: String) throws(StepFailure) {
+    func write(_ value: some Encodable, to name: String) throws(StepFailure) {
         guard let data = try? JSONEncoder().encode(value) else {
             throw StepFailure(.permanent, .internal, "The simulated system's file \(name) cannot be written.")
         }

@@ -4,8 +4,8 @@ import ImageCore
 
 /// A look into a disk without an appliance, where the disk is plain enough.
 ///
-/// Libraries of the host's read here what a stranger has written. So all that is needed is opened first, and then the
-/// process is sealed: what takes it over can speak to nobody, open nothing, start nothing, and lie about this disk.
+/// Libraries of the host read untrusted bytes here. So the process opens all it needs first, and then seals itself: code
+/// that takes it over can open nothing, reach nothing and start nothing. It can only lie about this disk.
 enum GuestReading {
     /// - Parameter socket: where `qemu-nbd` serves the disk.
     static func report(socket: String) -> GuestVisit.Report {
