@@ -32,7 +32,11 @@ extension Intake {
                 return try await record(.rejected(rejection), to: request, reply, transitionContext)
             }
         case .cancel(let body): return try await grant(.cancel, body.imageID, request, reply, transitionContext)
-        case .retry(let body): return try await grant(.retry, body.imageID, request, reply, transitionContext)
+        case .retry(let body):
+            if let refusal = try await refusalOfHost(of: body.imageID, owner: body.owner) {
+                return try await record(.rejected(refusal), to: request, reply, transitionContext)
+            }
+            return try await grant(.retry, body.imageID, request, reply, transitionContext)
         case .share(let body):
             return try await grant(.share(body.with), body.imageID, request, reply, transitionContext)
         case .unshare(let body):
@@ -42,6 +46,9 @@ extension Intake {
             let command = ImageCommand.delete(snapshots: body.deleteSnapshots, gone: gone)
             return try await grant(command, body.imageID, request, reply, transitionContext)
         case .convert(let body):
+            if let refusal = try await refusalOfHost(of: body.imageID, owner: body.owner) {
+                return try await record(.rejected(refusal), to: request, reply, transitionContext)
+            }
             return .settled(
                 try await context.store.convert(
                     body,
@@ -100,6 +107,12 @@ extension Intake {
         .settled(try await context.store.record(answer, to: request, reply: reply, in: transitionContext))
     }
 
+    /// Why the jobs of an image would find no worker. An image that is not the owner's is left to the store's answer.
+    private func refusalOfHost(of id: ImageID, owner: Owner) async throws(StoreError) -> Rejection? {
+        guard let image = try await context.store.image(id), image.owner == owner else { return nil }
+        return image.plan.refusal(of: id, in: context.options.installation)
+    }
+
     /// Which instances launched from an image exist no more.
     /// - Returns: `nil` when this worker stops meanwhile.
     private func goneInstances(of id: ImageID, owner: Owner) async throws(StoreError) -> Set<InstanceID>? {
@@ -143,6 +156,10 @@ extension Intake {
             launch = try Launch(body, as: instance, of: image)
         } catch {
             return try await record(.rejected(error), to: request, reply, transitionContext)
+        }
+        let lanes = context.options.installation
+        if let refusal = image.plan.refusal(of: image.id, at: launch.location, in: lanes) {
+            return try await record(.rejected(refusal), to: request, reply, transitionContext)
         }
         guard body.dryRun == true else {
             return try await grant(.launch(launch), image.id, request, reply, transitionContext)

@@ -39,15 +39,21 @@ struct RightsTests {
 
     private static func name(_ suffix: String) -> String { suffix.isEmpty ? "" : "goldsmith.\(suffix)" }
 
-    /// The outcome of a call: "done", the broker's code of a refusal such as "403", or an error of another kind, in
-    /// full.
+    /// The outcome of a call, once the broker has answered: "done", its code of a refusal such as "403", or an error of
+    /// another kind, in full.
     private func outcome(of body: () async throws(AMQPError) -> Void) async -> String {
-        do throws(AMQPError) {
-            try await body()
-            return "done"
-        } catch {
-            return error.kind == .channelClosed ? "\(error.code)" : error.description
+        var outcome = ""
+        _ = await eventually {
+            do throws(AMQPError) {
+                try await body()
+                outcome = "done"
+            } catch {
+                outcome = error.kind == .channelClosed ? "\(error.code)" : error.description
+                return !error.isRetriable
+            }
+            return true
         }
+        return outcome
     }
 
     /// Whether the broker refuses a login, once it has answered: a handshake may time out on a busy machine.
@@ -79,7 +85,11 @@ struct RightsTests {
         }
         for queue in Self.queues.map(Self.name) {
             // Every user may ask whether a queue is there and how full it is.
-            #expect(try await connection.inspectQueue(queue) != nil, "\(may.role) looks at \(queue)")
+            var isThere = false
+            let looks = await outcome { () async throws(AMQPError) in
+                isThere = try await connection.inspectQueue(queue) != nil
+            }
+            #expect(looks == "done" && isThere, "\(may.role) looks at \(queue)")
             let suffix = String(queue.dropFirst("goldsmith.".count))
             let answer = await outcome { () async throws(AMQPError) in _ = try await connection.get(queue) }
             #expect(answer == (may.read.contains(suffix) ? "done" : "403"), "\(may.role) reads \(queue)")

@@ -132,6 +132,30 @@ struct HostTests {
         #expect(try await rig.image().status == .available)
     }
 
+    @Test(
+        "what needs a host that was taken out of the installation is refused, and says so",
+        arguments: [Operation.launch, .convert]
+    )
+    func hostTakenOut(operation: Operation) async throws {
+        let rig = try await Rig(hosts: Self.hosts)
+        rig.request(.create, ["instanceId": .string("i-sim-acct1-h3-a"), "owner": .string("acct1")])
+        try await run(Self.hosts.map { worker(of: $0, in: rig) }, in: rig)
+        let image = try await rig.image()
+        #expect(image.status == .available)
+        let left = rig.worker(
+            "on-h1",
+            adjust: { options in
+                (options.host, options.lanes) = (Self.hosts[0], LaneList.served(on: Self.hosts[0]))
+                options.installation = LaneList(hosts: Array(Self.hosts.prefix(2)))
+            }
+        )
+        rig.request(operation, id: "again", ["owner": .string("acct1"), "imageId": .string(image.id.text)])
+        await left.work(.intake)
+        let answer = try #require(try rig.answers().last)
+        #expect(answer.code == .failedPrecondition && answer.field == "imageId", "\(answer)")
+        #expect(answer.message?.contains("host h3") == true)
+    }
+
     @Test("a host that is broken opens the breaker of its own lane, and of no other")
     func breakers() {
         let breakers = OutageBreakers()

@@ -139,6 +139,15 @@ extension Plan {
         )
     }
 
+    /// Why jobs of the image would wait for ever: their host has been taken out of the installation since the plan was
+    /// made. `nil` while every host of the plan is served.
+    /// - Parameter location: the only one that matters, for a launch. Default: all of the plan.
+    public func refusal(of image: ImageID, at location: LocationName? = nil, in lanes: LaneList) -> Rejection? {
+        let needed = location.map { [host(of: $0)] } ?? [host] + locations.map { host(of: $0) }
+        guard let gone = needed.compactMap({ $0 }).first(where: { !lanes.hosts.contains($0) }) else { return nil }
+        return Self.unknown(gone, of: "image \(image)", field: "imageId", lanes)
+    }
+
     private static func unknown(_ host: HostName, of what: String, field: String, _ lanes: LaneList) -> Rejection {
         let known = lanes.hosts.isEmpty ? "none" : lanes.hosts.map(\.text).joined(separator: ", ")
         return Rejection(
