@@ -31,43 +31,20 @@ public protocol ImageDriver: Sendable {
     func inspectGuest(of instance: InstanceID) async throws(StepFailure) -> GuestInspection
 
     /// Captures one disk into `resource` (an image file or a snapshot) and checks the result.
-    ///
-    /// - Parameter fixesGuest: for a system disk: whether the guest's files are fixed (`GuestFacts.edits`), on the
-    ///   copy only and before it is hashed. What was changed is in the capture's `guestFix`.
     /// - Throws: `FAILED_PRECONDITION` when the instance is not stopped before *and after* the copy, when the disk is
     ///   being written, is corrupt or unreadable, or its backing chain leaves its folder.
-    func capture(
-        _ device: DeviceName,
-        of instance: InstanceID,
-        into resource: Resource,
-        fixesGuest: Bool,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture
+    func capture(_ call: CaptureCall) async throws(StepFailure) -> Capture
 
     /// Copies the captures to `resource.location`, verifies each file's SHA-256 against its capture's, and writes
     /// `manifest` last, so that a copy with a manifest is a whole copy.
-    func replicate(
-        _ captures: [Capture],
-        manifest: [UInt8],
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Replica
+    func replicate(_ call: ReplicateCall) async throws(StepFailure) -> Replica
 
     /// Copies a captured local system disk into a snapshot, and verifies the copy's SHA-256 against the capture's.
-    func convert(
-        _ capture: Capture,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture
+    func convert(_ call: ConvertCall) async throws(StepFailure) -> Capture
 
     /// Puts the disks of a new, stopped instance together in `resource`: copies of a replica's files, each verified
     /// against the replica's checksum, and empty disks. No instance is there yet.
-    func launch(
-        _ launch: Launch,
-        from replica: Replica,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure)
+    func launch(_ call: LaunchCall) async throws(StepFailure)
 
     /// Makes what `launch` has put together in `resource` the instance, in one step. Done already is success.
     /// - Throws: `CONFLICT` when there is another instance of that id.
@@ -90,16 +67,6 @@ extension ImageDriver {
     /// As an operator sees it.
     public func describe(_ instance: InstanceID) async throws(StepFailure) -> Instance {
         try await describe(instance, for: nil)
-    }
-
-    /// As it is.
-    public func capture(
-        _ device: DeviceName,
-        of instance: InstanceID,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture {
-        try await capture(device, of: instance, into: resource, fixesGuest: false, progress: progress)
     }
 }
 

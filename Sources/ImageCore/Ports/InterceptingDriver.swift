@@ -92,56 +92,29 @@ public struct InterceptingDriver<Interceptor: DriverInterceptor>: ImageDriver {
         }
     }
 
-    public func capture(
-        _ device: DeviceName,
-        of instance: InstanceID,
-        into resource: Resource,
-        fixesGuest: Bool,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture {
-        try await interceptor.around(.init(.capture, device: device, resource: resource, instance: instance)) {
-            () async throws(StepFailure) in
-            try await driver.capture(
-                device,
-                of: instance,
-                into: resource,
-                fixesGuest: fixesGuest,
-                progress: progress
-            )
+    public func capture(_ call: CaptureCall) async throws(StepFailure) -> Capture {
+        try await interceptor.around(
+            .init(.capture, device: call.device, resource: call.resource, instance: call.instance)
+        ) { () async throws(StepFailure) in try await driver.capture(call) }
+    }
+
+    public func replicate(_ call: ReplicateCall) async throws(StepFailure) -> Replica {
+        try await interceptor.around(.init(.replicate, resource: call.resource)) { () async throws(StepFailure) in
+            try await driver.replicate(call)
         }
     }
 
-    public func replicate(
-        _ captures: [Capture],
-        manifest: [UInt8],
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Replica {
-        try await interceptor.around(.init(.replicate, resource: resource)) { () async throws(StepFailure) in
-            try await driver.replicate(captures, manifest: manifest, into: resource, progress: progress)
+    public func convert(_ call: ConvertCall) async throws(StepFailure) -> Capture {
+        try await interceptor.around(.init(.convert, device: call.capture.device, resource: call.resource)) {
+            () async throws(StepFailure) in
+            try await driver.convert(call)
         }
     }
 
-    public func convert(
-        _ capture: Capture,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture {
-        try await interceptor.around(.init(.convert, device: capture.device, resource: resource)) {
+    public func launch(_ call: LaunchCall) async throws(StepFailure) {
+        try await interceptor.around(.init(.launch, resource: call.resource, instance: call.launch.instanceID)) {
             () async throws(StepFailure) in
-            try await driver.convert(capture, into: resource, progress: progress)
-        }
-    }
-
-    public func launch(
-        _ launch: Launch,
-        from replica: Replica,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) {
-        try await interceptor.around(.init(.launch, resource: resource, instance: launch.instanceID)) {
-            () async throws(StepFailure) in
-            try await driver.launch(launch, from: replica, into: resource, progress: progress)
+            try await driver.launch(call)
         }
     }
 

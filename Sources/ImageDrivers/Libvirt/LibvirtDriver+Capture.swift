@@ -28,13 +28,8 @@ extension LibvirtDriver {
         return try await inspector.look(at: source.node, local.qemuImg, .disk(.system, instance))
     }
 
-    public func capture(
-        _ device: DeviceName,
-        of instance: InstanceID,
-        into resource: Resource,
-        fixesGuest: Bool,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture {
+    public func capture(_ call: CaptureCall) async throws(StepFailure) -> Capture {
+        let (device, instance, resource) = (call.device, call.instance, call.resource)
         let subject = FailureSubject.disk(device, instance)
         let domain = try await find(instance)
         try requireStopped(domain)
@@ -42,18 +37,11 @@ extension LibvirtDriver {
         try DiskRules.requireFit(attached.kind, device, resource.kind, subject)
         let (reader, file) = try await reader(for: attached, of: domain)
         let (source, hold) = try await reader.openHeld(file) {
-            progress(CopyProgress(doneBytes: 0, totalBytes: 0))
+            call.progress(CopyProgress(doneBytes: 0, totalBytes: 0))
         }
         // Until the last look: QEMU refuses to start the domain meanwhile.
         defer { hold.letGo() }
-        return try await local.capture(
-            source,
-            device,
-            subject,
-            into: resource,
-            fixesGuest: fixesGuest,
-            progress: progress
-        ) { () async throws(StepFailure) in
+        return try await local.capture(source, for: call) { () async throws(StepFailure) in
             // Where the lock is not heeded (an older QEMU, a file system without locks), this finds it out.
             let now = try await find(instance)
             try requireStopped(now)

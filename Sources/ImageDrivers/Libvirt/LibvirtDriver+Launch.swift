@@ -3,25 +3,14 @@ public import ImageCore
 import LibvirtClient
 
 extension LibvirtDriver {
-    public func launch(
-        _ launch: Launch,
-        from replica: Replica,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) {
-        guard replica.location == launch.location, resource.kind == .instance else {
-            throw StepFailure(
-                .permanent,
-                .invalidArgument,
-                "\(replica.resource.id) is no replica at \(launch.location)."
-            )
-        }
-        let folder = try await local.putDisks(of: launch, from: replica, progress) { () async throws(StepFailure) in
+    public func launch(_ call: LaunchCall) async throws(StepFailure) {
+        let (launch, resource) = (call.launch, call.resource)
+        let folder = try await local.putDisks(for: call) { () async throws(StepFailure) in
             try await launches.emptyFolder(for: resource.id)
         }
-        let sheet = try local.machine(of: replica)
+        let sheet = try local.machine(of: call.replica)
         let disks = launches.published(resource.id)
-        try local.copyFirmwareVariables(of: replica, to: folder)
+        try local.copyFirmwareVariables(of: call.replica, to: folder)
         let domain = sheet.domain(
             for: launch,
             uuid: Self.uuid(of: resource.id),

@@ -164,21 +164,12 @@ public struct LibvirtDriver: ImageDriver {
 
     public func locations() async throws(StepFailure) -> [Location] { try await local.locations() }
 
-    public func replicate(
-        _ captures: [Capture],
-        manifest: [UInt8],
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Replica {
-        try await local.replicate(captures, manifest: manifest, into: resource, progress: progress)
+    public func replicate(_ call: ReplicateCall) async throws(StepFailure) -> Replica {
+        try await local.replicate(call)
     }
 
-    public func convert(
-        _ capture: Capture,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture {
-        try await local.convert(capture, into: resource, progress: progress)
+    public func convert(_ call: ConvertCall) async throws(StepFailure) -> Capture {
+        try await local.convert(call)
     }
 
     public func delete(_ resource: Resource) async throws(StepFailure) {

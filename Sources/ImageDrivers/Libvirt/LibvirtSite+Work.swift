@@ -14,31 +14,14 @@ extension LibvirtSite {
         try await ownHost(with: instance).inspectGuest(of: instance)
     }
 
-    public func capture(
-        _ device: DeviceName,
-        of instance: InstanceID,
-        into resource: Resource,
-        fixesGuest: Bool,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture {
-        try requireReach(resource)
-        return try await ownHost(with: instance).capture(
-            device,
-            of: instance,
-            into: resource,
-            fixesGuest: fixesGuest,
-            progress: progress
-        )
+    public func capture(_ call: CaptureCall) async throws(StepFailure) -> Capture {
+        try requireReach(call.resource)
+        return try await ownHost(with: call.instance).capture(call)
     }
 
-    public func launch(
-        _ launch: Launch,
-        from replica: Replica,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) {
-        try requireReach(resource)
-        try await ownHost().launch(launch, from: replica, into: resource, progress: progress)
+    public func launch(_ call: LaunchCall) async throws(StepFailure) {
+        try requireReach(call.resource)
+        try await ownHost().launch(call)
     }
 
     /// The new id must be on no other host that answers. One that does not answer stops no launch: if it has the id too,
@@ -61,23 +44,14 @@ extension LibvirtSite {
 
     public func locations() async throws(StepFailure) -> [Location] { try await local.locations() }
 
-    public func replicate(
-        _ captures: [Capture],
-        manifest: [UInt8],
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Replica {
-        try requireReach(resource)
-        return try await local.replicate(captures, manifest: manifest, into: resource, progress: progress)
+    public func replicate(_ call: ReplicateCall) async throws(StepFailure) -> Replica {
+        try requireReach(call.resource)
+        return try await local.replicate(call)
     }
 
-    public func convert(
-        _ capture: Capture,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture {
-        try requireReach(resource)
-        return try await local.convert(capture, into: resource, progress: progress)
+    public func convert(_ call: ConvertCall) async throws(StepFailure) -> Capture {
+        try requireReach(call.resource)
+        return try await local.convert(call)
     }
 
     public func delete(_ resource: Resource) async throws(StepFailure) {

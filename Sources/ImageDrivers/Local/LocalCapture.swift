@@ -2,22 +2,18 @@ import Glibc
 public import ImageCore
 
 extension LocalDriver {
-    public func capture(
-        _ device: DeviceName,
-        of instance: InstanceID,
-        into resource: Resource,
-        fixesGuest: Bool,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture {
-        let subject = FailureSubject.disk(device, instance)
-        let disk = try requireStopped(instance).disk(device)
-        try DiskRules.requireFit(disk.kind, device, resource.kind, subject)
+    public func capture(_ call: CaptureCall) async throws(StepFailure) -> Capture {
+        let instance = call.instance
+        let subject = FailureSubject.disk(call.device, instance)
+        let disk = try requireStopped(instance).disk(call.device)
+        try DiskRules.requireFit(disk.kind, call.device, call.resource.kind, subject)
         let reader = reader(for: instance)
-        let (source, hold) = try await reader.openHeld(disk) { progress(CopyProgress(doneBytes: 0, totalBytes: 0)) }
+        let (source, hold) = try await reader.openHeld(disk) {
+            call.progress(CopyProgress(doneBytes: 0, totalBytes: 0))
+        }
         // Until the last look: QEMU refuses to start a machine on it meanwhile.
         defer { hold.letGo() }
-        return try await capture(source, device, subject, into: resource, fixesGuest: fixesGuest, progress: progress) {
-            () throws(StepFailure) in
+        return try await capture(source, for: call) { () throws(StepFailure) in
             // Where the lock is not heeded (another program than QEMU, a file system without locks), this finds it out.
             _ = try requireStopped(instance)
             try reader.requireUnchanged(source, subject)
@@ -28,20 +24,18 @@ extension LocalDriver {
     /// - Parameter recheck: looks, after the copy, whether the disk was left alone all the time.
     func capture(
         _ source: SourceDisk,
-        _ device: DeviceName,
-        _ subject: FailureSubject,
-        into resource: Resource,
-        fixesGuest: Bool,
-        progress: @escaping @Sendable (CopyProgress) -> Void,
+        for call: CaptureCall,
         recheck: () async throws(StepFailure) -> Void
     ) async throws(StepFailure) -> Capture {
+        let (device, resource) = (call.device, call.resource)
+        let subject = FailureSubject.disk(device, call.instance)
         let folder = try await emptyFolder(for: resource)
         try await requireSpace(for: source, in: folder, subject)
 
         let target = folder + "/" + LocalFolders.fileName(device)
         let partial = target + LocalFolders.partialSuffix
         let held = source.files.values.reduce(0) { $0 + min($1.allocatedBytes, $1.size) }
-        let gauge = ProgressGauge(totalBytes: held, progress)
+        let gauge = ProgressGauge(totalBytes: held, call.progress)
         try await running(on: subject) { () async throws(ChildFailure) in
             try await qemuImg.convert(source.node, to: partial, bytesPerSecond: copyRate) { basisPoints in
                 gauge.reach(Self.share(of: held, basisPoints * Self.copyShare / 100))
@@ -50,7 +44,7 @@ extension LocalDriver {
 
         try await recheck()
         // On the copy, and before its checksum is taken: the source stays as it is.
-        let guestFix = fixesGuest ? try await fix(partial, subject) : nil
+        let guestFix = call.fixesGuest ? try await fix(partial, subject) : nil
         // The disk writes while the file is checked and hashed; what is left to wait for is little.
         try await beginWriteOut(partial)
         let size = try await checkResult(partial, subject, gauge)

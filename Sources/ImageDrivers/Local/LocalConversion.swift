@@ -1,17 +1,14 @@
 public import ImageCore
 
 extension LocalDriver {
-    public func convert(
-        _ capture: Capture,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture {
+    public func convert(_ call: ConvertCall) async throws(StepFailure) -> Capture {
+        let (capture, resource) = (call.capture, call.resource)
         guard resource.kind == .snapshot else { throw .noSnapshot(resource) }
         let source = try folders.file(of: capture)
         let needed = try Self.allocatedBytes(source, capture)
         let folder = try await emptyFolder(for: resource)
         try Self.requireSpace(needed, in: folder, .storage)
-        let gauge = ProgressGauge(totalBytes: capture.fileSizeBytes, progress)
+        let gauge = ProgressGauge(totalBytes: capture.fileSizeBytes, call.progress)
         let target = folder + "/" + LocalFolders.fileName(capture.device)
         let sum = try await copy(source, to: target, .storage, gauge) { $0 == capture.sha256 }
         guard sum == capture.sha256 else { throw .rotten(capture, sha256: sum) }

@@ -1,20 +1,9 @@
 public import ImageCore
 
 extension LocalDriver {
-    public func launch(
-        _ launch: Launch,
-        from replica: Replica,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) {
-        guard replica.location == launch.location, resource.kind == .instance else {
-            throw StepFailure(
-                .permanent,
-                .invalidArgument,
-                "\(replica.resource.id) is no replica at \(launch.location)."
-            )
-        }
-        let folder = try await putDisks(of: launch, from: replica, progress) { () async throws(StepFailure) in
+    public func launch(_ call: LaunchCall) async throws(StepFailure) {
+        let (launch, resource) = (call.launch, call.resource)
+        let folder = try await putDisks(for: call) { () async throws(StepFailure) in
             try await emptyFolder(for: resource)
         }
         let description = try InstanceFile.bytes(of: launch, resource: resource)
@@ -27,11 +16,17 @@ extension LocalDriver {
     /// Copies a launch's disks into a folder, and makes the empty ones.
     /// - Parameter makeFolder: makes it, once it is known that there is something to copy.
     func putDisks(
-        of launch: Launch,
-        from replica: Replica,
-        _ progress: @escaping @Sendable (CopyProgress) -> Void,
+        for call: LaunchCall,
         makeFolder: () async throws(StepFailure) -> String
     ) async throws(StepFailure) -> String {
+        let (launch, replica) = (call.launch, call.replica)
+        guard replica.location == launch.location, call.resource.kind == .instance else {
+            throw StepFailure(
+                .permanent,
+                .invalidArgument,
+                "\(replica.resource.id) is no replica at \(launch.location)."
+            )
+        }
         let subject = FailureSubject.location(launch.location)
         let directory = try folders.folder(of: replica.resource)
         guard try filing(at: subject, { () throws(FileFailure) in try FileCalls.status(directory) })?.kind == .folder
@@ -44,7 +39,7 @@ extension LocalDriver {
         let bytes = parts.reduce(0) { $0 + ($1.1?.sizeBytes ?? 0) }
         let folder = try await makeFolder()
         try Self.requireSpace(bytes, in: folder, .storage)
-        let gauge = ProgressGauge(totalBytes: bytes, progress)
+        let gauge = ProgressGauge(totalBytes: bytes, call.progress)
         for (disk, file) in parts {
             let target = folder + "/" + LocalFolders.fileName(disk.device)
             if let file {

@@ -1,12 +1,8 @@
 public import ImageCore
 
 extension LocalDriver {
-    public func replicate(
-        _ captures: [Capture],
-        manifest: [UInt8],
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Replica {
+    public func replicate(_ call: ReplicateCall) async throws(StepFailure) -> Replica {
+        let (captures, resource) = (call.captures, call.resource)
         let directory = try folders.location(resource.location)
         guard resource.kind == .replica, let location = resource.location else {
             throw StepFailure(.permanent, .invalidArgument, "\(resource.id) is not a replica.")
@@ -24,7 +20,7 @@ extension LocalDriver {
             throw failure
         }
         var jobs: [(capture: Capture, source: String)] = []
-        var neededBytes = Int64(manifest.count)
+        var neededBytes = Int64(call.manifest.count)
         for capture in captures {
             let source = try folders.file(of: capture)
             neededBytes += try Self.allocatedBytes(source, capture)
@@ -33,7 +29,7 @@ extension LocalDriver {
         let folder = try await emptyFolder(for: resource)
         try Self.requireSpace(neededBytes, in: directory, subject)
 
-        let gauge = ProgressGauge(totalBytes: captures.reduce(0) { $0 + $1.fileSizeBytes }, progress)
+        let gauge = ProgressGauge(totalBytes: captures.reduce(0) { $0 + $1.fileSizeBytes }, call.progress)
         var files: [Replica.File] = []
         for (capture, source) in jobs {
             try await copy(capture, from: source, to: folder, location, gauge)
@@ -51,7 +47,7 @@ extension LocalDriver {
         }
         // Last: a copy with a manifest is a whole copy.
         try filing(at: subject) { () throws(FileFailure) in
-            try FileCalls.writeAtomically(manifest, to: folder + "/" + LocalFolders.manifestName)
+            try FileCalls.writeAtomically(call.manifest, to: folder + "/" + LocalFolders.manifestName)
         }
         gauge.finish()
         return Replica(resource: resource, location: location, files: files)

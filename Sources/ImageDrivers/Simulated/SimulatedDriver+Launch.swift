@@ -1,17 +1,14 @@
 public import ImageCore
 
 extension SimulatedDriver {
-    public func launch(
-        _ launch: Launch,
-        from replica: Replica,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) {
+    public func launch(_ call: LaunchCall) async throws(StepFailure) {
+        let (launch, resource) = (call.launch, call.resource)
         try require(resource.host, for: "\(resource.id)")
         let name = try name(of: resource)
         try write(Marker(resource: resource), to: name)
-        let copied = launch.disks.compactMap { disk in replica.files.first { $0.device == disk.from } }
-        try await pass(bytes: copied.reduce(0) { $0 + $1.sizeBytes }, "The launch of \(launch.instanceID)", progress)
+        let copied = launch.disks.compactMap { disk in call.replica.files.first { $0.device == disk.from } }
+        let bytes = copied.reduce(0) { $0 + $1.sizeBytes }
+        try await pass(bytes: bytes, "The launch of \(launch.instanceID)", call.progress)
         try dice.throwOrPass("the launch \(resource.id)")
         try write(Marker(resource: resource, sums: ["built": ""]), to: name)
     }

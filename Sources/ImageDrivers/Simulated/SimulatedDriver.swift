@@ -123,13 +123,8 @@ public final class SimulatedDriver: ImageDriver {
         return .seen(try guest(of: instance))
     }
 
-    public func capture(
-        _ device: DeviceName,
-        of instance: InstanceID,
-        into resource: Resource,
-        fixesGuest: Bool,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture {
+    public func capture(_ call: CaptureCall) async throws(StepFailure) -> Capture {
+        let (device, instance, resource) = (call.device, call.instance, call.resource)
         try await requireStopped(instance)
         try require(try await describe(instance).host, for: "instance \(instance)")
         let disk = try await disk(device, of: instance)
@@ -138,7 +133,7 @@ public final class SimulatedDriver: ImageDriver {
         let name = try name(of: resource)
         try write(Marker(resource: resource), to: name)
         let size = Self.captureBytes(disk, of: instance)
-        try await pass(bytes: size, "The capture of \(device) of instance \(instance)", progress)
+        try await pass(bytes: size, "The capture of \(device) of instance \(instance)", call.progress)
         try dice.throwOrPass("the capture \(resource.id)")
         try await requireStopped(instance)
         let sum = Self.sum("\(resource.id)/\(device)")
@@ -149,7 +144,7 @@ public final class SimulatedDriver: ImageDriver {
             virtualSizeBytes: disk.sizeBytes,
             fileSizeBytes: size,
             sha256: sum,
-            guestFix: fixesGuest ? try guest(of: instance).guestFix : nil
+            guestFix: call.fixesGuest ? try guest(of: instance).guestFix : nil
         )
     }
 
@@ -164,16 +159,13 @@ public final class SimulatedDriver: ImageDriver {
         return disk.sizeBytes / 8 + Int64(share.next() % 5) * (disk.sizeBytes / 10)
     }
 
-    public func convert(
-        _ capture: Capture,
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Capture {
+    public func convert(_ call: ConvertCall) async throws(StepFailure) -> Capture {
+        let (capture, resource) = (call.capture, call.resource)
         try require(resource.host, for: "\(resource.id)")
         let name = try name(of: resource)
         guard resource.kind == .snapshot else { throw .noSnapshot(resource) }
         try write(Marker(resource: resource), to: name)
-        try await pass(bytes: capture.fileSizeBytes, "The conversion of \(capture.resource.id)", progress)
+        try await pass(bytes: capture.fileSizeBytes, "The conversion of \(capture.resource.id)", call.progress)
         try dice.throwOrPass("the conversion \(resource.id)")
         let sum = try sum(of: capture)
         guard sum == capture.sha256 else { throw .rotten(capture, sha256: sum) }
@@ -196,12 +188,8 @@ public final class SimulatedDriver: ImageDriver {
         return sum
     }
 
-    public func replicate(
-        _ captures: [Capture],
-        manifest: [UInt8],
-        into resource: Resource,
-        progress: @escaping @Sendable (CopyProgress) -> Void
-    ) async throws(StepFailure) -> Replica {
+    public func replicate(_ call: ReplicateCall) async throws(StepFailure) -> Replica {
+        let (captures, resource) = (call.captures, call.resource)
         try require(resource.host, for: "\(resource.id)")
         let name = try name(of: resource)
         guard resource.kind == .replica, let location = resource.location else {
@@ -214,10 +202,10 @@ public final class SimulatedDriver: ImageDriver {
         try await pass(
             bytes: captures.reduce(0) { $0 + $1.fileSizeBytes },
             "The copy to location \(location)",
-            progress
+            call.progress
         )
         try dice.throwOrPass("the copy \(resource.id)")
-        var whole = Marker(resource: resource, manifest: manifest)
+        var whole = Marker(resource: resource, manifest: call.manifest)
         var files: [Replica.File] = []
         for capture in captures {
             let sum = try sum(of: capture)
