@@ -118,13 +118,7 @@ extension StoreConformance {
     private static func work(on message: JobMessage, _ stores: [any ImageStore], _ number: Int) async throws {
         let store = stores[number % stores.count]
         var next: [JobMessage] = []
-        switch try await store.begin(
-            message,
-            by: Given.worker(number),
-            nonce: .random(in: .min ... .max),
-            lease: Given.lease,
-            in: Given.context()
-        ) {
+        switch try await store.begin(Given.claim(message, by: number), in: Given.context()) {
         case .granted(let jobLease, _): next = try await store.finish(jobLease).outgoing.jobs
         case .settled(let outgoing): next = outgoing.jobs
         case .busy, .unknownImage: break

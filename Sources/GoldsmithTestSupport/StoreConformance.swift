@@ -45,6 +45,10 @@ enum Given {
     static func worker(_ number: Int) -> WorkerID { WorkerID(known: "w\(number)") }
     static func image(_ number: Int = 1) -> ImageID { ImageID(known: "img-\(number)") }
 
+    static func claim(_ message: JobMessage, by number: Int, nonce: Int64? = nil) -> JobClaim {
+        JobClaim(message, by: worker(number), nonce: nonce ?? .random(in: .min ... .max), lease: lease)
+    }
+
     static func request(_ number: Int = 1, owner: Owner = owner, name: String = "golden") -> CreateRequest {
         CreateRequest(
             requestID: RequestID(known: "r\(number)"),
@@ -100,13 +104,8 @@ extension ImageStore {
         attempt: Int = 1,
         at seconds: Int64 = 0
     ) async throws -> BeginResult {
-        try await begin(
-            JobMessage(imageId: Given.image(image), job: job, attempt: attempt),
-            by: Given.worker(worker),
-            nonce: nonce ?? .random(in: .min ... .max),
-            lease: Given.lease,
-            in: Given.context(seconds)
-        )
+        let message = JobMessage(imageId: Given.image(image), job: job, attempt: attempt)
+        return try await begin(Given.claim(message, by: worker, nonce: nonce), in: Given.context(seconds))
     }
 
     func grant(_ job: Job, of image: Int = 1, by worker: Int = 1, attempt: Int = 1, at seconds: Int64 = 0)

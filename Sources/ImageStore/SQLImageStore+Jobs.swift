@@ -2,15 +2,9 @@ public import ImageCore
 import SQLAccess
 
 extension SQLImageStore {
-    public func begin(
-        _ message: JobMessage,
-        from lane: Lane?,
-        by worker: WorkerID,
-        nonce: Int64,
-        lease: Duration,
-        in context: TransitionContext
-    ) async throws(StoreError) -> BeginResult {
-        try await write(for: .begin) { (transaction) throws(SQLError) in
+    public func begin(_ claim: JobClaim, in context: TransitionContext) async throws(StoreError) -> BeginResult {
+        let message = claim.message
+        return try await write(for: .begin) { (transaction) throws(SQLError) in
             guard let (image, leases) = try transaction.imageToChangeWithLeases(message.imageId) else {
                 return .unknownImage
             }
@@ -18,7 +12,7 @@ extension SQLImageStore {
             if image.jobs[message.job]?.phase == .waiting,
                 let lease = leases.first(where: { $0.isAlive(at: now) && $0.blocks(message.job, of: image) })
             {
-                guard try transaction.isGranted(lease, for: message.job, nonce: nonce) else { return .busy(lease) }
+                guard try transaction.isGranted(lease, for: message.job, nonce: claim.nonce) else { return .busy(lease) }
                 // What the first answer announced is in the outbox.
                 return .granted(JobLease(image, message, fence: lease.fence), outgoing: [])
             }
@@ -27,7 +21,7 @@ extension SQLImageStore {
                 try transaction.endLease(lease.job, of: image.id, fence: lease.fence)
             }
             let line = image.needsLocks(for: message.job) ? try transaction.lockLineToChange(of: image.plan) : nil
-            let event = Event.began(message.job, attempt: message.attempt, lockLine: line, lane: lane)
+            let event = Event.began(message.job, attempt: message.attempt, lockLine: line, lane: claim.lane)
             let applied = try transaction.apply(event, to: image, in: context)
             // Only an attempt that may go on has a fencing number of its own.
             let fence = applied.image.fence
@@ -36,10 +30,10 @@ extension SQLImageStore {
                 message.job,
                 of: image.id,
                 fence: fence,
-                to: worker,
-                nonce: nonce,
+                to: claim.worker,
+                nonce: claim.nonce,
                 at: now,
-                for: lease
+                for: claim.lease
             )
             return .granted(JobLease(applied.image, message, fence: fence), outgoing: applied.outgoing)
         }

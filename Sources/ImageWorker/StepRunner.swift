@@ -26,16 +26,15 @@ struct StepRunner {
             if let fault = context.telemetry.tools.readiness.hindrance(of: message.job.step) {
                 return try await hinder(message, fault, delivery)
             }
-            let nonce = Int64.random(in: .min ... .max)
+            let claim = JobClaim(
+                message,
+                from: lane,
+                by: context.options.id,
+                nonce: .random(in: .min ... .max),
+                lease: context.options.lease
+            )
             let begun = try await context.persist { () async throws(StoreError) in
-                try await context.store.begin(
-                    message,
-                    from: lane,
-                    by: context.options.id,
-                    nonce: nonce,
-                    lease: context.options.lease,
-                    in: context.transitionContext()
-                )
+                try await context.store.begin(claim, in: context.transitionContext())
             }
             switch begun {
             case .granted(let jobLease, let outgoing):

@@ -98,13 +98,9 @@ struct HostTests {
         await worker.work(.intake)
         let own = Lane.job(.stopCheck, on: Self.hosts[2])
         let message = try #require(rig.broker.ready(own).first?.message)
-        let begun = try await rig.store.begin(
-            try #require(JobMessage(parsing: message.body)),
-            by: WorkerID(known: "on-h3"),
-            nonce: 1,
-            lease: .seconds(60),
-            in: worker.context.transitionContext()
-        )
+        let job = try #require(JobMessage(parsing: message.body))
+        let claim = JobClaim(job, by: WorkerID(known: "on-h3"), nonce: 1, lease: .seconds(60))
+        let begun = try await rig.store.begin(claim, in: worker.context.transitionContext())
         guard case .granted = begun else { return #expect(Bool(false), "\(begun)") }
         rig.broker.purge(own)
         rig.broker.send(message, to: .unrouted)

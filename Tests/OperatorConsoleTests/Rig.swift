@@ -116,19 +116,18 @@ struct Rig {
         get async throws { try await store.unsent(before: Timestamp(microseconds: .max), limit: 100).map(\.routingKey) }
     }
 
+    private static func claim(_ message: JobMessage) -> JobClaim {
+        JobClaim(message, by: WorkerID(known: "w1"), nonce: 1, lease: .seconds(15))
+    }
+
     /// Does every job of the image, so that it is Available.
     func finish(_ id: ImageID) async throws {
         let context = TransitionContext(now: time.now() + .seconds(60))
         while let image = try await store.image(id),
             let job = image.jobs.filter({ $0.value.phase == .waiting }).keys.min()
         {
-            let begun = try await store.begin(
-                JobMessage(imageId: id, job: job, attempt: 1),
-                by: WorkerID(known: "w1"),
-                nonce: 1,
-                lease: .seconds(15),
-                in: context
-            )
+            let message = JobMessage(imageId: id, job: job, attempt: 1)
+            let begun = try await store.begin(Self.claim(message), in: context)
             guard case .granted(let jobLease, _) = begun else { return }
             let output: JobOutput
             if let resource = jobLease.resource, let location = job.location {
@@ -200,13 +199,7 @@ struct Rig {
     func fail(_ id: ImageID, _ failure: StepFailure) async throws {
         let context = TransitionContext(now: time.now() + .seconds(60))
         let message = JobMessage(imageId: id, job: .stopCheck, attempt: 1)
-        let begun = try await store.begin(
-            message,
-            by: WorkerID(known: "w1"),
-            nonce: 1,
-            lease: .seconds(15),
-            in: context
-        )
+        let begun = try await store.begin(Self.claim(message), in: context)
         guard case .granted(let jobLease, _) = begun else { return }
         _ = try await store.apply(
             .failed(.stopCheck, fence: jobLease.fence, failure, discarded: true),

@@ -1,19 +1,7 @@
 /// What a worker needs to carry out jobs, and to keep the store tidy. Every function is one transaction.
 public protocol JobStore: Sendable {
     /// Asks for a job: the lease, the next fencing number, the ledger's entry, and for a stop-check the locks.
-    ///
-    /// - Parameters:
-    ///   - lane: the lane the message came by; `nil` when that is the job's own.
-    ///   - nonce: a number of this delivery's own. A call repeated with it, because the answer was lost, gets what was
-    ///     granted, as long as that lease is alive.
-    func begin(
-        _ message: JobMessage,
-        from lane: Lane?,
-        by worker: WorkerID,
-        nonce: Int64,
-        lease: Duration,
-        in context: TransitionContext
-    ) async throws(StoreError) -> BeginResult
+    func begin(_ claim: JobClaim, in context: TransitionContext) async throws(StoreError) -> BeginResult
 
     /// Keeps a lease alive and notes the progress. `false` when the job is lost or no longer wanted: stop.
     func renew(
@@ -48,16 +36,24 @@ public protocol JobStore: Sendable {
     func signOff(_ worker: WorkerID) async throws(StoreError)
 }
 
-extension JobStore {
-    /// Asks for a job whose message came by its own lane.
-    public func begin(
-        _ message: JobMessage,
-        by worker: WorkerID,
-        nonce: Int64,
-        lease: Duration,
-        in context: TransitionContext
-    ) async throws(StoreError) -> BeginResult {
-        try await begin(message, from: nil, by: worker, nonce: nonce, lease: lease, in: context)
+/// What a worker says when it asks for a job.
+public struct JobClaim: Sendable {
+    public var message: JobMessage
+    /// The lane the message came by; `nil` when that is the job's own.
+    public var lane: Lane?
+    public var worker: WorkerID
+    /// A number of this delivery's own. A claim repeated with it, because the answer was lost, gets what was granted, as
+    /// long as that lease is alive.
+    public var nonce: Int64
+    /// How long the lease lives without being renewed.
+    public var lease: Duration
+
+    public init(_ message: JobMessage, from lane: Lane? = nil, by worker: WorkerID, nonce: Int64, lease: Duration) {
+        self.message = message
+        self.lane = lane
+        self.worker = worker
+        self.nonce = nonce
+        self.lease = lease
     }
 }
 

@@ -101,16 +101,9 @@ public struct InterceptedStore: ImageStore {
         }
     }
 
-    public func begin(
-        _ message: JobMessage,
-        from lane: Lane?,
-        by worker: WorkerID,
-        nonce: Int64,
-        lease: Duration,
-        in context: TransitionContext
-    ) async throws(StoreError) -> BeginResult {
-        try await call(.begin, "\(message.job)") { () async throws(StoreError) in
-            try await store.begin(message, from: lane, by: worker, nonce: nonce, lease: lease, in: context)
+    public func begin(_ claim: JobClaim, in context: TransitionContext) async throws(StoreError) -> BeginResult {
+        try await call(.begin, "\(claim.message.job)") { () async throws(StoreError) in
+            try await store.begin(claim, in: context)
         }
     }
 
