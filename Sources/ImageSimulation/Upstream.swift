@@ -27,21 +27,23 @@ final class Upstream: Sendable {
         for number in 0..<max(1, world.options.images) {
             await world.sleep(upTo: 20)
             let instance = instances[number % instances.count]
-            var body: [String: JSONValue] = [
-                "requestId": .string("r\(number)"), "owner": .string(instance.owner.text),
-                "instanceId": .string(instance.id.text), "name": .string("golden-\(number)"),
-            ]
+            var request = CreateRequest(
+                requestID: RequestID(known: "r\(number)"),
+                owner: instance.owner,
+                instanceID: instance.id,
+                name: "golden-\(number)"
+            )
             switch world.dice.number(below: 3) {
-            case 0: body["dataDisks"] = .string("all")
-            case 1: body["dataDisks"] = .array([.object(["device": .string("/dev/vdb")])])
+            case 0: request.dataDisks = .all
+            case 1: request.dataDisks = .chosen(DeviceName(position: 1).map { [.init(device: $0)] } ?? [])
             default: break
             }
-            if world.dice.number(below: 3) == 0 { body["replicateTo"] = .array([.string("east")]) }
-            send(.create, body)
+            if world.dice.number(below: 3) == 0 { request.replicateTo = [LocationName(known: "east")] }
+            send(.create(request))
             if world.strikes(.repeat, onceIn: 3) {
                 await world.sleep(upTo: 30)
-                if world.dice.number(below: 2) == 0 { body["description"] = .string("another one") }
-                send(.create, body)
+                if world.dice.number(below: 2) == 0 { request.details = "another one" }
+                send(.create(request))
             }
             if world.strikes(.cancel, onceIn: 5) {
                 Task { await cancel(number, for: instance.owner) }
@@ -68,19 +70,25 @@ final class Upstream: Sendable {
                 image.requestID.text == "r\(number)" || image.requestID.text.hasPrefix("w\(number)-")
             }
             guard let image = images.randomElement(world.dice) else { continue }
-            let operation = Self.operations.randomElement(world.dice) ?? .retry
-            var body: [String: JSONValue] = [
-                "requestId": .string("w\(number)-\(turn)"), "owner": .string(owner.text),
-                "imageId": .string(image.id.text),
-            ]
-            switch operation {
+            let wanted = Self.operations.randomElement(world.dice) ?? .retry
+            let id = RequestID(known: "w\(number)-\(turn)")
+            let request = ImageRequest(requestID: id, owner: owner, imageID: image.id)
+            let sharing = ShareRequest(requestID: id, owner: owner, imageID: image.id, with: [Self.receiver])
+            switch wanted {
             case .delete:
-                body["confirm"] = .bool(true)
-                body["deleteSnapshots"] = .bool(world.dice.number(below: 2) == 0)
-            case .share, .unshare: body["with"] = .array([.string(Self.receiver.text)])
-            case .create, .cancel, .retry, .convert, .describe, .launch: break
+                let withSnapshots = world.dice.number(below: 2) == 0
+                send(
+                    .delete(
+                        DeleteRequest(requestID: id, owner: owner, imageID: image.id, deleteSnapshots: withSnapshots)
+                    )
+                )
+            case .share: send(.share(sharing))
+            case .unshare: send(.unshare(sharing))
+            case .convert: send(.convert(ConvertRequest(requestID: id, owner: owner, imageID: image.id)))
+            case .launch: send(.launch(LaunchRequest(requestID: id, owner: owner, imageID: image.id)))
+            case .cancel: send(.cancel(request))
+            case .create, .retry, .describe: send(.retry(request))
             }
-            send(operation, body)
         }
     }
 
@@ -89,25 +97,18 @@ final class Upstream: Sendable {
         await world.sleep(upTo: world.dice.number(below: 3) == 0 ? 200 : 20)
         let images = (try? await world.store.images(ImageQuery(owner: owner))) ?? []
         guard let image = images.first(where: { $0.requestID.text == "r\(number)" }) else { return }
-        send(
-            .cancel,
-            [
-                "requestId": .string("c\(number)"), "owner": .string(owner.text),
-                "imageId": .string(image.id.text),
-            ]
-        )
+        let id = RequestID(known: "c\(number)")
+        send(.cancel(ImageRequest(requestID: id, owner: owner, imageID: image.id)))
     }
 
-    private func send(_ operation: Operation, _ body: [String: JSONValue]) {
-        guard case .string(let id)? = body["requestId"], case .string(let owner)? = body["owner"],
-            let requestID = RequestID(id)
-        else { return }
-        let identity = RequestIdentity(owner: Owner(known: owner), requestID: requestID)
+    private func send(_ request: Request) {
+        let (identity, operation) = (request.identity, request.operation)
+        let id = identity.requestID.text
         let correlation: String = asked.withLock { asked in
             let index = asked.firstIndex { $0.identity == identity } ?? asked.count
             if index == asked.count { asked.append(Asked(identity: identity, operation: operation)) }
             asked[index].correlations.append("\(id)-\(asked[index].correlations.count)")
-            if body["description"] != nil { asked[index].isConflicting = true }
+            if case .create(let create) = request, !create.details.isEmpty { asked[index].isConflicting = true }
             return asked[index].correlations.last ?? ""
         }
         world.note("upstream asks \(operation.rawValue) \(id)")
@@ -117,7 +118,7 @@ final class Upstream: Sendable {
                 messageID: id,
                 correlationID: correlation,
                 replyTo: "answers",
-                body: CanonicalJSON.bytes(JSONValue.object(body))
+                body: request.encoded
             )
         )
     }

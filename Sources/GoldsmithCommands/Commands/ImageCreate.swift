@@ -38,48 +38,22 @@ struct ImageCreate: AsyncParsableCommand {
     @Flag(help: "Check everything and show what would be done; create and lock nothing.") var dryRun = false
     @Flag(help: "Follow the image to its end.") var wait = false
 
-    /// As it goes over the wire. What it holds is judged where every request is judged, not here.
-    private struct Body: Encodable {
-        struct DataDisk: Encodable { var device: String }
-
-        enum DataDisks: Encodable {
-            case all
-            case chosen([DataDisk])
-
-            func encode(to encoder: any Encoder) throws {
-                var container = encoder.singleValueContainer()
-                switch self {
-                case .all: try container.encode("all")
-                case .chosen(let disks): try container.encode(disks)
-                }
-            }
-        }
-
-        var instanceId: String
-        var name: String
-        var description: String
-        var dataDisks: DataDisks
-        var replicateTo: [String]?
-        var guestChecks: String
-        var labels: [String: String]
-        var dryRun: Bool?
-    }
-
     func run() async throws {
         guard !(allDataDisks && !dataDisk.isEmpty) else {
             throw CommandFailure(.usage, "--all-data-disks and --data-disk exclude each other")
         }
-        let body = Body(
-            instanceId: instance,
+        let fields = CreateRequest.fields(
+            instanceID: instance,
             name: name,
-            description: description,
-            dataDisks: allDataDisks ? .all : .chosen(dataDisk.map { Body.DataDisk(device: $0) }),
+            details: description,
+            allDataDisks: allDataDisks,
+            dataDisks: dataDisk.map { CreateRequest.DataDisk.value(device: $0) },
             replicateTo: replicateTo.isEmpty ? nil : replicateTo,
             guestChecks: guestChecks,
             labels: try labels(label),
-            dryRun: dryRun ? true : nil
+            dryRun: dryRun
         )
-        let (answer, settings) = try await request.ask(.create, body, shared)
+        let (answer, settings) = try await request.ask(.create, fields, shared)
         if let report = answer.dryRun {
             return output.json ? try Terminal.say(json: report) : Terminal.say(report.text)
         }

@@ -15,7 +15,7 @@ struct ImageCancel: AsyncParsableCommand {
     @Argument(help: "The image's id.", completion: Completions.images) var id: String
 
     func run() async throws {
-        let (answer, _) = try await request.ask(.cancel, ["imageId": id], shared)
+        let (answer, _) = try await request.ask(.cancel, ImageRequest.fields(imageID: id), shared)
         if output.json { return try Terminal.say(json: answer) }
         Terminal.say("\(id) is cancelled; what was made of it is being deleted")
     }
@@ -39,7 +39,7 @@ struct ImageRetry: AsyncParsableCommand {
     @Argument(help: "The image's id.", completion: Completions.images) var id: String
 
     func run() async throws {
-        let (answer, settings) = try await request.ask(.retry, ["imageId": id], shared)
+        let (answer, settings) = try await request.ask(.retry, ImageRequest.fields(imageID: id), shared)
         try await ImageFollower.report(answer, settings, wait: wait, json: output.json)
     }
 }
@@ -66,16 +66,10 @@ struct ImageDelete: AsyncParsableCommand {
     @Flag(help: "Wait until it is gone.") var wait = false
     @Argument(help: "The image's id.", completion: Completions.images) var id: String
 
-    private struct Body: Encodable {
-        var imageId: String
-        var confirm: Bool
-        var deleteSnapshots: Bool
-    }
-
     func run() async throws {
         if !confirm { try await askForName() }
-        let body = Body(imageId: id, confirm: true, deleteSnapshots: deleteSnapshots)
-        let (answer, settings) = try await request.ask(.delete, body, shared)
+        let fields = DeleteRequest.fields(imageID: id, deleteSnapshots: deleteSnapshots)
+        let (answer, settings) = try await request.ask(.delete, fields, shared)
         try await ImageFollower.report(answer, settings, wait: wait, json: output.json)
     }
 
@@ -131,11 +125,6 @@ struct ImageUnshare: AsyncParsableCommand {
 
 /// An image and the owners it is shared with or taken back from.
 struct SharingOptions: ParsableArguments {
-    private struct Body: Encodable {
-        var imageId: String
-        var with: [String]
-    }
-
     @OptionGroup var shared: SharedOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var request: RequestOptions
@@ -144,7 +133,7 @@ struct SharingOptions: ParsableArguments {
 
     /// - Parameter done: what holds once the request is granted, before "with …".
     func ask(_ operation: Operation, done: String) async throws {
-        let (answer, _) = try await request.ask(operation, Body(imageId: id, with: with), shared)
+        let (answer, _) = try await request.ask(operation, ShareRequest.fields(imageID: id, with: with), shared)
         if output.json { return try Terminal.say(json: answer) }
         Terminal.say("\(id) is \(done) with \(with.joined(separator: ", "))")
     }
@@ -169,13 +158,9 @@ struct ImageConvert: AsyncParsableCommand {
     @Flag(help: "Follow the new image to its end.") var wait = false
     @Argument(help: "The source image's id.", completion: Completions.images) var id: String
 
-    private struct Body: Encodable {
-        var imageId: String
-        var name: String?
-    }
-
     func run() async throws {
-        let (answer, settings) = try await request.ask(.convert, Body(imageId: id, name: name), shared)
+        let fields = ConvertRequest.fields(imageID: id, name: name)
+        let (answer, settings) = try await request.ask(.convert, fields, shared)
         try await ImageFollower.report(answer, settings, wait: wait, json: output.json)
     }
 }

@@ -38,41 +38,25 @@ struct InstanceLaunch: AsyncParsableCommand {
     @Flag(help: "Show the disks' final names; create nothing.") var dryRun = false
     @Flag(help: "Wait until the instance is there.") var wait = false
 
-    private struct Body: Encodable {
-        struct Preset: Encodable {
-            var device: String
-            var sizeGiB: Int?
-            var leaveOut: Bool?
-        }
-        struct NewDisk: Encodable { var sizeGiB: Int }
-
-        var imageId: String
-        var instanceId: String?
-        var location: String?
-        var dataDisks: [Preset]
-        var newDisks: [NewDisk]
-        var dryRun: Bool?
-    }
-
     func run() async throws {
-        var presets: [Body.Preset] = []
+        var presets: [JSONValue] = []
         for text in size {
             let pair = text.split(separator: "=", maxSplits: 1).map(String.init)
             guard pair.count == 2, let gibibytes = Int(pair[1]) else {
                 throw CommandFailure(.usage, "--size must be device=GiB, for example /dev/vdb=200, not '\(text)'")
             }
-            presets.append(Body.Preset(device: pair[0], sizeGiB: gibibytes))
+            presets.append(LaunchRequest.Preset.value(device: pair[0], sizeGiB: .number(Double(gibibytes))))
         }
-        presets += leaveOut.map { Body.Preset(device: $0, leaveOut: true) }
-        let body = Body(
-            imageId: image,
-            instanceId: name,
+        presets += leaveOut.map { LaunchRequest.Preset.value(device: $0, leaveOut: true) }
+        let fields = LaunchRequest.fields(
+            imageID: image,
+            instanceID: name,
             location: location,
             dataDisks: presets,
-            newDisks: addDisk.map { Body.NewDisk(sizeGiB: $0) },
-            dryRun: dryRun ? true : nil
+            newDisks: addDisk.map { LaunchRequest.NewDisk.value(sizeGiB: .number(Double($0))) },
+            dryRun: dryRun
         )
-        let (answer, settings) = try await request.ask(.launch, body, shared)
+        let (answer, settings) = try await request.ask(.launch, fields, shared)
         guard let instance = answer.instanceId, wait else {
             return output.json ? try Terminal.say(json: answer) : Terminal.say(answer.launchText)
         }

@@ -38,16 +38,15 @@ struct RequestSender {
     /// - Returns: the answer, when it was not a rejection.
     func send(
         _ operation: Operation,
-        _ body: some Encodable,
+        _ fields: [String: JSONValue],
         id: String,
-        owner: String
+        owner: Owner
     ) async throws(CommandFailure) -> Answer {
-        guard let owner = Owner(owner) else { throw CommandFailure(.usage, "--owner is not valid: \(Owner.sentence)") }
         guard let requestID = RequestID(id) else {
             throw CommandFailure(.usage, "--request-id is not valid: \(RequestID.sentence)")
         }
         let message = AMQPMessage(
-            body: CanonicalJSON.bytes(body),
+            body: Request.encode(fields, owner: owner.text, requestID: id),
             contentType: "application/json",
             messageID: id,
             appID: "goldsmith",

@@ -41,6 +41,53 @@ extension CreateRequest {
         )
     }
 
+    public var fields: [String: JSONValue] {
+        var isWhole = false
+        var disks: [JSONValue] = []
+        switch dataDisks {
+        case .all: isWhole = true
+        case .chosen(let chosen): disks = chosen.map(\.value)
+        }
+        return Self.fields(
+            instanceID: instanceID.text,
+            name: name,
+            details: details,
+            allDataDisks: isWhole,
+            dataDisks: disks,
+            replicateTo: replicateTo?.map(\.text),
+            guestChecks: guestChecks.rawValue,
+            labels: labels,
+            dryRun: dryRun == true
+        )
+    }
+
+    /// - Parameters:
+    ///   - allDataDisks: instead of `dataDisks`.
+    ///   - dataDisks: made by `DataDisk.value`.
+    ///   - replicateTo: `nil` for every location.
+    public static func fields(
+        instanceID: String,
+        name: String,
+        details: String,
+        allDataDisks: Bool,
+        dataDisks: [JSONValue],
+        replicateTo: [String]?,
+        guestChecks: String,
+        labels: [String: String],
+        dryRun: Bool
+    ) -> [String: JSONValue] {
+        .given([
+            "instanceId": .string(instanceID),
+            "name": .string(name),
+            "description": .string(details),
+            "dataDisks": allDataDisks ? .string("all") : .array(dataDisks),
+            "replicateTo": replicateTo.map { .array($0.map { .string($0) }) },
+            "guestChecks": .string(guestChecks),
+            "labels": .object(labels.mapValues { .string($0) }),
+            "dryRun": dryRun ? .bool(true) : nil,
+        ])
+    }
+
     static func readName(_ reader: inout FieldReader) throws(Rejection) -> String {
         guard let name = try reader.string("name") else {
             throw Rejection(.invalidArgument, "name is missing", field: "name")
@@ -161,6 +208,21 @@ extension CreateRequest {
         }
         return labels
     }
+}
+
+extension CreateRequest.DataDisk {
+    fileprivate var value: JSONValue {
+        Self.value(device: device.description, sizeGiB: sizeGiB.map { .number(Double($0)) }, autoDelete: autoDelete)
+    }
+
+    public static func value(device: String, sizeGiB: JSONValue? = nil, autoDelete: Bool? = nil) -> JSONValue {
+        LaunchRequest.Preset.value(device: device, sizeGiB: sizeGiB, autoDelete: autoDelete)
+    }
+}
+
+extension [String: JSONValue] {
+    /// Without the fields that are `nil`.
+    static func given(_ fields: [String: JSONValue?]) -> Self { fields.compactMapValues { $0 } }
 }
 
 extension String {

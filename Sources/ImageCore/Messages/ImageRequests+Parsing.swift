@@ -4,6 +4,10 @@ extension ImageRequest {
         try reader.finish()
         self.init(requestID: identity.requestID, owner: identity.owner, imageID: imageID)
     }
+
+    public var fields: [String: JSONValue] { Self.fields(imageID: imageID.text) }
+
+    public static func fields(imageID: String) -> [String: JSONValue] { ["imageId": .string(imageID)] }
 }
 
 extension DeleteRequest {
@@ -25,6 +29,13 @@ extension DeleteRequest {
             imageID: imageID,
             deleteSnapshots: deleteSnapshots
         )
+    }
+
+    public var fields: [String: JSONValue] { Self.fields(imageID: imageID.text, deleteSnapshots: deleteSnapshots) }
+
+    /// Only for what was confirmed.
+    public static func fields(imageID: String, deleteSnapshots: Bool) -> [String: JSONValue] {
+        ["imageId": .string(imageID), "confirm": .bool(true), "deleteSnapshots": .bool(deleteSnapshots)]
     }
 }
 
@@ -50,6 +61,12 @@ extension ShareRequest {
         try reader.finish()
         self.init(requestID: identity.requestID, owner: identity.owner, imageID: imageID, with: owners)
     }
+
+    public var fields: [String: JSONValue] { Self.fields(imageID: imageID.text, with: with.map(\.text)) }
+
+    public static func fields(imageID: String, with owners: [String]) -> [String: JSONValue] {
+        ["imageId": .string(imageID), "with": .array(owners.map { .string($0) })]
+    }
 }
 
 extension ConvertRequest {
@@ -58,6 +75,12 @@ extension ConvertRequest {
         let name = reader.optional("name") == nil ? nil : try CreateRequest.readName(&reader)
         try reader.finish()
         self.init(requestID: identity.requestID, owner: identity.owner, imageID: imageID, name: name)
+    }
+
+    public var fields: [String: JSONValue] { Self.fields(imageID: imageID.text, name: name) }
+
+    public static func fields(imageID: String, name: String?) -> [String: JSONValue] {
+        .given(["imageId": .string(imageID), "name": name.map { .string($0) }])
     }
 }
 
@@ -104,6 +127,20 @@ extension DescribeRequest {
         }
         try reader.finish()
     }
+
+    public var fields: [String: JSONValue] {
+        .given([
+            "imageId": imageID.map { .string($0.text) },
+            "history": history.map { .bool($0) },
+            "status": status.map { .string($0.rawValue) },
+            "name": name.map { .string($0) },
+            "instanceId": instanceID.map { .string($0.text) },
+            "labels": labels.map { .object($0.mapValues { .string($0) }) },
+            "shared": shared.map { .bool($0) },
+            "limit": limit.map { .number(Double($0)) },
+            "page": page.map { .string($0.description) },
+        ])
+    }
 }
 
 extension LaunchRequest {
@@ -141,6 +178,38 @@ extension LaunchRequest {
         )
     }
 
+    public var fields: [String: JSONValue] {
+        Self.fields(
+            imageID: imageID.text,
+            instanceID: instanceID?.text,
+            location: location?.text,
+            dataDisks: dataDisks.map(\.value),
+            newDisks: newDisks.map(\.value),
+            dryRun: dryRun == true
+        )
+    }
+
+    /// - Parameters:
+    ///   - dataDisks: made by `Preset.value`.
+    ///   - newDisks: made by `NewDisk.value`.
+    public static func fields(
+        imageID: String,
+        instanceID: String?,
+        location: String?,
+        dataDisks: [JSONValue],
+        newDisks: [JSONValue],
+        dryRun: Bool
+    ) -> [String: JSONValue] {
+        .given([
+            "imageId": .string(imageID),
+            "instanceId": instanceID.map { .string($0) },
+            "location": location.map { .string($0) },
+            "dataDisks": .array(dataDisks),
+            "newDisks": .array(newDisks),
+            "dryRun": dryRun ? .bool(true) : nil,
+        ])
+    }
+
     private static func items(_ field: String, _ reader: inout FieldReader) throws(Rejection) -> [JSONValue] {
         let items = try reader.list(field) ?? []
         guard items.count <= CreateRequest.maximumDataDisks else {
@@ -163,6 +232,30 @@ extension LaunchRequest.Preset {
         leaveOut = try reader.bool("leaveOut")
         try reader.finish()
     }
+
+    fileprivate var value: JSONValue {
+        Self.value(
+            device: device.description,
+            sizeGiB: sizeGiB.map { .number(Double($0)) },
+            autoDelete: autoDelete,
+            leaveOut: leaveOut
+        )
+    }
+
+    public static func value(
+        device: String,
+        sizeGiB: JSONValue? = nil,
+        autoDelete: Bool? = nil,
+        leaveOut: Bool? = nil
+    ) -> JSONValue {
+        let fields: [String: JSONValue] = .given([
+            "device": .string(device),
+            "sizeGiB": sizeGiB,
+            "autoDelete": autoDelete.map { .bool($0) },
+            "leaveOut": leaveOut.map { .bool($0) },
+        ])
+        return .object(fields)
+    }
 }
 
 extension LaunchRequest.NewDisk {
@@ -174,5 +267,12 @@ extension LaunchRequest.NewDisk {
         sizeGiB = size
         autoDelete = try reader.bool("autoDelete")
         try reader.finish()
+    }
+
+    fileprivate var value: JSONValue { Self.value(sizeGiB: .number(Double(sizeGiB)), autoDelete: autoDelete) }
+
+    public static func value(sizeGiB: JSONValue, autoDelete: Bool? = nil) -> JSONValue {
+        let fields: [String: JSONValue] = .given(["sizeGiB": sizeGiB, "autoDelete": autoDelete.map { .bool($0) }])
+        return .object(fields)
     }
 }

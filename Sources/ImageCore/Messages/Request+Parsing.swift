@@ -70,6 +70,20 @@ extension Request {
         }
     }
 
+    /// A body that `parse` reads. Nothing is judged here: what was typed may be refused there.
+    /// - Parameter fields: what the operation takes beside owner and request id, made by `fields` of its type.
+    public static func encode(_ fields: [String: JSONValue], owner: String, requestID: String) -> [UInt8] {
+        var body = fields
+        body["owner"] = .string(owner)
+        body["requestId"] = .string(requestID)
+        return CanonicalJSON.bytes(JSONValue.object(body))
+    }
+
+    /// The body of which `parse` makes this request.
+    public var encoded: [UInt8] {
+        Self.encode(body.fields, owner: identity.owner.text, requestID: identity.requestID.text)
+    }
+
     private static func readIdentity(
         _ reader: inout FieldReader,
         messageID: String?

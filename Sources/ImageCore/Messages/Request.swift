@@ -23,7 +23,7 @@ public enum Request: Equatable, Sendable {
     case describe(DescribeRequest)
     case launch(LaunchRequest)
 
-    private var body: any RequestBody {
+    var body: any RequestBody {
         switch self {
         case .create(let request): request
         case .cancel(let request), .retry(let request): request
@@ -59,6 +59,8 @@ public enum Request: Equatable, Sendable {
 public protocol RequestBody: Codable, Equatable, Sendable {
     var requestID: RequestID { get }
     var owner: Owner { get }
+    /// What its message holds beside owner and request id, as the parser of its type reads it.
+    var fields: [String: JSONValue] { get }
 }
 
 extension RequestBody {

@@ -179,16 +179,13 @@ extension DeadLetter {
     /// The message of that request.
     public var retryMessage: OutgoingMessage? {
         guard let retryRequest, let image else { return nil }
-        let body: [String: JSONValue] = [
-            "requestId": .string(retryRequest.requestID.text), "owner": .string(retryRequest.owner.text),
-            "imageId": .string(image.text),
-        ]
+        let request = ImageRequest(requestID: retryRequest.requestID, owner: retryRequest.owner, imageID: image)
         var message = OutgoingMessage(
             id: retryRequest.requestID.text,
             destination: .requests,
             routingKey: Operation.retry.rawValue,
             correlationID: image.text,
-            body: CanonicalJSON.text(JSONValue.object(body))
+            body: String(decoding: Request.retry(request).encoded, as: UTF8.self)
         )
         message.isVouchedFor = true
         return message

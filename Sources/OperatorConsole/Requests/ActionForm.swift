@@ -23,9 +23,9 @@ struct ActionForm {
     /// What the request holds beside owner and request id.
     /// - Throws: what only the form can find wrong.
     func body(_ fields: FormFields) throws(Rejection) -> [String: JSONValue] {
-        var body: [String: JSONValue] = ["imageId": .string(image.id.text)]
+        let id = image.id.text
         switch action {
-        case .cancel, .retry: break
+        case .cancel, .retry: return ImageRequest.fields(imageID: id)
         case .delete:
             guard fields["name"] == image.name else {
                 throw Rejection(
@@ -34,31 +34,30 @@ struct ActionForm {
                     field: "name"
                 )
             }
-            body["confirm"] = .bool(true)
-            if fields["deleteSnapshots"] == "yes" { body["deleteSnapshots"] = .bool(true) }
-        case .share: body["with"] = .array(Self.words(fields["with"]).map { .string($0) })
+            return DeleteRequest.fields(imageID: id, deleteSnapshots: fields["deleteSnapshots"] == "yes")
+        case .share: return ShareRequest.fields(imageID: id, with: Self.words(fields["with"]))
         case .unshare:
             let chosen = image.references.sharedWith.filter { fields[Self.ownerField($0)] == "yes" }
-            body["with"] = .array(chosen.map { .string($0.text) })
-        case .convert:
-            if let name = fields["name"], !name.isEmpty { body["name"] = .string(name) }
+            return ShareRequest.fields(imageID: id, with: chosen.map(\.text))
+        case .convert: return ConvertRequest.fields(imageID: id, name: fields.given("name"))
         case .launch:
-            if fields["dryRun"] == "yes" { body["dryRun"] = .bool(true) }
-            if let id = fields["instanceId"], !id.isEmpty { body["instanceId"] = .string(id) }
-            if let location = fields["location"], !location.isEmpty { body["location"] = .string(location) }
-            body["dataDisks"] = .array(
-                changedDisks(fields).map { device in
-                    var disk: [String: JSONValue] = ["device": .string(device.description)]
-                    if let size = fields[Self.sizeField(device)], !size.isEmpty { disk["sizeGiB"] = Self.number(size) }
-                    if fields[Self.leaveOutField(device)] == "yes" { disk["leaveOut"] = .bool(true) }
-                    return .object(disk)
-                }
-            )
-            body["newDisks"] = .array(
-                Self.words(fields["newDisks"]).map { .object(["sizeGiB": Self.number($0)]) }
+            return LaunchRequest.fields(
+                imageID: id,
+                instanceID: fields.given("instanceId"),
+                location: fields.given("location"),
+                dataDisks: changedDisks(fields).map { device in
+                    LaunchRequest.Preset.value(
+                        device: device.description,
+                        sizeGiB: fields.given(Self.sizeField(device)).map { Self.number($0) },
+                        leaveOut: fields[Self.leaveOutField(device)] == "yes" ? true : nil
+                    )
+                },
+                newDisks: Self.words(fields["newDisks"]).map {
+                    LaunchRequest.NewDisk.value(sizeGiB: Self.number($0))
+                },
+                dryRun: fields["dryRun"] == "yes"
             )
         }
-        return body
     }
 
     /// The field of the form that a rejection is about; `nil` when the form has no such field.
@@ -97,7 +96,7 @@ struct ActionForm {
 
     private func changedDisks(_ fields: FormFields) -> [DeviceName] {
         image.plan.dataDisks.map(\.device).filter { device in
-            fields[Self.sizeField(device)]?.isEmpty == false || fields[Self.leaveOutField(device)] == "yes"
+            fields.given(Self.sizeField(device)) != nil || fields[Self.leaveOutField(device)] == "yes"
         }
     }
 

@@ -33,10 +33,7 @@ struct RequestClient: Sendable {
         by who: String,
         _ logger: Logger
     ) async throws -> Outcome {
-        var body = fields
-        body["owner"] = .string(identity.owner.text)
-        body["requestId"] = .string(identity.requestID.text)
-        let bytes = CanonicalJSON.bytes(JSONValue.object(body))
+        let bytes = Request.encode(fields, owner: identity.owner.text, requestID: identity.requestID.text)
         let request: Request
         do {
             request = try Request.parse(operation, contentType: "application/json", messageID: nil, body: bytes)

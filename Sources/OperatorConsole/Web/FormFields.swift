@@ -18,6 +18,9 @@ struct FormFields: Sendable, Equatable {
     }
 
     subscript(_ name: String) -> String? { values[name] }
+
+    /// A field that was filled in; `nil` when it is empty.
+    func given(_ name: String) -> String? { values[name].flatMap { $0.isEmpty ? nil : $0 } }
 }
 
 /// Percent-encoding, as queries and forms have it.
