@@ -49,25 +49,11 @@ public enum TestPooler {
         let log = folder.file("log")
         let process = try ServerProcess(line[0], Array(line.dropFirst()), output: FilePath(log))
         defer { process.killNow() }
-        guard await eventually(within: .seconds(60), { isListening(on: port) || !process.isRunning }),
+        guard await eventually(within: .seconds(60), { Loopback.isListening(on: port) || !process.isRunning }),
             process.isRunning
         else { throw NotReady(log: (try? String(contentsOfFile: log, encoding: .utf8)) ?? "") }
         let value = try await body(port)
         withExtendedLifetime(folder) {}
         return value
-    }
-
-    private static func isListening(on port: Int) -> Bool {
-        let socket = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
-        defer { close(socket) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        } == 0
     }
 }

@@ -36,6 +36,8 @@ package enum Loopback {
         throw NoFreePort()
     }
 
+    package static func isListening(on port: Int) -> Bool { withSocket(port) { connect($0, $1, $2) } == 0 }
+
     /// Whether a server at `port` answers an AMQP protocol header.
     static func answersAMQP(_ port: Int) -> Bool {
         withSocket(port) { descriptor, address, length in

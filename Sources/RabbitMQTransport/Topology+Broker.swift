@@ -18,11 +18,7 @@ extension Topology {
         var differences: [TopologyDifference] = []
         for exchange in exchanges {
             do {
-                try await connection.declareExchange(
-                    exchange.name,
-                    type: exchange.type,
-                    arguments: exchange.arguments
-                )
+                try await connection.declare(exchange)
             } catch {
                 differences.append(try difference(exchange.name, error))
             }
@@ -54,11 +50,7 @@ extension Topology {
                 continue
             }
             do {
-                try await connection.declareExchange(
-                    exchange.name,
-                    type: exchange.type,
-                    arguments: exchange.arguments
-                )
+                try await connection.declare(exchange)
             } catch {
                 if error.code != Self.accessRefused { differences.append(try difference(exchange.name, error)) }
             }
@@ -83,5 +75,11 @@ extension Topology {
     private func difference(_ name: String, _ error: AMQPError) throws(AMQPError) -> TopologyDifference {
         guard error.kind == .channelClosed else { throw error }
         return TopologyDifference(name: name, problem: error.text, isRefusal: error.code == Self.accessRefused)
+    }
+}
+
+extension AMQPConnection {
+    fileprivate func declare(_ exchange: Topology.Exchange) throws(AMQPError) {
+        try declareExchange(exchange.name, type: exchange.type, arguments: exchange.arguments)
     }
 }

@@ -32,22 +32,16 @@ struct TopologyApply: AsyncParsableCommand {
             """
     )
 
-    @OptionGroup var shared: SharedOptions
-    @Option(help: ArgumentHelp("Hosts with lanes of their own. Default: the setting hosts.", valueName: "list"))
-    var hosts: String?
+    @OptionGroup var wanted: TopologyOptions
 
     func run() async throws {
-        let settings = try await shared.settings([.hosts: hosts])
-        let topology = try await settings.topology()
-        let connection = try await settings.connect("topology apply")
-        let differences = try await topology.differences { (topology) throws(AMQPError) in
+        let (topology, differences) = try await wanted.differences("topology apply") { (topology, connection) throws(AMQPError) in
             try await topology.apply(on: connection)
         }
-        await connection.close()
         if !differences.isEmpty, differences.allSatisfy(\.isRefusal) {
             throw CommandFailure(
                 .conflict,
-                "the broker's user '\(try await settings.endpoint().user)' may not make exchanges and queues: "
+                "the broker's user '\(try await wanted.settings().endpoint().user)' may not make exchanges and queues: "
                     + "nothing was made",
                 advice:
                     "apply with a user that has configure rights, or import what `goldsmith topology export` prints; "
@@ -71,18 +65,12 @@ struct TopologyVerify: AsyncParsableCommand {
             """
     )
 
-    @OptionGroup var shared: SharedOptions
-    @Option(help: ArgumentHelp("Hosts with lanes of their own. Default: the setting hosts.", valueName: "list"))
-    var hosts: String?
+    @OptionGroup var wanted: TopologyOptions
 
     func run() async throws {
-        let settings = try await shared.settings([.hosts: hosts])
-        let topology = try await settings.topology()
-        let connection = try await settings.connect("topology verify")
-        let differences = try await topology.differences { (topology) throws(AMQPError) in
+        let (_, differences) = try await wanted.differences("topology verify") { (topology, connection) throws(AMQPError) in
             try await topology.verify(on: connection)
         }
-        await connection.close()
         try report(differences)
         Terminal.say("the broker has every exchange and queue, as they should be")
     }
@@ -101,9 +89,7 @@ struct TopologyShow: AsyncParsableCommand {
             """
     )
 
-    @OptionGroup var shared: SharedOptions
-    @Option(help: ArgumentHelp("Hosts with lanes of their own. Default: the setting hosts.", valueName: "list"))
-    var hosts: String?
+    @OptionGroup var wanted: TopologyOptions
     @OptionGroup var output: OutputOptions
 
     private struct View: Encodable {
@@ -131,7 +117,7 @@ struct TopologyShow: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let topology = try await shared.settings([.hosts: hosts]).topology()
+        let topology = try await wanted.settings().topology()
         if output.json {
             let view = View(
                 exchanges: topology.exchanges.map {
@@ -174,12 +160,26 @@ extension AMQPValue {
     }
 }
 
-extension Topology {
+/// Which exchanges and queues the broker should have.
+struct TopologyOptions: ParsableArguments {
+    @OptionGroup var shared: SharedOptions
+    @Option(help: ArgumentHelp("Hosts with lanes of their own. Default: the setting hosts.", valueName: "list"))
+    var hosts: String?
+
+    func settings() async throws -> Settings { try await shared.settings([.hosts: hosts]) }
+
+    /// - Parameter name: the connection's, as the broker shows it.
     fileprivate func differences(
-        _ look: (Topology) async throws(AMQPError) -> [TopologyDifference]
-    ) async throws(CommandFailure) -> [TopologyDifference] {
-        do {
-            return try await look(self)
+        _ name: String,
+        _ look: (Topology, AMQPConnection) async throws(AMQPError) -> [TopologyDifference]
+    ) async throws -> (Topology, [TopologyDifference]) {
+        let settings = try await settings()
+        let topology = try await settings.topology()
+        let connection = try await settings.connect(name)
+        do throws(AMQPError) {
+            let differences = try await look(topology, connection)
+            await connection.close()
+            return (topology, differences)
         } catch {
             throw CommandFailure(error)
         }

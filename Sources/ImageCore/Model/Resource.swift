@@ -38,7 +38,7 @@ public struct Resource: Codable, Hashable, Sendable {
 }
 
 /// For example `img-5f0c.vdb.1`: image, what of it, fencing number. Safe as one path component.
-public struct ResourceID: Hashable, Comparable, Codable, Sendable, CustomStringConvertible {
+public struct ResourceID: Identifier {
     public let text: String
 
     /// Image ids and location names are at most 63 characters each, so the whole fits a file name (255).
@@ -46,27 +46,9 @@ public struct ResourceID: Hashable, Comparable, Codable, Sendable, CustomStringC
         text = "\(image.text).\(part).\(fence)"
     }
 
-    /// `nil` unless every character is one an identifier may hold: the text becomes a path component.
-    public init?(_ text: String) {
-        guard IdentifierRule.allows(text, maximumLength: 200) else { return nil }
-        self.text = text
-    }
+    public init(known text: String) { self.text = text }
 
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        guard let value = ResourceID(try container.decode(String.self)) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "not a resource id")
-        }
-        self = value
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        try container.encode(text)
-    }
-
-    public static func < (left: Self, right: Self) -> Bool { left.text < right.text }
-    public var description: String { text }
+    public static func allows(_ text: String) -> Bool { IdentifierRule.allows(text, maximumLength: 200) }
 
     /// The image that this was created for: the text before the first dot. Goldsmith's own image ids contain none.
     public var imageID: ImageID? {

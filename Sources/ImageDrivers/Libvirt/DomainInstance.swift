@@ -60,13 +60,9 @@ struct DomainInstance: Sendable {
     /// A domain's name, or its UUID when its name cannot be an id.
     static func id(of record: DomainRecord) -> InstanceID? { InstanceID(record.name) ?? InstanceID(record.uuid) }
 
-    /// - Parameter defaultOwner: of domains that name none.
-    init(_ record: DomainRecord, defaultOwner: Owner) throws(StepFailure) {
-        guard let id = Self.id(of: record) else {
-            throw StepFailure(.permanent, .internal, "libvirt gives a domain neither name nor UUID.")
-        }
+    static func description(_ record: DomainRecord, of id: InstanceID) throws(StepFailure) -> DomainXML {
         do throws(XMLProblem) {
-            xml = try DomainXML(record.xml)
+            return try DomainXML(record.xml)
         } catch {
             throw StepFailure(
                 .permanent,
@@ -75,6 +71,14 @@ struct DomainInstance: Sendable {
                 advice: "See `virsh dumpxml --inactive`."
             )
         }
+    }
+
+    /// - Parameter defaultOwner: of domains that name none.
+    init(_ record: DomainRecord, defaultOwner: Owner) throws(StepFailure) {
+        guard let id = Self.id(of: record) else {
+            throw StepFailure(.permanent, .internal, "libvirt gives a domain neither name nor UUID.")
+        }
+        xml = try Self.description(record, of: id)
         self.id = id
         self.record = record
         let own = xml.metadata(Self.namespace)

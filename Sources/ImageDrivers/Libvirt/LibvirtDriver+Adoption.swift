@@ -5,16 +5,7 @@ extension LibvirtDriver {
     /// Writes an owner into a domain's metadata. Other metadata is kept.
     public func adopt(_ id: InstanceID, by owner: Owner) async throws(StepFailure) {
         let record = try await lookUp(id)
-        let xml: DomainXML
-        do throws(XMLProblem) {
-            xml = try DomainXML(record.xml)
-        } catch {
-            throw StepFailure(
-                .permanent,
-                .failedPrecondition,
-                "The description of instance \(id) cannot be read: \(error.message)."
-            )
-        }
+        let xml = try DomainInstance.description(record, of: id)
         // libvirt declares the namespace with a prefix of its own choice, for what has none.
         var element = XMLElement("instance")
         for attribute in xml.metadata(DomainInstance.namespace)?.attributes ?? []

@@ -91,11 +91,9 @@ struct DeadLettersPage {
                     DeadLetter.State.allCases.map { ($0.rawValue, $0.rawValue) } + [(DeadLetterFilter.every, "all")],
                     filter.state?.rawValue ?? DeadLetterFilter.every
                 )
-                tag(.label, Attribute("for", "owner")) { "Owner" }
-                tag(
-                    .input,
-                    .id("owner"),
-                    .name("owner"),
+                Form.field(
+                    "Owner",
+                    "owner",
                     .value(filter.owner?.text ?? ""),
                     Attribute("maxlength", 63),
                     Attribute("autocomplete", "off")
@@ -252,8 +250,12 @@ struct DeadLetterPage {
         confirmation("Discard this?", deadLetter) {
             tag(.p) { "It stays to be looked at, marked with your name, and nothing is done about it any more." }
             Form.post(to: .discard(deadLetter.id), token: token, .class("card")) {
-                tag(.label, Attribute("for", "note")) { "Why (for the history)" }
-                tag(.input, .id("note"), .name("note"), Attribute("maxlength", 200), Attribute("autocomplete", "off"))
+                Form.field(
+                    "Why (for the history)",
+                    "note",
+                    Attribute("maxlength", 200),
+                    Attribute("autocomplete", "off")
+                )
                 tag(.div, .class("buttons")) {
                     tag(.button, .type("submit"), .class("grave")) { "Discard" }
                     tag(.a, .href(.deadLetter(deadLetter.id))) { "Back" }

@@ -17,4 +17,12 @@ enum Form {
             ])
         )
     }
+
+    /// A labelled field.
+    static func field(_ label: String, _ name: String, _ attributes: Attribute...) -> HTML {
+        .joined([
+            tag(.label, Attribute("for", name)) { label },
+            HTML(.input, [.id(name), .name(name)] + attributes, .nothing),
+        ])
+    }
 }

@@ -38,17 +38,7 @@ struct ImagesPage {
     }
 
     private static func field(_ label: String, _ name: String, _ value: String?) -> HTML {
-        .joined([
-            tag(.label, Attribute("for", name)) { label },
-            tag(
-                .input,
-                .id(name),
-                .name(name),
-                .value(value ?? ""),
-                Attribute("maxlength", 63),
-                Attribute("autocomplete", "off")
-            ),
-        ])
+        Form.field(label, name, .value(value ?? ""), Attribute("maxlength", 63), Attribute("autocomplete", "off"))
     }
 
     var html: HTML {
@@ -197,18 +187,14 @@ enum QuotasPage {
     }
 
     private static func number(_ label: String, _ name: String, _ value: Int) -> HTML {
-        .joined([
-            tag(.label, Attribute("for", name)) { label },
-            tag(
-                .input,
-                .id(name),
-                .name(name),
-                .type("number"),
-                .value(String(value)),
-                Attribute("min", 0),
-                Attribute("max", 1_000_000),
-                Attribute("required")
-            ),
-        ])
+        Form.field(
+            label,
+            name,
+            .type("number"),
+            .value(String(value)),
+            Attribute("min", 0),
+            Attribute("max", 1_000_000),
+            Attribute("required")
+        )
     }
 }

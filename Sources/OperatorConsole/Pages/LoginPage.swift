@@ -40,17 +40,13 @@ enum LoginPage {
     }
 
     private static func field(_ label: String, _ name: String, _ kind: String, _ purpose: String) -> HTML {
-        .joined([
-            tag(.label, Attribute("for", name)) { label },
-            tag(
-                .input,
-                .id(name),
-                .name(name),
-                .type(kind),
-                Attribute("autocomplete", purpose),
-                Attribute("required"),
-                Attribute("maxlength", 1024)
-            ),
-        ])
+        Form.field(
+            label,
+            name,
+            .type(kind),
+            Attribute("autocomplete", purpose),
+            Attribute("required"),
+            Attribute("maxlength", 1024)
+        )
     }
 }

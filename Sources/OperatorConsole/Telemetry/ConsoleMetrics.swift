@@ -83,11 +83,7 @@ enum ConsoleMetrics {
 struct MetricsMiddleware: RouterMiddleware {
     let telemetry: ConsoleTelemetry
 
-    func handle(
-        _ request: Request,
-        context: ConsoleContext,
-        next: Next
-    ) async throws -> Response {
+    func handle(_ request: Request, context: ConsoleContext, next: Next) async throws -> Response {
         let kind = ConsoleMetrics.Kind(request)
         let began = ContinuousClock.now
         let response = try await next(request, context)

@@ -194,11 +194,7 @@ struct InterfaceRoutes: Sendable {
 struct BearerGuard: RouterMiddleware {
     let access: Access
 
-    func handle(
-        _ request: Request,
-        context: ConsoleContext,
-        next: Next
-    ) async throws -> Response {
+    func handle(_ request: Request, context: ConsoleContext, next: Next) async throws -> Response {
         var context = context
         if let account = access.bearer(of: request) {
             context.program = account

@@ -12,11 +12,7 @@ struct HeaderGuard: RouterMiddleware {
 
     let isSecure: Bool
 
-    func handle(
-        _ request: Request,
-        context: ConsoleContext,
-        next: Next
-    ) async throws -> Response {
+    func handle(_ request: Request, context: ConsoleContext, next: Next) async throws -> Response {
         var response = try await next(request, context)
         response.headers[.contentSecurityPolicy] = Self.contentPolicy
         response.headers[.xContentTypeOptions] = "nosniff"
@@ -45,11 +41,7 @@ extension HTTPField.Name {
 struct OriginGuard: RouterMiddleware {
     let options: ConsoleOptions
 
-    func handle(
-        _ request: Request,
-        context: ConsoleContext,
-        next: Next
-    ) async throws -> Response {
+    func handle(_ request: Request, context: ConsoleContext, next: Next) async throws -> Response {
         guard let host = request.head.authority, options.allows(host: host) else {
             throw Problem(
                 .misdirectedRequest,
@@ -69,11 +61,7 @@ struct OriginGuard: RouterMiddleware {
 
 /// Turns every error into an answer for people, or for programs below `/api/`.
 struct ProblemGuard: RouterMiddleware {
-    func handle(
-        _ request: Request,
-        context: ConsoleContext,
-        next: Next
-    ) async throws -> Response {
+    func handle(_ request: Request, context: ConsoleContext, next: Next) async throws -> Response {
         let problem: Problem
         do {
             return try await next(request, context)
@@ -95,11 +83,7 @@ struct ProblemGuard: RouterMiddleware {
 struct SessionGuard: RouterMiddleware {
     let access: Access
 
-    func handle(
-        _ request: Request,
-        context: ConsoleContext,
-        next: Next
-    ) async throws -> Response {
+    func handle(_ request: Request, context: ConsoleContext, next: Next) async throws -> Response {
         guard let (cookie, session) = access.session(of: request) else {
             if request.headers[.live] != nil || request.uri.path == "/updates" {
                 throw Problem(.unauthorized, "not logged in")
