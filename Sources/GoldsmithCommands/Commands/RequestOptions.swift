@@ -17,12 +17,13 @@ extension RequestOptions {
         _ shared: SharedOptions
     ) async throws -> (answer: Answer, settings: Settings) {
         let settings = try await shared.settings([.owner: owner])
+        let owner = try await settings.owner()
         let sender = try await RequestSender(settings)
         let answer = try await sender.send(
             operation,
             fields,
             id: requestId ?? RequestSender.newRequestID(),
-            owner: try await settings.owner()
+            owner: owner
         )
         return (answer, settings)
     }
