@@ -44,7 +44,7 @@ private func isPathComponent(_ text: String, atMost limit: Int) -> Bool {
 
 private func checkLocations(_ text: String) throws(BrokenPromise) {
     let locations: [LocationName: String]
-    do throws(Rejection) { locations = try LocationList.parse(text, below: "/data") } catch {
+    do throws(Rejection) { locations = try LocationsSetting.parse(text, below: "/data") } catch {
         try promiseShowable(error.message, atMost: 512, "the complaint")
         return
     }
@@ -52,7 +52,7 @@ private func checkLocations(_ text: String) throws(BrokenPromise) {
     try promise(locations.values.allSatisfy { $0.hasPrefix("/") && !$0.utf8.contains(0) }, "a path that is none")
     let written = locations.map { "\($0)=\($1)" }.joined(separator: ",")
     try promise(
-        (try? LocationList.parse(written, below: "/")) == locations,
+        (try? LocationsSetting.parse(written, below: "/")) == locations,
         "written and read again it is another list"
     )
 }

@@ -12,7 +12,8 @@ extension SQLImageStore {
             if image.jobs[message.job]?.phase == .waiting,
                 let lease = leases.first(where: { $0.isAlive(at: now) && $0.blocks(message.job, of: image) })
             {
-                guard try transaction.isGranted(lease, for: message.job, nonce: claim.nonce) else { return .busy(lease) }
+                let isGranted = try transaction.isGranted(lease, for: message.job, nonce: claim.nonce)
+                guard isGranted else { return .busy(lease) }
                 // What the first answer announced is in the outbox.
                 return .granted(JobLease(image, message, fence: lease.fence), outgoing: [])
             }

@@ -53,7 +53,7 @@ package struct WorkerBody: Sendable {
 
     /// Looks at store and queues for metrics and health, until the task is cancelled.
     func sample(_ store: any StoreReader, _ lanes: any LaneInspector) async {
-        await Sampler(context: context, store: store, inspector: lanes).run()
+        await StatisticsPoll(context: context, store: store, inspector: lanes).run()
     }
 
     /// Handles a lane's deliveries until there are no more of them and the last is handled. What waits for a slot then

@@ -29,7 +29,7 @@ public struct WorkerOptions: Sendable {
     /// How often the worker says in the store that it is there. Default 10 s.
     public var reportEvery: Duration = .seconds(10)
     /// How often store and queues are looked at for metrics and health. Default 10 s.
-    public var sampleEvery: Duration = .seconds(10)
+    public var pollEvery: Duration = .seconds(10)
     /// What it says of itself besides.
     public var identity = WorkerIdentity()
     /// The age at which a message in the outbox is taken for left behind by a dead process. Default 10 s.

@@ -60,12 +60,12 @@ struct ParserTests {
     func locations() throws {
         let east = try known(LocationName("east"))
         let west = try known(LocationName("west"))
-        #expect(try LocationList.parse("east=/srv/e=1, west", below: "/d") == [east: "/srv/e=1", west: "/d/west"])
-        #expect(try LocationList.parse(",,east,", below: "/d") == [east: "/d/east"])
+        #expect(try LocationsSetting.parse("east=/srv/e=1, west", below: "/d") == [east: "/srv/e=1", west: "/d/west"])
+        #expect(try LocationsSetting.parse(",,east,", below: "/d") == [east: "/d/east"])
         let escaped = #"east=/srv/a\,b\\c:d,west"#
-        #expect(try LocationList.parse(escaped, below: "/d") == [east: #"/srv/a,b\c:d"#, west: "/d/west"])
-        let odd = try LocationList.parse("east,west", below: #"/d,ata\=:,"#)
-        #expect(try LocationList.parse(LocationList.text(of: odd), below: "/elsewhere") == odd)
+        #expect(try LocationsSetting.parse(escaped, below: "/d") == [east: #"/srv/a,b\c:d"#, west: "/d/west"])
+        let odd = try LocationsSetting.parse("east,west", below: #"/d,ata\=:,"#)
+        #expect(try LocationsSetting.parse(LocationsSetting.text(of: odd), below: "/elsewhere") == odd)
     }
 
     @Test(
@@ -78,7 +78,7 @@ struct ParserTests {
     )
     func malformedLocations(text: String) {
         #expect {
-            _ = try LocationList.parse(text, below: "/d")
+            _ = try LocationsSetting.parse(text, below: "/d")
         } throws: { error in
             guard let message = (error as? Rejection)?.message else { return false }
             return message.utf8.count < 300 && !message.contains("\u{1b}")

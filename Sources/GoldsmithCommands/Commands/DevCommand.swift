@@ -185,7 +185,7 @@ private struct DevServices: Service {
         environment[SettingKey.hosts.environmentName] = hostList
         environment[SettingKey.driver.environmentName] = kind.rawValue
         try await prepare(running)
-        let locations = LocationList.text(of: try await settings.locations())
+        let locations = LocationsSetting.text(of: try await settings.locations())
         var arguments = ["worker", "--data", data, "--log-level", try await settings.logLevel(default: .info).rawValue]
         if let copyRate { arguments += ["--copy-rate", copyRate] }
         if let config { arguments += ["--config", config] }

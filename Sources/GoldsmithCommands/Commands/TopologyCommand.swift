@@ -35,7 +35,8 @@ struct TopologyApply: AsyncParsableCommand {
     @OptionGroup var wanted: TopologyOptions
 
     func run() async throws {
-        let (topology, differences) = try await wanted.differences("topology apply") { (topology, connection) throws(AMQPError) in
+        let (topology, differences) = try await wanted.differences("topology apply") {
+            (topology, connection) throws(AMQPError) in
             try await topology.apply(on: connection)
         }
         if !differences.isEmpty, differences.allSatisfy(\.isRefusal) {
@@ -68,7 +69,8 @@ struct TopologyVerify: AsyncParsableCommand {
     @OptionGroup var wanted: TopologyOptions
 
     func run() async throws {
-        let (_, differences) = try await wanted.differences("topology verify") { (topology, connection) throws(AMQPError) in
+        let (_, differences) = try await wanted.differences("topology verify") {
+            (topology, connection) throws(AMQPError) in
             try await topology.verify(on: connection)
         }
         try report(differences)

@@ -8,7 +8,7 @@ extension Settings {
     /// `east=/srv/east,west=/srv/west`; a name without a path is a folder below the data folder.
     func locations() async throws(CommandFailure) -> [LocationName: String] {
         let text = try await text(.locations) ?? "east,west"
-        do throws(Rejection) { return try LocationList.parse(text, below: data + "/locations") } catch {
+        do throws(Rejection) { return try LocationsSetting.parse(text, below: data + "/locations") } catch {
             throw CommandFailure(.usage, "setting locations: \(error.message)")
         }
     }

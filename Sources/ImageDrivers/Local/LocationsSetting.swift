@@ -2,7 +2,7 @@ public import ImageCore
 
 /// Where replicas go, as people write it: `east=/srv/east,west`. A comma that belongs to a path is written `\,`, and a
 /// backslash `\\`.
-public enum LocationList {
+public enum LocationsSetting {
     /// Each location's folder. A name without a path is a folder below `home`.
     /// - Throws: what is wrong, in a sentence.
     public static func parse(_ text: String, below home: String) throws(Rejection) -> [LocationName: String] {

@@ -1,17 +1,17 @@
 import ImageCore
 
 /// Looks at store and queues at intervals, so that a request for metrics or health waits for neither.
-struct Sampler {
+struct StatisticsPoll {
     let context: WorkerContext
     let store: any StoreReader
     let inspector: any LaneInspector
 
     /// Until the task is cancelled.
     func run() async {
-        repeat { await sample() } while (try? await context.time.sleep(for: context.options.sampleEvery)) != nil
+        repeat { await poll() } while (try? await context.time.sleep(for: context.options.pollEvery)) != nil
     }
 
-    func sample() async {
+    func poll() async {
         let statistics: Result<StoreStatistics, StoreError>
         do throws(StoreError) {
             statistics = .success(try await store.statistics(at: context.time.now()))

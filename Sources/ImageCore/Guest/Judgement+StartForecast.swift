@@ -19,19 +19,20 @@ extension Judgement {
         }
         let units = units(of: system)
         items += units.map(\.item)
-        let plan = StartPlan(items, own)
+        let forecast = StartForecast(items, own)
         var found: [Judged] = []
-        for (item, outcome) in zip(plan.items, plan.outcomes) where item.want != .optional && outcome != .works {
+        for (item, outcome) in zip(forecast.items, forecast.outcomes)
+        where item.want != .optional && outcome != .works {
             switch item.origin {
             case .fstab(let number):
                 guard let line = lines[number] else { continue }
                 let file = name(GuestFacts.fstabPath, in: system)
-                found.append(judged(line, item, plan.why(outcome), fstab, file))
+                found.append(judged(line, item, forecast.why(outcome), fstab, file))
             case .crypttab(let number):
                 guard let line = encrypted[number] else { continue }
                 let file = name(GuestFacts.crypttabPath, in: system)
-                found.append(judged(line, plan.why(outcome), crypttab, file))
-            case .unit(let path): found.append(judged(item, plan.why(outcome), name(path, in: system)))
+                found.append(judged(line, forecast.why(outcome), crypttab, file))
+            case .unit(let path): found.append(judged(item, forecast.why(outcome), name(path, in: system)))
             }
         }
         return found
@@ -40,7 +41,7 @@ extension Judgement {
     private func judged(
         _ line: FstabLine,
         _ item: StartItem,
-        _ why: StartPlan.Reason,
+        _ why: StartForecast.Reason,
         _ bytes: [UInt8],
         _ file: String
     ) -> Judged {
@@ -66,7 +67,12 @@ extension Judgement {
         }
     }
 
-    private func judged(_ line: Crypttab.Line, _ why: StartPlan.Reason, _ bytes: [UInt8], _ file: String) -> Judged {
+    private func judged(
+        _ line: Crypttab.Line,
+        _ why: StartForecast.Reason,
+        _ bytes: [UInt8],
+        _ file: String
+    ) -> Judged {
         switch why {
         case .unknown(let why):
             return Judged(finding: .unknown(file, line.number, PlainText.word(line.source), why, bytes[line.range]))
@@ -80,7 +86,7 @@ extension Judgement {
         }
     }
 
-    private func judged(_ item: StartItem, _ why: StartPlan.Reason, _ file: String) -> Judged {
+    private func judged(_ item: StartItem, _ why: StartForecast.Reason, _ file: String) -> Judged {
         let source = item.devices.first ?? item.paths.first ?? ""
         switch why {
         case .unknown(let why): return Judged(finding: .unknown(file, nil, PlainText.word(source), why, []))
@@ -107,7 +113,7 @@ extension Judgement {
     }
 }
 
-extension StartPlan {
+extension StartForecast {
     enum Reason {
         case known(String)
         case unknown(String)

@@ -33,7 +33,7 @@ struct StartItem {
 
 /// What becomes of a start's items in an instance that has the system disk alone. Items hang on each other as systemd
 /// has it (systemd.mount(5), "implicit dependencies"): on what is mounted above them, and above what they are made from.
-struct StartPlan {
+struct StartForecast {
     enum Outcome: Equatable {
         case works
         /// - Parameter why: goes on a sentence: "is not on the system disk".
