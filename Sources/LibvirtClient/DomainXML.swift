@@ -22,8 +22,6 @@ public struct DomainXML: Sendable {
         }
     }
 
-    public var hasTPM: Bool { root.first("devices", "tpm") != nil }
-
     /// The element of that namespace in the domain's metadata.
     public func metadata(_ namespace: String) -> XMLElement? {
         root.first("metadata")?.elements.first { $0.namespace == namespace }
