@@ -59,9 +59,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
@@ -76,6 +79,16 @@ let package = Package(
         .systemLibrary(name: "CSwiftConcurrency"),
         .target(name: "AMQPClient", dependencies: ["CRabbitMQ", log], swiftSettings: settings),
         .target(name: "LibvirtClient", dependencies: ["CLibvirt"], swiftSettings: settings),
+        .target(
+            name: "OpenStackClient",
+            dependencies: [
+                log, .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: settings
+        ),
         .target(name: "PrometheusMetrics", swiftSettings: settings),
         // How a process shows metrics and health to those who watch over it.
         .target(
@@ -112,6 +125,12 @@ let package = Package(
             dependencies: [
                 "CExt2fs", "CGuestfs", "CLinux", "ImageCore", "LibvirtClient", crypto, log, subprocess, systemPackage,
             ],
+            swiftSettings: settings
+        ),
+        // A target of its own, so that an HTTP client is not built where folders and domains are enough.
+        .target(
+            name: "OpenStackDriver",
+            dependencies: ["ImageCore", "ImageDrivers", "OpenStackClient", crypto, log],
             swiftSettings: settings
         ),
         .target(
@@ -164,8 +183,9 @@ let package = Package(
             name: "GoldsmithCommands",
             dependencies: [
                 "AMQPClient", "CLinux", "CMalloc", "ImageCore", "ImageDrivers", "ImageStore", "ImageWorker",
-                "LibvirtClient", "OTLPTracing", "Observability", "Operations", "OperatorConsole", "PrivateServers",
-                "RabbitMQTransport", "SQLAccess", "TerminalText", crypto, lifecycle, log, subprocess, systemPackage,
+                "LibvirtClient", "OTLPTracing", "Observability", "OpenStackClient", "OpenStackDriver", "Operations",
+                "OperatorConsole", "PrivateServers", "RabbitMQTransport", "SQLAccess", "TerminalText", crypto,
+                lifecycle, log, subprocess, systemPackage,
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
@@ -263,6 +283,15 @@ let package = Package(
         .testTarget(
             name: "LibvirtDriverTests",
             dependencies: ["ImageCore", "ImageDrivers", "LibvirtClient", "GoldsmithTestSupport", log, subprocess],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "OpenStackTests",
+            dependencies: [
+                "GoldsmithTestSupport", "ImageCore", "OpenStackClient", "OpenStackDriver", log,
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             swiftSettings: settings
         ),
         .testTarget(

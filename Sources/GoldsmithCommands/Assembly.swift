@@ -5,6 +5,7 @@ import ImageDrivers
 import ImageStore
 import ImageWorker
 import Logging
+import OpenStackDriver
 import SQLAccess
 import SystemPackage
 import TerminalText
@@ -69,6 +70,7 @@ extension Settings {
             let driver = try await domainDriver(logger)
             do { try driver.makeFolders() } catch { throw CommandFailure(error) }
             return driver
+        case .openstack: return try await cloudDriver(logger)
         case .simulated:
             return SimulatedDriver(
                 locations: Array(try await locations().keys),
@@ -86,6 +88,7 @@ extension Settings {
         switch try await driverKind() {
         case .local: try await driver(logger)
         case .libvirt: try await domainDriver(logger)
+        case .openstack: try await cloudDriver(logger)
         case .simulated: try await workerDriver(logger)
         }
     }

@@ -2,15 +2,16 @@ import ImageCore
 import Synchronization
 
 extension DriverFixture {
-    /// An instance with a local system disk, a cloud data disk and a local data disk.
+    /// An instance with a local system disk, a cloud data disk and, where there are such, a local data disk.
     func add(status: InstanceStatus = .stopped) async throws -> Instance {
-        let kinds = [("/dev/vda", DiskKind.local), ("/dev/vdb", .cloud), ("/dev/vdc", .local)]
+        let all = [("/dev/vda", DiskKind.local), ("/dev/vdb", .cloud), ("/dev/vdc", .local)]
+        let kinds = hasLocalDataDisks ? all : Array(all.prefix(2))
         let instance = Instance(
             id: try value(InstanceID("i-web1")),
             owner: try value(Owner("acct-1")),
             status: status,
             disks: try kinds.map { device, kind in
-                Disk(device: try value(DeviceName(device)), kind: kind, sizeBytes: 64 << 20)
+                Disk(device: try value(DeviceName(device)), kind: kind, sizeBytes: diskBytes)
             }
         )
         try await addInstance(instance)

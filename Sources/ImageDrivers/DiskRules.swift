@@ -1,9 +1,9 @@
-import ImageCore
+package import ImageCore
 
 /// What every driver says of an instance and its disks, in the same words.
-enum DiskRules {
+package enum DiskRules {
     /// A local system disk becomes an image file, a cloud disk a snapshot, and a local data disk nothing.
-    static func requireFit(
+    package static func requireFit(
         _ disk: DiskKind,
         _ device: DeviceName,
         _ kind: Resource.Kind,
@@ -30,7 +30,7 @@ enum DiskRules {
 }
 
 extension StepFailure {
-    static func notStopped(_ id: InstanceID, _ status: InstanceStatus) -> StepFailure {
+    package static func notStopped(_ id: InstanceID, _ status: InstanceStatus) -> StepFailure {
         StepFailure(
             .permanent,
             .failedPrecondition,
@@ -39,20 +39,20 @@ extension StepFailure {
         )
     }
 
-    static func notBuilt(_ id: InstanceID) -> StepFailure {
+    package static func notBuilt(_ id: InstanceID) -> StepFailure {
         StepFailure(.permanent, .notFound, "What was put together for instance \(id) is gone.")
     }
 
-    static func exists(_ id: InstanceID) -> StepFailure {
+    package static func exists(_ id: InstanceID) -> StepFailure {
         StepFailure(.permanent, .conflict, "There is another instance \(id) already.")
     }
 
-    static func noSnapshot(_ resource: Resource) -> StepFailure {
+    package static func noSnapshot(_ resource: Resource) -> StepFailure {
         StepFailure(.permanent, .invalidArgument, "\(resource.id) is not a snapshot.")
     }
 
     /// A copy within the storage differs from its source.
-    static func rotten(_ capture: Capture, sha256: String) -> StepFailure {
+    package static func rotten(_ capture: Capture, sha256: String) -> StepFailure {
         StepFailure(
             .transient,
             .unavailable,
@@ -61,7 +61,7 @@ extension StepFailure {
         )
     }
 
-    static func differs(_ capture: Capture, at location: LocationName, sha256: String) -> StepFailure {
+    package static func differs(_ capture: Capture, at location: LocationName, sha256: String) -> StepFailure {
         StepFailure(
             .transient,
             .unavailable,

@@ -100,7 +100,7 @@ struct SettingsTests {
     @Test(
         "what is no value of its setting is told with what would be",
         arguments: [
-            (SettingKey.driver, "cloud", "one of local, libvirt, simulated"),
+            (SettingKey.driver, "cloud", "one of local, libvirt, openstack, simulated"),
             (.logLevel, "loud", "one of trace, debug"),
             (.steps, "intake,nothing", "a list out of intake, stop-check"),
             (.metricsListen, "host:80", "an IP address"),

@@ -7,6 +7,7 @@ import ImageWorker
 import LibvirtClient
 import Logging
 import Observability
+import OpenStackDriver
 import OperatorConsole
 import PrivateServers
 import RabbitMQTransport
@@ -46,7 +47,9 @@ struct DevCommand: AsyncParsableCommand {
         )
     )
     var locations: String?
-    @Option(help: "Where instances are: local (folders below the data folder) or libvirt (this host's domains).")
+    @Option(
+        help: "Where instances are: local (folders below the data folder), libvirt (this host's domains) or openstack."
+    )
     var driver: String?
     @Option(help: "MiB a second each copy may take. Default 0: no limit.") var copyRate: String?
 
@@ -185,7 +188,9 @@ private struct DevServices: Service {
         environment[SettingKey.hosts.environmentName] = hostList
         environment[SettingKey.driver.environmentName] = kind.rawValue
         try await prepare(running)
-        let locations = LocationsSetting.text(of: try await settings.locations())
+        let named = try await settings.locations()
+        let locations =
+            kind == .openstack ? named.keys.sorted().map(\.text).joined(separator: ",") : LocationsSetting.text(of: named)
         var arguments = ["worker", "--data", data, "--log-level", try await settings.logLevel(default: .info).rawValue]
         if let copyRate { arguments += ["--copy-rate", copyRate] }
         if let config { arguments += ["--config", config] }
@@ -215,6 +220,10 @@ private struct DevServices: Service {
             libvirtUri: kind == .libvirt ? try await settings.libvirtHost().uri : nil,
             libvirtHosts: try await settings.text(.libvirtHosts),
             libvirtDisks: kind == .libvirt ? try await settings.libvirtDisks() : nil,
+            openstackCloudsFile: kind == .openstack ? try await settings.text(.openstackCloudsFile) : nil,
+            openstackCloud: kind == .openstack ? try await settings.text(.openstackCloud) : nil,
+            openstackRegion: kind == .openstack ? try await settings.text(.openstackRegion) : nil,
+            openstackNetwork: kind == .openstack ? try await settings.text(.openstackNetwork) : nil,
             pids: .init(dev: getpid(), broker: broker?.pid, workers: []),
             logs: data + "/logs",
             consoleUrl: ""
@@ -243,7 +252,8 @@ private struct DevServices: Service {
             Terminal.say("ready: \(pids.count) workers, logs in \(file.logs)")
             Terminal.say("console: \(login)")
             let next =
-                file.libvirtUri == nil ? "sample --data \(data) --id i-web1 --data-disks 1" : "list --data \(data)"
+                file.driver == DriverKind.local.rawValue
+                ? "sample --data \(data) --id i-web1 --data-disks 1" : "list --data \(data)"
             Terminal.say("next:  goldsmith instance \(next)")
         }
     }
@@ -310,7 +320,7 @@ private struct DevServices: Service {
         // A driver that cannot be looked through now would fail every job.
         let driver = try await self.settings.workerDriver(logger)
         do {
-            if driver is any DomainDriver { _ = try await driver.instances() }
+            if driver is any DomainDriver || driver is OpenStackDriver { _ = try await driver.instances() }
         } catch {
             throw CommandFailure(error)
         }

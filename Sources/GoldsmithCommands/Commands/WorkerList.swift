@@ -60,7 +60,7 @@ struct WorkersView: Encodable {
 
         /// A tool that failed its last trial.
         struct Fault: Encodable {
-            /// `child-process`, `qemu-img`, `storage`, `locations` or `guest-look`.
+            /// `child-process`, `qemu-img`, `storage`, `locations`, `guest-look` or `cloud`.
             var tool: WorkerTool.Kind
             var message: String
             var advice: String?

@@ -9,7 +9,7 @@ struct Check: Sendable {
     /// In the order in which one explains the next.
     /// - Parameter isQuick: leaves out what takes long.
     static func all(isQuick: Bool) -> [Check] {
-        machine + store + broker + management + traces + places + libvirt + (isQuick ? [] : [guests])
+        machine + store + broker + management + traces + places + libvirt + cloud + (isQuick ? [] : [guests])
     }
 }
 

@@ -24,6 +24,11 @@ struct DevFile: Codable, Equatable {
     /// Absent with one libvirt at most.
     var libvirtHosts: String?
     var libvirtDisks: String?
+    /// Absent when the driver is another, or they are not set.
+    var openstackCloudsFile: String?
+    var openstackCloud: String?
+    var openstackRegion: String?
+    var openstackNetwork: String?
     var pids: Processes
     var logs: String
     /// Where the console is; the token for it is in `console-token`.

@@ -20,6 +20,10 @@ enum SettingKey: String, CaseIterable, Sendable {
     case libvirtUri
     case libvirtHosts
     case libvirtDisks
+    case openstackCloudsFile
+    case openstackCloud
+    case openstackRegion
+    case openstackNetwork
     case simulatedDelay
     case simulatedFaultRate
     case copyRate

@@ -79,6 +79,8 @@ enum DriverKind: String, CaseIterable, Sendable {
     case local
     /// The domains of this host's libvirt.
     case libvirt
+    /// The servers of a project of a cloud.
+    case openstack
     /// No bytes, for tests and benchmarks.
     case simulated
 }

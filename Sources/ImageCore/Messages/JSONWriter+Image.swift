@@ -126,6 +126,7 @@ extension Capture: JSONWritable {
         json.object {
             $0.member("device", device)
             $0.member("fileSizeBytes", fileSizeBytes)
+            $0.member("format", format)
             $0.member("guestFix", encoded: guestFix)
             $0.member("resource", resource)
             $0.member("sha256", sha256)

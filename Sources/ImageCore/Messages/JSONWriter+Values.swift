@@ -52,6 +52,7 @@ extension GuestChecks: JSONWritable {}
 extension ImageStatus: JSONWritable {}
 extension JobState.Phase: JSONWritable {}
 extension Resource.Kind: JSONWritable {}
+extension Capture.Format: JSONWritable {}
 extension RetryDelay: JSONWritable {}
 extension Step: JSONWritable {}
 extension StepFailure.Disposition: JSONWritable {}

@@ -5,6 +5,7 @@ public struct Manifest: Codable, Equatable, Sendable {
         public var kind: DiskKind
         public var sizeBytes: Int64
         public var autoDelete: Bool
+        /// `qcow2`, `raw`, or `cinder-snapshot`, whose checksum is that of its record (`Capture.Format`).
         public var format: String
         public var fileSizeBytes: Int64
         public var sha256: String
@@ -35,7 +36,7 @@ public struct Manifest: Codable, Equatable, Sendable {
                 kind: planned.kind,
                 sizeBytes: planned.sizeBytes,
                 autoDelete: planned.autoDelete,
-                format: "qcow2",
+                format: (capture.format ?? .qcow2).rawValue,
                 fileSizeBytes: capture.fileSizeBytes,
                 sha256: capture.sha256,
                 resource: capture.resource.id

@@ -62,12 +62,24 @@ public struct Capture: Codable, Equatable, Sendable {
     public var device: DeviceName
     /// The size the guest sees, in bytes.
     public var virtualSizeBytes: Int64
-    /// The size of the captured file, in bytes. Sparse parts of the disk take none.
+    /// The size of the captured file, in bytes. Sparse parts of the disk take none. Of a snapshot that is no file, the size
+    /// of its disk.
     public var fileSizeBytes: Int64
-    /// SHA-256 of the captured file, 64 lower-case hexadecimal digits.
+    /// SHA-256 of the captured file, 64 lower-case hexadecimal digits. Of a snapshot that is no file, of its record.
     public var sha256: String
+    /// Absent: qcow2.
+    public var format: Format?
     /// What was changed in the guest's files before the file was hashed; absent when no fix was requested.
     public var guestFix: GuestFix?
+
+    /// What a capture's bytes are.
+    public enum Format: String, Codable, Sendable {
+        case qcow2
+        case raw
+        /// A snapshot in a cloud's block storage. None of its bytes were read: the checksum is that of its record there (id,
+        /// volume, size, time), and shows that it is the snapshot that was taken, not what is in it.
+        case cinderSnapshot = "cinder-snapshot"
+    }
 
     public init(
         resource: Resource,
@@ -75,6 +87,7 @@ public struct Capture: Codable, Equatable, Sendable {
         virtualSizeBytes: Int64,
         fileSizeBytes: Int64,
         sha256: String,
+        format: Format? = nil,
         guestFix: GuestFix? = nil
     ) {
         self.resource = resource
@@ -82,6 +95,7 @@ public struct Capture: Codable, Equatable, Sendable {
         self.virtualSizeBytes = virtualSizeBytes
         self.fileSizeBytes = fileSizeBytes
         self.sha256 = sha256
+        self.format = format
         self.guestFix = guestFix
     }
 }

@@ -9,6 +9,8 @@ public enum WorkerTool: Codable, Hashable, Sendable, Comparable, CustomStringCon
     case location(LocationName)
     /// Looking into guests' disks, where that is switched on.
     case guestLook
+    /// The cloud that the instances are in.
+    case cloud
 
     /// The kind, which is few enough for a metric's label.
     public enum Kind: String, Codable, Sendable, CaseIterable {
@@ -17,6 +19,7 @@ public enum WorkerTool: Codable, Hashable, Sendable, Comparable, CustomStringCon
         case storage
         case locations
         case guestLook = "guest-look"
+        case cloud
     }
 
     public var kind: Kind {
@@ -26,6 +29,7 @@ public enum WorkerTool: Codable, Hashable, Sendable, Comparable, CustomStringCon
         case .storage: .storage
         case .location: .locations
         case .guestLook: .guestLook
+        case .cloud: .cloud
         }
     }
 
@@ -36,6 +40,7 @@ public enum WorkerTool: Codable, Hashable, Sendable, Comparable, CustomStringCon
         case .storage: "the data folder"
         case .location(let name): "location \(name)"
         case .guestLook: "the look into guests"
+        case .cloud: "the cloud"
         }
     }
 
@@ -51,6 +56,7 @@ public enum WorkerTool: Codable, Hashable, Sendable, Comparable, CustomStringCon
         case .storage: 2
         case .location: 3
         case .guestLook: 4
+        case .cloud: 5
         }
     }
 }
@@ -85,14 +91,14 @@ public struct Readiness: Equatable, Sendable {
     public var isReady: Bool { faults.isEmpty }
 
     /// Why requests cannot be judged here; `nil` when they can.
-    public var hindranceOfIntake: ToolFault? { first(of: [.childProcess, .diskProgram, .storage]) }
+    public var hindranceOfIntake: ToolFault? { first(of: [.childProcess, .diskProgram, .storage, .cloud]) }
 
     /// Why no job of a step can be done here, whichever it is.
     public func hindrance(of step: Step) -> ToolFault? {
         switch step {
-        case .stopCheck, .systemDisk, .dataDisk, .launch: first(of: [.childProcess, .diskProgram, .storage])
+        case .stopCheck, .systemDisk, .dataDisk, .launch: first(of: [.childProcess, .diskProgram, .storage, .cloud])
         // A location that is away is for the driver to answer for: the contract says how such an image ends.
-        case .convert, .replicate: first(of: [.storage])
+        case .convert, .replicate: first(of: [.storage, .cloud])
         // It waits by itself for its own place, and clean-ups at other places must not wait for that.
         case .cleanUp: nil
         }

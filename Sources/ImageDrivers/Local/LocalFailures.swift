@@ -1,14 +1,14 @@
 import Glibc
-import ImageCore
+package import ImageCore
 
 /// What a failure is about, in the words of the image's owner.
-enum FailureSubject: Sendable, CustomStringConvertible {
+package enum FailureSubject: Sendable, CustomStringConvertible {
     case disk(DeviceName, InstanceID)
     case instance(InstanceID)
     case storage
     case location(LocationName)
 
-    var description: String {
+    package var description: String {
         switch self {
         case .disk(let device, let instance): "\(device) of instance \(instance)"
         case .instance(let instance): "Instance \(instance)"
@@ -24,7 +24,7 @@ enum FailureSubject: Sendable, CustomStringConvertible {
 
 extension StepFailure {
     /// The task was cancelled: no failure, so no attempt is used.
-    static func interrupted(_ what: String) -> StepFailure {
+    package static func interrupted(_ what: String) -> StepFailure {
         StepFailure(.throttled, .cancelled, "\(what) was interrupted.")
     }
 
@@ -216,8 +216,8 @@ func running<Value: Sendable>(
 }
 
 /// Sizes as people say them.
-enum ByteText {
-    static func of(_ bytes: Int64) -> String {
+package enum ByteText {
+    package static func of(_ bytes: Int64) -> String {
         let units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
         var value = Double(max(0, bytes))
         var unit = 0

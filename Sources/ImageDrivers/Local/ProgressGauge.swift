@@ -1,8 +1,8 @@
-import ImageCore
+package import ImageCore
 import Synchronization
 
 /// Turns what threads and child processes say into progress that only ever grows and comes a few times a second.
-final class ProgressGauge: Sendable {
+package final class ProgressGauge: Sendable {
     private struct State {
         var doneBytes: Int64 = 0
         var reportedAt: ContinuousClock.Instant?
@@ -11,16 +11,16 @@ final class ProgressGauge: Sendable {
     private let totalBytes: Int64
     private let report: @Sendable (CopyProgress) -> Void
 
-    init(totalBytes: Int64, _ report: @escaping @Sendable (CopyProgress) -> Void) {
+    package init(totalBytes: Int64, _ report: @escaping @Sendable (CopyProgress) -> Void) {
         self.totalBytes = max(0, totalBytes)
         self.report = report
     }
 
-    func add(_ bytes: Int64) { advance { $0 + bytes } }
+    package func add(_ bytes: Int64) { advance { $0 + bytes } }
 
-    func reach(_ bytes: Int64) { advance { max($0, bytes) } }
+    package func reach(_ bytes: Int64) { advance { max($0, bytes) } }
 
-    func finish() {
+    package func finish() {
         state.withLock { state in
             state.doneBytes = totalBytes
             report(CopyProgress(doneBytes: totalBytes, totalBytes: totalBytes))

@@ -68,6 +68,7 @@ struct JSONWriterTests {
 
     private static let capture: Capture = {
         var capture = Sample.capture(of: .system, into: resource)
+        capture.format = .cinderSnapshot
         capture.guestFix = GuestFix(findings: [finding], diff: "--- a\n")
         return capture
     }()

@@ -1,0 +1,102 @@
+import Crypto
+import ImageCore
+import ImageDrivers
+
+/// What Goldsmith writes into the metadata of all that it makes in a cloud, and finds it by. Nothing else leads from a
+/// snapshot or volume back to its image.
+enum CloudMark {
+    /// Of which installation it is: several may share a project.
+    static let scope = "goldsmith_scope"
+    /// The resource that it is, or is a part of.
+    static let resource = "goldsmith_resource"
+    static let kind = "goldsmith_kind"
+    static let location = "goldsmith_location"
+    static let device = "goldsmith_device"
+    /// Of captures: how the disk was attached, and what its server was.
+    static let flavor = "goldsmith_flavor"
+    static let volumeType = "goldsmith_volume_type"
+    static let autoDelete = "goldsmith_auto_delete"
+    /// Of replicas: their disks, and the manifest once they are whole.
+    static let disks = "goldsmith_disks"
+    static let manifest = "goldsmith_manifest"
+    /// Of what a launch puts together: all of it is there.
+    static let built = "goldsmith_built"
+    /// Of volumes: a server has them, for good.
+    static let published = "goldsmith_published"
+    /// Of servers.
+    static let instance = "goldsmith_instance"
+    static let owner = "goldsmith_owner"
+
+    static let yes = "yes"
+
+    /// A UUID of version 5 (RFC 9562), so that every worker gives a thing the same id.
+    static func uuid(_ text: String) -> String {
+        // The namespace is one of Goldsmith's own.
+        let namespace: [UInt8] = [
+            0x6d, 0x0e, 0x52, 0x1c, 0x3b, 0x64, 0x4d, 0x0f, 0x9a, 0x51, 0x27, 0xc8, 0x70, 0x5e, 0x11, 0xd4,
+        ]
+        var bytes = Array(Insecure.SHA1.hash(data: namespace + Array(text.utf8)).prefix(16))
+        bytes[6] = bytes[6] & 0x0f | 0x50
+        bytes[8] = bytes[8] & 0x3f | 0x80
+        let digits = Array(Hexadecimal.text(bytes))
+        let parts = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32]
+        return parts.map { String(digits[$0]) }.joined(separator: "-")
+    }
+
+    static func isUUID(_ text: String) -> Bool {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        return parts.map(\.utf8.count) == [8, 4, 4, 4, 12] && parts.joined().allSatisfy(\.isHexDigit)
+    }
+}
+
+/// The marks of one installation.
+struct MarkScope: Sendable {
+    let name: String
+
+    /// What all of a resource's parts have in common.
+    func marks(of id: ResourceID) -> [String: String] {
+        [CloudMark.scope: name, CloudMark.resource: id.text]
+    }
+
+    func marks(of resource: Resource) -> [String: String] {
+        var marks = marks(of: resource.id)
+        marks[CloudMark.kind] = resource.kind.rawValue
+        marks[CloudMark.location] = resource.location?.text
+        return marks
+    }
+
+    /// The id of the Glance image that stands for a resource. Glance never gives the id of a deleted image again, so
+    /// the next one needs the next number.
+    func imageID(of resource: ResourceID, number: Int) -> String {
+        CloudMark.uuid("\(name)/image/\(resource)/\(number)")
+    }
+
+    /// A server's tag: Nova finds servers by tags, not by metadata.
+    func tag(of resource: ResourceID) -> String { "goldsmith-" + CloudMark.uuid("\(name)/resource/\(resource)") }
+    static func tag(of instance: InstanceID) -> String { "goldsmith-" + CloudMark.uuid("instance/\(instance)") }
+
+    /// - Returns: `nil` unless the marks are ours and name a resource.
+    func resource(_ marks: [String: String]) -> Resource? {
+        guard marks[CloudMark.scope] == name, let id = marks[CloudMark.resource].flatMap({ ResourceID($0) }),
+            let kind = marks[CloudMark.kind].flatMap({ Resource.Kind(rawValue: $0) }), let image = id.imageID
+        else { return nil }
+        let location = marks[CloudMark.location].flatMap { LocationName($0) }
+        guard (kind == .replica) == (location != nil) else { return nil }
+        return Resource(id: id, kind: kind, imageID: image, location: location)
+    }
+
+    // MARK: Locks
+
+    /// Why a server is locked: `goldsmith <scope> <kind> <resource>`.
+    func lockReason(_ resource: Resource) -> String { "goldsmith \(name) \(resource.kind.rawValue) \(resource.id)" }
+
+    /// - Returns: `nil` for others' locks.
+    func resource(lockedFor reason: String?) -> Resource? {
+        let words = (reason ?? "").split(separator: " ").map(String.init)
+        guard words.count == 4, words[0] == "goldsmith", words[1] == name,
+            let kind = Resource.Kind(rawValue: words[2]), kind == .imageFile || kind == .snapshot,
+            let id = ResourceID(words[3]), let image = id.imageID
+        else { return nil }
+        return Resource(id: id, kind: kind, imageID: image)
+    }
+}

@@ -1,0 +1,180 @@
+public import ImageCore
+import ImageDrivers
+import OpenStackClient
+
+/// What Goldsmith has made is found by its marks alone. Gone is what the cloud answers 404 for, not what it took a
+/// deletion of.
+extension OpenStackDriver {
+    public func delete(_ resource: Resource) async throws(StepFailure) {
+        try await clear(resource)
+        try await unlockServers(for: resource)
+    }
+
+    /// Deletes all that has a resource's marks.
+    func clear(_ resource: Resource) async throws(StepFailure) {
+        let subject = "\(resource.id)"
+        if resource.kind == .replica { try requirePlace(resource) }
+        let marks = scope.marks(of: resource.id)
+        // The image first: what is left of a replica must not look like a whole one.
+        try await deleteImages(marks, subject)
+        if resource.kind == .instance {
+            try await deleteParts(of: resource)
+        } else {
+            try await deleteSnapshots(marks, subject)
+            try await deleteVolumes(marks, subject)
+        }
+    }
+
+    /// A location that is not in the settings any more is not "already gone".
+    func requirePlace(_ resource: Resource) throws(StepFailure) {
+        guard let location = resource.location, places.contains(location) else {
+            throw StepFailure(
+                .permanent,
+                .notFound,
+                "There is no location \(resource.location?.text ?? "without a name").",
+                advice: "Choose one of: \(places.map(\.text).joined(separator: ", "))."
+            )
+        }
+    }
+
+    /// Of a launch that was not published: its volumes. Once a server has them, they are its owner's.
+    private func deleteParts(of resource: Resource) async throws(StepFailure) {
+        let subject = "\(resource.id)"
+        guard try await launchedServer(of: resource) == nil else { return }
+        let volumes = try await asking(subject) { () async throws(OpenStackError) in
+            try await cloud.volumes(with: scope.marks(of: resource.id))
+        }
+        for volume in volumes where volume.metadata[CloudMark.published] != CloudMark.yes {
+            try await deleteVolume(volume.id, subject)
+        }
+    }
+
+    func deleteImages(_ marks: [String: String], _ subject: String) async throws(StepFailure) {
+        let images = try await asking(subject) { () async throws(OpenStackError) in try await cloud.images(with: marks)
+        }
+        for image in images {
+            try await untilGone(
+                "Glance's image \(image.id)",
+                delete: { () async throws(OpenStackError) in try await cloud.deleteImage(image.id) },
+                look: { () async throws(OpenStackError) in try await cloud.image(image.id).status }
+            )
+        }
+    }
+
+    func deleteSnapshots(_ marks: [String: String], _ subject: String) async throws(StepFailure) {
+        let snapshots = try await asking(subject) { () async throws(OpenStackError) in
+            try await cloud.snapshots(with: marks)
+        }
+        for snapshot in snapshots {
+            try await untilGone(
+                "Cinder's snapshot \(snapshot.id)",
+                delete: { () async throws(OpenStackError) in try await cloud.deleteSnapshot(snapshot.id) },
+                look: { () async throws(OpenStackError) in try await cloud.snapshot(snapshot.id).status }
+            )
+        }
+    }
+
+    func deleteVolumes(_ marks: [String: String], _ subject: String) async throws(StepFailure) {
+        let volumes = try await asking(subject) { () async throws(OpenStackError) in
+            try await cloud.volumes(with: marks)
+        }
+        for volume in volumes { try await deleteVolume(volume.id, subject) }
+    }
+
+    func deleteVolume(_ id: String, _ subject: String) async throws(StepFailure) {
+        try await untilGone(
+            "Cinder's volume \(id)",
+            delete: { () async throws(OpenStackError) in try await cloud.deleteVolume(id) },
+            look: { () async throws(OpenStackError) in try await cloud.volume(id).status }
+        )
+    }
+
+    /// Asks for the deletion until there is nothing. A refusal because of a state that passes (400 and 409 of what is
+    /// being made or deleted) is waited for.
+    private func untilGone(
+        _ what: String,
+        delete: () async throws(OpenStackError) -> Void,
+        look: () async throws(OpenStackError) -> String
+    ) async throws(StepFailure) {
+        var isAsked = false
+        try await waiting(for: "The deletion of \(what)", within: .seconds(600)) {
+            () async throws(StepFailure) -> Void? in
+            var refusal: OpenStackError?
+            if !isAsked {
+                do throws(OpenStackError) {
+                    try await delete()
+                    isAsked = true
+                } catch  where error.kind == .notFound {
+                    return ()
+                } catch {
+                    guard error.kind == .refused || error.kind == .conflict || error.leavesDoubt else {
+                        throw .cloud(error, what)
+                    }
+                    refusal = error
+                }
+            }
+            let status = try await unlessMissing(what, look)
+            guard let status, status != "deleted" else { return () }
+            if status.hasPrefix("error"), isAsked {
+                throw StepFailure(
+                    .transient,
+                    .unavailable,
+                    "\(what) cannot be deleted now: it is \(PlainText.word(status)).",
+                    advice: "See what still depends on it, and the logs of cinder-volume.",
+                    isFixedByAdvice: true
+                )
+            }
+            let isPassing = status.hasSuffix("ing") || ["queued", "reserved"].contains(status)
+            if let refusal, !isPassing, !refusal.leavesDoubt { throw Self.undeletable(what, refusal) }
+            return nil
+        }
+    }
+
+    /// It can change: whatever depends on it may go.
+    private static func undeletable(_ what: String, _ refusal: OpenStackError) -> StepFailure {
+        StepFailure(
+            .transient,
+            .unavailable,
+            "\(what) cannot be deleted: the cloud answers \"\(PlainText.sentence(refusal.message))\".",
+            advice: "See what still depends on it.",
+            isFixedByAdvice: true
+        )
+    }
+
+    /// A worker that died in a capture has left its lock.
+    private func unlockServers(for resource: Resource) async throws(StepFailure) {
+        guard resource.kind == .imageFile || resource.kind == .snapshot else { return }
+        let reason = scope.lockReason(resource)
+        for server in try await lockedServers() where server.lockedReason == reason {
+            // The one that is just making it has this lock too, and takes it again.
+            try await asking("Server \(server.id)") { () async throws(OpenStackError) in
+                try await Self.unlock(server.id, lockedFor: reason, cloud)
+            }
+        }
+    }
+
+    private func lockedServers() async throws(StepFailure) -> [CloudServer] {
+        try await asking("The list of servers") { () async throws(OpenStackError) in
+            try await cloud.servers([("locked", "true")])
+        }
+    }
+
+    public func inventory() async throws(StepFailure) -> [Resource] {
+        let mark = [CloudMark.scope: scope.name]
+        let subject = "The inventory"
+        var found = Set(try await lockedServers().compactMap { scope.resource(lockedFor: $0.lockedReason) })
+        try await asking(subject) { () async throws(OpenStackError) in
+            for image in try await cloud.images(with: mark) {
+                if let one = scope.resource(image.properties) { found.insert(one) }
+            }
+            for row in try await cloud.snapshots(with: mark) {
+                if let one = scope.resource(row.metadata) { found.insert(one) }
+            }
+            for volume in try await cloud.volumes(with: mark)
+            where volume.metadata[CloudMark.published] != CloudMark.yes {
+                if let one = scope.resource(volume.metadata) { found.insert(one) }
+            }
+        }
+        return found.sorted { $0.id < $1.id }
+    }
+}

@@ -1,0 +1,41 @@
+import ImageCore
+import OpenStackClient
+
+/// Cinder's quotas, looked at before anything is made. Another request may take the room meanwhile: then Cinder says
+/// so.
+extension OpenStackDriver {
+    func requireRoom(snapshotsOf volumes: [CloudVolume], _ subject: String) async throws(StepFailure) {
+        try await requireRoom("snapshots", volumes.map { ($0.size, $0.type) }, subject)
+    }
+
+    func requireRoom(volumes: [(gigabytes: Int, type: String?)], _ subject: String) async throws(StepFailure) {
+        try await requireRoom("volumes", volumes, subject)
+    }
+
+    private func requireRoom(
+        _ kind: String,
+        _ wanted: [(gigabytes: Int, type: String?)],
+        _ subject: String
+    ) async throws(StepFailure) {
+        guard !wanted.isEmpty else { return }
+        let quotas = try await asking(subject) { () async throws(OpenStackError) in try await cloud.volumeQuotas() }
+        var needed = [kind: wanted.count, "gigabytes": wanted.reduce(0) { $0 + $1.gigabytes }]
+        for (gigabytes, type) in wanted {
+            guard let type else { continue }
+            needed["\(kind)_\(type)", default: 0] += 1
+            needed["gigabytes_\(type)", default: 0] += gigabytes
+        }
+        for (name, count) in needed.sorted(by: { $0.key < $1.key }) {
+            guard let quota = quotas[name], let room = quota.room, room < count else { continue }
+            throw StepFailure(
+                .permanent,
+                .quotaExceeded,
+                "\(subject): the project's quota \(name) has room for \(room) of \(count) "
+                    + "(limit \(quota.limit), in use \(quota.inUse), reserved \(quota.reserved)).",
+                advice: "Delete what is not needed in the project, or have its quota raised.",
+                isFixedByAdvice: true,
+                madeNothing: true
+            )
+        }
+    }
+}

@@ -1,0 +1,298 @@
+public import ImageCore
+import ImageDrivers
+import OpenStackClient
+
+/// A replica is an image in Glance, under an id that follows from its resource. It is active, and has its manifest,
+/// only when all that it names was verified.
+extension OpenStackDriver {
+    /// What a capture is in the cloud.
+    private enum Kept {
+        case snapshot(CloudSnapshot)
+        case image(CloudImage)
+    }
+
+    public func replicate(_ call: ReplicateCall) async throws(StepFailure) -> Replica {
+        let (captures, manifest, resource, progress) = (call.captures, call.manifest, call.resource, call.progress)
+        try requirePlace(resource)
+        guard resource.kind == .replica, let location = resource.location else {
+            throw StepFailure(.permanent, .invalidArgument, "\(resource.id) is not a replica.")
+        }
+        let ordered = captures.sorted { $0.device < $1.device }
+        guard let system = ordered.first, system.device.isSystem,
+            Set(captures.map(\.device)).count == captures.count, manifest.count <= Self.largestProperty
+        else {
+            throw StepFailure(.permanent, .invalidArgument, "A replica has a system disk, and each device once.")
+        }
+        var kept: [Kept] = []
+        for capture in ordered { kept.append(try await find(capture)) }
+        try await clear(resource)
+
+        let gauge = ProgressGauge(totalBytes: captures.reduce(0) { $0 + $1.fileSizeBytes }, progress)
+        var entries: [ReplicaSheet.Entry] = []
+        for (capture, found) in zip(ordered, kept) {
+            entries.append(try entry(of: capture, found, at: location))
+            if case .snapshot = found { gauge.add(capture.fileSizeBytes) }
+        }
+        let properties = try await properties(of: kept[0])
+        let sheet = ReplicaSheet(flavor: properties[CloudMark.flavor] ?? "", disks: entries)
+        let id = try await queue(resource, system, sheet, properties)
+        try await asking("\(resource.id)") { () async throws(OpenStackError) in
+            try await cloud.setProperties([CloudMark.manifest: String(decoding: manifest, as: UTF8.self)], ofImage: id)
+        }
+        switch kept[0] {
+        case .snapshot:
+            try await asking("\(resource.id)") { () async throws(OpenStackError) in
+                try await cloud.uploadNothing(to: id)
+            }
+        case .image(let source):
+            try await copy(source, to: id, gauge) {
+                .differs(system, at: location, sha256: $0)
+            } wanted: {
+                system.sha256
+            }
+        }
+        gauge.finish()
+        return Replica(
+            resource: resource,
+            location: location,
+            files: captures.map {
+                Replica.File(
+                    device: $0.device,
+                    name: "\($0.device.shortName).\(($0.format ?? .qcow2).rawValue)",
+                    sizeBytes: $0.fileSizeBytes,
+                    sha256: $0.sha256
+                )
+            }
+        )
+    }
+
+    /// Glance keeps properties of at most 64 KiB.
+    static let largestProperty = 60_000
+
+    // MARK: Captures
+
+    private func find(_ capture: Capture) async throws(StepFailure) -> Kept {
+        let marks = scope.marks(of: capture.resource.id)
+        let subject = "\(capture.resource.id)"
+        if capture.format == .cinderSnapshot {
+            let found = try await asking(subject) { () async throws(OpenStackError) in
+                try await cloud.snapshots(with: marks)
+            }
+            if let snapshot = found.first { return .snapshot(snapshot) }
+        } else {
+            let found = try await asking(subject) { () async throws(OpenStackError) in
+                try await cloud.images(with: marks)
+            }
+            if let image = found.first(where: { $0.status == "active" }) { return .image(image) }
+        }
+        throw StepFailure(
+            .permanent,
+            .notFound,
+            "The capture of \(capture.device), \(capture.resource.id), is gone."
+        )
+    }
+
+    private func entry(
+        of capture: Capture,
+        _ found: Kept,
+        at location: LocationName
+    ) throws(StepFailure) -> ReplicaSheet.Entry {
+        let gigabytes = Int((capture.virtualSizeBytes + (1 << 30) - 1) >> 30)
+        switch found {
+        case .image(let image):
+            guard capture.device.isSystem else {
+                throw StepFailure(.permanent, .invalidArgument, "Only a system disk can be an image file.")
+            }
+            let marks = image.properties
+            return ReplicaSheet.Entry(
+                device: capture.device,
+                size: gigabytes,
+                autoDelete: marks[CloudMark.autoDelete] != "no",
+                snapshot: nil,
+                volumeType: marks[CloudMark.volumeType],
+                sha256: capture.sha256
+            )
+        case .snapshot(let snapshot):
+            let sum = try Self.recordSum(of: snapshot)
+            guard snapshot.status == "available", sum == capture.sha256 else {
+                throw .differs(capture, at: location, sha256: sum)
+            }
+            return ReplicaSheet.Entry(
+                device: capture.device,
+                size: snapshot.size,
+                autoDelete: snapshot.metadata[CloudMark.autoDelete] == CloudMark.yes,
+                snapshot: snapshot.id,
+                volumeType: snapshot.metadata[CloudMark.volumeType],
+                sha256: capture.sha256
+            )
+        }
+    }
+
+    /// What the system disk says of its hardware and its guest (`hw_…`, `os_…`), and its source's flavor. Glance's own
+    /// names (`os_hash_algo`), and `signature_verified`, which Cinder stumbles over, are left out.
+    private func properties(of system: Kept) async throws(StepFailure) -> [String: String] {
+        var told: [String: String] = [:]
+        switch system {
+        case .image(let image): told = image.properties
+        case .snapshot(let snapshot):
+            let volume = try await unlessMissing("The volume of \(snapshot.id)") { () async throws(OpenStackError) in
+                try await cloud.volume(snapshot.volumeID)
+            }
+            told = volume?.imageMetadata ?? [:]
+            told[CloudMark.flavor] = snapshot.metadata[CloudMark.flavor]
+        }
+        return told.filter { name, _ in
+            name == CloudMark.flavor
+                || (name.hasPrefix("hw_") || name.hasPrefix("os_")) && !name.hasPrefix("os_hash_")
+                    && name != "os_hidden" && name != "os_glance_importing_to_stores"
+        }
+    }
+
+    // MARK: The image
+
+    /// Makes the image, without content.
+    private func queue(
+        _ resource: Resource,
+        _ system: Capture,
+        _ sheet: ReplicaSheet,
+        _ properties: [String: String]
+    ) async throws(StepFailure) -> String {
+        var marks = properties.merging(scope.marks(of: resource)) { $1 }
+        marks[CloudMark.disks] = try sheet.text()
+        if sheet.disks.allSatisfy({ $0.snapshot != nil }) {
+            marks["bdm_v2"] = "True"
+            marks["root_device_name"] = DeviceName.system.description
+            marks["block_device_mapping"] = try await asking("\(resource.id)") { () async throws(OpenStackError) in
+                try sheet.blockDevices()
+            }
+        }
+        return try await queue(
+            resource,
+            format: system.format == .raw ? "raw" : "qcow2",
+            minDisk: sheet.disks[0].size,
+            marks
+        )
+    }
+
+    /// Makes an image without content, under an id that follows from its resource.
+    func queue(
+        _ resource: Resource,
+        format: String,
+        minDisk: Int,
+        _ marks: [String: String]
+    ) async throws(StepFailure) -> String {
+        guard marks.values.allSatisfy({ $0.utf8.count <= Self.largestProperty }) else {
+            throw StepFailure(
+                .permanent,
+                .outOfRange,
+                "\(resource.id) has more disks than an image in Glance can name."
+            )
+        }
+        var members: [String: JSONPart] = marks.mapValues { .text($0) }
+        members["name"] = .text("goldsmith \(resource.id)")
+        members["disk_format"] = .text(format)
+        members["container_format"] = "bare"
+        members["visibility"] = "private"
+        members["min_disk"] = .number(minDisk)
+        for number in 0..<Self.mostImagesOfOneResource {
+            let id = scope.imageID(of: resource.id, number: number)
+            members["id"] = .text(id)
+            let image = JSONPart.object(members)
+            do throws(OpenStackError) {
+                try await cloud.createImage(image)
+                return id
+            } catch {
+                guard error.leavesDoubt || error.kind == .conflict else { throw .cloud(error, "\(resource.id)") }
+                let found = try await unlessMissing("\(resource.id)") { () async throws(OpenStackError) in
+                    try await cloud.image(id)
+                }
+                // An answer that was lost: the id says that it is ours.
+                if let found, found.status == "queued", scope.resource(found.properties) == resource { return id }
+                // One of this id was made and deleted before.
+                guard found == nil, error.kind == .conflict else { throw .cloud(error, "\(resource.id)") }
+            }
+        }
+        throw StepFailure(.transient, .unavailable, "\(resource.id) was made and deleted too often.")
+    }
+
+    static let mostImagesOfOneResource = 1000
+
+    /// The image that stands for a resource.
+    /// - Returns: `nil` when there is none.
+    func image(of resource: Resource) async throws(StepFailure) -> CloudImage? {
+        try await asking("\(resource.id)") { () async throws(OpenStackError) in
+            try await cloud.images(with: scope.marks(of: resource))
+        }
+        .first
+    }
+
+    /// Copies an image's content into a queued one. It becomes active only with the wanted content, byte for byte.
+    private func copy(
+        _ source: CloudImage,
+        to target: String,
+        _ gauge: ProgressGauge,
+        otherwise: (String) -> StepFailure,
+        wanted: () -> String
+    ) async throws(StepFailure) {
+        let sums = ContentSums()
+        let wanted = wanted()
+        do throws(OpenStackError) {
+            try await cloud.copyContent(
+                from: source.id,
+                to: target,
+                bytes: source.size ?? 0,
+                each: { piece in
+                    sums.add(piece)
+                    gauge.add(Int64(piece.count))
+                },
+                isWanted: { sums.sha256 == wanted }
+            )
+        } catch {
+            let sum = sums.sha256
+            guard error.kind == .contentRefused else { throw .cloud(error, "The copy of \(source.id)") }
+            throw otherwise(sum)
+        }
+        let stored = try await asking("The copy of \(source.id)") { () async throws(OpenStackError) in
+            try await cloud.image(target)
+        }
+        // What Glance says of what it wrote; other algorithms than its default are left to Glance.
+        if stored.hashAlgorithm == "sha512", stored.hashValue != sums.sha512 {
+            try await asking("The copy of \(source.id)") { () async throws(OpenStackError) in
+                try await cloud.deleteImage(target)
+            }
+            throw StepFailure(.transient, .unavailable, "Glance has stored something else than it was sent.")
+        }
+    }
+
+    // MARK: Conversion
+
+    /// A local system disk becomes a disk that volumes can be made of: an image in Glance, as its capture is.
+    public func convert(_ call: ConvertCall) async throws(StepFailure) -> Capture {
+        let (capture, resource, progress) = (call.capture, call.resource, call.progress)
+        guard resource.kind == .snapshot else {
+            throw StepFailure(.permanent, .invalidArgument, "\(resource.id) is not a snapshot.")
+        }
+        guard case .image(let source) = try await find(capture) else {
+            throw StepFailure(.permanent, .invalidArgument, "\(capture.resource.id) is no image file.")
+        }
+        try await clear(resource)
+        let gauge = ProgressGauge(totalBytes: capture.fileSizeBytes, progress)
+        var marks = try await properties(of: .image(source)).merging(scope.marks(of: resource)) { $1 }
+        marks[CloudMark.device] = capture.device.description
+        let id = try await queue(
+            resource,
+            format: source.diskFormat ?? "qcow2",
+            minDisk: Int((capture.virtualSizeBytes + (1 << 30) - 1) >> 30),
+            marks
+        )
+        try await copy(source, to: id, gauge) {
+            .rotten(capture, sha256: $0)
+        } wanted: {
+            capture.sha256
+        }
+        gauge.finish()
+        var converted = capture
+        converted.resource = resource
+        return converted
+    }
+}
