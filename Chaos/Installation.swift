@@ -50,7 +50,7 @@ final class Installation: Sendable {
             "GOLDSMITH_STORE_URL": try await database.url(for: prefix),
             "GOLDSMITH_DATA": data.string, "GOLDSMITH_PREFIX": prefix, "GOLDSMITH_DRIVER": driver.rawValue,
             "GOLDSMITH_LOCATIONS": places.joined(separator: ","), "GOLDSMITH_LEASE": "4", "GOLDSMITH_HOLD": "5",
-            "GOLDSMITH_GUEST_INSPECTION": "off",
+            "GOLDSMITH_GUEST_INSPECTION": "off", "GOLDSMITH_BOOT_PROOF": "off",
             "GOLDSMITH_DRAIN": "3", "GOLDSMITH_ATTEMPTS": "3", "PATH": "/usr/bin:/bin",
         ].merging(settings) { $1 }
         store = try await database.store(for: prefix)

@@ -69,7 +69,7 @@ final class Arena: Sendable {
         let storeURL = database?.url ?? "sqlite://\(folder.string)/store.sqlite"
         var environment = [
             "GOLDSMITH_AMQP_URL": broker.url, "GOLDSMITH_UPSTREAMS": "*", "GOLDSMITH_STORE_URL": storeURL,
-            "GOLDSMITH_DATA": memory.string, "GOLDSMITH_LOG_LEVEL": "warning",
+            "GOLDSMITH_DATA": memory.string, "GOLDSMITH_LOG_LEVEL": "warning", "GOLDSMITH_BOOT_PROOF": "off",
             "GOLDSMITH_LOCATIONS": "east", "GOLDSMITH_DRIVER": "simulated",
             "GOLDSMITH_SIMULATED_DELAY": "\(options.delay.milliseconds)",
             "GOLDSMITH_CONCURRENCY": "\(options.concurrency)", "PATH": "/usr/bin:/bin",

@@ -99,6 +99,7 @@ extension Settings {
             locations: try await locations(),
             copyRate: try await copyRate(),
             inspector: try await guestInspector(),
+            prover: try await bootProver(),
             logger: logger
         )
     }

@@ -23,6 +23,7 @@ struct Goldsmith: AsyncParsableCommand {
             QueueCommand.self, DeadLettersCommand<DeadFamily>.self, DeadLettersCommand<ParkedFamily>.self,
             QuotaCommand.self,
             ConsoleCommand.self, DatabaseCommand.self, DoctorCommand.self, GuestVisitCommand.self,
+            BootMachineCommand.self,
         ]
     )
 

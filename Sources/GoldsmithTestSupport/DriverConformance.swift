@@ -211,6 +211,39 @@ public enum DriverConformance {
             }
             try expect(early.isEmpty, "the manifest was there before the copy was whole")
         },
+        DriverCheck("a boot proof leaves the replica as it is, whether a machine can be started or not") { fixture in
+            let instance = try await fixture.add()
+            let capture = try await fixture.captureSystem(instance.id)
+            let resource = try resource(.replica, "east", at: "east")
+            let driver = fixture.driver
+            let replica = try await driver.replicate([capture], manifest: [1], into: resource, progress: { _ in })
+            let before = Set(try await driver.inventory())
+            do {
+                let seen = try await driver.proveBoot(of: replica)
+                try expect((seen.end == .sign) == (seen.sign != nil), "the observation contradicts itself")
+                try expect(seen.console.count <= BootConsole.excerptLines, "it is not bounded")
+            } catch let failure as StepFailure {
+                try expect(!failure.message.isEmpty, "it does not say why")
+            }
+            try expect(try fixture.manifest(resource) == [1], "the manifest differs")
+            try expect(Set(try await driver.inventory()) == before, "the inventory differs")
+            try await driver.delete(resource)
+            try expect(try await driver.inventory() == [capture.resource], "the proof has left something")
+        },
+        DriverCheck("a replica that is gone is proven nothing of") { fixture in
+            let instance = try await fixture.add()
+            let capture = try await fixture.captureSystem(instance.id)
+            let resource = try resource(.replica, "east", at: "east")
+            let driver = fixture.driver
+            let replica = try await driver.replicate([capture], manifest: [1], into: resource, progress: { _ in })
+            try await driver.delete(resource)
+            do throws(StepFailure) {
+                _ = try await driver.proveBoot(of: replica)
+            } catch {
+                return
+            }
+            throw ConformanceFailure("a machine was started from what is not there")
+        },
         DriverCheck("an unknown location and a capture that is gone are not found, for good") { fixture in
             let instance = try await fixture.add()
             let capture = try await fixture.captureSystem(instance.id)

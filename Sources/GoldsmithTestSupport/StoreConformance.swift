@@ -137,6 +137,16 @@ extension ImageStore {
                 )
             case .replicate(let location):
                 .replicated(Replica(resource: try value(jobLease.resource), location: location, files: []))
+            case .bootProof:
+                .observed(
+                    BootObservation(
+                        end: .sign,
+                        sign: .loginPrompt,
+                        milliseconds: 20_000,
+                        isEmulated: false,
+                        firmware: .bios
+                    )
+                )
             }
         return try await tell(
             .succeeded(jobLease.job, fence: jobLease.fence, output),

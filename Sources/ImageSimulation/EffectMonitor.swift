@@ -94,7 +94,7 @@ extension DriverCall {
     fileprivate var made: Resource? {
         switch operation {
         case .capture, .replicate, .convert, .launch: resource
-        case .describe, .instances, .locations, .checkDisk, .copyBytes, .inspectGuest, .publishInstance,
+        case .describe, .instances, .locations, .checkDisk, .copyBytes, .inspectGuest, .proveBoot, .publishInstance,
             .rollBackLaunch, .delete, .inventory:
             nil
         }

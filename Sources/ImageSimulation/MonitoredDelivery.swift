@@ -58,7 +58,8 @@ struct MonitoredDelivery: IncomingDelivery {
             switch job {
             case .stopCheck: image.plan.captureJobs
             case .systemDisk, .dataDisk, .convert: image.plan.replicateJobs
-            case .replicate, .launch, .cleanUp: []
+            case .replicate: image.jobs.keys.filter { $0.step == .bootProof }
+            case .bootProof, .launch, .cleanUp: []
             }
         return all.compactMap { follower in
             guard let state = image.jobs[follower], state.phase == .waiting else { return nil }

@@ -39,6 +39,7 @@ final class Upstream: Sendable {
             default: break
             }
             if world.dice.number(below: 3) == 0 { request.replicateTo = [LocationName(known: "east")] }
+            request.bootProof = world.bootProof(number)
             send(.create(request))
             if world.strikes(.repeat, onceIn: 3) {
                 await world.sleep(upTo: 30)

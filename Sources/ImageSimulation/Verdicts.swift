@@ -116,6 +116,12 @@ struct Verdicts {
                 world.violate(.adopted, "\(capture.resource.id) is not what was captured")
             }
         }
+        if image.plan.bootProof?.mode == .require {
+            let isAllowed =
+                image.bootProof?.verdict == .proven
+                || image.bootProof?.verdict == .notProven && image.plan.bootProof?.unproven == .available
+            if !isAllowed { world.violate(.proven, "\(image.id): \(image.bootProof?.reason ?? "no proof")") }
+        }
         for replica in image.replicas {
             let sums = try world.driver.checksums(of: replica.resource) ?? [:]
             let isWhole =
@@ -204,6 +210,14 @@ struct Verdicts {
         let silent: Set<Announcement.Kind> = [.stepWaiting, .stepInterrupted]
         for line in journal where !silent.contains(line.kind) && !told.contains("\(image.id)/\(line.sequence)") {
             world.violate(.journal, "\(image.id): line \(line.sequence), \(line.kind.rawValue), was not published")
+        }
+        if image.failure?.job?.step == .bootProof, image.plan.bootProof?.mode != .require {
+            world.violate(.proven, "\(image.id) is in Error for a proof that was only to be reported")
+        }
+        let available = journal.last { $0.kind == .imageAvailable }
+        let proof = journal.last { $0.kind == .imageBootProof }
+        if image.plan.bootProof?.mode == .require, let available, available.sequence < proof?.sequence ?? .max {
+            world.violate(.proven, "\(image.id) was Available before its proof")
         }
         let ends = journal.count { $0.kind == .imageAvailable || $0.kind == .imageError }
         if ends != tries { world.violate(.oneEnd, "\(image.id) came to \(ends) ends in \(tries) tries") }

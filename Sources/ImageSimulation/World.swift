@@ -29,11 +29,13 @@ final class World: Sendable {
     let store: any ImageStore
     let trace: Trace
     let options: SimulationOptions
+    private let seed: UInt64
     let monitor = EffectMonitor()
     private let state = Mutex(State())
 
     init(seed: UInt64, options: SimulationOptions, dice: SharedDice, echo: (@Sendable (String) -> Void)?) async throws {
         self.options = options
+        self.seed = seed
         self.dice = dice
         let time = time
         trace = Trace(start: time.now(), echo: echo)
@@ -47,6 +49,15 @@ final class World: Sendable {
         if options.faults.contains(.slow), dice.number(below: 3) == 0 { faults.delay = .seconds(20) }
         if options.faults.contains(.location), dice.number(below: 4) == 0 {
             faults.brokenLocations = [LocationName(known: "west")]
+        }
+        // By the image, whoever starts it and how often: what an image is does not change.
+        faults.bootVerdicts = { image in
+            let sum = image.text.utf8.reduce(seed) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+            switch sum >> 40 & 3 {
+            case 0: return .failed
+            case 1: return .notProven
+            default: return .proven
+            }
         }
         driver = SimulatedDriver(
             locations: ["east", "west"].map { LocationName(known: $0) },
@@ -63,6 +74,12 @@ final class World: Sendable {
     func place(_ number: Int) -> HostName? {
         let places: [HostName?] = hosts + [nil]
         return places[number % places.count]
+    }
+
+    /// What a request asks for: by turns every mode, so that other seeds' chances stay what they were.
+    func bootProof(_ number: Int) -> BootProof? {
+        let modes: [BootProof?] = [nil, .report, .require, .require]
+        return modes[(Int(seed % 4) + number) % modes.count]
     }
 
     /// What there is on all hosts.
@@ -151,6 +168,7 @@ public enum Invariant: String, Codable, Sendable {
     case noOrphans = "no resource without an owner"
     case nothingElse = "nothing else is touched"
     case adopted = "what is adopted is whole and made by the fence that holds"
+    case proven = "an image that must boot is Available only when it has booted"
     case complete = "an available image has all its captures and replicas"
     case cleaned = "a cleaned image has left nothing"
     case deadLetters = "an image that a job put in Error has a dead letter"

@@ -25,7 +25,11 @@ extension Intake {
                             for: request,
                             instance: instance,
                             knownLocations: locations,
-                            lanes: context.options.installation
+                            lanes: context.options.installation,
+                            bootProof: context.options.bootProof.terms(
+                                asked: request.bootProof,
+                                obstacle: context.telemetry.tools.bootObstacle
+                            )
                         )
                     )
                 } catch {

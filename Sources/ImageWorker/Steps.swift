@@ -24,6 +24,11 @@ struct Steps {
                 progress: progress
             )
             return .replicated(replica)
+        case .bootProof(let location):
+            guard let replica = image.replicas.first(where: { $0.location == location }) else {
+                throw StepFailure(.permanent, .internal, "image \(image.id) has no replica at \(location)")
+            }
+            return .observed(try await driver.proveBoot(of: replica))
         case .convert:
             guard let conversion = image.plan.conversion else {
                 throw StepFailure(.permanent, .internal, "the plan of image \(image.id) converts nothing")

@@ -22,6 +22,7 @@ struct ToolTrials {
         let tools = context.telemetry.tools
         tools.begins(at: context.time.uptime())
         await note { [time = context.time] in tools.ended(await trial.tryTools(), at: time.uptime()) }
+        tools.triedBoot(await trial.tryBoot())
     }
 
     /// The look into guests: first whether all is there for it, then by a real one. That takes a virtual machine's

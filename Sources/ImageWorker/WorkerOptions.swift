@@ -35,6 +35,8 @@ public struct WorkerOptions: Sendable {
     /// The age at which a message in the outbox is taken for left behind by a dead process. Default 10 s.
     public var unsentAfter: Duration = OutgoingMessage.leftBehindAfter
     public var policy = RetryPolicy()
+    /// What holds for requests that say nothing of a boot proof. Default: none is made.
+    public var bootProof = BootPolicy()
     /// Which users may ask for which owners. Default: all for every owner.
     public var authority = Authority.everybody
     /// Where answers are sent. Default: for the default prefix; `Worker` puts its transport's in.
@@ -57,6 +59,8 @@ public struct WorkerOptions: Sendable {
     func concurrency(of lane: Lane) -> Int {
         switch lane {
         case .intake: max(1, concurrency / 2)
+        // Each is a virtual machine with memory of its own.
+        case .job(.bootProof, _): 1
         case .job, .deadLetters: max(1, concurrency)
         // Seldom anything, and then it may be large.
         case .parked, .unrouted: 1

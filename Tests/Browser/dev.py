@@ -33,6 +33,7 @@ class Dev:
             GOLDSMITH_LEASE="4",
             GOLDSMITH_ATTEMPTS="2",
             GOLDSMITH_DRAIN="5",
+            GOLDSMITH_BOOT_PROOF="off",
         )
         self.process = subprocess.Popen(
             [program, "dev", "--data", str(self.data), "--workers", "1", "--copy-rate", "12"],

@@ -18,8 +18,8 @@ VERSIONS = ["1.30", kubernetes_validate.latest_version()]
 # As docs/configuration.md has it, in seconds; stopping takes a little longer.
 DRAIN = int(re.search(r"^\| `drain` \|.*?\| seconds \| `(\d+)`", (ROOT / "docs/configuration.md").read_text(), re.M).group(1))
 AFTER_DRAIN = 20
-COPYING = ["system-disk", "data-disk", "convert", "replicate", "launch"]
-STEPS = ["stop-check", "system-disk", "data-disk", "convert", "replicate", "launch", "clean-up"]
+COPYING = ["system-disk", "data-disk", "convert", "replicate", "boot-proof", "launch"]
+STEPS = ["stop-check", "system-disk", "data-disk", "convert", "replicate", "boot-proof", "launch", "clean-up"]
 
 
 def manifests():

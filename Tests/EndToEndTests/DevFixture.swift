@@ -23,7 +23,7 @@ struct Program {
     static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Result {
         var variables: [Environment.Key: String?] = [:]
         // A look into a guest is a virtual machine's start: only for the tests that are about it.
-        let standard = ["GOLDSMITH_GUEST_INSPECTION": "off"]
+        let standard = ["GOLDSMITH_GUEST_INSPECTION": "off", "GOLDSMITH_BOOT_PROOF": "off"]
         for (key, value) in standard.merging(environment, uniquingKeysWith: { $1 }) {
             if let key = Environment.Key(rawValue: key) { variables[key] = value }
         }
@@ -126,7 +126,7 @@ struct Dev: Sendable {
         // Each look into a guest takes the time of a virtual machine's start; the test about them switches it on.
         let settings = [
             "GOLDSMITH_LEASE": "2", "GOLDSMITH_DRAIN": "2", "GOLDSMITH_ATTEMPTS": "2",
-            "GOLDSMITH_GUEST_INSPECTION": "off",
+            "GOLDSMITH_GUEST_INSPECTION": "off", "GOLDSMITH_BOOT_PROOF": "off",
         ]
         var variables: [Environment.Key: String?] = [:]
         for (key, value) in settings.merging(environment, uniquingKeysWith: { $1 }) {
@@ -165,7 +165,7 @@ struct Dev: Sendable {
         _ environment: [String: String],
         _ body: () async throws -> Void
     ) async throws {
-        let settings = ["GOLDSMITH_UPSTREAMS": "*", "GOLDSMITH_GUEST_INSPECTION": "off"]
+        let settings = ["GOLDSMITH_UPSTREAMS": "*", "GOLDSMITH_GUEST_INSPECTION": "off", "GOLDSMITH_BOOT_PROOF": "off"]
         var variables: [Environment.Key: String?] = [:]
         for (name, value) in settings.merging(environment, uniquingKeysWith: { $1 }) {
             if let key = Environment.Key(rawValue: name) { variables[key] = value }

@@ -86,7 +86,7 @@ struct RightsFixture: Sendable {
             "GOLDSMITH_STORE_URL": "sqlite://\(folder)/state.sqlite",
             "GOLDSMITH_DATA": "\(folder)/data",
             // A look into a guest is a virtual machine's start: only for the tests that are about it.
-            "GOLDSMITH_GUEST_INSPECTION": "off",
+            "GOLDSMITH_GUEST_INSPECTION": "off", "GOLDSMITH_BOOT_PROOF": "off",
             // Minded by workers.
             "GOLDSMITH_UPSTREAMS": "goldsmith-producer=acct-42,local;goldsmith-operator=*;goldsmith-worker=*",
         ]

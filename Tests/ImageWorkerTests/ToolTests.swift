@@ -28,6 +28,7 @@ struct ToolTests {
             }
         }
         func tryGuestLook(thoroughly: Bool) async -> ToolFault? { !thoroughly ? nil : state.withLock { $0.guest } }
+        func tryBoot() async -> String? { nil }
     }
 
     private func trials(_ worker: TestWorker, _ tools: Tools) -> ToolTrials {

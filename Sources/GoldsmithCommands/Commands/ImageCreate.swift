@@ -34,6 +34,11 @@ struct ImageCreate: AsyncParsableCommand {
         completion: Completions.guestChecks
     )
     var guestChecks = "warn"
+    @Option(
+        help: "Start the image once before it counts: off, report or require. Default: as the installation says.",
+        completion: Completions.bootProof
+    )
+    var bootProof: String?
     @Option(help: ArgumentHelp("A label, key=value. Repeatable.", valueName: "label")) var label: [String] = []
     @Flag(help: "Check everything and show what would be done; create and lock nothing.") var dryRun = false
     @Flag(help: "Follow the image to its end.") var wait = false
@@ -50,6 +55,7 @@ struct ImageCreate: AsyncParsableCommand {
             dataDisks: dataDisk.map { CreateRequest.DataDisk.value(device: $0) },
             replicateTo: replicateTo.isEmpty ? nil : replicateTo,
             guestChecks: guestChecks,
+            bootProof: bootProof,
             labels: try labels(label),
             dryRun: dryRun
         )

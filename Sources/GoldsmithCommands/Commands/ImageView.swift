@@ -93,7 +93,31 @@ extension ImageView {
             lines += ["", "Changed on the captured copy"]
             lines += guestDiff.split(separator: "\n").map { "  " + $0 }
         }
+        if let bootProof { lines += ["", bootProof.text] }
         if let failure { lines += ["", failure.text] }
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension BootView {
+    /// How much of the console is shown.
+    private static let lines = 8
+
+    fileprivate var text: String {
+        guard mode != .off else { return "boot proof: off" + (note.map { " (\($0))" } ?? "") }
+        guard let verdict else { return "boot proof: \(mode.rawValue), not done yet" }
+        let tone: Terminal.Tone =
+            switch verdict {
+            case .proven: .good
+            case .failed: .bad
+            case .notProven: .faint
+            }
+        var lines = ["boot proof: " + Terminal.paint(verdict.rawValue, tone) + (reason.map { " – \($0)" } ?? "")]
+        let facts = [location.map { "replica at \($0)" }, worker.map { "by \($0)" }, at.map { Format.moment($0) }]
+        lines.append("  " + facts.compactMap { $0 }.joined(separator: ", "))
+        if let files { lines.append("  beside the manifest: \(files.joined(separator: ", "))") }
+        // A guest decided what these are; they were made printable where they came in.
+        if verdict != .proven, let console { lines += console.suffix(Self.lines).map { "  | \($0)" } }
         return lines.joined(separator: "\n")
     }
 }

@@ -29,7 +29,8 @@ struct ProgressLines {
             lines += left.filter { image.jobs[$0]?.isHeldBack == true }.map(line)
         }
         let isGoing = image.status == .deleting || image.status == .deleted
-        lines += (isGoing ? [] : image.plan.captureJobs + image.plan.replicateJobs).map(line)
+        let proofs = image.jobs.keys.filter { $0.step == .bootProof }
+        lines += (isGoing ? [] : image.plan.captureJobs + image.plan.replicateJobs + proofs).map(line)
         self.lines = lines
     }
 
@@ -39,7 +40,13 @@ struct ProgressLines {
         let width: Int?
 
         func line(_ job: Job, _ state: JobState?, _ lease: Lease?) -> Line {
-            let what = job.location.map { "→ \($0)" } ?? job.device?.description ?? job.description
+            let what =
+                switch job {
+                case .replicate(let location): "→ \(location)"
+                case .bootProof: "boot proof"
+                case .stopCheck, .systemDisk, .dataDisk, .convert, .launch, .cleanUp:
+                    job.device?.description ?? job.description
+                }
             let name = "  " + what + String(repeating: " ", count: max(0, 14 - what.count))
             switch state?.phase {
             case .done?:

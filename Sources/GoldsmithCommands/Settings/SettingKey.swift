@@ -29,6 +29,10 @@ enum SettingKey: String, CaseIterable, Sendable {
     case copyRate
     case guestInspection
     case guestTimeLimit
+    case bootProof
+    case bootProofUnproven
+    case bootProofTimeLimit
+    case bootProofEmulatedTimeLimit
     case steps
     case host
     case concurrency

@@ -29,6 +29,17 @@ extension Settings {
         return GuestInspector(program: GuestInspector.ownProgram, timeLimit: .milliseconds(Int64(seconds * 1000)))
     }
 
+    /// What starts replicas for boot proofs.
+    func bootProver() async throws(CommandFailure) -> BootProver {
+        let fast = try await number(.bootProofTimeLimit, in: 1...7200, default: 180)
+        let emulated = try await number(.bootProofEmulatedTimeLimit, in: 1...7200, default: 600)
+        return BootProver(
+            program: GuestInspector.ownProgram,
+            timeLimit: .milliseconds(Int64(fast * 1000)),
+            emulatedTimeLimit: .milliseconds(Int64(emulated * 1000))
+        )
+    }
+
     /// Which driver workers use.
     func driverKind() async throws(CommandFailure) -> DriverKind {
         let known = DriverKind.allCases.map(\.rawValue).joined(separator: ", ")

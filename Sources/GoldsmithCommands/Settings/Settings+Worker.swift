@@ -20,6 +20,7 @@ extension Settings {
         options.orphansEvery = .milliseconds(
             Int64(try await number(.orphansEvery, in: 1...86_400, default: 600) * 1000)
         )
+        options.bootProof = try await bootPolicy()
         options.policy.attempts = try await wholeNumber(.attempts, in: 1...100, default: 6)
         options.authority = try await authority()
         options.retention = .seconds(86_400 * (try await number(.retention, in: 1...36_500, default: 365)))
@@ -60,6 +61,19 @@ extension Settings {
             "setting steps (\(SettingKey.steps.environmentName)): the lane \(foreign) is served on its host only",
             advice: "set \(SettingKey.host.environmentName) to \(foreign.host?.text ?? "") on a worker there"
         )
+    }
+
+    /// What holds for requests that say nothing of a boot proof.
+    func bootPolicy() async throws(CommandFailure) -> BootPolicy {
+        let modes = BootProof.allCases.map(\.rawValue).joined(separator: ", ")
+        let mode: BootProof? = try await parsed(.bootProof, default: nil, wanted: "one of \(modes)") { word in
+            BootProof(rawValue: word).map { Optional($0) }
+        }
+        let ends = UnprovenBoot.allCases.map(\.rawValue).joined(separator: ", ")
+        let unproven = try await parsed(.bootProofUnproven, default: .error, wanted: "one of \(ends)") { word in
+            UnprovenBoot(rawValue: word)
+        }
+        return BootPolicy(mode: mode, unproven: unproven)
     }
 
     /// Where spans go; `nil` when nothing is traced.

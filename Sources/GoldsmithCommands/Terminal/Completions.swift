@@ -7,6 +7,7 @@ import RabbitMQTransport
 
 /// What a shell offers for the word that is being typed: values, and ids of what there is.
 enum Completions {
+    static let bootProof = CompletionKind.list(BootProof.allCases.map(\.rawValue))
     static let guestChecks = CompletionKind.list(GuestChecks.allCases.map(\.rawValue))
     static let statuses = CompletionKind.list(ImageStatus.allCases.map(\.rawValue))
     static let steps = CompletionKind.list(Step.allCases.map(\.rawValue))

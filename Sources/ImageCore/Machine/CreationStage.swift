@@ -6,6 +6,9 @@
 /// | `capture` | one for each disk; or the conversion | the locks are released, and the replications begin |
 /// | `replicate` | one for each location | the image is Available |
 ///
+/// The boot proof belongs to the last stage and begins beside it, once the first replica is verified
+/// (`Image+BootProof.swift`).
+///
 /// A job's messages are sent once it is open, and again when a duplicate of a job of the stage before arrives.
 enum CreationStage: CaseIterable {
     case check
@@ -37,7 +40,7 @@ extension Step {
         switch self {
         case .stopCheck: .check
         case .systemDisk, .dataDisk, .convert: .capture
-        case .replicate: .replicate
+        case .replicate, .bootProof: .replicate
         case .launch, .cleanUp: nil
         }
     }

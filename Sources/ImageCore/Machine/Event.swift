@@ -77,6 +77,7 @@ public struct Announcement: Codable, Equatable, Sendable {
         case imageReplicating = "image.replicating"
         case imageAvailable = "image.available"
         case imageError = "image.error"
+        case imageBootProof = "image.boot-proof"
         case imageCleaned = "image.cleaned"
         case imageShared = "image.shared"
         case imageUnshared = "image.unshared"

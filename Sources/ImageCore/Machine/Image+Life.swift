@@ -24,6 +24,7 @@ extension Image {
             builder.effects.append(.tell(source, .converting(into: id)))
         }
         failure = nil
+        bootProof = nil
         cleaned = []
         let reason = "tried again"
         if isCaptured {
@@ -183,6 +184,7 @@ extension Image {
         let areSnapshotsKept = !snapshots || !references.borrowers.isEmpty
         if status != .deleting {
             status = .deleting
+            if let (proof, _) = openProof { jobs[proof]?.phase = .abandoned }
             announce(.imageDeleting, in: &builder)
         }
         for entry in ledger where !(areSnapshotsKept && entry.resource.kind == .snapshot && entry.isAdopted) {

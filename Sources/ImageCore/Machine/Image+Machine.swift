@@ -118,6 +118,10 @@ extension Image {
             goOn(job, fence: fence, in: &builder)
             return nil
         }
+        if case .observed(let seen) = output {
+            judge(job, seen, in: &builder)
+            return nil
+        }
         jobs[job]?.phase = .done
         jobs[job]?.output = output
         jobs[job]?.lastFailure = nil
@@ -132,7 +136,7 @@ extension Image {
             adopt(job, fence: fence, in: &builder)
         case .replicated: adopt(job, fence: fence, in: &builder)
         case .launched(let instance): publish(instance, in: &builder)
-        case .built, .cleaned: break
+        case .observed, .built, .cleaned: break
         }
         announce(.stepDone, job, in: &builder)
         advance(past: job, in: &builder)
@@ -234,6 +238,11 @@ extension Image {
             if job.step == .cleanUp {
                 if state.phase == .failed { return .alreadyDone }
                 giveUp(job, failure, in: &builder)
+                return nil
+            }
+            // The broker's: with our own the job has failed already.
+            if case .bootProof(let location) = job, state.phase == .waiting {
+                conclude(job, BootRecord(unproven: failure, at: location, builder.now), in: &builder)
                 return nil
             }
             guard hasPendingDeadLetter(job) else { return .notWanted }

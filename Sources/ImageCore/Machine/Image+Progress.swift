@@ -4,8 +4,9 @@ extension Image {
     /// Called once a job is done.
     mutating func advance(past job: Job, in builder: inout TransitionBuilder) {
         switch job {
-        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate:
-            guard let stage = job.step.stage, isDone(plan.jobs(in: stage)) else { return }
+        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate, .bootProof:
+            openBootProof(in: &builder)
+            guard let stage = job.step.stage, isDone(plan.jobs(in: stage)), allowsEnd(of: stage) else { return }
             enter(stage.next, in: &builder)
         case .launch: break
         case .cleanUp(let resource):
@@ -35,6 +36,8 @@ extension Image {
         }
         guard let stage else { return }
         for next in plan.jobs(in: stage) { open(next, in: &builder) }
+        // A retry keeps whole replicas.
+        openBootProof(in: &builder)
     }
 
     /// The follow-ups of a done job that are still open.
@@ -43,6 +46,8 @@ extension Image {
             guard let state = jobs[follower] else { continue }
             emit(follower, state, in: &builder)
         }
+        guard job.step == .replicate, let (proof, state) = openProof else { return }
+        emit(proof, state, in: &builder)
     }
 
     /// Sends the message an open job is waiting for once more: the same message, under the same id.
@@ -88,9 +93,12 @@ extension Image {
             capture.device == job.device && capture.resource == resource
         case (.replicate, .replicated(let replica)):
             replica.location == job.location && replica.resource == resource
+        case (.bootProof, .observed(let seen)): (seen.end == .sign) == (seen.sign != nil)
         case (.launch, .built): jobs[job]?.output == nil
         case (.launch(let instance), .launched(let launched)): instance == launched && jobs[job]?.output == .built
-        case (_, .checked), (_, .captured), (_, .replicated), (_, .built), (_, .launched), (_, .cleaned): false
+        case (_, .checked), (_, .captured), (_, .replicated), (_, .observed), (_, .built), (_, .launched),
+            (_, .cleaned):
+            false
         }
     }
 
@@ -114,6 +122,14 @@ extension Image {
     mutating func retireFence(of job: Job) { jobs[job]?.fence = 0 }
 
     mutating func giveUp(_ job: Job, _ failure: StepFailure, in builder: inout TransitionBuilder) {
+        // What cannot be tried proves nothing against the image.
+        if case .bootProof(let location) = job {
+            return conclude(job, BootRecord(unproven: failure, at: location, builder.now), in: &builder)
+        }
+        failForGood(job, failure, in: &builder)
+    }
+
+    mutating func failForGood(_ job: Job, _ failure: StepFailure, in builder: inout TransitionBuilder) {
         let failure = failure.told(of: job, isFinal: true)
         jobs[job]?.phase = .failed
         jobs[job]?.lastFailure = failure
@@ -151,7 +167,7 @@ extension Image {
     /// Whether the job failed and its dead letter has not been handled yet.
     public func hasPendingDeadLetter(_ job: Job) -> Bool {
         switch job {
-        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: !status.isEnd
+        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate, .bootProof: !status.isEnd
         case .launch(let instance): references.launches.contains { $0.instanceID == instance }
         case .cleanUp: false
         }
@@ -212,7 +228,7 @@ extension Announcement {
         switch state?.output {
         case .captured(let capture): bytes = capture.fileSizeBytes
         case .replicated(let replica): bytes = replica.files.reduce(0) { $0 + $1.sizeBytes }
-        case .checked, .built, .launched, .cleaned, nil: break
+        case .checked, .observed, .built, .launched, .cleaned, nil: break
         }
     }
 }

@@ -28,6 +28,8 @@ public struct CloudEvent: Codable, Equatable, Sendable {
         public var progress: CopyProgress?
         /// What was found in the guest, once it has been looked at.
         public var findings: [Finding]?
+        /// Whether the image was seen to boot, once that was tried.
+        public var bootProof: BootView?
     }
 
     public var specversion = "1.0"
@@ -86,6 +88,9 @@ public struct CloudEvent: Codable, Equatable, Sendable {
         let tellsFindings =
             line.kind == .imageAvailable
             || (line.kind == .stepDone && (line.job == .stopCheck || line.job == .systemDisk))
+        if line.kind == .imageBootProof || line.kind == .imageAvailable, image.bootProof != nil {
+            data.bootProof = BootView(of: image)
+        }
         if tellsFindings, !image.findings.isEmpty { data.findings = image.findings }
         if line.kind == .imageAvailable {
             data.locations = image.replicas.map(\.location)

@@ -24,6 +24,7 @@ extension CreateRequest {
         let dataDisks = try Self.readDataDisks(&reader)
         let locations = try Self.readLocations(&reader)
         let guestChecks = try Self.readGuestChecks(&reader)
+        let bootProof = try Self.readBootProof(&reader)
         let labels = try Self.readLabels(&reader)
         let dryRun = try reader.bool("dryRun")
         try reader.finish()
@@ -36,6 +37,7 @@ extension CreateRequest {
             dataDisks: dataDisks,
             replicateTo: locations,
             guestChecks: guestChecks,
+            bootProof: bootProof,
             labels: labels,
             dryRun: dryRun == true ? true : nil
         )
@@ -56,6 +58,7 @@ extension CreateRequest {
             dataDisks: disks,
             replicateTo: replicateTo?.map(\.text),
             guestChecks: guestChecks.rawValue,
+            bootProof: bootProof?.rawValue,
             labels: labels,
             dryRun: dryRun == true
         )
@@ -73,6 +76,7 @@ extension CreateRequest {
         dataDisks: [JSONValue],
         replicateTo: [String]?,
         guestChecks: String,
+        bootProof: String? = nil,
         labels: [String: String],
         dryRun: Bool
     ) -> [String: JSONValue] {
@@ -83,6 +87,7 @@ extension CreateRequest {
             "dataDisks": allDataDisks ? .string("all") : .array(dataDisks),
             "replicateTo": replicateTo.map { .array($0.map { .string($0) }) },
             "guestChecks": .string(guestChecks),
+            "bootProof": bootProof.map { .string($0) },
             "labels": .object(labels.mapValues { .string($0) }),
             "dryRun": dryRun ? .bool(true) : nil,
         ])
@@ -177,6 +182,18 @@ extension CreateRequest {
             )
         }
         return checks
+    }
+
+    private static func readBootProof(_ reader: inout FieldReader) throws(Rejection) -> BootProof? {
+        guard let text = try reader.string("bootProof") else { return nil }
+        guard let mode = BootProof(rawValue: text) else {
+            throw Rejection(
+                .invalidArgument,
+                "bootProof must be one of \(BootProof.allCases.map(\.rawValue).joined(separator: ", "))",
+                field: "bootProof"
+            )
+        }
+        return mode
     }
 
     static func readLabels(_ reader: inout FieldReader) throws(Rejection) -> [String: String] {

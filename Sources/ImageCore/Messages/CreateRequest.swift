@@ -32,6 +32,8 @@ public struct CreateRequest: RequestBody {
     /// `nil`: every configured location.
     public var replicateTo: [LocationName]?
     public var guestChecks: GuestChecks
+    /// Absent: as the installation says.
+    public var bootProof: BootProof?
     public var labels: [String: String]
     /// Everything is checked and nothing is made. Absent: false.
     public var dryRun: Bool?
@@ -45,6 +47,7 @@ public struct CreateRequest: RequestBody {
         dataDisks: DataDisks = .chosen([]),
         replicateTo: [LocationName]? = nil,
         guestChecks: GuestChecks = .warn,
+        bootProof: BootProof? = nil,
         labels: [String: String] = [:],
         dryRun: Bool? = nil
     ) {
@@ -56,6 +59,7 @@ public struct CreateRequest: RequestBody {
         self.dataDisks = dataDisks
         self.replicateTo = replicateTo
         self.guestChecks = guestChecks
+        self.bootProof = bootProof
         self.labels = labels
         self.dryRun = dryRun
     }

@@ -61,6 +61,8 @@ public struct ImageView: Codable, Equatable, Sendable {
     public var findings: [Finding]
     /// What guest checks changed on the captured copy.
     public var guestDiff: String?
+    /// Whether it was seen to boot. Absent where no proof is made.
+    public var bootProof: BootView?
     public var failure: Failure?
     /// The owners it is shared with; absent when there are none.
     public var sharedWith: [Owner]?
@@ -89,6 +91,7 @@ public struct ImageView: Codable, Equatable, Sendable {
         jobs = []
         findings = []
         guestDiff = nil
+        bootProof = nil
         sharedWith = nil
         convertedFrom = nil
         convertingInto = nil
@@ -148,6 +151,7 @@ public struct ImageView: Codable, Equatable, Sendable {
         }
         findings = image.findings
         guestDiff = captures.compactMap(\.guestFix?.diff).first { !$0.isEmpty }
+        bootProof = BootView(of: image)
         failure = image.failure.map {
             Failure(
                 step: $0.job?.step,

@@ -3,6 +3,7 @@ extension Image: JSONWritable {
     func write(to json: inout JSONWriter) {
         json.object { json in
             json.member("attemptsBefore", attemptsBefore)
+            json.member("bootProof", encoded: bootProof)
             json.member("cleaned", cleaned)
             json.member("createdAt", createdAt)
             json.member("details", details)
@@ -43,6 +44,7 @@ extension Image: JSONWritable {
 extension Plan: JSONWritable {
     func write(to json: inout JSONWriter) {
         json.object {
+            $0.member("bootProof", encoded: bootProof)
             $0.member("conversion", encoded: conversion)
             $0.member("dataDisks", dataDisks)
             $0.member("guestChecks", guestChecks)
@@ -107,6 +109,9 @@ extension JobOutput: JSONWritable {
             case .replicated(let replica):
                 json.key("replicated")
                 json.object { $0.member("_0", replica) }
+            case .observed(let seen):
+                json.key("observed")
+                json.object { $0.member("_0", encoded: seen) }
             case .built:
                 json.key("built")
                 json.object { _ in }

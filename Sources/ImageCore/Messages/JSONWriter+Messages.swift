@@ -39,6 +39,7 @@ extension CloudEvent.Data: JSONWritable {
         json.object {
             $0.member("advice", advice)
             $0.member("attempt", attempt)
+            $0.member("bootProof", encoded: bootProof)
             $0.member("code", code)
             $0.member("disks", disks)
             $0.member("field", field)

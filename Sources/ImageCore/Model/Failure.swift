@@ -10,6 +10,10 @@ public enum ErrorCode: String, Codable, Sendable, CaseIterable {
     case conflict = "CONFLICT"
     case cancelled = "CANCELLED"
     case unavailable = "UNAVAILABLE"
+    /// A machine started from the image did not boot, and the request wanted proof that it does.
+    case bootFailed = "BOOT_FAILED"
+    /// It is not known whether the image boots, and the request wanted proof that it does.
+    case bootNotProven = "BOOT_NOT_PROVEN"
     case `internal` = "INTERNAL"
 }
 

@@ -6,6 +6,7 @@ extension Image {
         case .systemDisk where plan.guestChecks == .fix: "copying, and repairing the guest's files"
         case .systemDisk, .dataDisk, .convert, .replicate:
             progress.map { $0.totalBytes > 0 } == true ? nil : "measuring what to copy"
+        case .bootProof: "starting the image"
         case .launch(let instance):
             jobs[job]?.output == .built
                 ? "putting \(instance) in its place"
@@ -17,7 +18,7 @@ extension Image {
     /// Why a job of the plan that is not open yet is not: what must be done before it.
     public func precondition(of job: Job) -> String? {
         guard jobs[job] == nil, !plan.firstJobs.contains(job) else { return nil }
-        return job.step.stage?.precondition
+        return job.step == .bootProof ? "after the first replica" : job.step.stage?.precondition
     }
 }
 

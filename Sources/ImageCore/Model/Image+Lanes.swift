@@ -6,7 +6,7 @@ extension Image {
     public func host(of job: Job) -> HostName? {
         switch job {
         case .stopCheck, .systemDisk, .dataDisk, .convert: plan.host
-        case .replicate(let location): plan.host(of: location)
+        case .replicate(let location), .bootProof(let location): plan.host(of: location)
         case .launch: launch(of: job).flatMap { plan.host(of: $0.location) }
         case .cleanUp(let doomed): ledger.first { $0.resource.id == doomed }?.resource.host
         }

@@ -74,6 +74,8 @@ public struct Image: Codable, Equatable, Sendable {
     public internal(set) var cleaned: [ResourceID] = []
     public internal(set) var failure: ImageFailure?
     public internal(set) var findings: [Finding] = []
+    /// What the last proof has shown. Absent before one has ended.
+    public internal(set) var bootProof: BootRecord?
     /// What this image holds of its owner's quota.
     public internal(set) var quota: QuotaUse
     /// The last fencing number. Grows with every attempt that begins, of any job.
@@ -126,7 +128,7 @@ public struct Image: Codable, Equatable, Sendable {
     /// The first attempt of a job that is opened now. Clean-ups are new jobs each time and count from 1.
     func firstAttempt(of job: Job) -> Int {
         switch job {
-        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: 1 + (attemptsBefore ?? 0)
+        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate, .bootProof: 1 + (attemptsBefore ?? 0)
         case .launch: 1 + (launchAttempts ?? 0)
         case .cleanUp: 1
         }
@@ -270,6 +272,8 @@ public enum JobOutput: Codable, Equatable, Sendable {
     case checked([Finding])
     case captured(Capture)
     case replicated(Replica)
+    /// What was seen of a machine started from a replica. It leaves nothing behind: the verdict is the image's.
+    case observed(BootObservation)
     /// A launch's disks are put together; the instance is still to be put in place.
     case built
     case launched(InstanceID)

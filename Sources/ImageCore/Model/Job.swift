@@ -5,6 +5,7 @@ public enum Step: String, Codable, Sendable, CaseIterable {
     case dataDisk = "data-disk"
     case convert
     case replicate
+    case bootProof = "boot-proof"
     case launch
     case cleanUp = "clean-up"
 
@@ -14,7 +15,7 @@ public enum Step: String, Codable, Sendable, CaseIterable {
     /// What a human does to have a given-up job tried again.
     var anotherTry: String {
         switch self {
-        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: "retry the image"
+        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate, .bootProof: "retry the image"
         case .launch: "launch again"
         case .cleanUp: "replay its dead letter"
         }
@@ -29,6 +30,8 @@ public enum Job: Hashable, Sendable {
     /// The system disk of a converted image: a snapshot made of the source's image file.
     case convert
     case replicate(LocationName)
+    /// A throw-away machine started from the replica at a location.
+    case bootProof(LocationName)
     /// A new instance from an Available image.
     case launch(InstanceID)
     case cleanUp(ResourceID)
@@ -40,6 +43,7 @@ public enum Job: Hashable, Sendable {
         case .dataDisk: .dataDisk
         case .convert: .convert
         case .replicate: .replicate
+        case .bootProof: .bootProof
         case .launch: .launch
         case .cleanUp: .cleanUp
         }
@@ -50,7 +54,7 @@ public enum Job: Hashable, Sendable {
         switch self {
         case .stopCheck, .systemDisk, .convert: ""
         case .dataDisk(let device): device.description
-        case .replicate(let location): location.text
+        case .replicate(let location), .bootProof(let location): location.text
         case .launch(let instance): instance.text
         case .cleanUp(let resource): resource.text
         }
@@ -61,12 +65,15 @@ public enum Job: Hashable, Sendable {
         switch self {
         case .systemDisk, .convert: .system
         case .dataDisk(let device): device
-        case .stopCheck, .replicate, .launch, .cleanUp: nil
+        case .stopCheck, .replicate, .bootProof, .launch, .cleanUp: nil
         }
     }
 
     public var location: LocationName? {
-        if case .replicate(let location) = self { location } else { nil }
+        switch self {
+        case .replicate(let location), .bootProof(let location): location
+        case .stopCheck, .systemDisk, .dataDisk, .convert, .launch, .cleanUp: nil
+        }
     }
 }
 
@@ -88,14 +95,17 @@ extension Job: Codable, CodingKeyRepresentable, Comparable, CustomStringConverti
         case (.replicate, let subject?):
             guard let location = LocationName(subject) else { return nil }
             self = .replicate(location)
+        case (.bootProof, let subject?):
+            guard let location = LocationName(subject) else { return nil }
+            self = .bootProof(location)
         case (.launch, let subject?):
             guard let instance = InstanceID(subject) else { return nil }
             self = .launch(instance)
         case (.cleanUp, let subject?):
             guard let resource = ResourceID(subject) else { return nil }
             self = .cleanUp(resource)
-        case (.stopCheck, _), (.systemDisk, _), (.convert, _), (.dataDisk, nil), (.replicate, nil), (.launch, nil),
-            (.cleanUp, nil):
+        case (.stopCheck, _), (.systemDisk, _), (.convert, _), (.dataDisk, nil), (.replicate, nil), (.bootProof, nil),
+            (.launch, nil), (.cleanUp, nil):
             return nil
         }
     }

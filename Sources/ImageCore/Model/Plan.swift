@@ -5,6 +5,8 @@ public struct Plan: Codable, Equatable, Sendable {
     public var dataDisks: [PlannedDisk]
     public var locations: [LocationName]
     public var guestChecks: GuestChecks
+    /// Whether the image is started once. Absent: it is not, and nothing is to be said of it.
+    public var bootProof: BootTerms?
     /// Set for an image that is converted from another.
     public var conversion: Conversion?
     /// The host that has the disks, and the captures made of them. Absent: every worker reaches them.
@@ -28,6 +30,8 @@ public struct Plan: Codable, Equatable, Sendable {
         conversion == nil ? [.systemDisk] + dataDisks.map { .dataDisk($0.device) } : [.convert]
     }
     public var replicateJobs: [Job] { locations.map { .replicate($0) } }
+    /// Whether a machine is started from its first replica.
+    public var wantsBootProof: Bool { (bootProof?.mode ?? .off) != .off }
     /// The snapshots of a conversion's data disks are already counted with its source.
     public var quota: QuotaUse {
         QuotaUse(images: 1, snapshots: conversion == nil ? disks.count { $0.kind == .cloud } : 1)
@@ -45,7 +49,7 @@ public struct Plan: Codable, Equatable, Sendable {
 
     func resource(for job: Job, of image: ImageID, fence: Int64) -> Resource? {
         switch job {
-        case .stopCheck, .cleanUp: return nil
+        case .stopCheck, .bootProof, .cleanUp: return nil
         case .launch:
             // Not named after the instance: that may be another owner's, and the image's owner sees its resources.
             return Resource(
@@ -85,12 +89,15 @@ extension Plan {
     public static let diskLimit = 8
 
     /// Decides the plan, or says which field of the request cannot be met.
-    /// - Parameter lanes: those of the installation: a job of a host that is not among theirs would never be done.
+    /// - Parameters:
+    ///   - lanes: those of the installation: a job of a host that is not among theirs would never be done.
+    ///   - bootProof: by the installation's policy and the request.
     public static func make(
         for request: CreateRequest,
         instance: Instance,
         knownLocations: [Location],
-        lanes: LaneList = LaneList()
+        lanes: LaneList = LaneList(),
+        bootProof: BootTerms? = nil
     ) throws(Rejection) -> Plan {
         guard instance.owner == request.owner else {
             let unknown = StepFailure.noInstance(request.instanceID)
@@ -134,6 +141,7 @@ extension Plan {
             dataDisks: dataDisks.sorted { $0.device < $1.device },
             locations: locations.map(\.name),
             guestChecks: request.guestChecks,
+            bootProof: bootProof,
             host: instance.host,
             locationHosts: hosts.isEmpty ? nil : Dictionary(hosts) { first, _ in first }
         )
@@ -168,6 +176,7 @@ extension Plan {
             dataDisks: source.plan.dataDisks,
             locations: source.plan.locations,
             guestChecks: .off,
+            bootProof: source.plan.bootProof,
             conversion: Conversion(
                 source: source.id,
                 systemDisk: system,

@@ -96,7 +96,8 @@ public struct Readiness: Equatable, Sendable {
     /// Why no job of a step can be done here, whichever it is.
     public func hindrance(of step: Step) -> ToolFault? {
         switch step {
-        case .stopCheck, .systemDisk, .dataDisk, .launch: first(of: [.childProcess, .diskProgram, .storage, .cloud])
+        case .stopCheck, .systemDisk, .dataDisk, .bootProof, .launch:
+            first(of: [.childProcess, .diskProgram, .storage, .cloud])
         // A location that is away is for the driver to answer for: the contract says how such an image ends.
         case .convert, .replicate: first(of: [.storage, .cloud])
         // It waits by itself for its own place, and clean-ups at other places must not wait for that.
@@ -111,7 +112,7 @@ public struct Readiness: Equatable, Sendable {
         case (.stopCheck, .enforce), (.stopCheck, .fix), (.systemDisk, .fix): first(of: [.guestLook])
         case (.stopCheck, .off), (.stopCheck, .warn), (.systemDisk, .off), (.systemDisk, .warn),
             (.systemDisk, .enforce),
-            (.dataDisk, _), (.convert, _), (.replicate, _), (.launch, _), (.cleanUp, _):
+            (.dataDisk, _), (.convert, _), (.replicate, _), (.bootProof, _), (.launch, _), (.cleanUp, _):
             nil
         }
     }

@@ -28,7 +28,7 @@ extension ErrorCode {
         case .invalidArgument, .outOfRange, .duplicate, .failedPrecondition, .notFound, .permissionDenied,
             .quotaExceeded, .conflict:
             true
-        case .cancelled, .unavailable, .internal: false
+        case .cancelled, .unavailable, .bootFailed, .bootNotProven, .internal: false
         }
     }
 }

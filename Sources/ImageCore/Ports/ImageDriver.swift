@@ -39,6 +39,14 @@ public protocol ImageDriver: Sendable {
     /// `manifest` last, so that a copy with a manifest is a whole copy.
     func replicate(_ call: ReplicateCall) async throws(StepFailure) -> Replica
 
+    /// Starts a throw-away machine from a replica's disks, and tells what is seen of it.
+    ///
+    /// The replica's bytes stay as they are. Not being able to tell whether the guest started is an answer, not a
+    /// failure. What the machine writes, and the machine, are gone when this returns or throws; its console's text and
+    /// a picture of its screen may be kept beside the replica's manifest.
+    /// - Throws: when no machine can be started, or the replica is not there.
+    func proveBoot(of replica: Replica) async throws(StepFailure) -> BootObservation
+
     /// Copies a captured local system disk into a snapshot, and verifies the copy's SHA-256 against the capture's.
     func convert(_ call: ConvertCall) async throws(StepFailure) -> Capture
 

@@ -8,6 +8,7 @@ public enum DriverOperation: String, CaseIterable, Sendable {
     case inspectGuest = "inspect-guest"
     case capture
     case replicate
+    case proveBoot = "prove-boot"
     case convert
     case launch
     case publishInstance = "publish-instance"
@@ -108,6 +109,12 @@ public struct InterceptingDriver<Interceptor: DriverInterceptor>: ImageDriver {
         try await interceptor.around(.init(.convert, device: call.capture.device, resource: call.resource)) {
             () async throws(StepFailure) in
             try await driver.convert(call)
+        }
+    }
+
+    public func proveBoot(of replica: Replica) async throws(StepFailure) -> BootObservation {
+        try await interceptor.around(.init(.proveBoot, resource: replica.resource)) { () async throws(StepFailure) in
+            try await driver.proveBoot(of: replica)
         }
     }
 

@@ -9,4 +9,9 @@ public protocol ToolTrial: Sendable {
     ///   whether all that it needs is there.
     /// - Returns: what failed; `nil` when it works, guests are not looked into here, or the trial was interrupted.
     func tryGuestLook(thoroughly: Bool) async -> ToolFault?
+
+    /// Tries whether a machine could be started for a boot proof. Starts none, and makes no fault of it: no
+    /// installation needs proofs.
+    /// - Returns: a sentence without its full stop that says why not; `nil` when one could.
+    func tryBoot() async -> String?
 }

@@ -120,6 +120,13 @@ struct QemuImg: Sendable {
         _ = try await look(["create", "-q", "-f", "qcow2", "-F", node.format, "-b", node.argument, path])
     }
 
+    /// Copies the first bytes of a qcow2 disk into a raw file.
+    /// - Parameter path: absolute, so that it is no protocol.
+    func copyHead(_ path: String, to target: String, _ bytes: Int) async throws(ChildFailure) {
+        let count = "count=\((bytes + 511) / 512)"
+        _ = try await look(["dd", "-f", "qcow2", "-O", "raw", "bs=512", count, "if=\(path)", "of=\(target)"])
+    }
+
     func createEmpty(_ path: String, mebibytes: Int) async throws(ChildFailure) {
         _ = try await look(["create", "-q", "-f", "qcow2", path, "\(mebibytes)M"])
     }

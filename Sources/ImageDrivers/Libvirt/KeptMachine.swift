@@ -94,7 +94,7 @@ extension LocalDriver {
     }
 
     /// - Returns: `nil` when there is no such file.
-    private static func read(_ file: MachineFile, at path: String) throws(FileFailure) -> [UInt8]? {
+    static func read(_ file: MachineFile, at path: String) throws(FileFailure) -> [UInt8]? {
         guard try FileCalls.status(path) != nil else { return nil }
         return try FileCalls.read(path, limit: file.largest)
     }

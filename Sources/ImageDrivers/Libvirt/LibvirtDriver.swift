@@ -168,6 +168,10 @@ public struct LibvirtDriver: ImageDriver {
         try await local.replicate(call)
     }
 
+    public func proveBoot(of replica: Replica) async throws(StepFailure) -> BootObservation {
+        try await local.proveBoot(of: replica)
+    }
+
     public func convert(_ call: ConvertCall) async throws(StepFailure) -> Capture {
         try await local.convert(call)
     }
@@ -186,4 +190,6 @@ extension LibvirtDriver: ToolTrial {
     public func tryTools() async -> [ToolFault]? { await local.tryTools() }
 
     public func tryGuestLook(thoroughly: Bool) async -> ToolFault? { await local.tryGuestLook(thoroughly: thoroughly) }
+
+    public func tryBoot() async -> String? { await local.tryBoot() }
 }

@@ -49,6 +49,11 @@ extension LibvirtSite {
         return try await local.replicate(call)
     }
 
+    public func proveBoot(of replica: Replica) async throws(StepFailure) -> BootObservation {
+        try requireReach(replica.resource)
+        return try await local.proveBoot(of: replica)
+    }
+
     public func convert(_ call: ConvertCall) async throws(StepFailure) -> Capture {
         try requireReach(call.resource)
         return try await local.convert(call)
@@ -114,4 +119,6 @@ extension LibvirtSite: ToolTrial {
     public func tryTools() async -> [ToolFault]? { await local.tryTools() }
 
     public func tryGuestLook(thoroughly: Bool) async -> ToolFault? { await local.tryGuestLook(thoroughly: thoroughly) }
+
+    public func tryBoot() async -> String? { await local.tryBoot() }
 }

@@ -145,6 +145,15 @@ struct MachineSheet: Equatable, Sendable {
         os["firmware"] == "efi" || os.first("loader")?["type"] == "pflash"
     }
 
+    var hasVariables: Bool { domain.first("os").map { Self.hasVariables($0) } ?? false }
+
+    /// How the guest sees the disk that it is started from, in libvirt's words.
+    var systemDiskBus: String {
+        let disks = domain.first("devices")?.all("disk") ?? []
+        let targets = disks.compactMap { $0.first("target") }
+        return targets.min { ($0["dev"] ?? "") < ($1["dev"] ?? "") }?["bus"] ?? "virtio"
+    }
+
     // MARK: A new machine
 
     /// The description of a launched domain. libvirt gives it new MAC addresses when it is defined.

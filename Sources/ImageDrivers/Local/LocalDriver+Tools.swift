@@ -23,6 +23,11 @@ extension LocalDriver: ToolTrial {
         return Task.isCancelled ? nil : ToolFault(.guestLook, trouble.reason, advice: trouble.advice)
     }
 
+    public func tryBoot() async -> String? {
+        guard let prover else { return "this worker starts no machines for boot proofs" }
+        return prover.obstacle
+    }
+
     // MARK: Programs
 
     /// - Parameter canWrite: whether there is a place for a disk to try with.

@@ -7,6 +7,7 @@ public struct LocalDriver: ImageDriver {
     let qemuImg: QemuImg
     let copyRate: Int64?
     let inspector: GuestInspector?
+    let prover: BootProver?
     let logger: Logger
 
     /// - Parameters:
@@ -16,12 +17,14 @@ public struct LocalDriver: ImageDriver {
     ///   - qemuImg: the absolute path of `qemu-img`.
     ///   - copyRate: bytes per second that one capture or replication may copy; `nil` for no limit.
     ///   - inspector: looks into guests; `nil` leaves them unchecked, which their images then say.
+    ///   - prover: starts replicas; `nil` starts none.
     public init(
         root: String,
         locations: [LocationName: String],
         qemuImg: String = "/usr/bin/qemu-img",
         copyRate: Int64? = nil,
         inspector: GuestInspector? = nil,
+        prover: BootProver? = nil,
         logger: Logger
     ) {
         folders = LocalFolders(
@@ -31,6 +34,7 @@ public struct LocalDriver: ImageDriver {
         self.qemuImg = QemuImg(program: qemuImg, logger: logger)
         self.copyRate = copyRate
         self.inspector = inspector
+        self.prover = prover
         self.logger = logger
     }
 

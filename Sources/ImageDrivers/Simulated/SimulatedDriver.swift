@@ -226,6 +226,23 @@ public final class SimulatedDriver: ImageDriver {
         return Replica(resource: resource, location: location, files: files)
     }
 
+    public func proveBoot(of replica: Replica) async throws(StepFailure) -> BootObservation {
+        try require(replica.resource.host, for: "\(replica.resource.id)")
+        try await pass(bytes: 0, "The boot proof of \(replica.resource.id)") { _ in }
+        try dice.throwOrPass("the boot proof \(replica.resource.id)")
+        guard try manifest(of: replica.resource) != nil else {
+            throw StepFailure(.transient, .unavailable, "The replica \(replica.resource.id) is not there.")
+        }
+        let verdict = faults.bootVerdicts(replica.resource.imageID)
+        return BootObservation(
+            end: verdict == .notProven ? .deadline : .sign,
+            sign: verdict == .notProven ? nil : verdict == .proven ? .loginPrompt : .emergencyShell,
+            milliseconds: Int64(faults.delay / .milliseconds(1)),
+            isEmulated: false,
+            firmware: .bios
+        )
+    }
+
     public func delete(_ resource: Resource) async throws(StepFailure) {
         try dice.throwOrPass("the deletion of \(resource.id)")
         try require(resource.host, for: "\(resource.id)")
@@ -344,4 +361,5 @@ extension SimulatedDriver {
 extension SimulatedDriver: ToolTrial {
     public func tryTools() async -> [ToolFault]? { [] }
     public func tryGuestLook(thoroughly: Bool) async -> ToolFault? { nil }
+    public func tryBoot() async -> String? { nil }
 }

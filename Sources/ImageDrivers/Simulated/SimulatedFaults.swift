@@ -12,19 +12,23 @@ public struct SimulatedFaults: Sendable {
     public var brokenLocations: Set<LocationName>
     /// How long each capture and each replication takes.
     public var delay: Duration
+    /// How the guest of an image starts. Default: well.
+    public var bootVerdicts: @Sendable (ImageID) -> BootVerdict
 
     public init(
         seed: UInt64 = 1,
         transientRate: Double = 0,
         brokenDevices: Set<DeviceName> = [],
         brokenLocations: Set<LocationName> = [],
-        delay: Duration = .zero
+        delay: Duration = .zero,
+        bootVerdicts: @escaping @Sendable (ImageID) -> BootVerdict = { _ in .proven }
     ) {
         self.seed = seed
         self.transientRate = transientRate
         self.brokenDevices = brokenDevices
         self.brokenLocations = brokenLocations
         self.delay = delay
+        self.bootVerdicts = bootVerdicts
     }
 }
 

@@ -61,8 +61,8 @@ extension DriverCall {
         switch operation {
         case .instances, .locations, .copyBytes, .inventory: nil
         case .capture: "driver.capture" + (device.map { " \($0)" } ?? "")
-        case .describe, .checkDisk, .inspectGuest, .replicate, .convert, .launch, .publishInstance, .rollBackLaunch,
-            .delete:
+        case .describe, .checkDisk, .inspectGuest, .replicate, .proveBoot, .convert, .launch, .publishInstance,
+            .rollBackLaunch, .delete:
             "driver.\(operation)"
         }
     }

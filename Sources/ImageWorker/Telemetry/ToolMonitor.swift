@@ -7,6 +7,8 @@ final class ToolMonitor: Sendable {
         /// `nil`: never tried.
         var cheap: [ToolFault]?
         var guestLook: ToolFault?
+        /// Not among what makes a worker ready.
+        var bootObstacle: String?
         var isExpected = false
         var endedAt: Duration?
         var beganAt: Duration?
@@ -43,6 +45,11 @@ final class ToolMonitor: Sendable {
     }
 
     func looked(_ fault: ToolFault?) { state.withLock { $0.guestLook = fault } }
+
+    /// Why no machine can be started for a boot proof; `nil` when one can, or it was never tried.
+    var bootObstacle: String? { state.withLock { $0.bootObstacle } }
+
+    func triedBoot(_ obstacle: String?) { state.withLock { $0.bootObstacle = obstacle } }
 
     func isDue(at now: Duration) -> Bool {
         let readiness = readiness

@@ -5,7 +5,7 @@ import Operations
 struct ImageContents {
     let image: Image
 
-    var html: HTML { .joined([mapping, replicas, findings]) }
+    var html: HTML { .joined([mapping, replicas, findings, bootProof]) }
 
     /// The parts of a failed or deleted image are gone.
     private var isWhole: Bool {
@@ -79,6 +79,40 @@ struct ImageContents {
                     }
                 }
             }
+        }
+    }
+
+    private var bootProof: HTML {
+        guard let proof = BootView(of: image) else { return .nothing }
+        return tag(.section) {
+            tag(.h2) { "Boot proof" }
+            tag(.p) {
+                Self.mark(proof).html
+                " "
+                Words.sentence(proof.reason ?? proof.note ?? "asked for with \(proof.mode.rawValue)")
+            }
+            if let location = proof.location {
+                tag(.dl) {
+                    fact("Replica") { location.text }
+                    if let worker = proof.worker { fact("Worker") { worker } }
+                    if let firmware = proof.firmware { fact("Firmware") { firmware.rawValue.uppercased() } }
+                    if let files = proof.files { fact("Kept beside the manifest") { files.joined(separator: ", ") } }
+                }
+            }
+            if let console = proof.console {
+                tag(.ul, .class("plain")) {
+                    for line in console { tag(.li) { tag(.code, .class("line")) { line } } }
+                }
+            }
+        }
+    }
+
+    private static func mark(_ proof: BootView) -> Mark {
+        switch proof.verdict {
+        case .proven?: Mark(.good, "Proven")
+        case .failed?: Mark(.bad, "Failed")
+        case .notProven?: Mark(.warning, "Not proven")
+        case nil: proof.mode == .off ? Mark(.off, "Off") : Mark(.off, "Not done yet")
         }
     }
 

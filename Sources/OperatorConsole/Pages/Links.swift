@@ -18,6 +18,7 @@ extension Job {
         case .launch(let instance): "Launch \(instance)"
         case .dataDisk(let device): "Data disk \(device)"
         case .replicate(let location): "Replicate to \(location)"
+        case .bootProof(let location): "Boot proof at \(location)"
         // The page says already which image's they are.
         case .cleanUp(let resource): "Clean up \(resource.text.split(separator: ".", maxSplits: 1).last ?? "")"
         }

@@ -50,7 +50,7 @@ struct Timeline: Equatable {
 
     private static func isPartOfMaking(_ job: Job, _ image: Image) -> Bool {
         switch job.step {
-        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: true
+        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate, .bootProof: true
         case .launch: false
         // Of earlier attempts, or of a failure; in an image that is deleted, of its deletion.
         case .cleanUp: image.status != .deleting && image.status != .deleted
@@ -69,6 +69,7 @@ struct Timeline: Equatable {
                 case .stopCheck, .convert: image.createdAt
                 case .systemDisk, .dataDisk: checked
                 case .replicate: captured
+                case .bootProof: journal.first { $0.kind == .stepDone && $0.job?.step == .replicate }?.at
                 case .launch: nil
                 case .cleanUp: failed ?? deleted
                 }
@@ -106,8 +107,8 @@ struct Timeline: Equatable {
                 open = (.waiting, line.at)
             case .stepDone: close(.done, at: line.at)
             case .stepFailed: close(.failed, at: line.at)
-            case .imagePending, .imageReplicating, .imageAvailable, .imageError, .imageCleaned, .imageShared,
-                .imageUnshared, .imageConverting, .imageDeleting, .imageDeleted:
+            case .imagePending, .imageReplicating, .imageAvailable, .imageError, .imageBootProof, .imageCleaned,
+                .imageShared, .imageUnshared, .imageConverting, .imageDeleting, .imageDeleted:
                 break
             }
         }

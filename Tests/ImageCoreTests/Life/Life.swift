@@ -10,12 +10,12 @@ struct Life {
     /// The owners that find the image among those shared with them, as a store keeps it.
     var index: Set<Owner> = []
 
-    init(disks: Int = 3, locations: Int = 1, systemDisk: DiskKind = .local) {
+    init(disks: Int = 3, locations: Int = 1, systemDisk: DiskKind = .local, bootProof: BootTerms? = nil) {
         (image, _) = Image.accepted(
             Sample.request.identity,
             label: Sample.request.label,
             as: Sample.imageID,
-            plan: Sample.plan(disks: disks, locations: locations, systemDisk: systemDisk),
+            plan: Sample.plan(disks: disks, locations: locations, systemDisk: systemDisk, bootProof: bootProof),
             in: TransitionContext(now: Sample.now)
         )
     }

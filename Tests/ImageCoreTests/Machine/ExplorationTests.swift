@@ -7,8 +7,11 @@ struct ExplorationTests {
     struct Case: CustomTestStringConvertible {
         var disks: Int
         var locations: Int
+        var bootProof: BootTerms?
         var budget: World.Budget
-        var testDescription: String { "\(disks) disks, \(locations) locations, \(budget)" }
+        var testDescription: String {
+            "\(disks) disks, \(locations) locations, proof \(bootProof?.mode.rawValue ?? "off"), \(budget)"
+        }
     }
 
     static let cases: [Case] = [
@@ -31,11 +34,29 @@ struct ExplorationTests {
         Case(disks: 3, locations: 2, budget: .init()),
         Case(disks: 3, locations: 2, budget: .init(losses: 2)),
         Case(disks: 3, locations: 2, budget: .init(failures: 1, cancels: 1)),
+        Case(disks: 1, locations: 1, bootProof: BootTerms(.require), budget: .init(duplicates: 1, failures: 1)),
+        Case(disks: 1, locations: 1, bootProof: BootTerms(.require), budget: .init(failures: 2, losses: 1)),
+        Case(disks: 1, locations: 2, bootProof: BootTerms(.require), budget: .init(failures: 1, cancels: 1)),
+        Case(disks: 1, locations: 2, bootProof: BootTerms(.require), budget: .init(crashes: 1)),
+        Case(
+            disks: 1,
+            locations: 2,
+            bootProof: BootTerms(.require, unproven: .available),
+            budget: .init(duplicates: 1, failures: 1)
+        ),
+        Case(disks: 1, locations: 1, bootProof: BootTerms(.report), budget: .init(duplicates: 1, failures: 1)),
+        Case(disks: 1, locations: 2, bootProof: BootTerms(.report), budget: .init(failures: 1, cancels: 1)),
+        Case(disks: 1, locations: 2, bootProof: BootTerms(.report), budget: .init(crashes: 1)),
     ]
 
     @Test("In every order of messages and faults, the rules hold and exactly one end is reached", arguments: cases)
     func everyOrder(_ example: Case) {
-        let start = World(disks: example.disks, locations: example.locations, budget: example.budget)
+        let start = World(
+            disks: example.disks,
+            locations: example.locations,
+            bootProof: example.bootProof,
+            budget: example.budget
+        )
         var exploration = Exploration(from: start)
         let outcome = exploration.run()
         #expect(outcome.problem == nil)

@@ -14,6 +14,10 @@ struct RandomSequenceTests {
         }
     }
 
+    private static let terms: [BootTerms?] = [
+        nil, BootTerms(.report), BootTerms(.require), BootTerms(.require, unproven: .available),
+    ]
+
     /// Plays one seed to its end.
     private static func play(_ seed: UInt64) -> String? {
         var random = SeededRandom(seed: seed)
@@ -29,6 +33,7 @@ struct RandomSequenceTests {
         var world = World(
             disks: isLarge ? 8 : .random(in: 1...3, using: &random),
             locations: isLarge ? 3 : .random(in: 1...2, using: &random),
+            bootProof: terms.randomElement(using: &random) ?? nil,
             budget: budget
         )
         for _ in 0..<2_000 {
@@ -48,6 +53,7 @@ struct RandomSequenceTests {
     private static func nonsense(about image: Image, _ random: inout SeededRandom) -> Event {
         let stranger: [Job] = [
             .dataDisk(Sample.device(64)), .replicate(LocationName(known: "nowhere")),
+            .bootProof(LocationName(known: "nowhere")),
             .cleanUp(ResourceID(image: image.id, part: "vda", fence: -1)),
         ]
         let job =

@@ -80,8 +80,8 @@ struct JSONWriterTests {
     )
 
     private static let outputs: [JobOutput] = [
-        .checked([]), .checked([finding]), .captured(capture), .replicated(replica), .built,
-        .launched(Sample.instanceID), .cleaned,
+        .checked([]), .checked([finding]), .captured(capture), .replicated(replica),
+        .observed(Sample.seen(.loginPrompt)), .built, .launched(Sample.instanceID), .cleaned,
     ]
 
     private static let failure = StepFailure(
@@ -108,6 +108,7 @@ struct JSONWriterTests {
         )
         var plan = Sample.plan(disks: 3, locations: 2)
         plan.host = HostName(known: "h1")
+        plan.bootProof = BootTerms(.require, note: "n")
         plan.locationHosts = [Sample.locations[1]: HostName(known: "h2"), Sample.locations[0]: HostName(known: "h1")]
         plan.conversion = Plan.Conversion(source: Sample.imageID, systemDisk: capture, captures: [capture])
 
@@ -140,6 +141,7 @@ struct JSONWriterTests {
         image.cleaned = [resource.id]
         image.failure = ImageFailure(job: .stopCheck, attempts: 3, cause: failure, at: Sample.now)
         image.findings = [finding]
+        image.bootProof = BootRecord(Sample.seen(.loginPrompt), at: Sample.locations[0], Sample.now, by: "w1")
         image.references.launches = [launch]
         image.trace = trace
 
@@ -175,7 +177,8 @@ struct JSONWriterTests {
             disks: [.init(device: .system, resource: resource.id, virtualSizeBytes: 1, fileSizeBytes: 2, sha256: "c")],
             locations: Sample.locations,
             progress: CopyProgress(doneBytes: 1, totalBytes: 2),
-            findings: [finding]
+            findings: [finding],
+            bootProof: BootView(of: image)
         )
         let jobMessage = JobMessage(imageId: Sample.imageID, job: .stopCheck, attempt: 1, failure: failure)
         var message = OutgoingMessage(

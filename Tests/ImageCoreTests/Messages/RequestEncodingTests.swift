@@ -82,6 +82,7 @@ private struct RandomRequest {
                 ),
             replicateTo: maybe { $0.different(1...64) },
             guestChecks: GuestChecks.allCases.randomElement(using: &random) ?? .warn,
+            bootProof: maybe { BootProof.allCases.randomElement(using: &$0.random) ?? .report },
             labels: labels(),
             dryRun: maybe { _ in true }
         )

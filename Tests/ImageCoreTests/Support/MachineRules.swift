@@ -58,7 +58,10 @@ enum MachineRules {
     private static func outcome(of event: Event, _ after: Image) -> AttemptOutcome? {
         switch event {
         case .succeeded(let job, _, _): after.jobs[job]?.phase == .failed ? .failed : .done
-        case .failed(let job, _, _, _): after.jobs[job]?.phase == .failed ? .failed : .retried
+        // A proof that is given up is done: nothing is proven.
+        case .failed(let job, _, _, _):
+            after.jobs[job]?.phase == .failed || job.step == .bootProof && after.jobs[job]?.phase == .done
+                ? .failed : .retried
         case .interrupted: .interrupted
         default: nil
         }
@@ -84,6 +87,22 @@ enum MachineRules {
             require("Available means every replica is verified", holdsOutputs(of: image.plan.replicateJobs, in: image))
             require("an available image lists every disk", image.captures.count == image.plan.disks.count)
             require("an available image lists every replica", image.replicas.count == image.plan.locations.count)
+            if let terms = image.plan.bootProof, terms.mode == .require {
+                let verdict = image.bootProof?.verdict
+                require(
+                    "an image that must boot is Available only when it has booted",
+                    verdict == .proven || verdict == .notProven && terms.unproven == .available
+                )
+            }
+        }
+        for case (.bootProof(let location), let state) in image.jobs where state.phase == .waiting {
+            require(
+                "a machine is started only from a verified replica",
+                image.jobs[.replicate(location)]?.phase == .done
+            )
+        }
+        if image.plan.bootProof?.mode != .require {
+            require("a proof that is only reported fails nothing", image.failure?.job?.step != .bootProof)
         }
 
         var openCleanUps: Set<ResourceID> = []
@@ -110,7 +129,10 @@ enum MachineRules {
         require("somebody wakes up while anything is open", (image.wakeAt != nil) == !open.isEmpty)
         require(
             "at its end, an image only cleans up",
-            !image.status.isEnd || open.keys.allSatisfy { $0.step == .cleanUp }
+            !image.status.isEnd
+                || open.keys.allSatisfy {
+                    $0.step == .cleanUp || $0.step == .bootProof && image.status == .available
+                }
         )
         return broken
     }
@@ -145,7 +167,7 @@ extension Image {
 }
 
 extension Job {
-    var creates: Bool { step != .stopCheck && step != .cleanUp }
+    var creates: Bool { step != .stopCheck && step != .bootProof && step != .cleanUp }
 }
 
 extension JobOutput {
@@ -153,7 +175,7 @@ extension JobOutput {
         switch self {
         case .captured(let capture): capture.resource
         case .replicated(let replica): replica.resource
-        case .checked, .built, .launched, .cleaned: nil
+        case .checked, .observed, .built, .launched, .cleaned: nil
         }
     }
 }

@@ -22,7 +22,12 @@ enum Sample {
         labels: ["team": "web"]
     )
 
-    static func plan(disks: Int = 1, locations count: Int = 1, systemDisk: DiskKind = .local) -> Plan {
+    static func plan(
+        disks: Int = 1,
+        locations count: Int = 1,
+        systemDisk: DiskKind = .local,
+        bootProof: BootTerms? = nil
+    ) -> Plan {
         let planned = { (position: Int, kind: DiskKind) in
             PlannedDisk(device: device(position), kind: kind, sizeBytes: 8 * gibibyte, autoDelete: position == 0)
         }
@@ -31,16 +36,19 @@ enum Sample {
             systemDisk: planned(0, systemDisk),
             dataDisks: (1..<max(disks, 1)).map { planned($0, .cloud) },
             locations: Array(locations.prefix(count)),
-            guestChecks: .warn
+            guestChecks: .warn,
+            bootProof: bootProof
         )
     }
 
-    static func accepted(disks: Int = 1, locations: Int = 1) -> (image: Image, effects: [Effect]) {
+    static func accepted(disks: Int = 1, locations: Int = 1, bootProof: BootTerms? = nil) -> (
+        image: Image, effects: [Effect]
+    ) {
         Image.accepted(
             request.identity,
             label: request.label,
             as: imageID,
-            plan: plan(disks: disks, locations: locations),
+            plan: plan(disks: disks, locations: locations, bootProof: bootProof),
             in: TransitionContext(now: now)
         )
     }
@@ -55,6 +63,7 @@ enum Sample {
         case .systemDisk, .dataDisk, .convert: return .captured(capture(of: job.device ?? .system, into: resource))
         case .replicate(let location):
             return .replicated(Replica(resource: resource, location: location, files: []))
+        case .bootProof: return .observed(seen(.loginPrompt))
         case .launch(let instance): return image.jobs[job]?.output == nil ? .built : .launched(instance)
         case .cleanUp: return .cleaned
         }
@@ -67,6 +76,19 @@ enum Sample {
             virtualSizeBytes: 8 * gibibyte,
             fileSizeBytes: 1_048_576,
             sha256: String(repeating: "ab", count: 32)
+        )
+    }
+
+    /// - Parameter sign: `nil` for nothing that decides.
+    static func seen(_ sign: BootSign?) -> BootObservation {
+        BootObservation(
+            end: sign == nil ? .deadline : .sign,
+            sign: sign,
+            milliseconds: 23_400,
+            isEmulated: true,
+            firmware: .bios,
+            console: ["Debian GNU/Linux 12 web1 ttyS0"],
+            files: ["boot-console.txt"]
         )
     }
 

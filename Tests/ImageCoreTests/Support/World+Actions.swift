@@ -31,6 +31,10 @@ extension World {
 
     enum Outcome: Hashable, CaseIterable {
         case success, permanent, transient, transientDiscarded, throttled, interrupted
+        /// Of a machine that was started: it was seen to fail, or nothing was seen.
+        case bootFailed, bootUnseen
+
+        func canEnd(_ job: Job) -> Bool { self != .bootFailed && self != .bootUnseen || job.step == .bootProof }
     }
 
     /// What happens without anything going wrong. Whichever of it happens first, the rest still can.
@@ -60,7 +64,7 @@ extension World {
             if budget.duplicates > 0 { faults.append(.reportTwice(attempt, .success)) }
             if budget.crashes > 0 { faults.append(.crash(attempt)) }
             guard budget.failures > 0 else { continue }
-            faults += Outcome.allCases.filter { $0 != .success }.map { .report(attempt, $0) }
+            faults += Outcome.allCases.filter { $0 != .success && $0.canEnd(attempt.job) }.map { .report(attempt, $0) }
         }
         for attempt in silent {
             faults += [.report(attempt, .success), .report(attempt, .transientDiscarded)]
@@ -128,13 +132,16 @@ extension World {
         case .transientDiscarded: .failed(job, fence: fence, Sample.failure(.transient), discarded: true)
         case .throttled: .failed(job, fence: fence, Sample.failure(.throttled), discarded: false)
         case .interrupted: .interrupted(job, fence: fence, discarded: true)
+        case .bootFailed: .succeeded(job, fence: fence, .observed(Sample.seen(.kernelPanic)))
+        case .bootUnseen: .succeeded(job, fence: fence, .observed(Sample.seen(nil)))
         }
     }
 
     /// At its end, an image ignores every late word of a forward step, in any order. Trying all orders of words that
     /// change nothing would multiply the states, so they are delivered at once, and must change nothing.
     private mutating func absorb() {
-        guard image.status.isEnd else { return }
+        // Its proof goes on beside it, and is sent again by a late word of its replica.
+        guard image.status.isEnd, image.openProof == nil else { return }
         for message in messages where message.job.step != .cleanUp {
             remove(message)
             mustIgnore(

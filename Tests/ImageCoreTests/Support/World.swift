@@ -44,8 +44,8 @@ struct World {
         return policy
     }()
 
-    init(disks: Int, locations: Int, budget: Budget = .init()) {
-        let accepted = Sample.accepted(disks: disks, locations: locations)
+    init(disks: Int, locations: Int, bootProof: BootTerms? = nil, budget: Budget = .init()) {
+        let accepted = Sample.accepted(disks: disks, locations: locations, bootProof: bootProof)
         image = accepted.image
         self.budget = budget
         problems = MachineRules.brokenRules(in: image)
@@ -123,7 +123,8 @@ struct World {
     /// Each job has numbers of its own, of which the first one without a trace is given: so orders of events that
     /// differ in nothing but numbers are one state.
     private func nextFence(for job: Job) -> Int64 {
-        let jobs: [Job] = [.stopCheck] + image.plan.captureJobs + image.plan.replicateJobs
+        let proofs = image.plan.locations.map { Job.bootProof($0) }
+        let jobs: [Job] = [.stopCheck] + image.plan.captureJobs + image.plan.replicateJobs + proofs
         let cleaned = image.ledger.first { .cleanUp($0.resource.id) == job }
         let first = 16 * (jobs.firstIndex(of: job).map { Int64($0 + 1) } ?? 100 + (cleaned?.fence ?? 0))
         var taken = Set(running.union(silent).filter { $0.job == job }.map(\.fence))
@@ -168,6 +169,7 @@ struct World {
         }
 
         var status: ImageStatus
+        var verdict: BootVerdict?
         var jobs: [Job: JobKey]
         var ledger: Set<EntryKey>
         var messages: Set<Message>
@@ -179,6 +181,7 @@ struct World {
     var key: Key {
         Key(
             status: image.status,
+            verdict: image.bootProof?.verdict,
             jobs: image.jobs.mapValues { state in
                 let isOpen = state.phase == .waiting
                 return .init(phase: state.phase, attempt: isOpen ? state.attempt : 0, fence: isOpen ? state.fence : 0)

@@ -1,0 +1,205 @@
+import Glibc
+import ImageCore
+import Synchronization
+
+/// Starts replicas in throw-away machines, and watches their consoles.
+public struct BootProver: Sendable {
+    let program: String
+    let machineProgram: String
+    let timeLimit: Duration
+    let emulatedTimeLimit: Duration
+    let workplace: String
+
+    /// Three minutes with a processor's virtualisation, ten without.
+    public static let standardTimeLimit = Duration.seconds(180)
+    public static let standardEmulatedTimeLimit = Duration.seconds(600)
+
+    /// - Parameters:
+    ///   - program: the absolute path of `goldsmith`.
+    ///   - machineProgram: the absolute path of QEMU.
+    ///   - timeLimit: for a guest to show that it has started or failed.
+    ///   - emulatedTimeLimit: the same, where the processor is emulated.
+    ///   - workplace: the folder in which each machine has a folder of its own; a short path, because it holds sockets.
+    public init(
+        program: String,
+        machineProgram: String = "/usr/bin/qemu-system-x86_64",
+        timeLimit: Duration = Self.standardTimeLimit,
+        emulatedTimeLimit: Duration = Self.standardEmulatedTimeLimit,
+        workplace: String = "/tmp"
+    ) {
+        self.program = program
+        self.machineProgram = machineProgram
+        self.timeLimit = timeLimit
+        self.emulatedTimeLimit = emulatedTimeLimit
+        self.workplace = workplace
+    }
+
+    /// Why no machine can be started: a sentence without its full stop. `nil` when one could.
+    var obstacle: String? {
+        guard access(machineProgram, X_OK) != 0 else { return nil }
+        return "the worker's host has no \(machineProgram) (package qemu-system-x86)"
+    }
+
+    /// What a run of a machine has shown.
+    struct Run: Sendable {
+        var end: BootObservation.End
+        var sign: BootSign?
+        var milliseconds: Int64
+        var isEmulated: Bool
+        var hasPicture: Bool
+    }
+
+    private enum Event: Sendable {
+        case ended(Result<ChildProcess.Output, ChildFailure>)
+        case decided(Run?)
+    }
+
+    /// Runs a machine until its console has decided, its time is up, or it ends. It is gone when this returns or throws.
+    /// - Parameter files: the replica's, in the order of the machine's disks.
+    func run(_ machine: BootMachine, over files: [String], _ console: BootWatch) async throws(ChildFailure) -> Run {
+        let longest = max(timeLimit, emulatedTimeLimit)
+        let child = ChildProcess(
+            program: program,
+            arguments: ["boot-machine"] + files.flatMap { ["--file", $0] } + ["--", machineProgram] + machine.arguments,
+            timeLimit: longest + .seconds(60),
+            limits: ChildProcess.Limits(
+                memoryBytes: BootMachine.addressSpace,
+                processorSeconds: (BootMachine.processors + 1) * Int(longest.components.seconds) + 60
+            )
+        )
+        let began = ContinuousClock.now
+        let limits = (timeLimit, emulatedTimeLimit)
+        let result = await withTaskGroup(of: Event.self) { group in
+            group.addTask {
+                do throws(ChildFailure) {
+                    return .ended(.success(try await child.run(onOutput: { console.feed($0) })))
+                } catch {
+                    return .ended(.failure(error))
+                }
+            }
+            group.addTask {
+                let run: Run? = try? await OwnThread.run { flag -> Result<Run?, StepFailure> in
+                    .success(Self.watch(machine, console, since: began, limits, flag))
+                }
+                return .decided(run)
+            }
+            // Whichever is left is ended, and the process reaped, before this returns.
+            defer { group.cancelAll() }
+            var ending: Result<Run, ChildFailure>?
+            for await event in group {
+                switch event {
+                case .decided(let run?): ending = ending ?? .success(run)
+                case .decided(nil): break
+                case .ended(let result): ending = ending ?? Self.run(endedBy: result, console, since: began)
+                }
+                if ending != nil { break }
+            }
+            return ending ?? .failure(ChildFailure(kind: .cancelled, text: "cancelled"))
+        }
+        if Task.isCancelled { throw ChildFailure(kind: .cancelled, text: "cancelled") }
+        return try result.get()
+    }
+
+    /// The program has ended before anything was decided.
+    private static func run(
+        endedBy result: Result<ChildProcess.Output, ChildFailure>,
+        _ console: BootWatch,
+        since began: ContinuousClock.Instant
+    ) -> Result<Run, ChildFailure> {
+        let isGuest: Bool
+        switch result {
+        case .success(let output):
+            isGuest = output.exitCode == 0
+            // QEMU did not like its arguments, or its surroundings.
+            if !isGuest, !console.hasSeenAnything {
+                return .failure(ChildFailure(kind: .exited(output.exitCode), text: output.errorText))
+            }
+        case .failure(let failure):
+            guard case .signalled = failure.kind else { return .failure(failure) }
+            isGuest = false
+        }
+        let sign = console.sign
+        return .success(
+            Run(
+                end: sign != nil ? .sign : isGuest ? .switchedOff : .machineFailed,
+                sign: sign,
+                milliseconds: Int64((ContinuousClock.now - began) / .milliseconds(1)),
+                isEmulated: console.isEmulated,
+                hasPicture: false
+            )
+        )
+    }
+
+    /// Looks on. On a thread of its own, since it waits for sockets.
+    /// - Returns: `nil` when it was stopped.
+    private static func watch(
+        _ machine: BootMachine,
+        _ console: BootWatch,
+        since began: ContinuousClock.Instant,
+        _ limits: (fast: Duration, emulated: Duration),
+        _ flag: CancellationFlag
+    ) -> Run? {
+        var control: MachineControl?
+        var agent: LocalSocket?
+        var nextQuestion = began + .seconds(3)
+        while !flag.isRaised {
+            if control == nil {
+                control = MachineControl(machine.controlSocket)
+                if let control { console.runs(isEmulated: control.isEmulated) }
+            }
+            if ContinuousClock.now >= nextQuestion {
+                nextQuestion = .now + .seconds(3)
+                if agent == nil { agent = LocalSocket(machine.agentSocket) }
+                // An agent that comes up later answers all that was asked before.
+                if let agent, agent.send(#"{"execute":"guest-ping"}"#),
+                    agent.receive(["\"return\""], within: .milliseconds(200)) != nil
+                {
+                    console.agentAnswered()
+                }
+            }
+            let past = ContinuousClock.now - began
+            let sign = console.sign
+            if sign != nil || past >= (console.isEmulated ? limits.emulated : limits.fast) {
+                return Run(
+                    end: sign == nil ? .deadline : .sign,
+                    sign: sign,
+                    milliseconds: Int64(past / .milliseconds(1)),
+                    isEmulated: console.isEmulated,
+                    hasPicture: control?.takePicture(machine.picture) ?? false
+                )
+            }
+            usleep(100_000)
+        }
+        return nil
+    }
+}
+
+/// What is known of a running machine, from all who look at it.
+final class BootWatch: Sendable {
+    private struct State {
+        var console = BootConsole()
+        var bytes = 0
+        var agent = false
+        // Until QEMU has said otherwise: the longer time limit.
+        var isEmulated = true
+    }
+    private let state = Mutex(State())
+
+    func feed(_ span: borrowing RawSpan) {
+        let bytes = span.withUnsafeBytes { Array($0) }
+        state.withLock { state in
+            state.bytes += bytes.count
+            state.console.feed(bytes)
+        }
+    }
+
+    func agentAnswered() { state.withLock { $0.agent = true } }
+    func runs(isEmulated: Bool) { state.withLock { $0.isEmulated = isEmulated } }
+
+    /// The console's first: a guest that has failed may still have an agent.
+    var sign: BootSign? { state.withLock { $0.console.sign ?? ($0.agent ? .guestAgent : nil) } }
+    var isEmulated: Bool { state.withLock { $0.isEmulated } }
+    var hasSeenAnything: Bool { state.withLock { $0.bytes > 0 } }
+    var text: [UInt8] { state.withLock { $0.console.text } }
+    var excerpt: [String] { state.withLock { $0.console.excerpt } }
+}
