@@ -15,7 +15,9 @@ struct RightsTests {
         var read: Set<String>
     }
 
-    private static let steps = ["stop-check", "system-disk", "data-disk", "convert", "replicate", "boot-proof", "launch", "clean-up"]
+    private static let steps = [
+        "stop-check", "system-disk", "data-disk", "convert", "replicate", "boot-proof", "launch", "clean-up",
+    ]
     private static let delays = ["1s", "5s", "30s", "2m", "10m", "1h"]
 
     static let roles = [

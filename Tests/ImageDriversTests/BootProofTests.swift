@@ -154,7 +154,7 @@ struct BootProofTests {
                 #expect(words.contains("-nodefaults") && words.contains("-no-user-config"))
                 #expect(words.firstIndex(of: "-nic").map { words[$0 + 1] } == "none")
                 #expect(words.contains { $0.hasPrefix("on,") && $0.contains("spawn=deny") })
-                #expect(!words.contains { $0.contains("netdev") || $0.contains("vfio") || $0.contains("/dev/kvm") })
+                #expect(!words.contains { $0.contains("netdev") || $0.contains("vfio") })
                 let below = words.filter { $0.contains("/dev/fdset/") }
                 #expect(below.count == 2 && below.allSatisfy { $0.contains(#""read-only":true"#) })
                 #expect(words.count { $0.contains("bootindex") } == 1)

@@ -47,15 +47,15 @@ public enum BootSign: String, Codable, Sendable, CaseIterable {
         }
     }
 
-    /// What usually mends it; `nil` for a good one.
+    /// What usually repairs it; `nil` for a good one.
     var advice: String? {
         switch self {
         case .guestAgent, .loginPrompt, .multiUserTarget, .graphicalTarget: nil
         case .kernelPanic, .initFrozen:
-            "read the kept console text, mend the guest (often its initial RAM disk), and make the image again"
+            "read the kept console text, repair the guest (often its initial RAM disk), and make the image again"
         case .emergencyShell, .rescueShell:
             "read the kept console text; an entry of /etc/fstab that is not there is the usual cause, and guestChecks fix "
-                + "mends it; then make the image again"
+                + "repairs it; then make the image again"
         case .dracutShell, .initramfsShell:
             "read the kept console text; the root file system was not found: see root= on its kernel's command line and "
                 + "the drivers in its initial RAM disk, and make the image again"

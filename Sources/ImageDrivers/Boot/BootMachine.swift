@@ -40,6 +40,8 @@ struct BootMachine {
     var layers: [String]
     var bus: Bus
     var firmware: Firmware
+    /// Whether the processor is emulated, instead of the host's own.
+    var isEmulated = true
 
     var controlSocket: String { scratch + "/control" }
     var agentSocket: String { scratch + "/agent" }
@@ -51,8 +53,8 @@ struct BootMachine {
             "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
             // Without graphics, SeaBIOS writes to the serial console too, and with it GRUB.
             "-machine", (isModern ? "q35" : "pc") + ",graphics=off",
-            "-accel", "kvm", "-accel", "tcg,tb-size=256",
-            "-cpu", "max", "-smp", String(Self.processors), "-m", String(Self.memoryMebibytes),
+            "-accel", isEmulated ? "tcg,tb-size=256" : "kvm",
+            "-cpu", isEmulated ? "max" : "host", "-smp", String(Self.processors), "-m", String(Self.memoryMebibytes),
             "-object", "rng-builtin,id=random", "-device", "virtio-rng-pci,rng=random",
             "-device", "VGA",
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",

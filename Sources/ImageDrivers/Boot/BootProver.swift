@@ -49,26 +49,51 @@ public struct BootProver: Sendable {
         var hasPicture: Bool
     }
 
+    /// Whether this host's `/dev/kvm` was found not to work. Trying it again would cost each proof half a minute.
+    private static let isWithoutKVM = Atomic<Bool>(false)
+    /// With a processor's virtualisation that works, firmware writes its first words within a second.
+    private static let firstWords = Duration.seconds(30)
+
+    /// Runs a machine as `run(_:over:_:)` does: on the host's processor where that works, else emulated.
+    func run(_ machine: BootMachine, over files: [String]) async throws(ChildFailure) -> (Run, BootWatch) {
+        var machine = machine
+        // A /dev/kvm that is there and does not work (in a container, or a machine within a machine) must not be the end
+        // of it: QEMU ends at once, or its guest never gets anywhere.
+        if access("/dev/kvm", R_OK | W_OK) == 0, !Self.isWithoutKVM.load(ordering: .relaxed) {
+            machine.isEmulated = false
+            let console = BootWatch()
+            do throws(ChildFailure) {
+                let run = try await run(machine, over: files, console)
+                if console.hasSeenAnything { return (run, console) }
+            } catch  where error.kind == .cancelled {
+                throw error
+            } catch {}
+            Self.isWithoutKVM.store(true, ordering: .relaxed)
+        }
+        machine.isEmulated = true
+        let console = BootWatch()
+        return (try await run(machine, over: files, console), console)
+    }
+
     private enum Event: Sendable {
         case ended(Result<ChildProcess.Output, ChildFailure>)
         case decided(Run?)
     }
 
-    /// Runs a machine until its console has decided, its time is up, or it ends. It is gone when this returns or throws.
+    /// Runs a machine once, until its console has decided, its time is up, or it ends. It is gone when this returns or throws.
     /// - Parameter files: the replica's, in the order of the machine's disks.
     func run(_ machine: BootMachine, over files: [String], _ console: BootWatch) async throws(ChildFailure) -> Run {
-        let longest = max(timeLimit, emulatedTimeLimit)
+        let limit = machine.isEmulated ? emulatedTimeLimit : timeLimit
         let child = ChildProcess(
             program: program,
             arguments: ["boot-machine"] + files.flatMap { ["--file", $0] } + ["--", machineProgram] + machine.arguments,
-            timeLimit: longest + .seconds(60),
+            timeLimit: limit + .seconds(60),
             limits: ChildProcess.Limits(
                 memoryBytes: BootMachine.addressSpace,
-                processorSeconds: (BootMachine.processors + 1) * Int(longest.components.seconds) + 60
+                processorSeconds: (BootMachine.processors + 1) * Int(limit.components.seconds) + 60
             )
         )
         let began = ContinuousClock.now
-        let limits = (timeLimit, emulatedTimeLimit)
         let result = await withTaskGroup(of: Event.self) { group in
             group.addTask {
                 do throws(ChildFailure) {
@@ -79,7 +104,7 @@ public struct BootProver: Sendable {
             }
             group.addTask {
                 let run: Run? = try? await OwnThread.run { flag -> Result<Run?, StepFailure> in
-                    .success(Self.watch(machine, console, since: began, limits, flag))
+                    .success(Self.watch(machine, console, since: began, limit, flag))
                 }
                 return .decided(run)
             }
@@ -90,7 +115,7 @@ public struct BootProver: Sendable {
                 switch event {
                 case .decided(let run?): ending = ending ?? .success(run)
                 case .decided(nil): break
-                case .ended(let result): ending = ending ?? Self.run(endedBy: result, console, since: began)
+                case .ended(let result): ending = ending ?? Self.run(endedBy: result, machine, console, since: began)
                 }
                 if ending != nil { break }
             }
@@ -103,6 +128,7 @@ public struct BootProver: Sendable {
     /// The program has ended before anything was decided.
     private static func run(
         endedBy result: Result<ChildProcess.Output, ChildFailure>,
+        _ machine: BootMachine,
         _ console: BootWatch,
         since began: ContinuousClock.Instant
     ) -> Result<Run, ChildFailure> {
@@ -115,7 +141,7 @@ public struct BootProver: Sendable {
                 return .failure(ChildFailure(kind: .exited(output.exitCode), text: output.errorText))
             }
         case .failure(let failure):
-            guard case .signalled = failure.kind else { return .failure(failure) }
+            guard case .signalled = failure.kind, console.hasSeenAnything else { return .failure(failure) }
             isGuest = false
         }
         let sign = console.sign
@@ -124,7 +150,7 @@ public struct BootProver: Sendable {
                 end: sign != nil ? .sign : isGuest ? .switchedOff : .machineFailed,
                 sign: sign,
                 milliseconds: Int64((ContinuousClock.now - began) / .milliseconds(1)),
-                isEmulated: console.isEmulated,
+                isEmulated: machine.isEmulated,
                 hasPicture: false
             )
         )
@@ -136,17 +162,14 @@ public struct BootProver: Sendable {
         _ machine: BootMachine,
         _ console: BootWatch,
         since began: ContinuousClock.Instant,
-        _ limits: (fast: Duration, emulated: Duration),
+        _ limit: Duration,
         _ flag: CancellationFlag
     ) -> Run? {
         var control: MachineControl?
         var agent: LocalSocket?
         var nextQuestion = began + .seconds(3)
         while !flag.isRaised {
-            if control == nil {
-                control = MachineControl(machine.controlSocket)
-                if let control { console.runs(isEmulated: control.isEmulated) }
-            }
+            if control == nil { control = MachineControl(machine.controlSocket) }
             if ContinuousClock.now >= nextQuestion {
                 nextQuestion = .now + .seconds(3)
                 if agent == nil { agent = LocalSocket(machine.agentSocket) }
@@ -159,12 +182,13 @@ public struct BootProver: Sendable {
             }
             let past = ContinuousClock.now - began
             let sign = console.sign
-            if sign != nil || past >= (console.isEmulated ? limits.emulated : limits.fast) {
+            let isStuck = !machine.isEmulated && past >= firstWords && !console.hasSeenAnything
+            if sign != nil || past >= limit || isStuck {
                 return Run(
                     end: sign == nil ? .deadline : .sign,
                     sign: sign,
                     milliseconds: Int64(past / .milliseconds(1)),
-                    isEmulated: console.isEmulated,
+                    isEmulated: machine.isEmulated,
                     hasPicture: control?.takePicture(machine.picture) ?? false
                 )
             }
@@ -180,8 +204,6 @@ final class BootWatch: Sendable {
         var console = BootConsole()
         var bytes = 0
         var agent = false
-        // Until QEMU has said otherwise: the longer time limit.
-        var isEmulated = true
     }
     private let state = Mutex(State())
 
@@ -194,11 +216,9 @@ final class BootWatch: Sendable {
     }
 
     func agentAnswered() { state.withLock { $0.agent = true } }
-    func runs(isEmulated: Bool) { state.withLock { $0.isEmulated = isEmulated } }
 
     /// The console's first: a guest that has failed may still have an agent.
     var sign: BootSign? { state.withLock { $0.console.sign ?? ($0.agent ? .guestAgent : nil) } }
-    var isEmulated: Bool { state.withLock { $0.isEmulated } }
     var hasSeenAnything: Bool { state.withLock { $0.bytes > 0 } }
     var text: [UInt8] { state.withLock { $0.console.text } }
     var excerpt: [String] { state.withLock { $0.console.excerpt } }

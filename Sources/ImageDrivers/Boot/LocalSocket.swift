@@ -74,16 +74,13 @@ extension pollfd {
 /// What is asked of a running QEMU.
 struct MachineControl {
     private let socket: LocalSocket
-    let isEmulated: Bool
 
     /// - Returns: `nil` when it does not answer yet.
     init?(_ path: String) {
         guard let socket = LocalSocket(path), socket.receive(["\"QMP\""], within: .seconds(5)) != nil,
-            socket.send(#"{"execute":"qmp_capabilities"}"#), Self.answer(socket, within: .seconds(5)) != nil,
-            socket.send(#"{"execute":"query-kvm"}"#), let kvm = Self.answer(socket, within: .seconds(5))
+            socket.send(#"{"execute":"qmp_capabilities"}"#), Self.answer(socket, within: .seconds(5)) != nil
         else { return nil }
         self.socket = socket
-        isEmulated = !kvm.replacing(" ", with: "").contains(#""enabled":true"#)
     }
 
     /// - Returns: whether it was written.

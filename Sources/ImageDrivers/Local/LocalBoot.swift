@@ -34,11 +34,10 @@ extension LocalDriver {
         let folder = try folders.folder(of: replica.resource)
         guard try filing(at: subject, { () throws(FileFailure) in try FileCalls.status(folder) })?.kind == .folder
         else { throw .notThere(subject) }
-        let console = BootWatch()
         do throws(ChildFailure) {
             let scratch = try ScratchPlace(in: prover.workplace)
             let (machine, files) = try await machine(for: replica, in: folder, scratch.path, prover)
-            let run = try await prover.run(machine, over: files, console)
+            let (run, console) = try await prover.run(machine, over: files)
             var kept: [String] = []
             if keep(console.text, as: BootFile.console, in: folder) { kept.append(BootFile.console) }
             if run.hasPicture, let picture = Self.picture(machine.picture),

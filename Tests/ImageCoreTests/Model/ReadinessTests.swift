@@ -93,7 +93,7 @@ struct ReadinessTests {
     @Test("only what is about a request is recorded as its answer")
     func recorded() {
         let transient = ErrorCode.allCases.filter { !$0.isAboutTheRequest }
-        #expect(transient == [.cancelled, .unavailable, .internal])
+        #expect(transient == [.cancelled, .unavailable, .bootFailed, .bootNotProven, .internal])
     }
 
     @Test("a worker serves no lane that it pauses, and none while it drains")
