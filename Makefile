@@ -10,7 +10,7 @@ COMPILE = @scripts/stage build
 RELEASE := -c release --static-swift-stdlib
 EXAMPLES := examples/swift/Package.swift examples/swift/Sources examples/amqp
 
-.PHONY: help setup setup-browser build release install install-check deploy-check deploy-run test browser demo demo-libvirt contract simulate simulate-mutants lint format check \
+.PHONY: help setup setup-browser build release install install-check deploy-check deploy-run test browser demo demo-libvirt proof contract simulate simulate-mutants lint format check \
 	docs-amqp api-check sanitize fuzz bench bench-bytes chaos chaos-cluster clean
 
 help: ## List the targets
@@ -62,6 +62,11 @@ demo-libvirt: ## The same on a real libvirt host, with an image that starts (as 
 	@scripts/setup --machines
 	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
 	@scripts/demo-libvirt $(BUILD)/goldsmith
+
+proof: ## Build real Debian guests, some broken, and compare the verdicts of their boot proofs (as root)
+	@scripts/setup --machines
+	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
+	@scripts/proof --goldsmith $(BUILD)/goldsmith
 
 contract: setup ## Hold the documented messages and the program to each other; run the examples
 	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith

@@ -59,7 +59,11 @@ struct ToolTests {
         #expect(metrics.contains("goldsmith_tool_up{tool=\"qemu-img\"} 1\n"))
         #expect(!metrics.contains("east"))
         #expect(rig.log.text.contains("the worker cannot do all of its work"))
-        #expect(tools.pausedLanes == [.intake, .job(.stopCheck), .job(.systemDisk), .job(.dataDisk), .job(.launch)])
+        #expect(
+            tools.pausedLanes == [
+                .intake, .job(.stopCheck), .job(.systemDisk), .job(.dataDisk), .job(.bootProof), .job(.launch),
+            ]
+        )
 
         tools.fail()
         await trials.tryOnce()
