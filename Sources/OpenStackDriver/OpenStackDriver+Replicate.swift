@@ -266,6 +266,17 @@ extension OpenStackDriver {
 
     // MARK: Conversion
 
+    /// A replica is an image in the cloud, and Goldsmith has no machine there that it could start and watch.
+    public func proveBoot(of replica: Replica) async throws(StepFailure) -> BootObservation {
+        throw StepFailure(
+            .permanent,
+            .failedPrecondition,
+            "Images in a cloud are not started.",
+            advice: "Launch an instance of the image, and look at its console.",
+            madeNothing: true
+        )
+    }
+
     /// A local system disk becomes a disk that volumes can be made of: an image in Glance, as its capture is.
     public func convert(_ call: ConvertCall) async throws(StepFailure) -> Capture {
         let (capture, resource, progress) = (call.capture, call.resource, call.progress)

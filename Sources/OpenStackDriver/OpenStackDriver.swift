@@ -199,6 +199,8 @@ extension OpenStackDriver: ToolTrial {
 
     public func tryGuestLook(thoroughly: Bool) async -> ToolFault? { nil }
 
+    public func tryBoot() async -> String? { "images in a cloud are not started" }
+
     /// Asks each service for something that needs a token and a microversion.
     /// - Returns: the project's id and how many servers it has.
     @discardableResult

@@ -190,7 +190,8 @@ private struct DevServices: Service {
         try await prepare(running)
         let named = try await settings.locations()
         let locations =
-            kind == .openstack ? named.keys.sorted().map(\.text).joined(separator: ",") : LocationsSetting.text(of: named)
+            kind == .openstack
+            ? named.keys.sorted().map(\.text).joined(separator: ",") : LocationsSetting.text(of: named)
         var arguments = ["worker", "--data", data, "--log-level", try await settings.logLevel(default: .info).rawValue]
         if let copyRate { arguments += ["--copy-rate", copyRate] }
         if let config { arguments += ["--config", config] }
