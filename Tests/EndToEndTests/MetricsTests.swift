@@ -307,7 +307,7 @@ struct MetricsTests {
             ("goldsmith_images{status=\"Available\"} == 1", 1),
             ("sum(goldsmith_copied_bytes_total) > 0", 1),
             ("goldsmith_broker_silence_seconds{connection=\"consume\"} < 60", 1),
-            ("goldsmith_queue_consumers == 1", 11),
+            ("goldsmith_queue_consumers == 1", 12),
         ] {
             // Store and queues are looked at every ten seconds.
             let isSo = await eventually {
