@@ -60,20 +60,28 @@ actor Upstream {
     ) async throws -> Answer? {
         lastNumber += 1
         let correlation = "c-\(lastNumber)"
-        try await publisher.publish(
-            AMQPPublication(
-                exchange: "goldsmith.requests",
-                routingKey: operation,
-                message: AMQPMessage(
-                    body: body,
-                    contentType: contentType,
-                    messageID: messageID,
-                    correlationID: correlation,
-                    replyTo: replies,
-                    userID: user
-                )
+        let publication = AMQPPublication(
+            exchange: "goldsmith.requests",
+            routingKey: operation,
+            message: AMQPMessage(
+                body: body,
+                contentType: contentType,
+                messageID: messageID,
+                correlationID: correlation,
+                replyTo: replies,
+                userID: user
             )
         )
+        // A busy broker may not take a connection in time. Nothing has been sent then.
+        _ = try await eventually {
+            do throws(AMQPError) {
+                try await publisher.publish(publication)
+                return true
+            } catch {
+                guard error.kind == .connectionFailed else { throw error }
+                return false
+            }
+        }
         _ = await eventually { self.answers[correlation] != nil }
         return answers[correlation]?.first
     }
