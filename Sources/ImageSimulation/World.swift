@@ -52,7 +52,7 @@ final class World: Sendable {
         if options.faults.contains(.location), dice.number(below: 4) == 0 {
             faults.brokenLocations = [LocationName(known: "west")]
         }
-        // By the image, whoever starts it and how often: what an image is does not change.
+        // By the image alone: a second start of it, by any worker, shows the same.
         faults.bootVerdicts = { image in
             let sum = image.text.utf8.reduce(seed) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
             switch sum >> 40 & 3 {

@@ -109,7 +109,7 @@ struct ClientTests {
         #expect(await task.value?.kind == .cancelled)
     }
 
-    @Test("a quota is told as one, whatever its status, and not asked again")
+    @Test("an exceeded quota is recognised, whatever its status, and the call is not repeated")
     func quota() async throws {
         let over = #"{"overLimit": {"code": 413, "message": "SnapshotLimitExceeded", "retryAfter": "0"}}"#
         let forbidden = #"{"forbidden": {"code": 403, "message": "Quota exceeded for resources: snapshots"}}"#

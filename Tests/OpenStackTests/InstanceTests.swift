@@ -5,7 +5,7 @@ import Testing
 @testable import OpenStackClient
 @testable import OpenStackDriver
 
-@Suite("A server is told as an instance")
+@Suite("A server becomes an instance")
 struct InstanceTests {
     private func server(_ status: String, task: String? = nil, image: String? = nil) throws -> CloudServer {
         let text = """
