@@ -252,11 +252,11 @@ private struct FaultyPublisher: MessagePublisher {
         return await world.broker.park(message, reason: reason)
     }
 
-    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async
+    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, waited: Duration, reason: String) async
         -> ParkResult
     {
         await process.awake()
-        return await world.broker.deferMessage(message, after: delay, since: since, reason: reason)
+        return await world.broker.deferMessage(message, after: delay, waited: waited, reason: reason)
     }
 
     func parkOversized(_ message: IncomingMessage, of deadLetter: DeadLetterID) async -> String? {

@@ -33,15 +33,6 @@ struct Verdicts {
 
     // MARK: Requests
 
-    /// Whether a request was answered and parked because the store's clock made it wait for too long.
-    private func isLapsed(_ id: RequestID) -> Bool {
-        world.broker.parked.contains { $0.message.messageID == id.text && isLapsed($0) }
-    }
-
-    private func isLapsed(_ deadLetter: FakeBroker.Entry) -> Bool {
-        world.canRequestsLapse && deadLetter.reason?.hasPrefix("it has waited too long for a worker") == true
-    }
-
     private func checkRequests(_ images: [Image], _ ending: inout Stage.Ending) async throws {
         var replies: [String: [Answer]] = [:]
         for reply in world.broker.replies {
@@ -54,11 +45,6 @@ struct Verdicts {
             ending.requests += 1
             let id = request.identity.requestID
             guard let recorded = try await world.store.answer(to: request.identity)?.answer else {
-                let answers = replies.filter { $0.key.hasPrefix("reply/\(request.identity.owner)/\(id) ") }
-                if isLapsed(id), answers.values.joined().contains(where: { $0.code == .unavailable }) {
-                    ending.rejected += 1
-                    continue
-                }
                 world.violate(.oneEnd, "request \(id) has no answer")
                 continue
             }
@@ -267,7 +253,7 @@ struct Verdicts {
         if let left = try await world.store.unsent(before: Timestamp(microseconds: .max), limit: 1).first {
             world.violate(.outbox, "\(left.id) was never sent")
         }
-        for deadLetter in world.broker.parked where !isLapsed(deadLetter) {
+        for deadLetter in world.broker.parked {
             world.violate(.oneEnd, "a message was parked: \(deadLetter.reason ?? deadLetter.message.messageID ?? "")")
         }
     }

@@ -14,8 +14,6 @@ final class World: Sendable {
         var isCalm = false
         var late = 0
         var storeClockSetAt: Timestamp?
-        var storeClockError = Duration.zero
-        var canRequestsLapse = false
     }
 
     let time = ManualTime()
@@ -127,16 +125,8 @@ final class World: Sendable {
         let error = clockError()
         note("the store's clock is \(error) ahead")
         storeClock.set(ahead: error)
-        state.withLock { state in
-            state.storeClockSetAt = time.now()
-            if error - state.storeClockError > RetryPolicy().waitDeadline { state.canRequestsLapse = true }
-            state.storeClockError = error
-        }
+        state.withLock { $0.storeClockSetAt = time.now() }
     }
-
-    /// Whether the store's clock has leapt over the time that a request may wait: what waited then has waited too long,
-    /// as far as a worker can tell.
-    var canRequestsLapse: Bool { state.withLock { $0.canRequestsLapse } }
 
     /// Whether workers may not have seen yet that the store's clock was set: until then their leases mean nothing to
     /// others. A worker that stood still meanwhile sees it when it goes on.

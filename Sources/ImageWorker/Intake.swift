@@ -186,21 +186,24 @@ struct Intake {
         // The trouble may be this worker's own.
         context.telemetry.tools.suspect()
         let message = delivery.message
-        let now = context.time.now()
-        let since = message.waitingSince.map { min($0, now) } ?? now
         let reason = "\(failure.code.rawValue): \(failure.message)"
-        switch RequestDeferral(since: since, now: now, policy: context.options.policy) {
+        switch RequestDeferral(waited: message.waited, policy: context.options.policy) {
         case .wait(let delay):
             context.logger.warning(
                 "request deferred",
                 metadata: [
                     "operation": "\(operation.rawValue)", "owner": "\(identity.owner)",
-                    "request.id": "\(identity.requestID)", "seconds": "\((now - since).components.seconds)",
+                    "request.id": "\(identity.requestID)", "seconds": "\(message.waited.components.seconds)",
                     "reason": "\(reason)",
                 ]
             )
             let result = await context.insist { () async -> ParkResult? in
-                let result = await context.publisher.deferMessage(message, after: delay, since: since, reason: reason)
+                let result = await context.publisher.deferMessage(
+                    message,
+                    after: delay,
+                    waited: message.waited + delay.duration,
+                    reason: reason
+                )
                 return result == .notNow ? nil : result
             }
             switch result {

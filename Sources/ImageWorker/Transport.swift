@@ -20,8 +20,8 @@ public struct IncomingMessage: Sendable, Equatable {
     public var reason: String?
     /// How it became a dead letter, from the broker's headers. Absent: it was published here.
     public var death: Death?
-    /// Since when it waits for a worker that can judge it; `nil` for a request that comes for the first time.
-    public var waitingSince: Timestamp?
+    /// How long it has waited for a worker that can judge it: the sum of its delays. Default: zero.
+    public var waited = Duration.zero
     /// Where in a trace it was sent, if its headers say so in order.
     public var trace: TraceContext?
 
@@ -132,9 +132,9 @@ public protocol MessagePublisher: Sendable {
     /// Puts a request into a retry queue, as it came: byte for byte, and for the same user. It comes back to intake.
     /// - Parameters:
     ///   - delay: how long it stays there.
-    ///   - since: when it was first deferred.
+    ///   - waited: the sum of all its delays, with this one.
     ///   - reason: goes with it, for people who look into the queue.
-    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async
+    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, waited: Duration, reason: String) async
         -> ParkResult
 
     /// Moves a message to the queue for what is too large for the store, as it came, marked with its dead letter.

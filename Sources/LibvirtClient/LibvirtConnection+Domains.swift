@@ -11,6 +11,8 @@ public struct DomainRecord: Sendable {
     public var name: String
     public var uuid: String
     public var state: DomainState
+    /// Whether a start of it is under way, which may still fail: until then its state is `paused`.
+    public var isStarting: Bool
     /// Whether it is still there when it is stopped.
     public var isPersistent: Bool
     /// Whether its memory is saved, so that its next start goes on where it was. (What the state gives as a reason still
@@ -112,6 +114,7 @@ extension LibvirtConnection {
             name: String(cString: name),
             uuid: String(decoding: uuid.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self),
             state: DomainState(rawValue: state) ?? .none,
+            isStarting: state == DomainState.paused.rawValue && reason == Flag.pausedForStart,
             isPersistent: isPersistent == 1,
             hasSavedMemory: saved == 1,
             xml: try library.text(library.domainXML(domain, Flag.inactive))
@@ -119,6 +122,8 @@ extension LibvirtConnection {
     }
 
     private enum Flag {
+        /// VIR_DOMAIN_PAUSED_STARTING_UP
+        static let pausedForStart: CInt = 11
         /// VIR_DOMAIN_XML_INACTIVE
         static let inactive: CUnsignedInt = 2
         /// VIR_DOMAIN_DEFINE_VALIDATE

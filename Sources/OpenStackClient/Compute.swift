@@ -50,9 +50,6 @@ public struct CloudServer: Decodable, Sendable {
     }
 }
 
-/// Only that there is one is of interest.
-struct NextPage: Decodable {}
-
 /// A volume that is attached to a server.
 public struct VolumeAttachment: Decodable, Sendable {
     /// For example `/dev/vdb`.
@@ -93,29 +90,10 @@ extension OpenStackCloud {
             /// Absent on the last page.
             var servers_links: [NextPage]?
         }
-        var found: [CloudServer] = []
-        while true {
-            let page = (found.last.map { [("marker", $0.id)] } ?? []) + [("limit", "\(Self.pageSize)")]
+        return try await everything(id: \.id) { page async throws(OpenStackError) in
             let request = CloudRequest(.get, .compute, "/servers/detail", query: query + page)
-            let answer = try await Self.page(after: found.last?.id) { () async throws(OpenStackError) in
-                try await send(request).json(Answer.self)
-            }
-            found += answer.servers
-            guard !answer.servers.isEmpty, answer.servers_links?.isEmpty == false else { return found }
-        }
-    }
-
-    static let pageSize = 500
-
-    /// What the last page ended with may have been deleted meanwhile. Then the list is not missing, but unknown.
-    static func page<Answer>(
-        after marker: String?,
-        _ ask: () async throws(OpenStackError) -> Answer
-    ) async throws(OpenStackError) -> Answer {
-        do throws(OpenStackError) {
-            return try await ask()
-        } catch  where error.kind == .notFound && marker != nil {
-            throw OpenStackError(.malformed, status: error.status, "a list changed while it was read")
+            let answer = try await send(request).json(Answer.self)
+            return (answer.servers, answer.servers_links?.isEmpty == false)
         }
     }
 

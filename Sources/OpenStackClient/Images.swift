@@ -64,20 +64,14 @@ extension OpenStackCloud {
             var next: String?
         }
         let project = try await projectID()
-        var found: [CloudImage] = []
-        var marker: String?
-        while true {
-            let query =
-                properties.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-                + [("owner", project), ("limit", "\(Self.pageSize)")] + (marker.map { [("marker", $0)] } ?? [])
-            let page = try await Self.page(after: marker) { () async throws(OpenStackError) in
-                try await send(CloudRequest(.get, .images, "/images", query: query)).json(Answer.self)
-            }
-            found += page.images.filter { image in
-                image.owner == project && properties.allSatisfy { image.properties[$0.key] == $0.value }
-            }
-            guard let last = page.images.last, page.next != nil else { return found }
-            marker = last.id
+        let wanted = properties.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } + [("owner", project)]
+        let found = try await everything(id: \CloudImage.id) { page async throws(OpenStackError) in
+            let request = CloudRequest(.get, .images, "/images", query: wanted + page)
+            let answer = try await send(request).json(Answer.self)
+            return (answer.images, answer.next != nil)
+        }
+        return found.filter { image in
+            image.owner == project && properties.allSatisfy { image.properties[$0.key] == $0.value }
         }
     }
 

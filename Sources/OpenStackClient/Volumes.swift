@@ -42,7 +42,7 @@ public struct CloudSnapshot: Decodable, Sendable {
 }
 
 /// One quota of a project.
-public struct QuotaUse: Decodable, Sendable {
+public struct CloudQuota: Decodable, Sendable {
     /// −1: none.
     public var limit: Int
     public var inUse: Int
@@ -74,14 +74,14 @@ extension OpenStackCloud {
             var volumes: [CloudVolume]
             var volumes_links: [NextPage]?
         }
-        return try await pages(
-            "/volumes/detail",
-            metadata,
-            Answer.self,
-            { ($0.volumes, $0.volumes_links?.isEmpty == false) },
-            \.id,
-            \.metadata
-        )
+        let filter = try JSONPart.texts(metadata).line()
+        let found = try await everything(id: \CloudVolume.id) { page async throws(OpenStackError) in
+            let query = [("metadata", filter)] + page
+            let request = CloudRequest(.get, .volumes, "/volumes/detail", query: query)
+            let answer = try await send(request).json(Answer.self)
+            return (answer.volumes, answer.volumes_links?.isEmpty == false)
+        }
+        return found.filter { Self.holds($0.metadata, metadata) }
     }
 
     /// The project's snapshots whose metadata have all of `metadata`.
@@ -90,38 +90,19 @@ extension OpenStackCloud {
             var snapshots: [CloudSnapshot]
             var snapshots_links: [NextPage]?
         }
-        return try await pages(
-            "/snapshots/detail",
-            metadata,
-            Answer.self,
-            { ($0.snapshots, $0.snapshots_links?.isEmpty == false) },
-            \.id,
-            \.metadata
-        )
+        let filter = try JSONPart.texts(metadata).line()
+        let found = try await everything(id: \CloudSnapshot.id) { page async throws(OpenStackError) in
+            let query = [("metadata", filter)] + page
+            let request = CloudRequest(.get, .volumes, "/snapshots/detail", query: query)
+            let answer = try await send(request).json(Answer.self)
+            return (answer.snapshots, answer.snapshots_links?.isEmpty == false)
+        }
+        return found.filter { Self.holds($0.metadata, metadata) }
     }
 
     /// Older clouds leave a filter out silently, so that every row would come: each is compared here too.
-    private func pages<Answer: Decodable, Row>(
-        _ path: String,
-        _ metadata: [String: String],
-        _ type: Answer.Type,
-        _ rows: (Answer) -> (rows: [Row], isMore: Bool),
-        _ id: (Row) -> String,
-        _ metadataOf: (Row) -> [String: String]
-    ) async throws(OpenStackError) -> [Row] {
-        let filter = try JSONPart.texts(metadata).line()
-        var found: [Row] = []
-        var marker: String?
-        while true {
-            let query = [("metadata", filter), ("limit", "\(Self.pageSize)")] + (marker.map { [("marker", $0)] } ?? [])
-            let answer = try await Self.page(after: marker) { () async throws(OpenStackError) in
-                try await send(CloudRequest(.get, .volumes, path, query: query)).json(type)
-            }
-            let page = rows(answer)
-            found += page.rows.filter { row in metadata.allSatisfy { metadataOf(row)[$0.key] == $0.value } }
-            guard let last = page.rows.last, page.isMore else { return found }
-            marker = id(last)
-        }
+    private static func holds(_ found: [String: String], _ wanted: [String: String]) -> Bool {
+        wanted.allSatisfy { found[$0.key] == $0.value }
     }
 
     public func createVolume(_ volume: JSONPart) async throws(OpenStackError) -> CloudVolume {
@@ -166,13 +147,13 @@ extension OpenStackCloud {
     }
 
     /// The project's quotas of volumes, snapshots and gigabytes, and those of each volume type (`gigabytes_<type>`).
-    public func volumeQuotas() async throws(OpenStackError) -> [String: QuotaUse] {
+    public func volumeQuotas() async throws(OpenStackError) -> [String: CloudQuota] {
         struct Answer: Decodable {
             var quota_set: [String: Entry]
             /// One of them is the project's id.
             struct Entry: Decodable {
-                var use: QuotaUse?
-                init(from decoder: any Decoder) throws { use = try? QuotaUse(from: decoder) }
+                var use: CloudQuota?
+                init(from decoder: any Decoder) throws { use = try? CloudQuota(from: decoder) }
             }
         }
         let path = "/os-quota-sets/" + (try await projectID())

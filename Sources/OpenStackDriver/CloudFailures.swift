@@ -70,7 +70,8 @@ func unlessMissing<Value>(
     }
 }
 
-/// Looks again and again, after half a second first and five at last.
+/// Looks again and again, after a quarter of a second first and five at last: a cloud notifies no project of what it has
+/// done.
 /// - Parameter look: `nil` while it has to be waited for.
 /// - Throws: a transient failure after `limit`.
 func waiting<Value>(

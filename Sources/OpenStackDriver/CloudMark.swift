@@ -1,4 +1,3 @@
-import Crypto
 import ImageCore
 import ImageDrivers
 
@@ -21,6 +20,8 @@ enum CloudMark {
     static let manifest = "goldsmith_manifest"
     /// Of what a launch puts together: all of it is there.
     static let built = "goldsmith_built"
+    /// Of the same: the id of the replica that it is made of.
+    static let image = "goldsmith_image"
     /// Of volumes: a server has them, for good.
     static let published = "goldsmith_published"
     /// Of servers.
@@ -29,19 +30,7 @@ enum CloudMark {
 
     static let yes = "yes"
 
-    /// A UUID of version 5 (RFC 9562), so that every worker gives a thing the same id.
-    static func uuid(_ text: String) -> String {
-        // The namespace is one of Goldsmith's own.
-        let namespace: [UInt8] = [
-            0x6d, 0x0e, 0x52, 0x1c, 0x3b, 0x64, 0x4d, 0x0f, 0x9a, 0x51, 0x27, 0xc8, 0x70, 0x5e, 0x11, 0xd4,
-        ]
-        var bytes = Array(Insecure.SHA1.hash(data: namespace + Array(text.utf8)).prefix(16))
-        bytes[6] = bytes[6] & 0x0f | 0x50
-        bytes[8] = bytes[8] & 0x3f | 0x80
-        let digits = Array(Hexadecimal.text(bytes))
-        let parts = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32]
-        return parts.map { String(digits[$0]) }.joined(separator: "-")
-    }
+    static func uuid(_ text: String) -> String { DerivedUUID.text(of: "urn:goldsmith:openstack:" + text) }
 
     static func isUUID(_ text: String) -> Bool {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)

@@ -179,11 +179,10 @@ extension OpenStackDriver {
             doubt = error
         }
         // A request that is still at work shows within seconds, if it does.
-        for _ in 0..<4 {
-            if let found = try await asking(subject, find) { return found }
-            do { try await Task.sleep(for: .seconds(1)) } catch { throw .interrupted("The work on \(subject)") }
+        let what = "\(subject), after an answer that leaves doubt (\(doubt.message)),"
+        return try await waiting(for: what, within: .seconds(4)) { () async throws(StepFailure) in
+            try await asking(subject, find)
         }
-        throw .cloud(doubt, subject)
     }
 
     /// What the cloud says of something that has the status `error`.

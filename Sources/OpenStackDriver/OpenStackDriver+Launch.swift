@@ -26,12 +26,9 @@ extension OpenStackDriver {
         }
         try await requireRoom(volumes: volumes, subject)
 
-        let isCopied = { (disk: LaunchDisk) in disk.kind == .local || (try? sheet.entry(disk.from)) ?? nil != nil }
         let files = Dictionary(replica.files.map { ($0.device, $0) }, uniquingKeysWith: { first, _ in first })
         let gauge = ProgressGauge(
-            totalBytes: launch.disks.filter(isCopied).reduce(0) {
-                $0 + ($1.from.flatMap { files[$0]?.sizeBytes } ?? 0)
-            },
+            totalBytes: launch.disks.reduce(0) { $0 + ($1.from.flatMap { files[$0]?.sizeBytes } ?? 0) },
             progress
         )
         for disk in launch.disks {
@@ -40,7 +37,7 @@ extension OpenStackDriver {
         }
         var marks = scope.marks(of: resource)
         marks[CloudMark.flavor] = flavor
-        marks["goldsmith_image"] = image.id
+        marks[CloudMark.image] = image.id
         let record = try await queue(resource, format: "raw", minDisk: 0, marks)
         var made: [String] = []
         for disk in launch.disks where disk.kind == .cloud {
@@ -53,7 +50,8 @@ extension OpenStackDriver {
         gauge.finish()
     }
 
-    private static func gigabytes(_ bytes: Int64) -> Int { Int((bytes + (1 << 30) - 1) >> 30) }
+    /// GiB, rounded up: the sizes of a cloud.
+    static func gigabytes(_ bytes: Int64) -> Int { Int((bytes + (1 << 30) - 1) >> 30) }
 
     private func sheet(of replica: Replica) async throws(StepFailure) -> (CloudImage, ReplicaSheet) {
         guard let image = try await image(of: replica.resource), image.status == "active",
@@ -188,7 +186,7 @@ extension OpenStackDriver {
             return try await settle(present.id, launch, resource)
         }
         guard let plan = try await builtRecord(resource), let flavor = plan.properties[CloudMark.flavor],
-            let image = plan.properties["goldsmith_image"]
+            let image = plan.properties[CloudMark.image]
         else { throw .notBuilt(launch.instanceID) }
         let volumes = try await asking(subject) { () async throws(OpenStackError) in
             try await cloud.volumes(with: scope.marks(of: resource.id))

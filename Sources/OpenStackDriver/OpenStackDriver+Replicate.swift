@@ -45,11 +45,7 @@ extension OpenStackDriver {
                 try await cloud.uploadNothing(to: id)
             }
         case .image(let source):
-            try await copy(source, to: id, gauge) {
-                .differs(system, at: location, sha256: $0)
-            } wanted: {
-                system.sha256
-            }
+            try await copy(source, to: id, sha256: system.sha256, gauge) { .differs(system, at: location, sha256: $0) }
         }
         gauge.finish()
         return Replica(
@@ -97,7 +93,7 @@ extension OpenStackDriver {
         _ found: Kept,
         at location: LocationName
     ) throws(StepFailure) -> ReplicaSheet.Entry {
-        let gigabytes = Int((capture.virtualSizeBytes + (1 << 30) - 1) >> 30)
+        let gigabytes = Self.gigabytes(capture.virtualSizeBytes)
         switch found {
         case .image(let image):
             guard capture.device.isSystem else {
@@ -230,12 +226,11 @@ extension OpenStackDriver {
     private func copy(
         _ source: CloudImage,
         to target: String,
+        sha256 wanted: String,
         _ gauge: ProgressGauge,
-        otherwise: (String) -> StepFailure,
-        wanted: () -> String
+        otherwise: (String) -> StepFailure
     ) async throws(StepFailure) {
         let sums = ContentSums()
-        let wanted = wanted()
         do throws(OpenStackError) {
             try await cloud.copyContent(
                 from: source.id,
@@ -266,17 +261,6 @@ extension OpenStackDriver {
 
     // MARK: Conversion
 
-    /// A replica is an image in the cloud, and Goldsmith has no machine there that it could start and watch.
-    public func proveBoot(of replica: Replica) async throws(StepFailure) -> BootObservation {
-        throw StepFailure(
-            .permanent,
-            .failedPrecondition,
-            "Images in a cloud are not started.",
-            advice: "Launch an instance of the image, and look at its console.",
-            madeNothing: true
-        )
-    }
-
     /// A local system disk becomes a disk that volumes can be made of: an image in Glance, as its capture is.
     public func convert(_ call: ConvertCall) async throws(StepFailure) -> Capture {
         let (capture, resource, progress) = (call.capture, call.resource, call.progress)
@@ -293,14 +277,10 @@ extension OpenStackDriver {
         let id = try await queue(
             resource,
             format: source.diskFormat ?? "qcow2",
-            minDisk: Int((capture.virtualSizeBytes + (1 << 30) - 1) >> 30),
+            minDisk: Self.gigabytes(capture.virtualSizeBytes),
             marks
         )
-        try await copy(source, to: id, gauge) {
-            .rotten(capture, sha256: $0)
-        } wanted: {
-            capture.sha256
-        }
+        try await copy(source, to: id, sha256: capture.sha256, gauge) { .rotten(capture, sha256: $0) }
         gauge.finish()
         var converted = capture
         converted.resource = resource

@@ -184,6 +184,19 @@ public struct OpenStackDriver: ImageDriver {
             mayPass: false
         )
     }
+
+    // MARK: Boot proofs
+
+    /// A replica is an image in the cloud, and Goldsmith has no machine there that it could start and watch.
+    public func proveBoot(of replica: Replica) async throws(StepFailure) -> BootObservation {
+        throw StepFailure(
+            .permanent,
+            .failedPrecondition,
+            "Images in a cloud are not started.",
+            advice: "Launch an instance of the image, and look at its console.",
+            madeNothing: true
+        )
+    }
 }
 
 extension OpenStackDriver: ToolTrial {

@@ -54,11 +54,11 @@ extension IncomingMessage {
             reason: headers.text(BrokerPublisher.reasonHeader),
             death: Death(headers: headers)
         )
-        // A request that a worker has deferred names its publisher and since when it waits; the broker vouches that a
+        // A request that a worker has deferred names its publisher and how long it has waited; the broker vouches that a
         // worker sent it.
         if isWorkers, let asker = headers.text(BrokerPublisher.askerHeader) { userID = asker.isEmpty ? nil : asker }
-        if isWorkers, case .int(let seconds)? = headers[BrokerPublisher.sinceHeader], (0..<1 << 40) ~= seconds {
-            waitingSince = Timestamp(microseconds: seconds * 1_000_000)
+        if isWorkers, case .int(let seconds)? = headers[BrokerPublisher.waitedHeader], (0..<1 << 40) ~= seconds {
+            waited = .seconds(seconds)
         }
         if let parent = headers.text(TraceContext.parentHeader) {
             trace = TraceContext(parent: parent, state: headers.text(TraceContext.stateHeader))
@@ -108,8 +108,8 @@ public struct BrokerPublisher: MessagePublisher {
     static let reasonHeader = "goldsmith-reason"
     /// On what was parked: the id of its dead letter.
     static let deadLetterHeader = "goldsmith-dead-letter"
-    /// On a request that waits: since when, in seconds since 1970, and the user who sent it, empty for none.
-    static let sinceHeader = "goldsmith-waiting-since"
+    /// On a request that waits: the sum of its delays, in seconds, and the user who sent it, empty for none.
+    static let waitedHeader = "goldsmith-waited"
     static let askerHeader = "goldsmith-user"
 
     public init(
@@ -164,12 +164,12 @@ public struct BrokerPublisher: MessagePublisher {
         )
     }
 
-    public func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String)
+    public func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, waited: Duration, reason: String)
         async
         -> ParkResult
     {
         var headers = Self.headers(attempt: nil, reason: reason, message.trace)
-        headers[Self.sinceHeader] = .int(since.microseconds / 1_000_000)
+        headers[Self.waitedHeader] = .int(waited.components.seconds)
         headers[Self.askerHeader] = .string(message.userID ?? "")
         return await pass(message, to: topology.exchange(for: .retry(delay)), message.routingKey, headers, as: user)
     }

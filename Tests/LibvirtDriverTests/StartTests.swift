@@ -26,14 +26,30 @@ struct StartTests {
             try await scratch.captureSystem("web1") { if $0.totalBytes > 0 { begun.yield() } }
         }
         for await _ in signals { break }
+        let isOver = Mutex(false)
+        async let seen = Self.statuses(of: "web1", in: scratch) { isOver.withLock { $0 } }
         let refused = await #expect(throws: ConformanceFailure.self) {
             try await scratch.libvirt.virsh(["start", "web1"])
         }
+        isOver.withLock { $0 = true }
         #expect(refused?.description.contains("\"write\" lock") == true)
+        // Not Paused: the capture that refuses the start must not end for it.
+        #expect(try await seen.isSubset(of: [.stopped, .other("Starting")]))
         #expect(try await scratch.describe("web1").status == .stopped)
         capture.cancel()
         _ = await capture.result
         try await scratch.libvirt.virsh(["start", "web1"])
+    }
+
+    /// What a domain is seen to be, again and again.
+    private static func statuses(
+        of id: String,
+        in scratch: LibvirtScratch,
+        until isOver: @Sendable () -> Bool
+    ) async throws -> Set<InstanceStatus> {
+        var seen: Set<InstanceStatus> = []
+        repeat { seen.insert(try await scratch.describe(id).status) } while !isOver()
+        return seen
     }
 
     @Test("a start works at once when the worker is killed")

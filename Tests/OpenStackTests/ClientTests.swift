@@ -146,6 +146,27 @@ struct ClientTests {
         #expect(service.requests[0].line.contains("metadata=%7B%22key%22%3A%22x%22%7D"))
     }
 
+    @Test("a list is read page by page, and is unknown when the row between two pages was deleted")
+    func pages() async throws {
+        let row = { @Sendable (id: String, links: String) in
+            #"{"snapshots": [{"id": "\#(id)", "status": "available", "size": 1, "volume_id": "v", "metadata": {}, "#
+                + #""created_at": "t"}]\#(links)}"#
+        }
+        let more = #", "snapshots_links": [{"rel": "next", "href": "x"}]"#
+        let service = try await ScriptedService { _, request in
+            .say(200, request.line.contains("marker=s1") ? row("s2", "") : row("s1", more))
+        }
+        #expect(try await cloud(service).snapshots(with: [:]).map(\.id) == ["s1", "s2"])
+        #expect(service.requests.count == 2 && service.requests.allSatisfy { $0.line.contains("limit=500") })
+        let changing = try await ScriptedService { _, request in
+            request.line.contains("marker=") ? .say(404, "{}") : .say(200, row("s1", more))
+        }
+        let error = await failure { () async throws(OpenStackError) in
+            try await cloud(changing).snapshots(with: [:])
+        }
+        #expect(error?.kind == .malformed)
+    }
+
     @Test("another project's image of the same properties is not ours")
     func shared() async throws {
         let row = { @Sendable (id: String, owner: String) in

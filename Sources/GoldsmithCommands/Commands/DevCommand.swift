@@ -7,7 +7,6 @@ import ImageWorker
 import LibvirtClient
 import Logging
 import Observability
-import OpenStackDriver
 import OperatorConsole
 import PrivateServers
 import RabbitMQTransport
@@ -321,7 +320,7 @@ private struct DevServices: Service {
         // A driver that cannot be looked through now would fail every job.
         let driver = try await self.settings.workerDriver(logger)
         do {
-            if driver is any DomainDriver || driver is OpenStackDriver { _ = try await driver.instances() }
+            _ = try await driver.instances()
         } catch {
             throw CommandFailure(error)
         }

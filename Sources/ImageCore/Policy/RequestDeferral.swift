@@ -8,10 +8,9 @@ public enum RequestDeferral: Equatable, Sendable {
     case giveUp
 
     /// - Parameters:
-    ///   - since: when it was first deferred; `nil` when it never was. One in the future counts as now.
+    ///   - waited: the sum of its delays so far. No clock has a part in it, so none that is set can end the wait.
     ///   - policy: its `waitDeadline` bounds the wait.
-    public init(since: Timestamp?, now: Timestamp, policy: RetryPolicy) {
-        let waited = since.map { max(.zero, now - $0) } ?? .zero
+    public init(waited: Duration, policy: RetryPolicy) {
         switch waited {
         case _ where waited > policy.waitDeadline: self = .giveUp
         case ..<Duration.seconds(30): self = .wait(.seconds5)

@@ -26,7 +26,7 @@ struct DomainInstance: Sendable {
         switch record.state {
         case .shutOff: record.hasSavedMemory ? .saved : .stopped
         case .running, .blocked: .running
-        case .paused: .other("Paused")
+        case .paused: .other(record.isStarting ? "Starting" : "Paused")
         case .shuttingDown: .other("ShuttingDown")
         case .crashed: .other("Crashed")
         case .suspended: .other("Suspended")

@@ -60,6 +60,15 @@ extension LibvirtDriver {
 
     func requireStopped(_ domain: DomainInstance) throws(StepFailure) {
         try requireCapturable(domain)
+        // QEMU refuses the start where a capture holds the disks' locks. Then the domain is as stopped as before.
+        guard !domain.record.isStarting else {
+            throw StepFailure(
+                .transient,
+                .failedPrecondition,
+                "Instance \(domain.id) is just being started.",
+                advice: "Leave it stopped until its disks are captured."
+            )
+        }
         guard domain.status == .stopped else { throw .notStopped(domain.id, domain.status) }
     }
 

@@ -1,4 +1,3 @@
-import Crypto
 public import ImageCore
 import LibvirtClient
 
@@ -73,14 +72,8 @@ extension LibvirtDriver {
         withExtendedLifetime(hold) {}
     }
 
-    /// The same for every try of a launch, so that a domain's UUID shows what it was launched from. It is of version 8
-    /// of RFC 9562, whose bits are free to choose.
+    /// Shows what a domain was launched from.
     static func uuid(of resource: ResourceID) -> String {
-        var bytes = Array(SHA256.hash(data: Array("urn:goldsmith:launch:\(resource.text)".utf8)).prefix(16))
-        bytes[6] = bytes[6] & 0x0f | 0x80
-        bytes[8] = bytes[8] & 0x3f | 0x80
-        let digits = Array(Hexadecimal.text(bytes))
-        let parts = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32]
-        return parts.map { String(digits[$0]) }.joined(separator: "-")
+        DerivedUUID.text(of: "urn:goldsmith:launch:\(resource.text)")
     }
 }

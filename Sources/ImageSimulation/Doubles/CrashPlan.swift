@@ -97,12 +97,12 @@ private struct MortalPublisher: MessagePublisher {
         return result
     }
 
-    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, since: Timestamp, reason: String) async
+    func deferMessage(_ message: IncomingMessage, after delay: RetryDelay, waited: Duration, reason: String) async
         -> ParkResult
     {
         let name = "defer \(message.messageID ?? "")"
         guard case .pass = plan.judge(PortCall(name: name, moment: .before)) else { return .notNow }
-        let result = await publisher.deferMessage(message, after: delay, since: since, reason: reason)
+        let result = await publisher.deferMessage(message, after: delay, waited: waited, reason: reason)
         guard case .pass = plan.judge(PortCall(name: name, moment: .after)) else { return .notNow }
         return result
     }

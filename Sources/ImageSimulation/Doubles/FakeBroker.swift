@@ -204,7 +204,7 @@ extension FakeBroker: MessagePublisher {
     public func deferMessage(
         _ message: IncomingMessage,
         after delay: RetryDelay,
-        since: Timestamp,
+        waited: Duration,
         reason: String
     ) async -> ParkResult {
         state.withLock { state in
@@ -213,7 +213,7 @@ extension FakeBroker: MessagePublisher {
                 return .notNow
             }
             var waiting = message
-            waiting.waitingSince = since
+            waiting.waited = waited
             state.retryQueues.append(
                 Waiting(
                     entry: Entry(message: waiting, reason: reason),

@@ -80,14 +80,12 @@ struct ReadinessTests {
     @Test(
         "a request waits for a worker that can judge it, seldom later on, and six hours at most",
         arguments: [
-            (nil, .wait(.seconds5)), (29, .wait(.seconds5)), (30, .wait(.seconds30)), (599, .wait(.seconds30)),
+            (0, .wait(.seconds5)), (29, .wait(.seconds5)), (30, .wait(.seconds30)), (599, .wait(.seconds30)),
             (600, .wait(.minutes2)), (6 * 3600, .wait(.minutes2)), (6 * 3600 + 1, .giveUp),
-            (-100_000, .wait(.seconds5)),
-        ] as [(Int?, RequestDeferral)]
+        ] as [(Int, RequestDeferral)]
     )
-    func deferral(secondsAgo: Int?, expected: RequestDeferral) {
-        let since = secondsAgo.map { Timestamp(microseconds: Sample.now.microseconds - Int64($0) * 1_000_000) }
-        #expect(RequestDeferral(since: since, now: Sample.now, policy: RetryPolicy()) == expected)
+    func deferral(seconds: Int, expected: RequestDeferral) {
+        #expect(RequestDeferral(waited: .seconds(seconds), policy: RetryPolicy()) == expected)
     }
 
     @Test("only what is about a request is recorded as its answer")
