@@ -10,8 +10,8 @@ COMPILE = @scripts/stage build
 RELEASE := -c release --static-swift-stdlib
 EXAMPLES := examples/swift/Package.swift examples/swift/Sources examples/amqp
 
-.PHONY: help setup setup-browser build release install install-check deploy-check deploy-run test browser demo demo-libvirt proof contract simulate simulate-mutants lint format check \
-	docs-amqp api-check sanitize fuzz bench bench-bytes chaos chaos-cluster clean
+.PHONY: help setup setup-browser build release install install-check deploy-check deploy-run test openstack browser demo demo-libvirt demo-openstack proof prover-kills seal contract simulate simulate-mutants lint format check \
+	docs-amqp api-check sanitize fuzz bench bench-peers bench-bytes bench-replicas chaos chaos-cluster chaos-libvirt clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,15 +58,40 @@ demo: setup ## Build, then show an image being made, a worker killed, and a fail
 	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
 	@scripts/demo $(BUILD)/goldsmith
 
-demo-libvirt: ## The same on a real libvirt host, with an image that starts (as root)
+demo-libvirt: ## The same on two real libvirt hosts, with an image that starts (as root)
 	@scripts/setup --machines
 	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
 	@scripts/demo-libvirt $(BUILD)/goldsmith
 
-proof: ## Build real Debian guests, some broken, and compare the verdicts of their boot proofs (as root)
-	@scripts/setup --machines
+demo-openstack: ## The same on a real OpenStack cloud of its own (as root, Debian 12)
+	@scripts/setup --cloud
 	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
-	@scripts/proof --goldsmith $(BUILD)/goldsmith
+	@scripts/demo-openstack $(BUILD)/goldsmith
+
+# Rounds of racing images while something fails, and as many of Nova's own: make openstack ROUNDS=60
+ROUNDS ?= 5
+openstack: ## Run OpenStackTests on a real OpenStack cloud of its own (as root, Debian 12)
+	@scripts/setup --cloud
+	$(COMPILE) 'everything and the tests' $(SWIFT) build --build-tests
+	@GOLDSMITH_TEST_ROUNDS=$(ROUNDS) scripts/openstack-cloud scripts/test OpenStackTests
+
+# All guests, or some: make proof PROOF_GUESTS='uefi-serial no-initrd'
+PROOF_GUESTS ?=
+proof: ## Build real Debian guests, some broken, and compare the verdicts of their boot proofs (as root)
+	@scripts/setup --guests
+	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
+	@scripts/proof --goldsmith $(BUILD)/goldsmith $(PROOF_GUESTS)
+
+# How many: make prover-kills KILLS=20
+KILLS ?= 200
+prover-kills: ## Kill workers in the middle of boot proofs, and see that nothing is left (as root)
+	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
+	@scripts/prover-kills --goldsmith $(BUILD)/goldsmith $(KILLS)
+
+seal: ## Seal a real Debian with planted secrets, search it, and compare two instances of it (as root)
+	@scripts/setup --guests
+	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
+	@scripts/seal --goldsmith $(BUILD)/goldsmith
 
 contract: setup ## Hold the documented messages and the program to each other; run the examples
 	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
@@ -108,10 +133,21 @@ sanitize: setup ## Run the AMQP client's tests under the thread and address sani
 fuzz: setup ## Give made-up bytes to every parser, a minute each (FUZZ_SECONDS)
 	@scripts/fuzz
 
-bench: release ## Measure orchestration beside the broker's raw limit: a table, and .build/bench.json
+BENCH = .build/release/goldsmith-bench --program .build/release/goldsmith --raw-limit .build/raw-limit
+
+.build/raw-limit: Benchmarks/raw-limit/raw-limit.c | setup
+	cc -O2 -Wall -Wextra -o $@ $< -lrabbitmq -lpthread
+
+bench: release .build/raw-limit ## Measure orchestration beside the broker's raw limit: a table, and .build/bench.json
 	$(COMPILE) 'what measures it' $(SWIFT) build $(RELEASE) --product goldsmith-bench
-	cc -O2 -Wall -Wextra -o .build/raw-limit Benchmarks/raw-limit/raw-limit.c -lrabbitmq -lpthread
-	.build/release/goldsmith-bench --program .build/release/goldsmith --raw-limit .build/raw-limit --json .build/bench.json
+	$(BENCH) --json .build/bench.json
+
+# More of it, in turns: make bench-peers PEERS='--items 10000 --rounds 3'
+PEERS ?=
+bench-peers: release .build/raw-limit ## Measure Goldsmith beside Celery, Dramatiq, Procrastinate and DBOS: a table, and .build/bench-peers.json
+	@scripts/setup --peers
+	$(COMPILE) 'what measures it' $(SWIFT) build $(RELEASE) --product goldsmith-bench
+	$(BENCH) --only peers $(PEERS) --json .build/bench-peers.json
 
 # How much, how long and which script: make chaos CHAOS_IMAGES=10000 CHAOS_SECONDS=600 CHAOS_SEED=7
 CHAOS_IMAGES ?= 2000
@@ -131,8 +167,21 @@ chaos-cluster: setup ## The same on three RabbitMQ nodes, the leader of a queue 
 	$(COMPILE) 'what makes the faults' $(SWIFT) build --product goldsmith-chaos
 	@$(CHAOS) --cluster
 
+# How many images: make chaos-libvirt LIBVIRT_IMAGES=500
+LIBVIRT_IMAGES ?= 60
+chaos-libvirt: setup ## Images of three real libvirt hosts under faults for ten minutes; one line of JSON (as root)
+	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
+	@scripts/chaos-libvirt --images $(LIBVIRT_IMAGES) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) $(BUILD)/goldsmith
+
 bench-bytes: release ## Measure making a whole machine's image beside an operator's script: a table, and .build/bench-bytes.json
 	Benchmarks/bytes/run --json .build/bench-bytes.json .build/release/goldsmith
+
+# Of what rate, how much data: make bench-replicas RATE=200mbit MEBIBYTES=512
+RATE ?= 1gbit
+MEBIBYTES ?= 256
+bench-replicas: setup ## Measure how eight hosts get an image from one: bytes that leave each, time beside one (as root)
+	$(COMPILE) 'the program' $(SWIFT) build --product goldsmith
+	@scripts/bench-replicas --rate $(RATE) --mebibytes $(MEBIBYTES) $(BUILD)/goldsmith
 
 clean: ## Remove what was built
 	rm -rf .build .build-*

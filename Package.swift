@@ -277,7 +277,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ImageDriversTests",
-            dependencies: ["ImageDrivers", "GoldsmithTestSupport", crypto],
+            dependencies: ["ImageDrivers", "GoldsmithTestSupport", crypto, log],
             swiftSettings: settings
         ),
         .testTarget(
@@ -288,7 +288,8 @@ let package = Package(
         .testTarget(
             name: "OpenStackTests",
             dependencies: [
-                "GoldsmithTestSupport", "ImageCore", "OpenStackClient", "OpenStackDriver", log,
+                "GoldsmithTestSupport", "ImageCore", "ImageDrivers", "OpenStackClient", "OpenStackDriver", log,
+                subprocess,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],

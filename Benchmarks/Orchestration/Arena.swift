@@ -32,12 +32,15 @@ final class Arena: Sendable {
         var steps: String?
         /// How many requests the intake queue may hold.
         var intakeLimit: Int?
+        /// With the `local` driver and disks in the folder, instead of the simulated one in memory.
+        var hasDisks = false
     }
 
     let broker: RabbitMQNode
     let folder: FilePath
-    /// The simulated compute system is in memory, because its cost must not be measured.
-    private let memory: FilePath
+    /// A folder in memory, made when it is needed: the simulated compute system is there, because its cost must not be
+    /// measured.
+    let memory: FilePath
     private let options: Options
     private let database: PostgreSQLServer?
     private let environment: [String: String]
@@ -67,18 +70,31 @@ final class Arena: Sendable {
             options.store == .postgresql
             ? try await PostgreSQLServer.start(in: folder.appending("database")) : nil
         let storeURL = database?.url ?? "sqlite://\(folder.string)/store.sqlite"
+        let data = options.hasDisks ? folder.appending("data") : memory
         var environment = [
             "GOLDSMITH_AMQP_URL": broker.url, "GOLDSMITH_UPSTREAMS": "*", "GOLDSMITH_STORE_URL": storeURL,
-            "GOLDSMITH_DATA": memory.string, "GOLDSMITH_LOG_LEVEL": "warning", "GOLDSMITH_BOOT_PROOF": "off",
-            "GOLDSMITH_LOCATIONS": "east", "GOLDSMITH_DRIVER": "simulated",
+            "GOLDSMITH_DATA": data.string, "GOLDSMITH_LOG_LEVEL": "warning", "GOLDSMITH_BOOT_PROOF": "off",
+            "GOLDSMITH_LOCATIONS": "east", "GOLDSMITH_DRIVER": options.hasDisks ? "local" : "simulated",
             "GOLDSMITH_SIMULATED_DELAY": "\(options.delay.milliseconds)",
             "GOLDSMITH_CONCURRENCY": "\(options.concurrency)", "PATH": "/usr/bin:/bin",
         ]
+        // The time of a look into a guest is another measurement's.
+        environment["GOLDSMITH_GUEST_INSPECTION"] = options.hasDisks ? "off" : nil
         environment["GOLDSMITH_STEPS"] = options.steps
         environment["GOLDSMITH_INTAKE_LIMIT"] = options.intakeLimit.map { "\($0)" }
-        try await Self.run(options.program, ["topology", "apply"], environment, log: folder.appending("topology.log"))
         self.environment = environment
+        try await run(["topology", "apply"])
         try await startWorkers(options.workers)
+    }
+
+    /// Runs a command of the program, for these servers and this driver.
+    func run(_ arguments: [String]) async throws {
+        let log = folder.appending("\(arguments[0]).log")
+        let process = try ServerProcess(options.program.string, arguments, environment: environment, output: log)
+        guard await process.hasEnded(within: .seconds(60)), process.exitStatus == 0 else {
+            process.killNow()
+            throw BenchFailure("\(arguments.joined(separator: " ")) failed: \(Self.tail(of: log))")
+        }
     }
 
     /// Starts workers and returns when they consume.
@@ -100,19 +116,6 @@ final class Arena: Sendable {
         }
     }
 
-    private static func run(
-        _ program: FilePath,
-        _ arguments: [String],
-        _ environment: [String: String],
-        log: FilePath
-    ) async throws {
-        let process = try ServerProcess(program.string, arguments, environment: environment, output: log)
-        guard await process.hasEnded(within: .seconds(60)), process.exitStatus == 0 else {
-            process.killNow()
-            throw BenchFailure("\(arguments.joined(separator: " ")) failed: \(tail(of: log))")
-        }
-    }
-
     private func waitForConsumers(_ count: Int) async throws {
         let connection = AMQPConnection(endpoint: try endpoint(), name: "bench", logger: benchLogger)
         let deadline = ContinuousClock.now + .seconds(60)
@@ -126,6 +129,18 @@ final class Arena: Sendable {
     }
 
     private var workers: [ServerProcess] { pool.withLock { $0 } }
+
+    /// Of the PostgreSQL server, with the password, if that is the store.
+    var databaseURL: String? { database?.url }
+
+    /// The workers stand still and keep their connections.
+    func haltWorkers() {
+        for worker in workers { worker.send(SIGSTOP) }
+    }
+
+    func continueWorkers() {
+        for worker in workers { worker.send(SIGCONT) }
+    }
 
     func endpoint() throws -> AMQPEndpoint { try AMQPEndpoint(parsing: broker.url) }
 

@@ -43,16 +43,16 @@ private func isPathComponent(_ text: String, atMost limit: Int) -> Bool {
 }
 
 private func checkLocations(_ text: String) throws(BrokenPromise) {
-    let locations: [LocationName: String]
+    let locations: [LocationName: LocationFolder]
     do throws(Rejection) { locations = try LocationsSetting.parse(text, below: "/data") } catch {
         try promiseShowable(error.message, atMost: 512, "the complaint")
         return
     }
     try promise(!locations.isEmpty, "no location")
-    try promise(locations.values.allSatisfy { $0.hasPrefix("/") && !$0.utf8.contains(0) }, "a path that is none")
-    let written = locations.map { "\($0)=\($1)" }.joined(separator: ",")
+    let paths = locations.values.map(\.path)
+    try promise(paths.allSatisfy { $0.hasPrefix("/") && !$0.utf8.contains(0) }, "a path that is none")
     try promise(
-        (try? LocationsSetting.parse(written, below: "/")) == locations,
+        (try? LocationsSetting.parse(LocationsSetting.text(of: locations), below: "/")) == locations,
         "written and read again it is another list"
     )
 }

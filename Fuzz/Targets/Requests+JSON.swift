@@ -21,6 +21,8 @@ extension Request {
             ["imageId": .string(request.imageID.text), "with": .array(request.with.map { .string($0.text) })]
         case .convert(let request):
             ["imageId": .string(request.imageID.text), "name": JSONValue(request.name)]
+        case .prove(let request):
+            ["imageId": .string(request.imageID.text), "location": JSONValue(request.location?.text)]
         case .describe(let request): request.asJSON
         case .launch(let request):
             [

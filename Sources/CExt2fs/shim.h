@@ -34,6 +34,22 @@ struct goldsmith_io_manager {
     long reserved[14];
 };
 
+// The beginning of struct struct_ext2_filsys.
+struct goldsmith_file_system {
+    long magic;
+    void *channel;
+    int flags;
+    char *name;
+    void *superblock;
+    unsigned block_size;
+    int fragment_size;
+    uint32_t groups;
+    unsigned long group_blocks;
+    void *group_descriptors;
+    unsigned inode_blocks;
+    void *inode_map, *block_map;
+};
+
 // struct ext2_inode
 struct goldsmith_inode {
     uint16_t mode, user;

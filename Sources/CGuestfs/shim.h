@@ -8,6 +8,11 @@ struct goldsmith_add_drive {
     uint64_t bitmask;
     int readonly;        // bit 0
     const char *format;  // bit 1
+    const char *interface, *name, *label;
+    const char *protocol;  // bit 5
+    char *const *server;   // bit 6
+    const char *user, *secret, *cache;
+    const char *discard;   // bit 10
     void *unused[16];
 };
 
@@ -20,6 +25,19 @@ struct goldsmith_statns {
 struct goldsmith_flag {
     uint64_t bitmask;
     int value;
+};
+
+// struct guestfs_mkswap_opts_argv
+struct goldsmith_swap {
+    uint64_t bitmask;
+    const char *label;  // bit 0
+    const char *uuid;   // bit 1
+};
+
+// struct guestfs_fstrim_argv, of which nothing is set.
+struct goldsmith_trim {
+    uint64_t bitmask;
+    int64_t offset, length, minimum;
 };
 
 // struct guestfs_lvm_lv

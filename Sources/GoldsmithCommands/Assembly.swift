@@ -61,42 +61,67 @@ extension Settings {
 
     /// The driver of a worker, with its folders made.
     func workerDriver(_ logger: Logger) async throws(CommandFailure) -> any ImageDriver & ToolTrial {
-        switch try await driverKind() {
+        try await allDrivers(logger, makesFolders: true)
+    }
+
+    /// A driver to look at instances with; nothing is made.
+    func viewedDriver(_ logger: Logger) async throws(CommandFailure) -> any ImageDriver {
+        try await allDrivers(logger, makesFolders: false)
+    }
+
+    private func allDrivers(
+        _ logger: Logger,
+        makesFolders: Bool
+    ) async throws(CommandFailure) -> any ImageDriver & ToolTrial {
+        var members: [DriverSet.Member] = []
+        for entry in try await drivers() {
+            var logger = logger
+            if let name = entry.name { logger[metadataKey: "driver"] = "\(name)" }
+            let driver = try await driver(entry, logger, makesFolders: makesFolders)
+            guard let name = entry.name else { return driver }
+            members.append(DriverSet.Member(name, driver))
+        }
+        return DriverSet(members[0], Array(members.dropFirst()), logger: logger)
+    }
+
+    private func driver(
+        _ entry: DriverEntry,
+        _ logger: Logger,
+        makesFolders: Bool
+    ) async throws(CommandFailure) -> any PeerDriver {
+        switch entry.kind {
         case .local:
-            let driver = try await driver(logger)
-            do { try driver.makeFolders() } catch { throw CommandFailure(error) }
+            let driver = try await folderDriver(entry, logger)
+            if makesFolders { try made { () throws(StepFailure) in try driver.makeFolders() } }
             return driver
         case .libvirt:
-            let driver = try await domainDriver(logger)
-            do { try driver.makeFolders() } catch { throw CommandFailure(error) }
+            let driver = try await domainDriver(entry, logger)
+            if makesFolders { try made { () throws(StepFailure) in try driver.makeFolders() } }
             return driver
-        case .openstack: return try await cloudDriver(logger)
+        case .openstack: return try await cloudDriver(entry, logger)
         case .simulated:
+            let places = try await locations(of: entry)
             return SimulatedDriver(
-                locations: Array(try await locations().keys),
+                locations: Array(places.keys),
+                locationHosts: places.compactMapValues(\.host),
                 hosts: try await hosts(),
                 host: try await host(),
-                folder: "\(data)/simulated",
+                folder: "\(try await root(of: entry))/simulated",
                 impliesInstances: true,
                 faults: try await simulatedFaults()
             )
         }
     }
 
-    /// A driver to look at instances with; nothing is made.
-    func viewedDriver(_ logger: Logger) async throws(CommandFailure) -> any ImageDriver {
-        switch try await driverKind() {
-        case .local: try await driver(logger)
-        case .libvirt: try await domainDriver(logger)
-        case .openstack: try await cloudDriver(logger)
-        case .simulated: try await workerDriver(logger)
-        }
+    private func made(_ folders: () throws(StepFailure) -> Void) throws(CommandFailure) {
+        do throws(StepFailure) { try folders() } catch { throw CommandFailure(error) }
     }
 
-    func driver(_ logger: Logger) async throws(CommandFailure) -> LocalDriver {
+    /// Folders and qcow2 files.
+    func folderDriver(_ entry: DriverEntry, _ logger: Logger) async throws(CommandFailure) -> LocalDriver {
         LocalDriver(
-            root: data,
-            locations: try await locations(),
+            root: try await root(of: entry),
+            locations: try await reachedLocations(of: entry),
             copyRate: try await copyRate(),
             inspector: try await guestInspector(),
             prover: try await bootProver(),

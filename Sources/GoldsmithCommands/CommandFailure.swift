@@ -94,7 +94,7 @@ extension CommandFailure.Kind {
         case .conflict, .failedPrecondition, .quotaExceeded, .duplicate, .permissionDenied: self = .conflict
         case .invalidArgument, .outOfRange: self = .usage
         case .unavailable: self = .unavailable
-        case .cancelled, .bootFailed, .bootNotProven, .internal: self = .failed
+        case .cancelled, .bootFailed, .bootNotProven, .secretsFound, .internal: self = .failed
         }
     }
 }

@@ -22,7 +22,7 @@ struct Goldsmith: AsyncParsableCommand {
             DevCommand.self, WorkerCommand.self, TopologyCommand.self, ImageCommands.self, InstanceCommand.self,
             QueueCommand.self, DeadLettersCommand<DeadFamily>.self, DeadLettersCommand<ParkedFamily>.self,
             QuotaCommand.self,
-            ConsoleCommand.self, DatabaseCommand.self, DoctorCommand.self, GuestVisitCommand.self,
+            ConsoleCommand.self, DatabaseCommand.self, DoctorCommand.self, HookCommand.self, GuestVisitCommand.self,
             BootMachineCommand.self,
         ]
     )

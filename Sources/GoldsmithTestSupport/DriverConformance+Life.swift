@@ -14,7 +14,7 @@ extension DriverConformance {
         DriverCheck("a converted system disk is a snapshot of the same bytes, and stands alone") { fixture in
             let instance = try await fixture.add()
             let capture = try await fixture.captureSystem(instance.id)
-            let snapshot = try resource(.snapshot, "converted")
+            let snapshot = try fixture.resource(.snapshot, "converted")
             let seen = Reports()
             let converted = try await fixture.driver.convert(capture, into: snapshot) { seen.add($0) }
             try seen.expectWhole()
@@ -22,14 +22,14 @@ extension DriverConformance {
             expected.resource = snapshot
             try expect(converted == expected, "\(converted)")
             try await fixture.driver.delete(capture.resource)
-            let replica = try resource(.replica, "east", at: "east")
+            let replica = try fixture.resource(.replica, "east", at: "east")
             _ = try await fixture.driver.replicate([converted], manifest: [], into: replica, progress: { _ in })
         },
         DriverCheck("a damaged image file is not converted") { fixture in
             let instance = try await fixture.add()
             let capture = try await fixture.captureSystem(instance.id)
             try fixture.damage(capture)
-            let snapshot = try resource(.snapshot, "converted")
+            let snapshot = try fixture.resource(.snapshot, "converted")
             try await expect(.unavailable, .transient) {
                 _ = try await fixture.driver.convert(capture, into: snapshot, progress: { _ in })
             }
@@ -39,7 +39,7 @@ extension DriverConformance {
         DriverCheck("a launched instance appears whole, with its owner, its disks and their sizes, and is no resource")
         { fixture in
             let (launch, replica) = try await fixture.replicated()
-            let made = try resource(.instance, "launch")
+            let made = try fixture.resource(.instance, "launch")
             let seen = Reports()
             try await fixture.driver.launch(launch, from: replica, into: made) { seen.add($0) }
             try seen.expectWhole()
@@ -57,7 +57,7 @@ extension DriverConformance {
         },
         DriverCheck("an instance whose launch failed after all goes with what it was put together in") { fixture in
             let (launch, replica) = try await fixture.replicated()
-            let (made, other) = (try resource(.instance, "launch"), try resource(.instance, "other"))
+            let (made, other) = (try fixture.resource(.instance, "launch"), try fixture.resource(.instance, "other"))
             try await fixture.driver.launch(launch, from: replica, into: made, progress: { _ in })
             try await fixture.driver.publishInstance(launch, from: made)
             try await fixture.driver.launch(launch, from: replica, into: other, progress: { _ in })
@@ -87,7 +87,7 @@ extension DriverFixture {
         let size = instance.disks[0].sizeBytes
         let (second, third) = (try value(DeviceName(position: 1)), try value(DeviceName(position: 2)))
         let launch = Launch(
-            instanceID: try value(InstanceID("i-launched")),
+            instanceID: try value(InstanceID("i-launched")).of(keeper),
             owner: try value(Owner("acct-7")),
             requestID: try value(RequestID("r1")),
             location: try value(replica.location),

@@ -7,7 +7,7 @@ extension DriverFixture {
         let all = [("/dev/vda", DiskKind.local), ("/dev/vdb", .cloud), ("/dev/vdc", .local)]
         let kinds = hasLocalDataDisks ? all : Array(all.prefix(2))
         let instance = Instance(
-            id: try value(InstanceID("i-web1")),
+            id: try value(InstanceID("i-web1")).of(maker),
             owner: try value(Owner("acct-1")),
             status: status,
             disks: try kinds.map { device, kind in
@@ -33,22 +33,23 @@ extension DriverFixture {
     ) async throws -> Capture {
         try await capture("/dev/vda", of: instance, into: try resource(.imageFile, "vda"), progress: progress)
     }
+
+    func resource(_ kind: Resource.Kind, _ part: String, at location: String? = nil) throws -> Resource {
+        let image = try value(ImageID("img-c0ffee"))
+        return Resource(
+            id: ResourceID(image: image, part: part, fence: 1),
+            kind: kind,
+            imageID: image,
+            location: try location.map { try value(LocationName($0)) },
+            driver: kind == .replica || kind == .instance ? keeper : maker
+        )
+    }
 }
 
 /// What must exist for a check to make sense.
 func value<Value>(_ found: Value?) throws -> Value {
     guard let found else { throw ConformanceFailure("the check itself is wrong: no such value") }
     return found
-}
-
-func resource(_ kind: Resource.Kind, _ part: String, at location: String? = nil) throws -> Resource {
-    let image = try value(ImageID("img-c0ffee"))
-    return Resource(
-        id: ResourceID(image: image, part: part, fence: 1),
-        kind: kind,
-        imageID: image,
-        location: try location.map { try value(LocationName($0)) }
-    )
 }
 
 func expect(_ holds: Bool, _ otherwise: String) throws {

@@ -15,6 +15,9 @@ public struct DriverFixture: Sendable {
     public var diskBytes: Int64
     /// Whether an instance can have a data disk that is no cloud disk.
     public var hasLocalDataDisks: Bool
+    /// Of several drivers, the one that has the instances, and the one that has the locations.
+    public var maker: DriverName?
+    public var keeper: DriverName?
     /// Held as long as the fixture: folders that vanish with it.
     public var anchor: (any Sendable)?
 
@@ -26,6 +29,8 @@ public struct DriverFixture: Sendable {
         manifest: @escaping @Sendable (Resource) throws -> [UInt8]?,
         diskBytes: Int64 = 64 << 20,
         hasLocalDataDisks: Bool = true,
+        maker: DriverName? = nil,
+        keeper: DriverName? = nil,
         anchor: (any Sendable)? = nil
     ) {
         self.driver = driver
@@ -34,6 +39,7 @@ public struct DriverFixture: Sendable {
         self.damage = damage
         self.manifest = manifest
         (self.diskBytes, self.hasLocalDataDisks) = (diskBytes, hasLocalDataDisks)
+        (self.maker, self.keeper) = (maker, keeper)
         self.anchor = anchor
     }
 }
@@ -55,7 +61,10 @@ public struct DriverCheck: Sendable, CustomStringConvertible {
 
 /// What the port asks of every driver. Each check begins with an empty system that has the locations east and west.
 public enum DriverConformance {
-    public static let checks = describing + capturing + replicating + living + stopping
+    public static let checks = describing + capturing + checksOfReplicas + stopping
+
+    /// Those that make a replica, or need one.
+    public static let checksOfReplicas = replicating + living
 
     private static let describing = [
         DriverCheck("an instance is described as it is") { fixture in
@@ -66,7 +75,7 @@ public enum DriverConformance {
             try expect(names == ["east", "west"], "the locations differ")
         },
         DriverCheck("an unknown instance is not found, for good") { fixture in
-            let nobody = try value(InstanceID("i-nobody"))
+            let nobody = try value(InstanceID("i-nobody")).of(fixture.maker)
             try await expect(.notFound, .permanent) { _ = try await fixture.driver.describe(nobody) }
             try await expect(.notFound, .permanent) { try await fixture.driver.checkDisk(.system, of: nobody) }
             try await expect(.notFound, .permanent) { _ = try await fixture.captureSystem(nobody) }
@@ -86,14 +95,55 @@ public enum DriverConformance {
             let instance = try await fixture.add()
             let device = try value(DeviceName("/dev/vdz"))
             try await expect(.notFound, .permanent) { try await fixture.driver.checkDisk(device, of: instance.id) }
+            try await expect(.notFound, .permanent) {
+                try await fixture.driver.checkDisks([.system, device], of: instance.id)
+            }
         },
-        DriverCheck("a sound disk passes the check") { fixture in
+        DriverCheck("a sound disk passes the check, alone and with the others") { fixture in
             let instance = try await fixture.add()
             for disk in instance.disks { try await fixture.driver.checkDisk(disk.device, of: instance.id) }
+            try await fixture.driver.checkDisks(instance.disks.map(\.device), of: instance.id)
         },
     ]
 
     private static let capturing = [
+        DriverCheck("a capture does in the guest what is asked for, or fails for good and says so") { fixture in
+            let instance = try await fixture.add()
+            let work = GuestWork(looks: true, fixes: true, seal: [.machineID, .sshHostKeys], findsSecrets: true)
+            let target = try fixture.resource(.imageFile, "vda")
+            do {
+                let capture = try await fixture.driver.capture(
+                    .system,
+                    of: instance.id,
+                    into: target,
+                    guestWork: work,
+                    progress: { _ in }
+                )
+                let isDone = capture.inspection != nil && capture.guestFix != nil && capture.secrets != nil
+                try expect(isDone && capture.seal?.removed.map(\.item) == work.seal, "something was not done")
+            } catch let failure as StepFailure {
+                let isClear = failure.code == .failedPrecondition && failure.disposition == .permanent
+                try expect(isClear && failure.advice != nil, "an unclear refusal: \(failure)")
+                try await fixture.driver.delete(target)
+            }
+            let plain = try await fixture.captureSystem(instance.id)
+            let isPlain =
+                plain.inspection == nil && plain.guestFix == nil && plain.seal == nil && plain.secrets == nil
+            try expect(isPlain, "what was not asked for was done")
+        },
+        DriverCheck("a capture that is to look into the guest says what it saw, or why it saw nothing") { fixture in
+            let instance = try await fixture.add()
+            let capture = try await fixture.driver.capture(
+                .system,
+                of: instance.id,
+                into: try fixture.resource(.imageFile, "vda"),
+                guestWork: GuestWork(looks: true),
+                progress: { _ in }
+            )
+            try expect(capture.inspection == (try await fixture.driver.inspectGuest(of: instance.id)), "they differ")
+            try expect(capture.guestFix == nil && capture.secrets == nil, "what was not asked for was done")
+            try await fixture.driver.delete(capture.resource)
+        },
         DriverCheck("a capture is deleted without a trace, and deleting it again is success") { fixture in
             let instance = try await fixture.add()
             let capture = try await fixture.captureSystem(instance.id)
@@ -110,21 +160,25 @@ public enum DriverConformance {
             let first = try await fixture.captureSystem(instance.id)
             try fixture.damage(first)
             let second = try await fixture.captureSystem(instance.id)
-            let replica = try resource(.replica, "east", at: "east")
+            let replica = try fixture.resource(.replica, "east", at: "east")
             _ = try await fixture.driver.replicate([second], manifest: [], into: replica, progress: { _ in })
         },
         DriverCheck("a cloud disk is captured as a snapshot, a local data disk not at all") { fixture in
             let instance = try await fixture.add()
-            let snapshot = try resource(.snapshot, "vdb")
+            let snapshot = try fixture.resource(.snapshot, "vdb")
             let capture = try await fixture.capture("/dev/vdb", of: instance.id, into: snapshot)
             try expect(capture.resource == snapshot, "the capture names another resource")
             if fixture.hasLocalDataDisks {
                 try await expect(.failedPrecondition, .permanent) {
-                    _ = try await fixture.capture("/dev/vdc", of: instance.id, into: try resource(.snapshot, "vdc"))
+                    _ = try await fixture.capture(
+                        "/dev/vdc",
+                        of: instance.id,
+                        into: try fixture.resource(.snapshot, "vdc")
+                    )
                 }
             }
             try await expect(.failedPrecondition, .permanent) {
-                _ = try await fixture.capture("/dev/vda", of: instance.id, into: try resource(.snapshot, "vda"))
+                _ = try await fixture.capture("/dev/vda", of: instance.id, into: try fixture.resource(.snapshot, "vda"))
             }
             try expect(try await fixture.driver.inventory() == [snapshot], "a refused capture left something")
         },
@@ -159,7 +213,7 @@ public enum DriverConformance {
             let capture = try await fixture.captureSystem(instance.id) { seen.add($0) }
             try seen.expectWhole()
             let copied = Reports()
-            let replica = try resource(.replica, "east", at: "east")
+            let replica = try fixture.resource(.replica, "east", at: "east")
             _ = try await fixture.driver.replicate([capture], manifest: [], into: replica, progress: { copied.add($0) })
             try copied.expectWhole()
         },
@@ -169,8 +223,12 @@ public enum DriverConformance {
         DriverCheck("a replica holds each capture's file by its checksum, and its manifest") { fixture in
             let instance = try await fixture.add()
             let system = try await fixture.captureSystem(instance.id)
-            let data = try await fixture.capture("/dev/vdb", of: instance.id, into: try resource(.snapshot, "vdb"))
-            let replica = try resource(.replica, "east", at: "east")
+            let data = try await fixture.capture(
+                "/dev/vdb",
+                of: instance.id,
+                into: try fixture.resource(.snapshot, "vdb")
+            )
+            let replica = try fixture.resource(.replica, "east", at: "east")
             let manifest = Array("{\"name\":\"web\"}".utf8)
             let made = try await fixture.driver.replicate(
                 [system, data],
@@ -191,7 +249,7 @@ public enum DriverConformance {
             let instance = try await fixture.add()
             let capture = try await fixture.captureSystem(instance.id)
             try fixture.damage(capture)
-            let replica = try resource(.replica, "west", at: "west")
+            let replica = try fixture.resource(.replica, "west", at: "west")
             try await expect(.unavailable, .transient) {
                 _ = try await fixture.driver.replicate([capture], manifest: [1], into: replica, progress: { _ in })
             }
@@ -199,10 +257,32 @@ public enum DriverConformance {
             try await fixture.driver.delete(replica)
             try expect(try await fixture.driver.inventory() == [capture.resource], "a partial replica is left")
         },
+        DriverCheck("a replica is the same where another may serve as its source, be that whole or gone") { fixture in
+            let instance = try await fixture.add()
+            let capture = try await fixture.captureSystem(instance.id)
+            let driver = fixture.driver
+            let first = try fixture.resource(.replica, "east", at: "east")
+            let source = try await driver.replicate([capture], manifest: [1], into: first, progress: { _ in })
+            let second = try fixture.resource(.replica, "west", at: "west")
+            for isThere in [true, false] {
+                if !isThere { try await driver.delete(first) }
+                let made = try await driver.replicate(
+                    [capture],
+                    from: [source],
+                    manifest: [2],
+                    into: second,
+                    progress: { _ in }
+                )
+                try expect(made.files.map(\.sha256) == [capture.sha256], "the checksums differ")
+                try expect(try fixture.manifest(second) == [2], "the manifest differs")
+                try await driver.delete(second)
+            }
+            try expect(try await driver.inventory() == [capture.resource], "something is left")
+        },
         DriverCheck("a replica has no manifest while it is being made") { fixture in
             let instance = try await fixture.add()
             let capture = try await fixture.captureSystem(instance.id)
-            let replica = try resource(.replica, "east", at: "east")
+            let replica = try fixture.resource(.replica, "east", at: "east")
             let early = Reports()
             _ = try await fixture.driver.replicate([capture], manifest: [1], into: replica) { report in
                 // The last report may come when all is done.
@@ -214,7 +294,7 @@ public enum DriverConformance {
         DriverCheck("a boot proof leaves the replica as it is, whether a machine can be started or not") { fixture in
             let instance = try await fixture.add()
             let capture = try await fixture.captureSystem(instance.id)
-            let resource = try resource(.replica, "east", at: "east")
+            let resource = try fixture.resource(.replica, "east", at: "east")
             let driver = fixture.driver
             let replica = try await driver.replicate([capture], manifest: [1], into: resource, progress: { _ in })
             let before = Set(try await driver.inventory())
@@ -233,7 +313,7 @@ public enum DriverConformance {
         DriverCheck("a replica that is gone is proven nothing of") { fixture in
             let instance = try await fixture.add()
             let capture = try await fixture.captureSystem(instance.id)
-            let resource = try resource(.replica, "east", at: "east")
+            let resource = try fixture.resource(.replica, "east", at: "east")
             let driver = fixture.driver
             let replica = try await driver.replicate([capture], manifest: [1], into: resource, progress: { _ in })
             try await driver.delete(resource)
@@ -248,12 +328,12 @@ public enum DriverConformance {
             let instance = try await fixture.add()
             let capture = try await fixture.captureSystem(instance.id)
             try await expect(.notFound, .permanent) {
-                let nowhere = try resource(.replica, "moon", at: "moon")
+                let nowhere = try fixture.resource(.replica, "moon", at: "moon")
                 _ = try await fixture.driver.replicate([capture], manifest: [], into: nowhere, progress: { _ in })
             }
             try await fixture.driver.delete(capture.resource)
             try await expect(.notFound, .permanent) {
-                let replica = try resource(.replica, "east", at: "east")
+                let replica = try fixture.resource(.replica, "east", at: "east")
                 _ = try await fixture.driver.replicate([capture], manifest: [], into: replica, progress: { _ in })
             }
         },

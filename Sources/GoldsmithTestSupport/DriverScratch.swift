@@ -11,15 +11,16 @@ public final class DriverScratch: Sendable {
     public let driver: LocalDriver
     public static let locations = ["east", "west"].compactMap { LocationName($0) }
 
-    public init(copyRate: Int64? = nil) throws {
+    public init(locations: [LocationName] = DriverScratch.locations, copyRate: Int64? = nil) throws {
         root = FileManager.default.temporaryDirectory.path + "/goldsmith-driver-" + UUID().uuidString
-        driver = Self.driver(at: root, copyRate: copyRate)
+        driver = Self.driver(at: root, locations: locations, copyRate: copyRate)
         try driver.makeFolders()
     }
 
     /// Another driver on the same folders, as another worker has it.
     public static func driver(
         at root: String,
+        locations: [LocationName] = DriverScratch.locations,
         qemuImg: String = "/usr/bin/qemu-img",
         copyRate: Int64? = nil
     ) -> LocalDriver {

@@ -1,6 +1,5 @@
 import Glibc
 import Synchronization
-import SystemPackage
 
 /// A TCP forwarder on 127.0.0.1 which can break connections at a chosen byte.
 ///
@@ -14,6 +13,8 @@ public final class FaultProxy: Sendable {
         let client: CInt
         let server: CInt
         var openEnds = 2
+        /// Whatever its server says is not passed on.
+        var isMuted = false
     }
     private struct State {
         var pairs: [Int: Pair] = [:]
@@ -22,6 +23,10 @@ public final class FaultProxy: Sendable {
         var remaining: [Direction: Int] = [:]
         /// Connections are cut before these bytes reach the server.
         var markers: [[UInt8]] = []
+        /// A connection over which these bytes went to the server is cut when the server answers. Once for each.
+        var unanswered: [[UInt8]] = []
+        /// Bytes that reach the server as others of the same number. Once for each.
+        var changes: [(from: [UInt8], to: [UInt8])] = []
         var cuts = 0
         var turn = 0
     }
@@ -47,7 +52,7 @@ public final class FaultProxy: Sendable {
 
     deinit { stop() }
 
-    /// How many connections a byte limit or a marker has cut so far.
+    /// How many connections were cut or changed so far, other than by `cut()`.
     public var cuts: Int { state.withLock { $0.cuts } }
 
     /// Cuts the connection over which `bytes` more have gone in `direction`. Once.
@@ -59,6 +64,16 @@ public final class FaultProxy: Sendable {
     /// chosen message, and says no word.
     public func cutAlways(before bytes: [UInt8]) {
         state.withLock { $0.markers.append(bytes) }
+    }
+
+    /// Cuts the connection over which `bytes` went to the server, as soon as the server answers: the request is done, and
+    /// its answer lost. Once.
+    public func loseAnswer(to bytes: [UInt8]) { state.withLock { $0.unanswered.append(bytes) } }
+
+    /// Lets `to`, as long as `from`, reach the server in its place. Once.
+    public func change(_ from: [UInt8], to: [UInt8]) {
+        precondition(from.count == to.count, "a change must not move what follows")
+        state.withLock { $0.changes.append((from, to)) }
     }
 
     /// Cuts all connections now.
@@ -123,6 +138,9 @@ public final class FaultProxy: Sendable {
                 let seen = tail + buffer[..<count]
                 guard !isMarked(seen) else { break }
                 tail = Array(seen.suffix(255))
+                tamper(&buffer, count, id)
+            } else if isMuted(id) {
+                break
             }
             let (allowed, isCut) = allowance(count, direction)
             guard Sockets.sendAll(sink, buffer[..<allowed]), !isCut else { break }
@@ -141,6 +159,31 @@ public final class FaultProxy: Sendable {
             close(pair.client)
             close(pair.server)
             state.pairs[id] = nil
+        }
+    }
+
+    /// Changes and mutes by what goes to the server in one piece, as the head of a request does.
+    private func tamper(_ buffer: inout [UInt8], _ count: Int, _ id: Int) {
+        state.withLock { state in
+            if let index = state.unanswered.firstIndex(where: { buffer[..<count].firstRange(of: $0) != nil }) {
+                state.unanswered.remove(at: index)
+                state.pairs[id]?.isMuted = true
+            }
+            for (index, change) in state.changes.enumerated() {
+                guard let range = buffer[..<count].firstRange(of: change.from) else { continue }
+                buffer.replaceSubrange(range, with: change.to)
+                state.changes.remove(at: index)
+                state.cuts += 1
+                return
+            }
+        }
+    }
+
+    private func isMuted(_ id: Int) -> Bool {
+        state.withLock { state in
+            guard state.pairs[id]?.isMuted == true else { return false }
+            state.cuts += 1
+            return true
         }
     }
 
@@ -164,112 +207,4 @@ public final class FaultProxy: Sendable {
             return (left, true)
         }
     }
-}
-
-/// A server which greets every client with the same bytes and then says no more.
-public final class MuteServer: Sendable {
-    public let port: Int
-    private let listener: CInt
-
-    /// - Parameter hangsUp: whether it closes the connection after the greeting.
-    public init(greeting: [UInt8] = [], hangsUp: Bool = false) throws {
-        (listener, port) = try Sockets.listen()
-        try detach { [listener] in
-            var held: [CInt] = []
-            while true {
-                let client = accept(listener, nil, nil)
-                guard client >= 0 else { break }
-                _ = Sockets.sendAll(client, greeting[...])
-                if hangsUp { close(client) } else { held.append(client) }
-            }
-            for client in held { close(client) }
-        }
-    }
-
-    deinit { shutdown(listener, CInt(SHUT_RDWR)) }
-}
-
-private enum Sockets {
-    struct Failure: Error {
-        let code = errno
-    }
-
-    static func listen() throws -> (descriptor: CInt, port: Int) {
-        let descriptor = try open()
-        var address = loopback(0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                guard bind(descriptor, address, length) == 0, Glibc.listen(descriptor, 64) == 0 else { return CInt(-1) }
-                return getsockname(descriptor, address, &length)
-            }
-        }
-        guard status == 0 else { throw Failure() }
-        return (descriptor, Int(address.sin_port.bigEndian))
-    }
-
-    static func connect(_ port: Int) -> CInt? {
-        // Nil is what the caller needs to know; why does not matter to a proxy.
-        guard let descriptor = try? open() else { return nil }
-        var address = loopback(port)
-        let status = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        if status == 0 { return descriptor }
-        close(descriptor)
-        return nil
-    }
-
-    static func sendAll(_ descriptor: CInt, _ bytes: ArraySlice<UInt8>) -> Bool {
-        var rest = bytes
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
-            guard count > 0 else { return false }
-            rest = rest.dropFirst(count)
-        }
-        return true
-    }
-
-    private static func open() throws -> CInt {
-        let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw Failure() }
-        var one: CInt = 1
-        setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, &one, 4)
-        return descriptor
-    }
-
-    private static func loopback(_ port: Int) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        return address
-    }
-}
-
-/// Runs `body` on a thread of its own: it blocks, so it must not take one of the cooperative pool.
-private func detach(_ body: @escaping @Sendable () -> Void) throws {
-    final class Box: Sendable {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    var thread = pthread_t()
-    let box = Unmanaged.passRetained(Box(body))
-    let status = pthread_create(
-        &thread,
-        nil,
-        { context in
-            guard let context else { return nil }
-            Unmanaged<Box>.fromOpaque(context).takeRetainedValue().body()
-            return nil
-        },
-        box.toOpaque()
-    )
-    guard status == 0 else {
-        box.release()
-        throw Errno(rawValue: status)
-    }
-    pthread_detach(thread)
 }

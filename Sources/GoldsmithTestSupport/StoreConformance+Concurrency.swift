@@ -67,6 +67,22 @@ extension StoreConformance {
                 try expect(journal.map(\.sequence) == Array(1...image.sequence), "\(image.id): \(journal)")
             }
         },
+        StoreCheck("an attempt ends in the newest state, also when another process has moved the image") { fixture in
+            let (one, other) = (try await fixture.store(), try await fixture.store())
+            try await one.take()
+            try await one.finish(try await one.grant(.stopCheck))
+            let device = try value(Given.plan().dataDisks.first).device
+            let mine = try await one.grant(.dataDisk(device))
+            try await other.finish(try await other.grant(.systemDisk, by: 2))
+            let applied = try await one.finish(mine)
+            try expect(applied.image.status == .replicating, "\(applied.image.status)")
+            let image = try await other.present()
+            try expect(image.captures.count == 2, "\(image.captures)")
+            let journal = try await one.journal(of: image.id, after: 0)
+            try expect(journal.map(\.sequence) == Array(1...image.sequence), "\(journal.map(\.sequence))")
+            let leases = try await one.leases(of: image.id)
+            try expect(leases.isEmpty, "\(leases)")
+        },
         StoreCheck("a cancelled task can still write down where it stopped") { fixture in
             let store = try await fixture.store()
             try await store.take()
@@ -114,19 +130,20 @@ extension StoreConformance {
             let database = FailingDatabase(try await fixture.database())
             let store = try await SQLImageStore(on: database)
             let before = database.statements
-            try await store.markSent(try await store.take().outgoing)
+            var sent = try await store.take().outgoing
             let jobs = try Given.plan().captureJobs + [.replicate(LocationName(known: "east"))]
             for job in [.stopCheck] + jobs {
                 guard case .granted(let jobLease, let outgoing) = try await store.begin(job) else {
                     throw ConformanceFailure("\(job) is not granted")
                 }
-                try await store.markSent(outgoing)
-                try await store.markSent(try await store.finish(jobLease).outgoing)
+                sent += outgoing + (try await store.finish(jobLease).outgoing)
             }
+            // A worker marks what it has sent in a tenth of a second.
+            try await store.markSent(sent)
             let image = try await store.present()
             let taken = database.statements - before
             // What is measured in docs/performance.md; more than this is a step back.
-            try expect(image.status == .available && taken <= 72, "\(image.status) after \(taken) statements")
+            try expect(image.status == .available && taken <= 53, "\(image.status) after \(taken) statements")
         },
         StoreCheck("parameters are bound by their numbers, not by their order in the text") { fixture in
             let database = try await fixture.database()

@@ -14,7 +14,7 @@ extension StoreConformance {
             let old = try await store.unsent(before: Given.at(5), limit: 100)
             try expect(!old.isEmpty && old.allSatisfy { $0.correlationID == "img-1" }, "\(old)")
             let one = try await store.unsent(before: Given.at(60), limit: 1)
-            try expect(one == Array(all.prefix(1)), "\(one)")
+            try expect(one == all.filter { $0.row == all[0].row }, "\(one)")
             try await store.markSent(old)
             try await store.markSent(old)
             try await store.markSent([])
@@ -23,12 +23,37 @@ extension StoreConformance {
         },
         StoreCheck("a message that is emitted twice waits once") { fixture in
             let store = try await fixture.store()
-            try await store.take()
-            let first = try await store.waiting()
-            let applied = try await store.tell(.overdue(alive: []), at: 500)
-            try expect(applied.outgoing.map(\.id) == ["img-1/stop-check/1"], "\(applied.outgoing)")
-            let second = try await store.waiting()
-            try expect(second == first, "\(second) are not \(first)")
+            try await store.markSent(try await store.take().outgoing)
+            for round in 1...2 {
+                let applied = try await store.tell(.overdue(alive: []), at: Int64(500 * round))
+                try expect(applied.outgoing.map(\.id) == ["img-1/stop-check/1"], "\(applied.outgoing)")
+                let waiting = try await store.waiting()
+                try expect(waiting == applied.outgoing, "\(waiting)")
+            }
+        },
+        StoreCheck("events and jobs are read back as they were sent, also when the image has gone on") { fixture in
+            let store = try await fixture.store()
+            var sent = try await store.take().outgoing
+            let jobs = try Given.plan().captureJobs + [.replicate(LocationName(known: "east"))]
+            for job in [.stopCheck] + jobs {
+                guard case .granted(let jobLease, let outgoing) = try await store.begin(job) else {
+                    throw ConformanceFailure("\(job) is not granted")
+                }
+                sent += outgoing + (try await store.finish(jobLease).outgoing)
+            }
+            sent += try await store.tell(.deletionConfirmed(snapshots: true)).outgoing
+            let waiting = try await store.waiting()
+            try expect(waiting == sent, "\(waiting) are not \(sent)")
+        },
+        StoreCheck("an image that cannot be read keeps no other's messages from being sent") { fixture in
+            let store = try await fixture.store()
+            try await store.take(1)
+            let wanted = try await store.take(2, instance: "i-web2").outgoing
+            try await fixture.database().write { (connection) throws(SQLError) in
+                try connection.execute("UPDATE images SET state = '{}' WHERE id = 'img-1'")
+            }
+            let waiting = try await store.waiting()
+            try expect(waiting == wanted, "\(waiting)")
         },
         StoreCheck("what nobody takes goes behind the others, and a reply is dropped in the end") { fixture in
             let store = try await fixture.store()
@@ -45,7 +70,7 @@ extension StoreConformance {
             try await store.take(2, instance: "i-web2", at: 1)
             try await store.markUnsent(stuck, at: Given.at(2))
             let first = try await store.unsent(before: Given.at(60), limit: 1)
-            try expect(first.allSatisfy { $0.correlationID == "img-2" } && first.count == 1, "\(first)")
+            try expect(!first.isEmpty && first.allSatisfy { $0.correlationID == "img-2" }, "\(first)")
             for round in 1..<OutgoingMessage.replyTries {
                 let waiting = try await store.waiting()
                 try expect(waiting.contains { $0.destination == .reply }, "dropped after \(round) tries")

@@ -132,7 +132,11 @@ extension ImageStore {
                         device: try value(jobLease.job.device),
                         virtualSizeBytes: 1 << 30,
                         fileSizeBytes: 1 << 20,
-                        sha256: String(repeating: "a", count: 64)
+                        sha256: String(repeating: "a", count: 64),
+                        guest: jobLease.job == .systemDisk
+                            ? GuestResult(
+                                inspection: .seen(GuestFacts(volumes: [], systems: [.init(root: "/dev/sda1")]))
+                            ) : GuestResult()
                     )
                 )
             case .replicate(let location):

@@ -88,6 +88,28 @@ public final class TestLibvirt: Sendable {
         }
     }
 
+    /// Lets the host's daemon look for its settings and scripts again, as `systemctl reload` does.
+    public func reload() throws {
+        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(try initProcess())/ns/pid")
+        for process in try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap({ pid_t($0) }) {
+            let space = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/ns/pid")
+            let name = try? String(contentsOfFile: "/proc/\(process)/comm", encoding: .utf8)
+            if space == own, name == "libvirtd\n" { kill(process, SIGHUP) }
+        }
+    }
+
+    /// Ends everything in the host at once, as a machine that loses its power.
+    public func cutPower() async -> Bool {
+        first.killNow()
+        return await first.hasEnded(within: .seconds(60))
+    }
+
+    /// Lets the host have a folder under another path, over what is there.
+    public func bind(_ folder: String, at path: String) async throws {
+        let space = "--mount=/proc/\(try initProcess())/ns/mnt"
+        try await DriverScratch.run("/usr/bin/nsenter", [space, "--", "/usr/bin/mount", "--bind", folder, path])
+    }
+
     /// As this machine counts it, what is process 1 in the host.
     private func initProcess() throws -> pid_t {
         let text = try String(contentsOfFile: "/proc/\(first.pid)/task/\(first.pid)/children", encoding: .utf8)

@@ -62,12 +62,24 @@ struct MonitoredCalls: DriverInterceptor {
         if let resource = call.resource, let host = resource.host, host != process.host {
             world.violate(.ownHost, "\(process.name) on \(process.host?.text ?? "no host"): \(call)")
         }
+        if !call.sources.isEmpty { await checkSources(of: call) }
         guard let resource = call.made else { return try await body() }
         // Several instances may be launched at once.
         let subject = call.operation == .launch ? call.instance?.text : nil
         let number = await begin(resource, subject: subject ?? "")
         defer { world.monitor.end(number) }
         return try await body()
+    }
+
+    /// An attempt that has been overtaken may still ask for what is gone by now.
+    private func checkSources(of call: DriverCall) async {
+        guard let resource = call.resource, let image = try? await world.store.image(resource.imageID),
+            image.status == .replicating, let entry = image.ledger.first(where: { $0.resource == resource }),
+            image.jobs[entry.job]?.fence == entry.fence
+        else { return }
+        for source in call.sources where !image.replicas.contains(source) {
+            world.violate(.verifiedSource, "\(resource.id) is copied from \(source.resource.id)")
+        }
     }
 
     private func begin(_ resource: Resource, subject: String) async -> Int {

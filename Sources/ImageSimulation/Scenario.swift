@@ -7,6 +7,8 @@ struct Scenario {
     let world: World
     let pool: WorkerPool
 
+    static func instance(_ number: Int) -> InstanceID { InstanceID(known: "i-\(number)") }
+
     private static let owners = ["acct-1", "acct-2"]
 
     func play() async throws -> Stage.Ending {
@@ -47,7 +49,7 @@ struct Scenario {
                 ("/dev/vda", number % 2 == 0 ? DiskKind.local : .cloud), ("/dev/vdb", .cloud), ("/dev/vdc", .cloud),
             ]
             let instance = Instance(
-                id: InstanceID(known: "i-\(number)"),
+                id: Self.instance(number),
                 owner: Owner(known: Self.owners[number % 2]),
                 status: .stopped,
                 disks: disks.compactMap { name, kind in
@@ -56,6 +58,7 @@ struct Scenario {
                 host: world.place(number)
             )
             try world.driver.add(instance)
+            if let guest = world.guest(number) { try world.driver.setGuest(guest, of: instance.id) }
             return instance
         }
     }

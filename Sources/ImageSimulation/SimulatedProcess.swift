@@ -82,6 +82,7 @@ final class SimulatedProcess: Sendable {
                 await group.waitForAll()
                 sweeping.cancel()
                 await sweeping.value
+                await body.end()
             }
             self.state.withLock { $0.isGone = true }
             world.broker.lose(self.name)

@@ -40,6 +40,8 @@ final class Upstream: Sendable {
             }
             if world.dice.number(below: 3) == 0 { request.replicateTo = [LocationName(known: "east")] }
             request.bootProof = world.bootProof(number)
+            (request.seal, request.secretScan) = world.guestWork(number)
+            request.guestChecks = world.guestChecks(number)
             send(.create(request))
             if world.strikes(.repeat, onceIn: 3) {
                 await world.sleep(upTo: 30)
@@ -52,6 +54,7 @@ final class Upstream: Sendable {
             if world.strikes(.command, onceIn: 2) {
                 Task { await command(number, for: instance.owner) }
             }
+            if world.wantsProofs { Task { await prove(number, for: instance.owner) } }
         }
     }
 
@@ -88,8 +91,23 @@ final class Upstream: Sendable {
             case .convert: send(.convert(ConvertRequest(requestID: id, owner: owner, imageID: image.id)))
             case .launch: send(.launch(LaunchRequest(requestID: id, owner: owner, imageID: image.id)))
             case .cancel: send(.cancel(request))
-            case .create, .retry, .describe: send(.retry(request))
+            case .create, .retry, .prove, .describe: send(.retry(request))
             }
+        }
+    }
+
+    /// Of an Available image, most times: what is refused is soon tried.
+    private func prove(_ number: Int, for owner: Owner) async {
+        for turn in 0..<5 {
+            await world.sleep(upTo: 100)
+            let images = (try? await world.store.images(ImageQuery(owner: owner, limit: .max))) ?? []
+            let available = images.filter { $0.status == .available }
+            let some = world.dice.number(below: 4) == 0 || available.isEmpty ? images : available
+            guard let image = some.randomElement(world.dice) else { continue }
+            let places = [nil] + image.plan.locations
+            let id = RequestID(known: "p\(number)-\(turn)")
+            let location = places.randomElement(world.dice) ?? nil
+            send(.prove(ProveRequest(requestID: id, owner: owner, imageID: image.id, location: location)))
         }
     }
 

@@ -27,6 +27,7 @@ struct Verdicts {
         }
         try await checkShares(images)
         try await checkLaunches(images)
+        try await checkWantedProofs(images)
         try await checkRemains(images)
         return ending
     }
@@ -79,9 +80,8 @@ struct Verdicts {
 
     private func check(_ image: Image, tries: Int) throws {
         for (job, state) in image.jobs.sorted(by: { $0.key < $1.key }) {
-            // A launch's publishing is an attempt of its own.
-            let limit = RetryPolicy().attempts(for: job.step) * tries + (job.step == .launch ? 1 : 0)
-            if state.attempt > limit { world.violate(.attempts, "\(job) of \(image.id): attempt \(state.attempt)") }
+            let limit = RetryPolicy().attempts(for: job.step) * tries
+            if state.tries > limit { world.violate(.attempts, "\(job) of \(image.id): attempt \(state.tries)") }
         }
         switch image.status {
         case .available: try checkAvailable(image)
@@ -116,12 +116,8 @@ struct Verdicts {
                 world.violate(.adopted, "\(capture.resource.id) is not what was captured")
             }
         }
-        if image.plan.bootProof?.mode == .require {
-            let isAllowed =
-                image.bootProof?.verdict == .proven
-                || image.bootProof?.verdict == .notProven && image.plan.bootProof?.unproven == .available
-            if !isAllowed { world.violate(.proven, "\(image.id): \(image.bootProof?.reason ?? "no proof")") }
-        }
+        checkSeal(of: image)
+        checkGuest(of: image)
         for replica in image.replicas {
             let sums = try world.driver.checksums(of: replica.resource) ?? [:]
             let isWhole =
@@ -184,6 +180,37 @@ struct Verdicts {
         }
     }
 
+    private func checkGuest(of image: Image) {
+        let plan = image.plan
+        guard plan.conversion == nil, plan.guestChecks != .off else { return }
+        let seen = world.guest(of: plan.instanceID)?.findings ?? []
+        let told = image.findings.filter { $0.code != .secret && $0.code != .seal }
+        if plan.guestChecks == .enforce, !seen.isEmpty || !told.isEmpty {
+            world.violate(.guestChecked, "\(image.id) is Available, and \(seen.first?.message ?? "was refused")")
+        }
+        if told.map(\.message) != seen.map(\.message) {
+            world.violate(.guestChecked, "\(image.id) has \(told.count) findings, and its guest \(seen.count)")
+        }
+        if plan.guestChecks == .fix, told.contains(where: { $0.severity == .warning }) {
+            world.violate(.guestChecked, "\(image.id) was to be fixed: \(told.first?.message ?? "")")
+        }
+    }
+
+    private func checkSeal(of image: Image) {
+        guard image.plan.conversion == nil, let system = image.captures.first(where: { $0.device.isSystem }) else {
+            return
+        }
+        if system.seal?.removed.map(\.item) != image.plan.seal {
+            world.violate(
+                .sealed,
+                "\(image.id) wanted \(image.plan.seal ?? []), and has \(system.seal?.text ?? "none")"
+            )
+        }
+        if image.plan.secretScan == .refuse, system.secrets?.isEmpty != true {
+            world.violate(.sealed, "\(image.id): \(system.secrets?.first?.message ?? "it was not searched")")
+        }
+    }
+
     /// An accepted launch is an instance, or its failure was announced.
     private func checkLaunches(_ images: [Image]) async throws {
         for request in upstream.requests where request.operation == .launch {
@@ -214,17 +241,54 @@ struct Verdicts {
         if image.failure?.job?.step == .bootProof, image.plan.bootProof?.mode != .require {
             world.violate(.proven, "\(image.id) is in Error for a proof that was only to be reported")
         }
-        let available = journal.last { $0.kind == .imageAvailable }
-        let proof = journal.last { $0.kind == .imageBootProof }
-        if image.plan.bootProof?.mode == .require, let available, available.sequence < proof?.sequence ?? .max {
-            world.violate(.proven, "\(image.id) was Available before its proof")
-        }
+        checkProofs(of: image, journal)
         let ends = journal.count { $0.kind == .imageAvailable || $0.kind == .imageError }
         if ends != tries { world.violate(.oneEnd, "\(image.id) came to \(ends) ends in \(tries) tries") }
         let retries = Dictionary(grouping: journal.filter { $0.kind == .stepRetrying }, by: \.job)
         for (job, lines) in retries {
-            let limit = RetryPolicy().attempts(for: job?.step ?? .stopCheck) * tries
+            // Each proof has all its attempts.
+            let proofs = journal.count { $0.kind == .imageBootProof && $0.job == job }
+            let limit = RetryPolicy().attempts(for: job?.step ?? .stopCheck) * max(tries, proofs)
             if lines.count >= limit { world.violate(.attempts, "\(image.id): \(lines.count) retries of one job") }
+        }
+    }
+
+    /// What it was made with decides whether it counts; what comes later is a report.
+    private func checkProofs(of image: Image, _ journal: [Announcement]) {
+        guard let available = journal.last(where: { $0.kind == .imageAvailable }) else { return }
+        if journal.contains(where: { $0.kind == .imageError && $0.sequence > available.sequence }) {
+            world.violate(.proven, "\(image.id) was Available and became Error")
+        }
+        let isFailed = journal.contains {
+            $0.kind == .stepFailed && $0.job?.step == .bootProof && $0.sequence > available.sequence
+        }
+        if isFailed { world.violate(.proven, "a proof of \(image.id) failed, which was Available") }
+        guard let terms = image.plan.bootProof, terms.mode == .require else { return }
+        let proof = journal.last { $0.kind == .imageBootProof && $0.sequence < available.sequence }
+        let isAllowed = BootVerdict.allCases.contains { verdict in
+            proof?.reason?.hasPrefix("\(verdict.rawValue): ") == true
+                && (verdict == .proven || verdict == .notProven && terms.unproven == .available)
+        }
+        if !isAllowed { world.violate(.proven, "\(image.id) is Available with \(proof?.reason ?? "no proof")") }
+    }
+
+    /// An accepted proof has a verdict of its own, unless its image was deleted meanwhile.
+    private func checkWantedProofs(_ images: [Image]) async throws {
+        for image in images {
+            var wanted = image.plan.wantsBootProof ? 1 : 0
+            for request in upstream.requests where request.operation == .prove {
+                let answer = try await world.store.answer(to: request.identity)?.answer
+                if answer?.status == .accepted, answer?.imageId == image.id { wanted += 1 }
+            }
+            let journal = try await world.store.journal(of: image.id, after: 0)
+            guard wanted > 0, let available = journal.last(where: { $0.kind == .imageAvailable }) else { continue }
+            let begin = journal.last { $0.kind == .imageReplicating && $0.sequence < available.sequence }
+            let told = journal.count { $0.kind == .imageBootProof && $0.sequence > begin?.sequence ?? 0 }
+            // The last of a deleted image may have been given up.
+            let expected = image.status == .available ? wanted...wanted : (wanted - 1)...wanted
+            if !expected.contains(told) {
+                world.violate(.oneEnd, "\(wanted) proofs of \(image.id), and \(told) verdicts")
+            }
         }
     }
 

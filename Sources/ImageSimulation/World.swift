@@ -23,7 +23,7 @@ final class World: Sendable {
     let broker: FakeBroker
     /// As no host sees it.
     let driver: SimulatedDriver
-    /// Those that instances and locations are on. Every third seed has some.
+    /// Those that instances and locations are on.
     let hosts: [HostName]
     /// The store as the checks see it: nothing comes between.
     let store: any ImageStore
@@ -39,7 +39,8 @@ final class World: Sendable {
         self.dice = dice
         let time = time
         trace = Trace(start: time.now(), echo: echo)
-        hosts = seed % 3 == 0 ? ["h1", "h2"].map { HostName(known: $0) } : []
+        let hosts = Self.hosts(seed)
+        self.hosts = hosts
         broker = FakeBroker(time: time, lanes: LaneList(hosts: hosts))
         storeClock = SkewedTime(time)
         store = try await SQLImageStore(on: try SQLiteMemory(), clock: storeClock)
@@ -50,24 +51,39 @@ final class World: Sendable {
         if options.faults.contains(.location), dice.number(below: 4) == 0 {
             faults.brokenLocations = [LocationName(known: "west")]
         }
-        // By the image alone: a second start of it, by any worker, shows the same.
-        faults.bootVerdicts = { image in
-            let sum = image.text.utf8.reduce(seed) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        // A second start of a replica, by any worker, shows the same. Where many are proven, they differ.
+        let tellsReplicasApart = Self.wantsProofs(seed, options)
+        faults.bootVerdicts = { replica in
+            let text = tellsReplicasApart ? replica.id.text : replica.imageID.text
+            let sum = text.utf8.reduce(seed) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
             switch sum >> 40 & 3 {
             case 0: return .failed
             case 1: return .notProven
             default: return .proven
             }
         }
+        let pulling = Self.pullingLocations(hosts)
         driver = SimulatedDriver(
-            locations: ["east", "west"].map { LocationName(known: $0) },
-            // It pulls what is captured elsewhere.
-            locationHosts: hosts.last.map { [LocationName(known: "west"): $0] } ?? [:],
+            locations: Set(["east", "west"].map { LocationName(known: $0) }).union(pulling.keys).sorted(),
+            locationHosts: pulling,
             hosts: hosts,
             faults: faults,
             pause: { try await time.sleep(for: $0) }
         )
         if !faults.brokenLocations.isEmpty { count(.location) }
+    }
+
+    /// Every third seed has some, and every sixth enough for one to pull from another that has pulled.
+    private static func hosts(_ seed: UInt64) -> [HostName] {
+        let count = seed % 3 != 0 ? 0 : seed % 6 == 0 ? 4 : 2
+        return (0..<count).map { HostName(known: "h\($0 + 1)") }
+    }
+
+    /// The locations of one host each, which pulls what is captured elsewhere.
+    private static func pullingLocations(_ hosts: [HostName]) -> [LocationName: HostName] {
+        let names = ["north", "south", "up", "west"].map { LocationName(known: $0) }
+        return Dictionary(uniqueKeysWithValues: zip(names, hosts).suffix(hosts.count > 2 ? 4 : 0))
+            .merging(hosts.last.map { [LocationName(known: "west"): $0] } ?? [:]) { $1 }
     }
 
     /// Where instances and workers are, in turns: each host, and none.
@@ -80,6 +96,47 @@ final class World: Sendable {
     func bootProof(_ number: Int) -> BootProof? {
         let modes: [BootProof?] = [nil, .report, .require, .require]
         return modes[(Int(seed % 4) + number) % modes.count]
+    }
+
+    /// What a request asks to be removed, and to be looked for: by turns, too.
+    func guestWork(_ number: Int) -> (seal: [SealItem]?, scan: SecretScan?) {
+        let seals: [[SealItem]?] = [nil, [.machineID, .sshHostKeys], nil, SealItem.allCases]
+        let scans: [SecretScan?] = [nil, .refuse, .report]
+        let turn = Int(seed % 12) + number
+        return (seals[turn % seals.count], scans[turn % scans.count])
+    }
+
+    /// What a request says of a guest that may not start: mostly the default.
+    func guestChecks(_ number: Int) -> GuestChecks {
+        let turns: [GuestChecks] = [.warn, .fix, .warn, .enforce, .off]
+        return turns[(Int(seed % 7) + number) % turns.count]
+    }
+
+    /// The guest of one instance. In every fifth seed a key lies in its files; in others it waits for a disk.
+    func guest(_ number: Int) -> GuestFacts? {
+        guard number == 0 else { return nil }
+        switch seed % 5 {
+        case 0: return guest(with: "-----BEGIN PRIVATE KEY-----\n", in: "/root/.ssh/id")
+        case 1: return guest(with: "/dev/vdz /srv ext4 rw 0 2\n", in: GuestFacts.fstabPath)
+        default: return nil
+        }
+    }
+
+    func guest(of instance: InstanceID) -> GuestFacts? { instance == Scenario.instance(0) ? guest(0) : nil }
+
+    private func guest(with text: String, in path: String) -> GuestFacts {
+        GuestFacts(
+            volumes: [.init(device: "/dev/sda1", uuid: "1111")],
+            systems: [.init(root: "/dev/sda1", files: [path: .bytes(Array(text.utf8))])]
+        )
+    }
+
+    /// Whether owners want proofs of what is Available: in every fifth seed, so that other seeds' chances stay what they
+    /// were.
+    var wantsProofs: Bool { Self.wantsProofs(seed, options) }
+
+    private static func wantsProofs(_ seed: UInt64, _ options: SimulationOptions) -> Bool {
+        seed % 5 == 0 && options.faults.contains(.command)
     }
 
     /// What there is on all hosts.
@@ -169,6 +226,8 @@ public enum Invariant: String, Codable, Sendable {
     case nothingElse = "nothing else is touched"
     case adopted = "what is adopted is whole and made by the fence that holds"
     case proven = "an image that must boot is Available only when it has booted"
+    case guestChecked = "an image says what its guest's files would do, and is not Available where that was to end it"
+    case sealed = "an image is sealed as requested, and free of secrets that it refuses"
     case complete = "an available image has all its captures and replicas"
     case cleaned = "a cleaned image has left nothing"
     case deadLetters = "an image that a job put in Error has a dead letter"
@@ -183,6 +242,7 @@ public enum Invariant: String, Codable, Sendable {
     case liveness = "everything comes to an end once faults stop"
     case ledgerFirst = "what is made is in the ledger before"
     case ownHost = "work is done on the host that has the files"
+    case verifiedSource = "a replica is copied from captures or a verified replica"
     case oneWorker = "one worker at a time works on a job"
     case reemit = "a duplicate sends its follow-ups again"
 }

@@ -31,6 +31,11 @@ final class DecodedImages: Sendable {
         }
     }
 
+    /// The image as this process last wrote it, and the text it was written as. Others may have moved it since.
+    func last(_ id: ImageID) -> (image: Image, text: String)? {
+        state.withLock { state in state.entries[id].map { ($0.image, $0.text) } }
+    }
+
     func remember(_ image: Image, as text: String) {
         state.withLock { state in
             if state.entries.updateValue(Entry(text: text, image: image), forKey: image.id) == nil {

@@ -14,7 +14,7 @@ extension SQLImageStore {
             {
                 let isGranted = try transaction.isGranted(lease, for: message.job, nonce: claim.nonce)
                 guard isGranted else { return .busy(lease) }
-                // What the first answer announced is in the outbox.
+                // What the first answer announced is in the journal.
                 return .granted(JobLease(image, message, fence: lease.fence), outgoing: [])
             }
             // Its worker is dead, and an abandoned job is not taken over.
@@ -70,11 +70,16 @@ extension SQLImageStore {
         in context: TransitionContext
     ) async throws(StoreError) -> Applied? {
         try await write(for: .apply) { (transaction) throws(SQLError) in
-            guard let image = try transaction.imageToChange(image) else { return nil }
+            // An attempt mostly ends where it began.
             if let (job, fence) = event.endOfAttempt {
-                try transaction.endLease(job, of: image.id, fence: fence)
+                if let applied = try transaction.applyUnread(event, to: image, in: context) {
+                    try transaction.endLease(job, of: image, fence: fence)
+                    return applied
+                }
             }
-            return try transaction.apply(event, to: image, in: context)
+            guard let present = try transaction.imageToChange(image) else { return nil }
+            if let (job, fence) = event.endOfAttempt { try transaction.endLease(job, of: image, fence: fence) }
+            return try transaction.apply(event, to: present, in: context)
         }
     }
 }
@@ -112,7 +117,7 @@ extension Event {
         case .interrupted(let job, let fence, _): (job, fence)
         case .began, .unlocked, .hindered, .rechecked, .replayed, .deadLettered, .overdue, .cancelled,
             .retried, .deletionConfirmed,
-            .shared, .unshared, .converting, .conversionEnded, .snapshotsReturned, .launching:
+            .shared, .unshared, .converting, .conversionEnded, .snapshotsReturned, .launching, .proving:
             nil
         }
     }

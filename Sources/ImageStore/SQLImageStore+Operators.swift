@@ -46,8 +46,8 @@ extension SQLImageStore {
             case .success(let replayed):
                 try transaction.update(replayed.deadLetter, request: replayed.deadLetter.retryRequest?.requestID)
                 try transaction.record(replayed.deadLetter, by: who, .replayed, nil, at: now)
-                let outgoing = try transaction.post([replayed.message], sentBy: sender, at: now)
-                return .done(replayed.deadLetter, outgoing: outgoing)
+                try transaction.post([replayed.message], sentBy: sender, at: now)
+                return .done(replayed.deadLetter, outgoing: [replayed.message])
             }
         }
     }

@@ -10,43 +10,27 @@ extension SQLImageStore {
         limit: Int
     ) async throws(StoreError) -> [OutgoingMessage] {
         try await read(for: .unsent) { (transaction) throws(SQLError) in
-            let rows = try transaction.connection.query(
-                """
-                SELECT message, body FROM outbox WHERE written_at < $1 OR written_at > $2
-                ORDER BY written_at, position, id LIMIT $3
-                """,
-                [.integer(moment.microseconds), .integer(future.microseconds), SQLValue(limit)]
-            )
-            var messages: [OutgoingMessage] = []
-            for row in rows { messages.append(try transaction.unsent(row)) }
-            return messages
+            let lines = try transaction.unsentLines(before: moment, after: future, limit: limit)
+            let messages = try transaction.unsentMessages(before: moment, after: future, limit: limit)
+            // Rows of one time stay in their order.
+            return (lines + messages).sorted { $0.writtenAt < $1.writtenAt }.prefix(max(0, limit)).flatMap(\.messages)
         }
     }
 
     public func markSent(_ messages: [OutgoingMessage]) async throws(StoreError) {
         guard !messages.isEmpty else { return }
-        try await sent.add(messages.map(\.outboxKey)) { (keys) async throws(StoreError) in
-            try await write(for: .markSent) { (transaction) throws(SQLError) in
-                try transaction.deleteFromOutbox(keys)
-            }
+        try await write(for: .markSent) { (transaction) throws(SQLError) in
+            try transaction.markLinesSent(Set(messages.compactMap { JournalLine($0.row) }))
+            try transaction.deleteFromOutbox(Set(messages.filter { $0.row == .outbox }.map(\.outboxKey)))
         }
     }
 
     public func markUnsent(_ messages: [OutgoingMessage], at now: Timestamp) async throws(StoreError) {
         guard !messages.isEmpty else { return }
         try await write(for: .markUnsent) { (transaction) throws(SQLError) in
-            for message in messages.sorted(by: { $0.outboxKey < $1.outboxKey }) {
-                try transaction.connection.execute(
-                    "UPDATE outbox SET tries = tries + 1, written_at = $2 WHERE id = $1",
-                    [.text(message.outboxKey), .integer(now.microseconds)]
-                )
-                if message.destination == .reply {
-                    try transaction.connection.execute(
-                        "DELETE FROM outbox WHERE id = $1 AND tries >= $2",
-                        [.text(message.outboxKey), SQLValue(OutgoingMessage.replyTries)]
-                    )
-                }
-            }
+            try transaction.markLinesUnsent(Set(messages.compactMap { JournalLine($0.row) }), at: now)
+            let kept = messages.filter { $0.row == .outbox }.sorted { $0.outboxKey < $1.outboxKey }
+            for message in kept { try transaction.keepInOutbox(message, at: now) }
         }
     }
 
@@ -99,7 +83,11 @@ extension SQLImageStore {
                 arguments
             )
             let images = try transaction.connection.query(
-                "SELECT id FROM images WHERE ended_at < $1 ORDER BY id LIMIT $2",
+                """
+                SELECT id FROM images WHERE ended_at < $1 AND NOT EXISTS (
+                    SELECT 1 FROM journal WHERE image_id = images.id AND unsent_at IS NOT NULL)
+                ORDER BY id LIMIT $2
+                """,
                 arguments
             )
             for row in images { try transaction.forget(try row.text("id")) }

@@ -4,7 +4,7 @@ import SQLAccess
 extension SQLImageStore {
     public func put(_ request: OutgoingMessage, at now: Timestamp) async throws(StoreError) {
         try await write(for: .put) { (transaction) throws(SQLError) in
-            _ = try transaction.post([request], sentBy: .sweeper, at: now)
+            try transaction.post([request], sentBy: .sweeper, at: now)
         }
     }
 
@@ -150,6 +150,7 @@ extension SQLImageStore {
         let now = context.now
         return try await write(for: operation) { (transaction) throws(SQLError) in
             var decision: Decision
+            var posted: [OutgoingMessage] = []
             if let recorded = try transaction.answer(to: identity) {
                 decision = Decision(recorded.answer(to: fingerprint))
                 if let rejection = decision.answer.rejection {
@@ -161,14 +162,15 @@ extension SQLImageStore {
                 if let rejection = decision.answer.rejection {
                     var event = CloudEvent(rejected: rejection, of: identity, at: now).outgoing()
                     event.trace = context.trace
-                    decision.outgoing += try transaction.post([event], at: now)
+                    posted.append(event)
                 }
             }
             if let reply {
                 let message = decision.answer.outgoing(to: reply, for: identity, under: context.trace)
-                decision.outgoing += try transaction.post([message], at: now)
+                posted.append(message)
             }
-            return RequestOutcome(answer: decision.answer, outgoing: decision.outgoing)
+            try transaction.post(posted, at: now)
+            return RequestOutcome(answer: decision.answer, outgoing: decision.outgoing + posted)
         }
     }
 }

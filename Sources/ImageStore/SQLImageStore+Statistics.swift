@@ -12,7 +12,13 @@ extension SQLImageStore {
                 }
                 statistics.images[status] = Int(try row.integer("images"))
             }
-            for row in try connection.query("SELECT COUNT(*) AS messages, MIN(written_at) AS oldest FROM outbox") {
+            for row in try connection.query(
+                """
+                SELECT COUNT(*) AS messages, MIN(written_at) AS oldest FROM (
+                    SELECT written_at FROM outbox
+                    UNION ALL SELECT unsent_at FROM journal WHERE unsent_at IS NOT NULL) AS unsent
+                """
+            ) {
                 statistics.outbox = Int(try row.integer("messages"))
                 statistics.outboxSince = try row.optionalInteger("oldest").map(Timestamp.init(microseconds:))
             }

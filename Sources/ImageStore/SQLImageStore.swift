@@ -6,7 +6,6 @@ import Synchronization
 public struct SQLImageStore: ImageStore {
     let database: any SQLDatabase
     private let decoded = DecodedImages()
-    let sent = SentMessages()
     private let clock: (any Timekeeper)?
     private let observer: (@Sendable (StoreCall) -> Void)?
 

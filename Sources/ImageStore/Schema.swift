@@ -2,7 +2,7 @@ import SQLAccess
 
 /// The schema, the same text for every database. Times are microseconds since 1970, documents are JSON text.
 enum Schema {
-    static let steps = [
+    static let migrationLists = [
         [
             """
             CREATE TABLE images (
@@ -90,9 +90,17 @@ enum Schema {
                 UNIQUE (instance_id, number))
             """
         ],
+        // The line of a journal is the event. Until the broker has it, `unsent_at` says when it was written, `jobs` holds
+        // the jobs that were queued with it, and `event` its body where that does not follow from the line.
+        [
+            "ALTER TABLE journal ADD COLUMN unsent_at BIGINT",
+            "ALTER TABLE journal ADD COLUMN jobs TEXT",
+            "ALTER TABLE journal ADD COLUMN event TEXT",
+            "CREATE INDEX journal_unsent ON journal (unsent_at) WHERE unsent_at IS NOT NULL",
+        ],
     ]
 
-    static let migrations = SQLMigrations(steps)
+    static let migrations = SQLMigrations(migrationLists)
 
     /// What were letters and marks are dead letters and events. Not every database renames an index.
     private static let deadLetters = [

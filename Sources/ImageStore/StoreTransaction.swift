@@ -59,13 +59,27 @@ struct StoreTransaction {
     func update(_ image: Image) throws(SQLError) {
         let text = CanonicalJSON.text(image)
         decoded.remember(image, as: text)
-        try connection.execute(
-            "UPDATE images SET status = $2, wake_at = $3, state = $4, ended_at = $5 WHERE id = $1",
-            [
-                .text(image.id.text), .text(image.status.rawValue), SQLValue(image.wakeAt?.microseconds),
-                .text(text), SQLValue(image.isForgettable ? image.updatedAt.microseconds : nil),
-            ]
-        )
+        try connection.execute(Self.imageUpdate, Self.columns(of: image, as: text))
+    }
+
+    /// - Returns: whether the image stood there as `old`; else nothing has happened.
+    private func update(_ image: Image, from old: String) throws(SQLError) -> Bool {
+        let text = CanonicalJSON.text(image)
+        let arguments = Self.columns(of: image, as: text) + [.text(old)]
+        guard try connection.rowsChanged(by: Self.imageUpdateFromText, arguments) == 1 else { return false }
+        decoded.remember(image, as: text)
+        return true
+    }
+
+    private static let imageUpdate =
+        "UPDATE images SET status = $2, wake_at = $3, state = $4, ended_at = $5 WHERE id = $1"
+    private static let imageUpdateFromText = imageUpdate + " AND state = $6"
+
+    private static func columns(of image: Image, as text: String) -> [SQLValue] {
+        [
+            .text(image.id.text), .text(image.status.rawValue), SQLValue(image.wakeAt?.microseconds),
+            .text(text), SQLValue(image.isForgettable ? image.updatedAt.microseconds : nil),
+        ]
     }
 
     /// Forgets a deleted image and its history.
@@ -84,17 +98,29 @@ struct StoreTransaction {
         return Applied(image: image, transition: transition, outgoing: outgoing)
     }
 
+    /// Applies one event to the image as this process last wrote it, and writes it only over that very text: a read less.
+    /// - Returns: `nil` when nothing has happened, because others have moved the image meanwhile, it is not known here, or
+    ///   the event does not move it.
+    func applyUnread(_ event: Event, to id: ImageID, in context: TransitionContext) throws(SQLError) -> Applied? {
+        guard let known = decoded.last(id) else { return nil }
+        var image = known.image
+        let transition = image.apply(event, in: context)
+        guard transition.isMoved, try update(image, from: known.text) else { return nil }
+        return Applied(
+            image: image,
+            transition: transition,
+            outgoing: try carryOut(transition.effects, of: image, in: context)
+        )
+    }
+
     func carryOut(
         _ effects: [Effect],
         of image: Image,
         in context: TransitionContext
     ) throws(SQLError) -> [OutgoingMessage] {
         var told: [OutgoingMessage] = []
-        var lines: [[SQLValue]] = []
         for effect in effects {
             switch effect {
-            case .announce(let line):
-                lines.append([.text(image.id.text), .integer(line.sequence), .text(CanonicalJSON.text(line))])
             case .joinLine: try joinLine(image)
             case .takeLocks: try takeLocks(for: image)
             case .releaseLocks: told += try releaseLocks(of: image, in: context)
@@ -110,20 +136,24 @@ struct StoreTransaction {
                 told += try apply(event, to: other, in: context).outgoing
             // Below, after the messages.
             case .recordDeadLetter: break
-            case .enqueue, .deadLetter, .park: break
+            case .announce, .enqueue, .deadLetter, .park: break
             }
         }
-        try insert(lines, by: Self.newLines)
-        let posted = try post(effects.compactMap { $0.message(of: image) }, at: context.now)
+        let outgoing = OutgoingEffects(effects, of: image)
+        try append(outgoing.journal, to: image.id, at: context.now)
+        try post(outgoing.messages.filter { $0.row == .outbox }, at: context.now)
         for case .recordDeadLetter(let deadLetter) in effects { try arrive(deadLetter, nil, at: context.now) }
-        return posted + told
+        return outgoing.messages + told
     }
-
-    private static let newLines = RowInsertion("INSERT INTO journal (image_id, sequence, line) VALUES", columns: 3)
 
     /// In as few statements as it takes.
     func insert(_ rows: [[SQLValue]], by insertion: RowInsertion) throws(SQLError) {
         for (text, values) in insertion.statements(for: rows) { try connection.execute(text, values) }
+    }
+
+    /// In as few statements as it takes.
+    func change(_ keys: [[SQLValue]], by change: RowChange) throws(SQLError) {
+        for (text, values) in change.statements(for: keys) { try connection.execute(text, values) }
     }
 
     // MARK: Shares
@@ -136,60 +166,6 @@ struct StoreTransaction {
                 [.text(owner.text), .text(image.text)]
             )
         }
-    }
-
-    // MARK: Outbox
-
-    /// A message that already waits here is the same message: it will be sent once for both.
-    func post(
-        _ messages: [OutgoingMessage],
-        sentBy sender: OutboxSender = .caller,
-        at now: Timestamp
-    ) throws(SQLError) -> [OutgoingMessage] {
-        let writtenAt =
-            switch sender {
-            case .caller: now.microseconds
-            // As old as one that its caller has left behind, so that the next sweep takes it.
-            case .sweeper: now.microseconds - OutgoingMessage.leftBehindAfter.microseconds
-            }
-        let rows = messages.enumerated().map { position, message -> [SQLValue] in
-            [
-                .text(message.outboxKey), .integer(writtenAt), SQLValue(position),
-                .text(CanonicalJSON.text(message.envelope)), .text(message.body),
-            ]
-        }
-        try insert(rows, by: Self.newMessages)
-        return messages
-    }
-
-    private static let newMessages = RowInsertion(
-        "INSERT INTO outbox (id, written_at, position, message, body) VALUES",
-        columns: 5,
-        "ON CONFLICT (id) DO NOTHING"
-    )
-
-    /// How many rows one statement deletes: few texts, so that they stay prepared.
-    private static let deletions = [64, 16, 8, 6, 5, 4, 3, 2, 1].map { count in
-        (count, "DELETE FROM outbox WHERE id IN (\((1...count).map { "$\($0)" }.joined(separator: ", ")))")
-    }
-
-    func deleteFromOutbox(_ keys: [String]) throws(SQLError) {
-        // In one order, so that two who delete the same messages do not each wait for the other.
-        var left = Set(keys).sorted()[...]
-        for (count, text) in Self.deletions {
-            while left.count >= count {
-                try connection.execute(text, left.prefix(count).map { .text($0) })
-                left = left.dropFirst(count)
-            }
-        }
-    }
-
-    /// A message of the outbox, of a row with `message` and `body`.
-    func unsent(_ row: SQLRow) throws(SQLError) -> OutgoingMessage {
-        var message = try decode(OutgoingMessage.self, try row.text("message"), "outbox row")
-        // A row from before this column has the body in its message.
-        if let body = try row.optionalText("body") { message.body = body }
-        return message
     }
 
     // MARK: Leases

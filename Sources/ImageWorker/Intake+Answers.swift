@@ -57,6 +57,7 @@ extension Intake {
                     in: transitionContext
                 )
             )
+        case .prove(let body): return try await prove(body, reply, transitionContext)
         case .launch(let body): return try await launch(body, reply, transitionContext)
         case .describe(let body): return try await describe(body, reply, transitionContext)
         }
@@ -130,6 +131,22 @@ extension Intake {
         return gone
     }
 
+    private func prove(
+        _ body: ProveRequest,
+        _ reply: ReplyAddress?,
+        _ transitionContext: TransitionContext
+    ) async throws(StoreError) -> Decision {
+        let image = try await context.store.image(body.imageID)
+        let location: LocationName
+        do throws(Rejection) {
+            guard let image else { throw .noImage(body.imageID) }
+            location = try image.location(for: body, in: context.options.installation)
+        } catch {
+            return try await record(.rejected(error), to: .prove(body), reply, transitionContext)
+        }
+        return try await grant(.prove(location), body.imageID, .prove(body), reply, transitionContext)
+    }
+
     private func launch(
         _ body: LaunchRequest,
         _ reply: ReplyAddress?,
@@ -143,9 +160,9 @@ extension Intake {
         if let refusal = image.refusal(of: Operation.launch) {
             return try await record(.rejected(refusal), to: request, reply, transitionContext)
         }
-        let instance: InstanceID
-        switch await newInstanceID(for: body) {
-        case .found(let id): instance = id
+        let place: (location: LocationName, instance: InstanceID)
+        switch await self.place(of: body, image) {
+        case .found(let found): place = found
         case .refused(let rejection):
             return try await record(.rejected(rejection), to: request, reply, transitionContext)
         case .unknown(let failure): return .deferred(failure)
@@ -153,7 +170,7 @@ extension Intake {
         }
         let launch: Launch
         do throws(Rejection) {
-            launch = try Launch(body, as: instance, of: image)
+            launch = try Launch(body, as: place.instance, at: place.location, of: image)
         } catch {
             return try await record(.rejected(error), to: request, reply, transitionContext)
         }
@@ -250,7 +267,8 @@ extension Intake {
         do throws(StepFailure) {
             let steps = Steps(driver: context.driver)
             let reachesDisks = context.options.reaches(plan.host)
-            findings = try await steps.check(plan, for: owner, reachesDisks: reachesDisks)
+            let looks = plan.guestChecks != .off || plan.requiresLook
+            findings = try await steps.check(plan, for: owner, looks: looks, reachesDisks: reachesDisks)
             // Without the disks at hand, the whole of each is estimated.
             for disk in plan.disks where !reachesDisks { sizes[disk.device] = disk.sizeBytes }
             for disk in plan.disks where reachesDisks {

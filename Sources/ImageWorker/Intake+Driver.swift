@@ -13,11 +13,15 @@ extension Intake {
 
     /// What an image of the instance would be made of.
     func plan(_ request: CreateRequest) async -> Look<Plan> {
+        let id: InstanceID
+        do throws(Rejection) { id = try context.options.drivers.whole(request.instanceID) } catch {
+            return .refused(error)
+        }
         var tries = 0
         while true {
             tries += 1
             do throws(StepFailure) {
-                let instance = try await context.driver.describe(request.instanceID, for: request.owner)
+                let instance = try await context.driver.describe(id, for: request.owner)
                 let locations = try await context.driver.locations()
                 do throws(Rejection) {
                     return .found(
@@ -46,16 +50,24 @@ extension Intake {
         }
     }
 
-    /// The id that a launch asks for, if no instance has it, or a new one. Only what the driver says does not exist is
-    /// free: one that it cannot describe exists all the same.
-    func newInstanceID(for body: LaunchRequest) async -> Look<InstanceID> {
-        guard let id = body.instanceID else { return .found(InstanceID(known: newID("i"))) }
+    /// Where a launch is from, and the id that it asks for, if no instance has it, or a new one. Only what the driver says
+    /// does not exist is free: one that it cannot describe exists all the same.
+    func place(of body: LaunchRequest, _ image: Image) async -> Look<(location: LocationName, instance: InstanceID)> {
+        let place: (location: LocationName, instance: InstanceID)
+        do throws(Rejection) {
+            let wanted = body.instanceID ?? InstanceID(known: newID("i"))
+            place = try image.place(of: body, as: wanted, among: context.options.drivers)
+        } catch {
+            return .refused(error)
+        }
+        guard body.instanceID != nil else { return .found(place) }
+        let id = place.instance
         do throws(StepFailure) {
             _ = try await context.driver.describe(id, for: nil)
             return .refused(.instanceExists(id))
         } catch {
             if Task.isCancelled { return .stopped }
-            if error.code == .notFound { return .found(id) }
+            if error.code == .notFound { return .found(place) }
             return error.disposition == .permanent ? .refused(.instanceExists(id)) : .unknown(error)
         }
     }

@@ -132,8 +132,8 @@ struct StepRunner {
         let (result, isLost) = await withTaskGroup(of: Signal.self) { group in
             group.addTask {
                 await context.inside(span) {
-                    let checks = jobLease.image.plan.guestChecks
-                    if let fault = context.telemetry.tools.readiness.hindrance(of: jobLease.job, under: checks) {
+                    let (job, plan) = (jobLease.job, jobLease.image.plan)
+                    if let fault = context.telemetry.tools.readiness.hindrance(of: job, in: plan) {
                         return .finished(.failure(StepFailure(fault)))
                     }
                     let steps = Steps(driver: context.driver)

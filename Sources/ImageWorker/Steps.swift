@@ -11,14 +11,15 @@ struct Steps {
         let image = jobLease.image
         switch jobLease.job {
         case .stopCheck:
-            return .checked(try await check(image.plan, for: image.owner))
+            return .checked(try await check(image.plan, for: image.owner, looks: image.plan.looksFirst))
         case .systemDisk:
             return .captured(try await capture(.system, jobLease, progress))
         case .dataDisk(let device):
             return .captured(try await capture(device, jobLease, progress))
-        case .replicate:
+        case .replicate(let location):
             let replica = try await driver.replicate(
                 image.captures,
+                from: image.sources(for: location),
                 manifest: CanonicalJSON.bytes(Manifest(of: image)),
                 into: try resource(of: jobLease),
                 progress: progress
@@ -78,7 +79,7 @@ struct Steps {
             device,
             of: jobLease.image.plan.instanceID,
             into: try resource(of: jobLease),
-            fixesGuest: device.isSystem && jobLease.image.plan.guestChecks == .fix,
+            guestWork: jobLease.image.plan.guestWork(on: device),
             progress: progress
         )
     }
@@ -95,9 +96,16 @@ struct Steps {
     }
 
     /// The instance may have changed since the request was accepted: everything the plan rests on is looked at again.
-    /// - Parameter reachesDisks: whether this worker has the files. Without them only the host's worker can look into
-    ///   disks and guest, when the image is made.
-    func check(_ plan: Plan, for owner: Owner, reachesDisks: Bool = true) async throws(StepFailure) -> [Finding] {
+    /// - Parameters:
+    ///   - looks: whether the guest is looked into.
+    ///   - reachesDisks: whether this worker has the files. Without them only the host's worker can look into disks and
+    ///     guest, when the image is made.
+    func check(
+        _ plan: Plan,
+        for owner: Owner,
+        looks: Bool,
+        reachesDisks: Bool = true
+    ) async throws(StepFailure) -> [Finding] {
         let instance = try await driver.describe(plan.instanceID, for: owner)
         guard instance.status == .stopped else {
             throw StepFailure(
@@ -118,8 +126,8 @@ struct Steps {
                     advice: "leave the instance's disks alone until its image is made"
                 )
             }
-            if reachesDisks { try await driver.checkDisk(planned.device, of: instance.id) }
         }
+        if reachesDisks { try await driver.checkDisks(plan.disks.map(\.device), of: instance.id) }
         let guestChecks = plan.guestChecks
         guard reachesDisks else {
             let reason = "the disks are on host \(plan.host?.text ?? "none"), and another worker answered"
@@ -127,8 +135,8 @@ struct Steps {
             let inspection = GuestInspection.notChecked(reason: reason, advice: advice, mayPass: true)
             return try GuestChecks.warn.judge(guestChecks == .off ? nil : inspection, gap: gap(in: instance))
         }
-        let inspection = guestChecks == .off ? nil : try await driver.inspectGuest(of: instance.id)
-        return try guestChecks.judge(inspection, gap: gap(in: instance))
+        let inspection = looks ? try await driver.inspectGuest(of: instance.id) : nil
+        return try guestChecks.judge(inspection, gap: gap(in: instance), requiresLook: plan.dependsOnGuest)
     }
 
     private func gap(in instance: Instance) -> Finding? {

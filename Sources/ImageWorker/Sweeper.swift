@@ -124,7 +124,7 @@ struct Sweeper {
                 return lanes.contains(lane) && backlogs[lane] != 0
             }
             let applied = try await context.store.apply(
-                .overdue(alive: Set(leased + queued)),
+                .overdue(alive: Set(leased), queued: Set(queued)),
                 to: image.id,
                 in: context.transitionContext()
             )

@@ -119,6 +119,7 @@ public struct Worker<Transport: LaneTransport>: Service {
             last.cancel()
             await last.value
         }
+        await body.end()
         await transport.close()
         context.logger.info("worker stopped", metadata: ["worker": "\(context.options.id)"])
     }

@@ -49,7 +49,16 @@ package struct WorkerBody: Sendable {
     }
 
     /// Until the task is cancelled.
-    package func sweep() async { await Sweeper(context: context, inspector: inspector).run() }
+    package func sweep() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await Sweeper(context: context, inspector: inspector).run() }
+            group.addTask { await context.confirmed.run(every: context.options.markSentEvery, context) }
+            await group.waitForAll()
+        }
+    }
+
+    /// Once nothing is sent any more.
+    package func end() async { await context.markConfirmed() }
 
     /// Looks at store and queues for metrics and health, until the task is cancelled.
     func sample(_ store: any StoreReader, _ lanes: any LaneInspector) async {
@@ -61,6 +70,7 @@ package struct WorkerBody: Sendable {
     package func serve<Deliveries: AsyncSequence & Sendable>(_ lane: Lane, _ deliveries: Deliveries) async
     where Deliveries.Element == any IncomingDelivery, Deliveries.Failure == Never {
         let slots = Slots(context.options.concurrency(of: lane))
+        let turns = Turns()
         await withDiscardingTaskGroup { group in
             for await delivery in deliveries {
                 context.telemetry.lanes.came(in: lane)
@@ -71,8 +81,12 @@ package struct WorkerBody: Sendable {
                     context.telemetry.lanes.isHandled(in: lane)
                     continue
                 }
-                // Each waits for its slot in a task of its own, so that none is held longer than `hold` for it.
+                let turn = lane == .intake ? delivery.message.orderKey.map { turns.join($0) } : nil
+                // Each waits in a task of its own, so that none is held longer than `hold` for its turn, nor for its slot.
+                // Its turn comes first: one that waits for another must not have the slot that the other needs.
                 group.addTask {
+                    let hasTurn = await turn?.come { try? await context.time.sleep(for: context.options.hold) }
+                    defer { if hasTurn == true { turn?.end() } }
                     defer { context.telemetry.lanes.isHandled(in: lane) }
                     let hasSlot = await slots.acquire { try? await context.time.sleep(for: context.options.hold) }
                     guard hasSlot else {

@@ -17,6 +17,8 @@ struct WorkerContext: Sendable {
     var telemetry = WorkerTelemetry()
     var tracer: any Tracer = NoOpTracer()
     let breakers = OutageBreakers()
+    /// What is to be marked as sent.
+    let confirmed = ConfirmedMessages()
 
     /// How long a handler tries to reach what is out of reach: well below the half hour after which a broker closes the
     /// channel of a delivery that is held.
@@ -95,8 +97,27 @@ struct WorkerContext: Sendable {
                     metadata: ["count": "\(left.count)"]
                 )
             }
-            try await store.markSent(settled)
+            try await markSent(settled.filter { message in !left.contains { $0.sharesRow(with: message) } })
             try await store.markUnsent(left, at: time.now())
+        } catch {
+            // They will be sent once more; every consumer knows duplicates.
+            logger.warning("sent messages not marked as sent", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Marks messages as sent: soon, so that nothing waits for it. A worker that dies before costs a copy of each.
+    private func markSent(_ messages: [OutgoingMessage]) async throws(StoreError) {
+        if options.markSentEvery > .zero {
+            confirmed.add(messages)
+        } else {
+            try await store.markSent(messages)
+        }
+    }
+
+    /// Marks as sent what the broker has confirmed so far.
+    func markConfirmed() async {
+        do throws(StoreError) {
+            try await store.markSent(confirmed.takeAll())
         } catch {
             // They will be sent once more; every consumer knows duplicates.
             logger.warning("sent messages not marked as sent", metadata: ["error": "\(error)"])

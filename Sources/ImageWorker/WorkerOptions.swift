@@ -8,6 +8,8 @@ public struct WorkerOptions: Sendable {
     public var host: HostName?
     /// The lanes of the whole installation. Default: those of no host.
     public var installation = LaneList()
+    /// The drivers of the whole installation. Default: one without a name.
+    public var drivers = DriverList()
     /// Jobs at once in each lane. At least 1; default 4.
     public var concurrency = 4
     /// How long a delivery waits for its work before a recheck takes its place in the queue. Default 60 s; brokers
@@ -34,6 +36,9 @@ public struct WorkerOptions: Sendable {
     public var identity = WorkerIdentity()
     /// The age at which a message in the outbox is taken for left behind by a dead process. Default 10 s.
     public var unsentAfter: Duration = OutgoingMessage.leftBehindAfter
+    /// How long messages that the broker has confirmed are gathered before the store marks them as sent, in one
+    /// transaction. Default 100 ms; zero: each sender marks its own at once.
+    var markSentEvery: Duration = .milliseconds(100)
     public var policy = RetryPolicy()
     /// What holds for requests that say nothing of a boot proof. Default: none is made.
     public var bootProof = BootPolicy()

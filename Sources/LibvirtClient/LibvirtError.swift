@@ -52,6 +52,14 @@ public struct LibvirtError: Error, Equatable, Sendable {
             }
     }
 
+    /// Whether a pool, or a volume in it, was not there, or another pool was in its place.
+    var isOfPools: Bool {
+        [Number.operationFailed, Number.noPool, Number.noVolume, Number.operationInvalid].contains(code)
+    }
+    var isNoVolume: Bool { code == Number.noVolume }
+    /// ENOENT and ENOTDIR, of a call on the host's files.
+    var isNoFolder: Bool { code == Number.systemError && [2, 20].contains(errno) && kind == .other }
+
     /// EPERM and EACCES.
     private static let rights: Set<Int32> = [1, 13]
 
@@ -66,6 +74,7 @@ public struct LibvirtError: Error, Equatable, Sendable {
         static let internalError: Int32 = 1
         static let noConnect: Int32 = 5
         static let invalidConnection: Int32 = 6
+        static let operationFailed: Int32 = 9
         static let operationDenied: Int32 = 29
         static let systemError: Int32 = 38
         static let noDomain: Int32 = 42

@@ -43,6 +43,8 @@ struct LibvirtLibrary: Sendable {
     let setMetadata: @convention(c) @Sendable (Handle, CInt, Text?, Text?, Text?, CUnsignedInt) -> CInt
     let define: @convention(c) @Sendable (Handle, Text, CUnsignedInt) -> Handle?
     let undefine: @convention(c) @Sendable (Handle, CUnsignedInt) -> CInt
+    let createDomain: @convention(c) @Sendable (Handle, Text, CUnsignedInt) -> Handle?
+    let destroyDomain: @convention(c) @Sendable (Handle) -> CInt
 
     let listPools: @convention(c) @Sendable (Handle, UnsafeMutablePointer<Handles?>?, CUnsignedInt) -> CInt
     let poolByName: @convention(c) @Sendable (Handle, Text) -> Handle?
@@ -53,6 +55,16 @@ struct LibvirtLibrary: Sendable {
     let freeVolume: @convention(c) @Sendable (Handle) -> CInt
     let volumePath: @convention(c) @Sendable (Handle) -> OwnedText?
     let volumeInfo: @convention(c) @Sendable (Handle, UnsafeMutablePointer<goldsmith_vir_volume_info>?) -> CInt
+    let createPool: @convention(c) @Sendable (Handle, Text, CUnsignedInt) -> Handle?
+    let destroyPool: @convention(c) @Sendable (Handle) -> CInt
+
+    let newStream: @convention(c) @Sendable (Handle, CUnsignedInt) -> Handle?
+    let freeStream: @convention(c) @Sendable (Handle) -> CInt
+    let download: @convention(c) @Sendable (Handle, Handle, CUnsignedLongLong, CUnsignedLongLong, CUnsignedInt) -> CInt
+    let receive: @convention(c) @Sendable (Handle, OwnedText, Int, CUnsignedInt) -> CInt
+    let receiveHole: @convention(c) @Sendable (Handle, UnsafeMutablePointer<CLongLong>, CUnsignedInt) -> CInt
+    let finishStream: @convention(c) @Sendable (Handle) -> CInt
+    let abortStream: @convention(c) @Sendable (Handle) -> CInt
 
     /// Loaded once, with libvirt's own events running: without them a connection would not notice that its host is gone.
     static let shared: Result<LibvirtLibrary, LibvirtError> = Result { () throws(LibvirtError) in
@@ -88,6 +100,8 @@ struct LibvirtLibrary: Sendable {
         setMetadata = try Self.find("virDomainSetMetadata", in: library)
         define = try Self.find("virDomainDefineXMLFlags", in: library)
         undefine = try Self.find("virDomainUndefineFlags", in: library)
+        createDomain = try Self.find("virDomainCreateXML", in: library)
+        destroyDomain = try Self.find("virDomainDestroy", in: library)
         listPools = try Self.find("virConnectListAllStoragePools", in: library)
         poolByName = try Self.find("virStoragePoolLookupByName", in: library)
         freePool = try Self.find("virStoragePoolFree", in: library)
@@ -97,6 +111,15 @@ struct LibvirtLibrary: Sendable {
         freeVolume = try Self.find("virStorageVolFree", in: library)
         volumePath = try Self.find("virStorageVolGetPath", in: library)
         volumeInfo = try Self.find("virStorageVolGetInfo", in: library)
+        createPool = try Self.find("virStoragePoolCreateXML", in: library)
+        destroyPool = try Self.find("virStoragePoolDestroy", in: library)
+        newStream = try Self.find("virStreamNew", in: library)
+        freeStream = try Self.find("virStreamFree", in: library)
+        download = try Self.find("virStorageVolDownload", in: library)
+        receive = try Self.find("virStreamRecvFlags", in: library)
+        receiveHole = try Self.find("virStreamRecvHole", in: library)
+        finishStream = try Self.find("virStreamFinish", in: library)
+        abortStream = try Self.find("virStreamAbort", in: library)
     }
 
     private static func find<Function>(

@@ -16,6 +16,8 @@ public struct CloudAccess: Sendable {
     public var interface: Interface
     /// A file of certificates to trust instead of the system's.
     public var caFile: String?
+    /// Instead of the catalog's, `%(project_id)s` in them being the project's id.
+    public var addresses: [CloudService: String]
 
     public init(
         authURL: String,
@@ -23,13 +25,14 @@ public struct CloudAccess: Sendable {
         secret: CloudSecret,
         region: String? = nil,
         interface: Interface = .public,
-        caFile: String? = nil
+        caFile: String? = nil,
+        addresses: [CloudService: String] = [:]
     ) {
         var url = authURL
         while url.hasSuffix("/") { url.removeLast() }
         self.authURL = url.hasSuffix("/v3") ? url : url + "/v3"
         (self.credentialID, self.secret, self.region) = (credentialID, secret, region)
-        (self.interface, self.caFile) = (interface, caFile)
+        (self.interface, self.caFile, self.addresses) = (interface, caFile, addresses)
     }
 }
 

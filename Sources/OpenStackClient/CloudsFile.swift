@@ -56,8 +56,21 @@ public enum CloudsFile {
             secret: CloudSecret(secret),
             region: region ?? entry.region_name,
             interface: interface,
-            caFile: entry.cacert
+            caFile: entry.cacert,
+            addresses: try addresses(of: entry)
         )
+    }
+
+    private static func addresses(of entry: Document.Entry) throws(Problem) -> [CloudService: String] {
+        let told: [CloudService: String?] = [
+            .compute: entry.compute_endpoint_override, .images: entry.image_endpoint_override,
+            .volumes: entry.block_storage_endpoint_override ?? entry.volume_endpoint_override,
+        ]
+        let addresses = told.compactMapValues { $0 }
+        guard addresses.values.allSatisfy({ $0.hasPrefix("https://") || $0.hasPrefix("http://") }) else {
+            throw Problem("an …_endpoint_override must begin with https:// or http://")
+        }
+        return addresses
     }
 
     private struct Document: Decodable {
@@ -70,6 +83,11 @@ public enum CloudsFile {
             var interface: String?
             var cacert: String?
             var verify: Bool?
+            var compute_endpoint_override: String?
+            var image_endpoint_override: String?
+            var block_storage_endpoint_override: String?
+            /// The same by its older name.
+            var volume_endpoint_override: String?
         }
 
         struct Auth: Decodable {

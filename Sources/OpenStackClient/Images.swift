@@ -126,6 +126,19 @@ extension OpenStackCloud {
         }
     }
 
+    /// The same, and the next piece comes only when one was taken.
+    public func download(
+        _ image: String,
+        each: ([UInt8]) async throws -> Void
+    ) async throws(OpenStackError) {
+        let response = try await open(image)
+        do {
+            for try await buffer in response.body { try await each(Array(buffer.readableBytesView)) }
+        } catch {
+            throw OpenStackError(transport: error)
+        }
+    }
+
     /// Copies one image's content into another, which is queued, by way of this machine.
     /// - Parameters:
     ///   - each: gets every piece before it is sent.
@@ -139,12 +152,41 @@ extension OpenStackCloud {
         isWanted: @escaping @Sendable () -> Bool
     ) async throws(OpenStackError) {
         let response = try await open(source)
+        try await put(response.body, to: target, bytes: bytes, each: each, isWanted: isWanted)
+    }
+
+    /// Sends what this machine has into a queued image, as `copyContent` does.
+    public func upload<Pieces: AsyncSequence & Sendable>(
+        _ pieces: Pieces,
+        to target: String,
+        bytes: Int64,
+        each: @escaping @Sendable (UnsafeRawBufferPointer) -> Void,
+        isWanted: @escaping @Sendable () -> Bool
+    ) async throws(OpenStackError) where Pieces.Element == [UInt8] {
+        // Renews a token that is not taken any more.
+        _ = try await image(target)
+        try await put(
+            pieces.map { ByteBuffer(bytes: $0) },
+            to: target,
+            bytes: bytes,
+            each: each,
+            isWanted: isWanted
+        )
+    }
+
+    private func put<Content: AsyncSequence & Sendable>(
+        _ content: Content,
+        to target: String,
+        bytes: Int64,
+        each: @escaping @Sendable (UnsafeRawBufferPointer) -> Void,
+        isWanted: @escaping @Sendable () -> Bool
+    ) async throws(OpenStackError) where Content.Element == ByteBuffer {
         let token = try await freshToken()
         var request = try prepared(.put, .images, "/images/\(target)/file", [], token)
         request.headers.add(name: "Content-Type", value: "application/octet-stream")
         let isRefused = Atomic(false)
         let pieces = HeldBack(
-            base: response.body,
+            base: content,
             look: { $0.withUnsafeReadableBytes(each) },
             isWanted: {
                 let wanted = isWanted()

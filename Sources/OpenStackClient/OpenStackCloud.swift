@@ -15,6 +15,8 @@ import Synchronization
 /// - 401 is answered by one new token and one more try.
 /// - A request that changes nothing is tried three times when the cloud cannot be reached, answers 5xx or not at all.
 ///   One that changes something is sent once: who asked must look what became of it.
+/// - Requests that change nothing and ask the same at the same time share one answer, which is never older than the
+///   question.
 /// - Quotas (413, 403) are never waited for.
 /// - Redirects are not followed: a token goes only where the catalog says.
 public final class OpenStackCloud: Sendable {
@@ -22,6 +24,9 @@ public final class OpenStackCloud: Sendable {
     let http: HTTPClient
     private let keeper: TokenKeeper
     private let pauses: [Duration]
+    /// How many requests services got.
+    let sent = Atomic(0)
+    private let looks = SharedAnswers<CloudRequest.Look, CloudAnswer>()
 
     /// - Parameter pauses: before each further try of a request that changes nothing.
     public init(_ access: CloudAccess, pauses: [Duration] = [.milliseconds(500), .seconds(2)]) {
@@ -76,6 +81,13 @@ public final class OpenStackCloud: Sendable {
 
     /// Asks, and gives the answer if its status is 2xx.
     public func send(_ request: CloudRequest) async throws(OpenStackError) -> CloudAnswer {
+        guard let look = request.look else { return try await sendAgain(request) }
+        return try await looks.answer(to: look) { () async throws(OpenStackError) in
+            try await sendAgain(request)
+        }
+    }
+
+    private func sendAgain(_ request: CloudRequest) async throws(OpenStackError) -> CloudAnswer {
         var pauses = request.changesNothing ? self.pauses[...] : []
         while true {
             do throws(OpenStackError) {
@@ -89,6 +101,7 @@ public final class OpenStackCloud: Sendable {
     }
 
     private func sendOnce(_ request: CloudRequest) async throws(OpenStackError) -> CloudAnswer {
+        sent.add(1, ordering: .relaxed)
         var token = try await keeper.token()
         var answer = try await Self.perform(try prepared(request, token), http, within: request.timeLimit)
         if answer.status == 401 {
@@ -183,6 +196,18 @@ public struct CloudRequest: Sendable {
     }
 
     var changesNothing: Bool { method == .get }
+
+    /// What a request asks that changes nothing.
+    struct Look: Hashable, Sendable {
+        var service: CloudService
+        var path: String
+        var query: [String]
+    }
+
+    /// - Returns: `nil` for one that changes something.
+    var look: Look? {
+        changesNothing ? Look(service: service, path: path, query: query.map { $0 + "=" + $1 }) : nil
+    }
 }
 
 /// What a service answered.

@@ -5,7 +5,11 @@ public struct OpenStackError: Error, Equatable, Sendable {
         case unreachable
         /// The request was sent, and its answer never came. Whether it was done is unknown: look before asking again.
         case lostAnswer
-        /// Not without other rights: 403, or 401 with a new token too.
+        /// The catalog does not say where a service is.
+        case unknownService
+        /// The credential is not accepted: 401, with a new token too.
+        case unknownCredential
+        /// Not without other rights: 403.
         case denied
         case notFound
         /// The object is not in a state for it, or there is one of that name: 409.
@@ -45,7 +49,7 @@ public struct OpenStackError: Error, Equatable, Sendable {
         message = said ?? "HTTP status \(status)"
         kind =
             switch status {
-            case 401: .denied
+            case 401: .unknownCredential
             case 403: said?.hasPrefix("Quota exceeded") == true ? .overLimit : .denied
             case 404, 410: .notFound
             case 409: .conflict

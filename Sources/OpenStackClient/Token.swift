@@ -78,6 +78,9 @@ extension Token {
 
     /// - Throws: when the catalog has none, or several regions' and none is chosen.
     func url(of service: CloudService, for access: CloudAccess) throws(OpenStackError) -> String {
+        if let address = access.addresses[service] {
+            return Self.complete(address.replacing("%(project_id)s", with: projectID), of: service)
+        }
         for type in service.types {
             let found = catalog.filter { $0.type == type }.flatMap(\.endpoints)
                 .filter {
@@ -85,16 +88,21 @@ extension Token {
                 }
             guard let endpoint = found.first else { continue }
             guard Set(found.map(\.region)).count == 1 else {
-                throw OpenStackError(.refused, "the catalog has several regions; choose one")
+                throw OpenStackError(.unknownService, "the catalog has several regions; choose one")
             }
-            var url = endpoint.url
-            while url.hasSuffix("/") { url.removeLast() }
-            return service == .images && !url.hasSuffix("/v2") ? url + "/v2" : url
+            return Self.complete(endpoint.url, of: service)
         }
         throw OpenStackError(
-            .refused,
+            .unknownService,
             "the catalog has no \(access.interface.rawValue) address of the service \(service.types[0])"
                 + (access.region.map { " in region \($0)" } ?? "")
         )
+    }
+
+    /// Glance's addresses come with and without the version.
+    private static func complete(_ address: String, of service: CloudService) -> String {
+        var url = address
+        while url.hasSuffix("/") { url.removeLast() }
+        return service == .images && !url.hasSuffix("/v2") ? url + "/v2" : url
     }
 }

@@ -25,12 +25,29 @@ extension StepFailure {
                 "\(subject): no usable answer of the cloud (\(error.message))."
             )
         case .throttled: return StepFailure(.throttled, .unavailable, "\(said): too many requests.")
+        case .unknownService:
+            return StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "\(subject): \(error.message).",
+                advice: OpenStackDriver.advice(error.kind),
+                isFixedByAdvice: true
+            )
+        // It fails everything alike, and is no fault of this request's.
+        case .unknownCredential:
+            return StepFailure(
+                .throttled,
+                .unavailable,
+                "\(subject): the cloud does not accept the application credential (\(PlainText.sentence(error.message))).",
+                advice: OpenStackDriver.advice(error.kind),
+                isFixedByAdvice: true
+            )
         case .denied:
             return StepFailure(
                 .permanent,
                 .permissionDenied,
                 "\(said).",
-                advice: "Give the application credential's user the role member in its project.",
+                advice: OpenStackDriver.advice(error.kind),
                 isFixedByAdvice: true
             )
         case .notFound: return StepFailure(.permanent, .notFound, "\(said).")
@@ -71,28 +88,41 @@ func unlessMissing<Value>(
 }
 
 /// Looks again and again, after a quarter of a second first and five at last: a cloud notifies no project of what it has
-/// done.
+/// done. An eighth of the time that it took, at most, passes before it is seen.
 /// - Parameter look: `nil` while it has to be waited for.
 /// - Throws: a transient failure after `limit`.
 func waiting<Value>(
     for what: String,
     within limit: Duration,
+    advice: String = "See the cloud's own logs of it.",
     _ look: () async throws(StepFailure) -> Value?
+) async throws(StepFailure) -> Value {
+    try await waiting(for: what, within: limit, advice: advice) { pause async throws(StepFailure) in
+        do { try await Task.sleep(for: pause) } catch { throw .interrupted("The wait for \(what)") }
+        return try await look()
+    }
+}
+
+/// - Parameter look: gets how long it is to wait before it looks, so that several can wait for one look.
+func waiting<Value>(
+    for what: String,
+    within limit: Duration,
+    advice: String = "See the cloud's own logs of it.",
+    _ look: (Duration) async throws(StepFailure) -> Value?
 ) async throws(StepFailure) -> Value {
     let clock = ContinuousClock()
     let end = clock.now + limit
-    var pause = Duration.milliseconds(250)
+    var pause = Duration.zero
     while true {
-        if let value = try await look() { return value }
+        if let value = try await look(pause) { return value }
         guard clock.now < end else {
             throw StepFailure(
                 .transient,
                 .unavailable,
                 "\(what) did not come about within \(limit.components.seconds) s.",
-                advice: "See the cloud's own logs of it."
+                advice: advice
             )
         }
-        do { try await Task.sleep(for: pause) } catch { throw .interrupted("The wait for \(what)") }
-        pause = min(pause * 3 / 2, .seconds(5))
+        pause = pause == .zero ? .milliseconds(250) : min(pause * 9 / 8, .seconds(5))
     }
 }

@@ -59,11 +59,12 @@ struct CloudInstance: Sendable {
     }
 
     /// - Parameters:
+    ///   - attached: by `attached(to:)`. Volumes that are not in it are left out.
     ///   - volumes: those that are attached, by their ids.
     ///   - defaultOwner: of servers that name none.
     init(
         _ server: CloudServer,
-        _ attachments: [VolumeAttachment],
+        _ attached: [(DeviceName, VolumeAttachment)],
         _ volumes: [String: CloudVolume],
         defaultOwner: Owner
     ) throws(StepFailure) {
@@ -77,8 +78,7 @@ struct CloudInstance: Sendable {
             let size = Int64(server.flavor.disk) << 30
             disks.append(AttachedDisk(device: .system, kind: .local, sizeBytes: size, autoDelete: true, volume: nil))
         }
-        let devices = try Self.devices(of: attachments, from: disks.count, id)
-        for (device, attachment) in devices {
+        for (device, attachment) in attached {
             guard let volume = volumes[attachment.volumeID] else {
                 throw StepFailure(.transient, .unavailable, "The volume at \(device) of instance \(id) is not told.")
             }
@@ -95,13 +95,13 @@ struct CloudInstance: Sendable {
         self.disks = disks.sorted { $0.device < $1.device }
     }
 
-    /// The attachments' own names where all are names of virtio disks; else names in the order of theirs, as a guest
-    /// numbers them.
-    private static func devices(
-        of attachments: [VolumeAttachment],
-        from first: Int,
-        _ id: InstanceID
+    /// Each of a server's volumes with its name: the attachments' own where all are names of virtio disks; else names in
+    /// the order of theirs, as a guest numbers them.
+    static func attached(
+        _ attachments: [VolumeAttachment],
+        to server: CloudServer
     ) throws(StepFailure) -> [(DeviceName, VolumeAttachment)] {
+        let first = server.imageID == nil ? 0 : 1
         let named = attachments.compactMap { attachment in
             attachment.device.flatMap { DeviceName($0) }.map { ($0, attachment) }
         }
@@ -119,7 +119,7 @@ struct CloudInstance: Sendable {
                 throw StepFailure(
                     .permanent,
                     .failedPrecondition,
-                    "Instance \(id) has more disks than have names (\(DeviceName.lastPosition + 1))."
+                    "Server \(server.id) has more disks than have names (\(DeviceName.lastPosition + 1))."
                 )
             }
             devices.append((device, attachment))

@@ -8,6 +8,8 @@ enum CloudMark {
     static let scope = "goldsmith_scope"
     /// The resource that it is, or is a part of.
     static let resource = "goldsmith_resource"
+    /// Of snapshots: the image that they are taken for. They are awaited together.
+    static let purpose = "goldsmith_for"
     static let kind = "goldsmith_kind"
     static let location = "goldsmith_location"
     static let device = "goldsmith_device"
@@ -15,6 +17,8 @@ enum CloudMark {
     static let flavor = "goldsmith_flavor"
     static let volumeType = "goldsmith_volume_type"
     static let autoDelete = "goldsmith_auto_delete"
+    /// Of a replica's further images: the disk that is its content.
+    static let part = "goldsmith_part"
     /// Of replicas: their disks, and the manifest once they are whole.
     static let disks = "goldsmith_disks"
     static let manifest = "goldsmith_manifest"
@@ -47,6 +51,11 @@ struct MarkScope: Sendable {
         [CloudMark.scope: name, CloudMark.resource: id.text]
     }
 
+    /// What the snapshots of all disks of an image have in common.
+    func marks(ofAllFor image: ImageID) -> [String: String] {
+        [CloudMark.scope: name, CloudMark.purpose: image.text]
+    }
+
     func marks(of resource: Resource) -> [String: String] {
         var marks = marks(of: resource.id)
         marks[CloudMark.kind] = resource.kind.rawValue
@@ -56,8 +65,8 @@ struct MarkScope: Sendable {
 
     /// The id of the Glance image that stands for a resource. Glance never gives the id of a deleted image again, so
     /// the next one needs the next number.
-    func imageID(of resource: ResourceID, number: Int) -> String {
-        CloudMark.uuid("\(name)/image/\(resource)/\(number)")
+    func imageID(of resource: ResourceID, part: String? = nil, number: Int) -> String {
+        CloudMark.uuid("\(name)/image/\(resource)/" + (part.map { "\($0)/" } ?? "") + "\(number)")
     }
 
     /// A server's tag: Nova finds servers by tags, not by metadata.

@@ -6,25 +6,33 @@ import OpenStackClient
 extension OpenStackDriver {
     public func capture(_ call: CaptureCall) async throws(StepFailure) -> Capture {
         let (device, instance, resource, progress) = (call.device, call.instance, call.resource, call.progress)
-        let found = try await find(instance)
-        try requireStopped(found)
+        let found = try await find(instance, only: device)
+        try requireStopped(instance, found.server)
         let disk = try found.disk(device)
         try DiskRules.requireFit(disk.kind, device, resource.kind, .disk(device, instance))
-        guard !call.fixesGuest else {
+        guard !call.guestWork.needsCopy else {
             throw StepFailure(
                 .permanent,
                 .failedPrecondition,
-                "The guest of instance \(instance) cannot be fixed: its disks are in the cloud.",
-                advice: "Ask for the image without guestChecks \"fix\".",
+                "The guest of instance \(instance) cannot be fixed, sealed or searched: its disks are in the cloud.",
+                advice: "Ask for the image without guestChecks fix, seal and secretScan.",
                 madeNothing: true
             )
         }
         try requireSound(disk, of: found)
+        if let volume = disk.volume {
+            try await requireRoom(snapshotsOf: [volume], "\(device) of instance \(instance)")
+        }
         return try await holding(found, for: resource) { hold throws(StepFailure) in
-            try await clear(resource)
             progress(CopyProgress(doneBytes: 0, totalBytes: 0))
-            guard let volume = disk.volume else { return try await captureLocal(disk, hold, progress) }
-            return try await captureVolume(volume, disk, hold, progress)
+            var capture =
+                if let volume = disk.volume {
+                    try await captureVolume(volume, disk, hold, progress)
+                } else {
+                    try await captureLocal(disk, hold, progress)
+                }
+            if call.guestWork.looks { capture.inspection = Self.outOfReach }
+            return capture
         }
     }
 
@@ -37,26 +45,40 @@ extension OpenStackDriver {
         _ progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         let (resource, subject) = (hold.resource, "\(disk.device) of instance \(hold.instance.id)")
-        try await requireRoom(snapshotsOf: [volume], subject)
-        var marks = scope.marks(of: resource)
+        let all = scope.marks(ofAllFor: resource.imageID)
+        let present = try await asking(subject) { () async throws(OpenStackError) in
+            try await cloud.snapshots(with: all)
+        }
+        if present.contains(where: { $0.metadata[CloudMark.resource] == resource.id.text }) {
+            try await clear(resource)
+        }
+        var marks = scope.marks(of: resource).merging(all) { $1 }
         marks[CloudMark.device] = disk.device.description
         marks[CloudMark.flavor] = hold.instance.server.flavor.name
         marks[CloudMark.volumeType] = volume.type
         marks[CloudMark.autoDelete] = disk.autoDelete ? CloudMark.yes : "no"
-        let asked = try await once(
-            subject,
-            { () async throws(OpenStackError) in
-                try await cloud.createSnapshot(of: volume.id, name: "goldsmith \(resource.id)", metadata: marks)
-            },
-            orFound: { () async throws(OpenStackError) in
-                try await cloud.snapshots(with: scope.marks(of: resource.id)).first
-            }
-        )
+        let asked: CloudSnapshot
+        do throws(StepFailure) {
+            asked = try await once(
+                subject,
+                { () async throws(OpenStackError) in
+                    try await cloud.createSnapshot(of: volume.id, name: "goldsmith \(resource.id)", metadata: marks)
+                },
+                orFound: { () async throws(OpenStackError) in
+                    try await cloud.snapshots(with: scope.marks(of: resource.id)).first
+                }
+            )
+        } catch {
+            throw await named(error, snapshotOf: volume, subject)
+        }
         let gauge = ProgressGauge(totalBytes: disk.sizeBytes, progress)
-        let snapshot = try await waiting(for: "The snapshot of \(subject)", within: timeout) {
-            () async throws(StepFailure) in
-            let now = try await asking(subject) { () async throws(OpenStackError) in
-                try await cloud.snapshot(asked.id)
+        let snapshot = try await waiting(
+            for: "The snapshot of \(subject)",
+            within: timeout,
+            advice: Self.adviceIfForgotten(asked.id)
+        ) { pause async throws(StepFailure) in
+            let (now, server) = try await asking(subject) { () async throws(OpenStackError) in
+                try await look(at: asked.id, all, hold, after: pause)
             }
             if now.status == "available" { return now as CloudSnapshot? }
             guard now.status == "creating" else {
@@ -64,7 +86,7 @@ extension OpenStackDriver {
             }
             let percent = now.progress.flatMap { Int64($0.prefix { $0.isNumber }) } ?? 0
             gauge.reach(disk.sizeBytes / 100 * min(percent, 99))
-            try await keep(hold)
+            try await keep(hold, server)
             return nil
         }
         gauge.finish()
@@ -76,6 +98,32 @@ extension OpenStackDriver {
             sha256: try Self.recordSum(of: snapshot),
             format: .cinderSnapshot
         )
+    }
+
+    /// One look for all captures of an image that wait at the same time: the snapshots, and the server.
+    /// - Parameters:
+    ///   - marks: what all of the image's snapshots have.
+    ///   - pause: before it; who comes meanwhile gets its answer too.
+    private func look(
+        at snapshot: String,
+        _ marks: [String: String],
+        _ hold: Hold,
+        after pause: Duration
+    ) async throws(OpenStackError) -> (CloudSnapshot, CloudServer) {
+        let server = hold.instance.server.id
+        let seen = try await looks.answer(to: hold.shared, gathering: pause) { () async throws(OpenStackError) in
+            CloudLook(snapshots: try await cloud.snapshots(with: marks), server: try await cloud.server(server))
+        }
+        if let found = seen.snapshots.first(where: { $0.id == snapshot }) { return (found, seen.server) }
+        // Whether it is gone, its own address says.
+        return (try await cloud.snapshot(snapshot), seen.server)
+    }
+
+    /// Cinder makes a snapshot no more when cinder-volume died in the moment of taking it over, and then lets nobody but
+    /// its operator touch it.
+    static func adviceIfForgotten(_ snapshot: String) -> String {
+        "If it stays creating, the cloud's operator frees it: "
+            + "`openstack volume snapshot set --state error \(PlainText.word(snapshot))`."
     }
 
     /// The SHA-256 of what identifies a snapshot. No bytes of a volume are read: it says that this is the snapshot that
@@ -100,6 +148,7 @@ extension OpenStackDriver {
         _ progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         let (resource, subject) = (hold.resource, "\(disk.device) of instance \(hold.instance.id)")
+        try await clear(resource)
         var marks = scope.marks(of: resource)
         marks[CloudMark.device] = disk.device.description
         marks[CloudMark.flavor] = hold.instance.server.flavor.name

@@ -68,6 +68,7 @@ extension OpenStackDriver {
         for snapshot in snapshots {
             try await untilGone(
                 "Cinder's snapshot \(snapshot.id)",
+                advice: Self.adviceIfForgotten(snapshot.id),
                 delete: { () async throws(OpenStackError) in try await cloud.deleteSnapshot(snapshot.id) },
                 look: { () async throws(OpenStackError) in try await cloud.snapshot(snapshot.id).status }
             )
@@ -93,11 +94,12 @@ extension OpenStackDriver {
     /// being made or deleted) is waited for.
     private func untilGone(
         _ what: String,
+        advice: String = "See the cloud's own logs of it.",
         delete: () async throws(OpenStackError) -> Void,
         look: () async throws(OpenStackError) -> String
     ) async throws(StepFailure) {
         var isAsked = false
-        try await waiting(for: "The deletion of \(what)", within: .seconds(600)) {
+        try await waiting(for: "The deletion of \(what)", within: .seconds(600), advice: advice) {
             () async throws(StepFailure) -> Void? in
             var refusal: OpenStackError?
             if !isAsked {

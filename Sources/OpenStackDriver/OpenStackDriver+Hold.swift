@@ -3,6 +3,17 @@ import ImageDrivers
 import Logging
 import OpenStackClient
 
+/// What is seen of a server and of its image's snapshots at one time.
+struct CloudLook: Sendable {
+    struct Subject: Hashable, Sendable {
+        var server: String
+        var image: ImageID
+    }
+
+    var snapshots: [CloudSnapshot]
+    var server: CloudServer
+}
+
 /// A server that stays stopped while it is captured.
 ///
 /// Nova's lock keeps its owner from starting it (administrators pass it). Since somebody may unlock it all the same,
@@ -15,6 +26,8 @@ extension OpenStackDriver {
         fileprivate var actions: Set<String>
 
         fileprivate var subject: String { "Instance \(instance.id)" }
+        /// What all captures of the image share.
+        var shared: CloudLook.Subject { .init(server: instance.server.id, image: resource.imageID) }
     }
 
     /// Locks the server while `body` works.
@@ -25,9 +38,9 @@ extension OpenStackDriver {
     ) async throws(StepFailure) -> Value {
         // First what was done, then the state: an action between the two is found at the end.
         let hold = Hold(instance: instance, resource: resource, actions: try await foreignActions(of: instance))
-        try await lock(hold)
+        let locked = try await lock(hold)
         do throws(StepFailure) {
-            try requireStopped(try await find(instance.id))
+            try requireStopped(instance.id, locked)
             let value = try await body(hold)
             try await requireUntouched(hold)
             await unlock(hold)
@@ -40,26 +53,34 @@ extension OpenStackDriver {
 
     /// Looks whether the server is still as it was, and locks it again when another capture of the image has just
     /// unlocked it.
-    func keep(_ hold: Hold) async throws(StepFailure) {
-        let server = try await asking(hold.subject) { () async throws(OpenStackError) in
-            try await cloud.server(hold.instance.server.id)
-        }
+    func keep(_ hold: Hold, _ server: CloudServer) async throws(StepFailure) {
         // Nova's own image of a local disk is a task of the server.
         guard server.status == "SHUTOFF" else { throw .notStopped(hold.instance.id, CloudInstance.status(of: server)) }
-        if !server.isLocked { try await lock(hold) }
+        if !server.isLocked { _ = try await lock(hold) }
     }
 
-    private func lock(_ hold: Hold) async throws(StepFailure) {
+    /// - Returns: the server, locked for the image: for this resource, or for another that is captured beside it.
+    private func lock(_ hold: Hold) async throws(StepFailure) -> CloudServer {
         let (id, reason) = (hold.instance.server.id, scope.lockReason(hold.resource))
         let server = try await asking(hold.subject) { () async throws(OpenStackError) in
-            try await cloud.act(on: id, ["lock": ["locked_reason": .text(reason)]])
-            // A second lock is accepted and changes nothing: whose it is, is only to be read.
-            return try await cloud.server(id)
+            try await locks.answer(to: hold.shared) { () async throws(OpenStackError) in
+                var doubt: OpenStackError?
+                do throws(OpenStackError) {
+                    try await cloud.act(on: id, ["lock": ["locked_reason": .text(reason)]])
+                } catch {
+                    guard error.leavesDoubt else { throw error }
+                    doubt = error
+                }
+                // A second lock is accepted and changes nothing: whose it is, is only to be read.
+                let server = try await cloud.server(id)
+                if let doubt, !server.isLocked { throw doubt }
+                return server
+            }
         }
-        guard server.isLocked, server.lockedReason != reason else { return }
+        guard server.isLocked, server.lockedReason != reason else { return server }
         // A capture of the same image has it: it protects this one too.
         if let other = scope.resource(lockedFor: server.lockedReason) {
-            guard other.imageID != hold.resource.imageID else { return }
+            guard other.imageID != hold.resource.imageID else { return server }
             throw StepFailure(
                 .transient,
                 .unavailable,
@@ -94,19 +115,28 @@ extension OpenStackDriver {
     }
 
     static func unlock(_ id: String, lockedFor reason: String, _ cloud: OpenStackCloud) async throws(OpenStackError) {
-        do throws(OpenStackError) {
-            let server = try await cloud.server(id)
-            guard server.isLocked, server.lockedReason == reason else { return }
-            try await cloud.act(on: id, ["unlock": nil])
-        } catch  where error.kind == .notFound {}
+        var tries = 3
+        while true {
+            do throws(OpenStackError) {
+                let server = try await cloud.server(id)
+                guard server.isLocked, server.lockedReason == reason else { return }
+                try await cloud.act(on: id, ["unlock": nil])
+                return
+            } catch {
+                tries -= 1
+                if error.kind == .notFound { return }
+                // The next look shows what became of it.
+                guard error.leavesDoubt, tries > 0 else { throw error }
+            }
+        }
     }
 
     private func requireUntouched(_ hold: Hold) async throws(StepFailure) {
-        let now = try await find(hold.instance.id)
-        try requireStopped(now)
-        guard now.server.id == hold.instance.server.id,
-            try await foreignActions(of: hold.instance).isSubset(of: hold.actions)
-        else {
+        let now = try await unlessMissing(hold.subject) { () async throws(OpenStackError) in
+            try await cloud.server(hold.instance.server.id)
+        }
+        if let now { try requireStopped(hold.instance.id, now) }
+        guard now != nil, try await foreignActions(of: hold.instance).isSubset(of: hold.actions) else {
             throw StepFailure(
                 .permanent,
                 .failedPrecondition,

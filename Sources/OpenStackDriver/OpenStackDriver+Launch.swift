@@ -21,7 +21,7 @@ extension OpenStackDriver {
         try await clear(resource)
         let flavor = try await flavor(for: launch, sheet)
         var volumes: [(gigabytes: Int, type: String?)] = []
-        for disk in launch.disks where disk.kind == .cloud {
+        for disk in launch.disks where sheet.isVolume(disk) {
             volumes.append((Self.gigabytes(disk.sizeBytes), try sheet.entry(disk.from)?.volumeType))
         }
         try await requireRoom(volumes: volumes, subject)
@@ -40,7 +40,7 @@ extension OpenStackDriver {
         marks[CloudMark.image] = image.id
         let record = try await queue(resource, format: "raw", minDisk: 0, marks)
         var made: [String] = []
-        for disk in launch.disks where disk.kind == .cloud {
+        for disk in launch.disks where sheet.isVolume(disk) {
             made.append(try await makeVolume(disk, of: launch, image, sheet, resource))
         }
         for volume in made { try await awaitVolume(volume, subject) }
@@ -71,6 +71,7 @@ extension OpenStackDriver {
         let flavors = try await asking("The list of flavors") { () async throws(OpenStackError) in
             try await cloud.flavors()
         }
+        guard !sheet.isOfFiles else { return try standardFlavor(among: flavors) }
         guard let flavor = flavors[sheet.flavor] else {
             throw StepFailure(
                 .permanent,
@@ -120,7 +121,9 @@ extension OpenStackDriver {
             sum = try Self.recordSum(of: found)
             gauge.add(file.sizeBytes)
         } else {
-            sum = try await contentSum(of: image, "\(replica.resource.id)") { gauge.add($0) }
+            sum = try await contentSum(of: try await content(of: entry, image), "\(replica.resource.id)") {
+                gauge.add($0)
+            }
         }
         guard sum == file.sha256 else {
             throw StepFailure(
@@ -152,7 +155,7 @@ extension OpenStackDriver {
             if let snapshot = entry.snapshot {
                 volume["snapshot_id"] = .text(snapshot)
             } else {
-                volume["imageRef"] = .text(image.id)
+                volume["imageRef"] = .text(entry.image ?? image.id)
             }
             if let type = entry.volumeType { volume["volume_type"] = .text(type) }
         }
@@ -166,7 +169,7 @@ extension OpenStackDriver {
         )
     }
 
-    private func awaitVolume(_ id: String, _ subject: String) async throws(StepFailure) {
+    func awaitVolume(_ id: String, _ subject: String) async throws(StepFailure) {
         try await waiting(for: "Volume \(id)", within: timeout) { () async throws(StepFailure) -> Void? in
             let volume = try await asking(subject) { () async throws(OpenStackError) in try await cloud.volume(id) }
             if volume.status == "available" { return () }
@@ -198,12 +201,14 @@ extension OpenStackDriver {
         var devices: [JSONPart] = []
         for disk in launch.disks {
             var device: [String: JSONPart] = ["boot_index": .number(disk.device.isSystem ? 0 : -1)]
-            if disk.kind == .local {
+            let volume = byDevice[disk.device.description]
+            // A local disk that was captured as a file is a volume here.
+            if disk.kind == .local, volume == nil {
                 device["uuid"] = .text(image)
                 (device["source_type"], device["destination_type"]) = ("image", "local")
                 device["delete_on_termination"] = true
             } else {
-                guard let volume = byDevice[disk.device.description] else { throw .notBuilt(launch.instanceID) }
+                guard let volume else { throw .notBuilt(launch.instanceID) }
                 device["uuid"] = .text(volume)
                 (device["source_type"], device["destination_type"]) = ("volume", "volume")
                 device["delete_on_termination"] = .flag(disk.autoDelete)
@@ -220,7 +225,9 @@ extension OpenStackDriver {
                 CloudMark.scope: .text(scope.name), CloudMark.resource: .text(resource.id.text),
             ],
         ]
-        if launch.disks.first?.kind == .local { server["imageRef"] = .text(image) }
+        if launch.disks.first?.kind == .local, byDevice[DeviceName.system.description] == nil {
+            server["imageRef"] = .text(image)
+        }
         let wanted = JSONPart.object(server)
         let id = try await once(
             subject,

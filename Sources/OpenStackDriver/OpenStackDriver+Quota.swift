@@ -12,6 +12,21 @@ extension OpenStackDriver {
         try await requireRoom("volumes", volumes, subject)
     }
 
+    /// Cinder's refusal does not always name the quota: which it was is looked up.
+    /// - Returns: the failure to report instead.
+    func named(_ refusal: StepFailure, snapshotOf volume: CloudVolume, _ subject: String) async -> StepFailure {
+        guard refusal.code == .quotaExceeded else { return refusal }
+        do throws(StepFailure) {
+            try await requireRoom(snapshotsOf: [volume], subject)
+            return refusal
+        } catch {
+            guard error.code == .quotaExceeded else { return refusal }
+            var failure = error
+            failure.madeNothing = nil
+            return failure
+        }
+    }
+
     private func requireRoom(
         _ kind: String,
         _ wanted: [(gigabytes: Int, type: String?)],

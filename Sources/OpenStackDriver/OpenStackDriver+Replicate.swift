@@ -6,7 +6,7 @@ import OpenStackClient
 /// only when all that it names was verified.
 extension OpenStackDriver {
     /// What a capture is in the cloud.
-    private enum Kept {
+    enum Kept {
         case snapshot(CloudSnapshot)
         case image(CloudImage)
     }
@@ -67,7 +67,7 @@ extension OpenStackDriver {
 
     // MARK: Captures
 
-    private func find(_ capture: Capture) async throws(StepFailure) -> Kept {
+    func find(_ capture: Capture) async throws(StepFailure) -> Kept {
         let marks = scope.marks(of: capture.resource.id)
         let subject = "\(capture.resource.id)"
         if capture.format == .cinderSnapshot {
@@ -171,12 +171,16 @@ extension OpenStackDriver {
     }
 
     /// Makes an image without content, under an id that follows from its resource.
+    /// - Parameter part: of a resource that is several images, which one; each has ids of its own.
     func queue(
         _ resource: Resource,
+        part: String? = nil,
         format: String,
         minDisk: Int,
         _ marks: [String: String]
     ) async throws(StepFailure) -> String {
+        var marks = marks
+        marks[CloudMark.part] = part
         guard marks.values.allSatisfy({ $0.utf8.count <= Self.largestProperty }) else {
             throw StepFailure(
                 .permanent,
@@ -191,7 +195,7 @@ extension OpenStackDriver {
         members["visibility"] = "private"
         members["min_disk"] = .number(minDisk)
         for number in 0..<Self.mostImagesOfOneResource {
-            let id = scope.imageID(of: resource.id, number: number)
+            let id = scope.imageID(of: resource.id, part: part, number: number)
             members["id"] = .text(id)
             let image = JSONPart.object(members)
             do throws(OpenStackError) {
@@ -203,7 +207,9 @@ extension OpenStackDriver {
                     try await cloud.image(id)
                 }
                 // An answer that was lost: the id says that it is ours.
-                if let found, found.status == "queued", scope.resource(found.properties) == resource { return id }
+                if let found, found.status == "queued", scope.resource(found.properties)?.id == resource.id {
+                    return id
+                }
                 // One of this id was made and deleted before.
                 guard found == nil, error.kind == .conflict else { throw .cloud(error, "\(resource.id)") }
             }
@@ -219,7 +225,7 @@ extension OpenStackDriver {
         try await asking("\(resource.id)") { () async throws(OpenStackError) in
             try await cloud.images(with: scope.marks(of: resource))
         }
-        .first
+        .first { $0.properties[CloudMark.part] == nil }
     }
 
     /// Copies an image's content into a queued one. It becomes active only with the wanted content, byte for byte.
@@ -247,16 +253,15 @@ extension OpenStackDriver {
             guard error.kind == .contentRefused else { throw .cloud(error, "The copy of \(source.id)") }
             throw otherwise(sum)
         }
-        let stored = try await asking("The copy of \(source.id)") { () async throws(OpenStackError) in
-            try await cloud.image(target)
-        }
-        // What Glance says of what it wrote; other algorithms than its default are left to Glance.
-        if stored.hashAlgorithm == "sha512", stored.hashValue != sums.sha512 {
-            try await asking("The copy of \(source.id)") { () async throws(OpenStackError) in
-                try await cloud.deleteImage(target)
-            }
-            throw StepFailure(.transient, .unavailable, "Glance has stored something else than it was sent.")
-        }
+        try await requireStored(sums, in: target, "The copy of \(source.id)")
+    }
+
+    /// Compares what Glance says of what it wrote; other algorithms than its default are left to Glance.
+    func requireStored(_ sums: ContentSums, in image: String, _ subject: String) async throws(StepFailure) {
+        let stored = try await asking(subject) { () async throws(OpenStackError) in try await cloud.image(image) }
+        guard stored.hashAlgorithm == "sha512", stored.hashValue != sums.sha512 else { return }
+        try await asking(subject) { () async throws(OpenStackError) in try await cloud.deleteImage(image) }
+        throw StepFailure(.transient, .unavailable, "Glance has stored something else than it was sent.")
     }
 
     // MARK: Conversion

@@ -26,25 +26,32 @@ public struct OpenStackDriver: ImageDriver {
     let places: [LocationName]
     let defaultOwner: Owner
     let network: Network
+    let standardFlavor: String?
     let logger: Logger
     /// For how long a snapshot, a volume or an image may be awaited.
     let timeout: Duration
+    /// Captures of one image do these together.
+    let looks = SharedAnswers<CloudLook.Subject, CloudLook>()
+    let locks = SharedAnswers<CloudLook.Subject, CloudServer>()
 
     /// - Parameters:
     ///   - scope: which installation this is, of those that share the project; letters, digits, `-` and `_`.
     ///   - locations: names of the cloud's own image store.
     ///   - defaultOwner: the owner of servers that name none.
+    ///   - flavor: the name of that of servers whose image was no server's; `nil`: they cannot be launched.
     public init(
         cloud: OpenStackCloud,
         scope: String,
         locations: [LocationName],
         defaultOwner: Owner,
         network: Network = .automatic,
+        flavor: String? = nil,
         timeout: Duration = .seconds(6 * 3600),
         logger: Logger
     ) {
         (self.cloud, self.scope, places) = (cloud, MarkScope(name: scope), locations.sorted())
-        (self.defaultOwner, self.network, self.timeout, self.logger) = (defaultOwner, network, timeout, logger)
+        (self.defaultOwner, self.network, standardFlavor) = (defaultOwner, network, flavor)
+        (self.timeout, self.logger) = (timeout, logger)
     }
 
     // MARK: Instances
@@ -75,10 +82,16 @@ public struct OpenStackDriver: ImageDriver {
         return found.sorted { $0.id < $1.id }
     }
 
-    /// - Parameter owner: `nil` for operators, who see every instance.
-    func find(_ id: InstanceID, for owner: Owner? = nil) async throws(StepFailure) -> CloudInstance {
+    /// - Parameters:
+    ///   - owner: `nil` for operators, who see every instance.
+    ///   - device: the only disk of interest: other volumes are not looked at. `nil`: all are.
+    func find(
+        _ id: InstanceID,
+        for owner: Owner? = nil,
+        only device: DeviceName? = nil
+    ) async throws(StepFailure) -> CloudInstance {
         guard let server = try await server(of: id) else { throw .noInstance(id) }
-        let found = try await instance(server, [:])
+        let found = try await instance(server, [:], only: device)
         guard owner == nil || owner == found.owner else { throw .noInstance(id) }
         return found
     }
@@ -114,23 +127,28 @@ public struct OpenStackDriver: ImageDriver {
 
     private func instance(
         _ server: CloudServer,
-        _ known: [String: CloudVolume]
+        _ known: [String: CloudVolume],
+        only device: DeviceName? = nil
     ) async throws(StepFailure) -> CloudInstance {
         let subject = "Instance \(server.id)"
-        let (attachments, volumes) = try await asking(subject) { () async throws(OpenStackError) in
-            let attachments = try await cloud.attachments(of: server.id)
-            var volumes = known
-            for attachment in attachments where volumes[attachment.volumeID] == nil {
-                volumes[attachment.volumeID] = try await cloud.volume(attachment.volumeID)
-            }
-            return (attachments, volumes)
+        let attachments = try await asking(subject) { () async throws(OpenStackError) in
+            try await cloud.attachments(of: server.id)
         }
-        return try CloudInstance(server, attachments, volumes, defaultOwner: defaultOwner)
+        let attached = try CloudInstance.attached(attachments, to: server).filter { device == nil || $0.0 == device }
+        var volumes = known
+        for (_, attachment) in attached where volumes[attachment.volumeID] == nil {
+            volumes[attachment.volumeID] = try await asking(subject) { () async throws(OpenStackError) in
+                try await cloud.volume(attachment.volumeID)
+            }
+        }
+        return try CloudInstance(server, attached, volumes, defaultOwner: defaultOwner)
     }
 
-    func requireStopped(_ instance: CloudInstance) throws(StepFailure) {
-        let status = CloudInstance.status(of: instance.server)
-        guard status == .stopped else { throw .notStopped(instance.id, status) }
+    func requireStopped(_ instance: InstanceID, _ server: CloudServer) throws(StepFailure) {
+        // Nova's own image of a local disk is a task of the server, and its volumes are captured beside it.
+        if server.status == "SHUTOFF", server.taskState?.hasPrefix("image_") == true { return }
+        let status = CloudInstance.status(of: server)
+        guard status == .stopped else { throw .notStopped(instance, status) }
     }
 
     // MARK: Looks before a capture
@@ -138,12 +156,20 @@ public struct OpenStackDriver: ImageDriver {
     public func locations() async throws(StepFailure) -> [Location] { places.map { Location($0) } }
 
     public func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {
-        let found = try await find(instance)
-        let disk = try found.disk(device)
-        try requireSound(disk, of: found)
-        if let volume = disk.volume {
-            try await requireRoom(snapshotsOf: [volume], "\(device) of instance \(instance)")
+        try await checkDisks([device], of: instance)
+    }
+
+    /// The quota must do for all of them together.
+    public func checkDisks(_ devices: [DeviceName], of instance: InstanceID) async throws(StepFailure) {
+        let found = try await find(instance, only: devices.count == 1 ? devices[0] : nil)
+        var volumes: [CloudVolume] = []
+        for device in devices {
+            let disk = try found.disk(device)
+            try requireSound(disk, of: found)
+            if let volume = disk.volume { volumes.append(volume) }
         }
+        let which = devices.count == 1 ? "\(devices[0])" : "The \(devices.count) disks"
+        try await requireRoom(snapshotsOf: volumes, "\(which) of instance \(instance)")
     }
 
     func requireSound(_ disk: CloudInstance.AttachedDisk, of instance: CloudInstance) throws(StepFailure) {
@@ -172,18 +198,20 @@ public struct OpenStackDriver: ImageDriver {
 
     /// Of a volume nothing is copied.
     public func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
-        let disk = try await find(instance).disk(device)
+        let disk = try await find(instance, only: device).disk(device)
         return disk.volume == nil ? disk.sizeBytes : 0
     }
 
     public func inspectGuest(of instance: InstanceID) async throws(StepFailure) -> GuestInspection {
-        try requireStopped(try await find(instance))
-        return .notChecked(
-            reason: "the disks are in the cloud, out of reach of a look into their files",
-            advice: "look at its /etc/fstab yourself",
-            mayPass: false
-        )
+        try requireStopped(instance, try await find(instance).server)
+        return Self.outOfReach
     }
+
+    static let outOfReach = GuestInspection.notChecked(
+        reason: "the disks are in the cloud, out of reach of a look into their files",
+        advice: "look at its /etc/fstab yourself",
+        mayPass: false
+    )
 
     // MARK: Boot proofs
 
@@ -226,7 +254,10 @@ extension OpenStackDriver: ToolTrial {
     public static func advice(_ kind: OpenStackError.Kind) -> String? {
         switch kind {
         case .unreachable, .lostAnswer, .server: "See whether the cloud's services run, and whether auth_url is right."
-        case .denied: "See whether the application credential is still valid, and has the role member."
+        case .unknownService: "See `openstack catalog list`, and region_name and interface in clouds.yaml."
+        case .unknownCredential:
+            "See whether clouds.yaml has the id and secret of an application credential that is neither expired nor deleted."
+        case .denied: "Give the application credential's user the role member in its project."
         case .refused: "Nova of the release Train (2.79) and Cinder of Xena (3.66) are the oldest that will do."
         default: nil
         }

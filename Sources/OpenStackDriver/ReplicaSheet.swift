@@ -9,14 +9,16 @@ struct ReplicaSheet: Codable, Sendable {
         /// In GiB.
         var size: Int
         var autoDelete: Bool
-        /// `nil`: the disk is the content of the image itself.
+        /// Of a disk that was captured in this cloud as a snapshot.
         var snapshot: String?
+        /// Of a disk whose content is another image. Neither: it is the content of the image itself.
+        var image: String?
         var volumeType: String?
         /// The SHA-256 of the capture.
         var sha256: String
     }
 
-    /// The name of the flavor that the source had.
+    /// The name of the flavor that the source had. Empty: the source was no server of a cloud.
     var flavor: String
     var disks: [Entry]
 

@@ -11,7 +11,7 @@ struct HintTests {
             ("instanceId", Operation.create, "instance list"), ("imageId", .share, "image list"),
             ("imageId", .launch, "image list"), ("dataDisks[0].device", .create, "instance show"),
             ("dataDisks[2].device", .launch, "image show"), ("replicateTo[1]", .create, "--replicate-to"),
-            ("location", .launch, "replicas"), ("with", .unshare, "shared with"),
+            ("location", .launch, "replicas"), ("location", .prove, "replicas"), ("with", .unshare, "shared with"),
         ]
     )
     func notFound(field: String, operation: Operation, hint: String) throws {

@@ -28,7 +28,7 @@ struct LibvirtHostsTests {
             #expect(try await settings.hosts().map(\.text) == ["h1", "h2"])
             let list = try #require(try await settings.libvirtHosts())
             #expect(list.uris[HostName(known: "h2")]?.text == "qemu+tls://h2.example/system")
-            #expect(try await settings.driverKind() == .libvirt)
+            #expect(try await settings.drivers().map(\.kind) == [.libvirt])
         }
         #expect(try await settings([:]).libvirtHosts() == nil)
         #expect(try await settings([:]).libvirtConnections() == nil)
@@ -87,6 +87,45 @@ struct LibvirtHostsTests {
                 _ = try await settings.workerDriver(Logger(label: "test"))
             }
             #expect(error?.kind == .usage && error?.message.hasPrefix(message) == true, "\(String(describing: error))")
+        }
+    }
+
+    @Test("a location can be a folder of one of the hosts, which other workers leave alone")
+    func locations() async throws {
+        let (east, west) = (LocationName(known: "east"), LocationName(known: "west"))
+        for (host, reached) in [(nil, [east]), ("h1", [east]), ("h2", [east, west])] as [(String?, [LocationName])] {
+            let flags: [SettingKey: String?] = [
+                .libvirtHosts: "h1=qemu+tls://h1/system,h2=qemu+tls://h2/system",
+                .locations: "east=/srv/east,west@h2=/srv/west", .host: host,
+            ]
+            let settings = try await settings(flags.compactMapValues { $0 })
+            #expect(try await settings.reachedLocations(of: DriverEntry(kind: .libvirt)).keys.sorted() == reached)
+            let driver = try await settings.viewedDriver(Logger(label: "test"))
+            #expect(try await driver.locations() == [Location(east), Location(west, on: HostName(known: "h2"))])
+        }
+        let simulated: [SettingKey: String] = [.driver: "simulated", .hosts: "h1", .locations: "west@h1"]
+        let driver = try await settings(simulated).viewedDriver(Logger(label: "test"))
+        #expect(try await driver.locations() == [Location(west, on: HostName(known: "h1"))])
+    }
+
+    @Test("a location of no host of the installation is refused before anything is made")
+    func strangeLocations() async throws {
+        let wrong: [([SettingKey: String], String)] = [
+            ([.libvirtHosts: Self.two, .locations: "west@h3"], "host h3 of west is not among the hosts: h1, h2"),
+            ([.locations: "west@h1"], "host h1 of west is not among the hosts: none"),
+            (
+                [.driver: "local", .locations: "west@h1"],
+                "west is a folder of host h1, and the driver local has no hosts"
+            ),
+            ([.libvirtHosts: Self.two, .locations: "a@h1=/x,b@h1=/x/"], "a and b are the same folder"),
+            ([.libvirtHosts: Self.two, .locations: "west@"], "'', the host of west, is no name of one; "),
+        ]
+        for (flags, message) in wrong {
+            let error = await caught { () async throws(CommandFailure) in
+                _ = try await settings(flags).workerDriver(Logger(label: "test"))
+            }
+            #expect(error?.kind == .usage)
+            #expect(error?.message.hasPrefix("setting locations: " + message) == true, "\(String(describing: error))")
         }
     }
 }

@@ -109,7 +109,7 @@ struct SettingsTests {
     )
     func malformed(key: SettingKey, text: String, wanted: String) async throws {
         let wrong = await failure([key: text]) { (settings) async throws(CommandFailure) in
-            _ = try await settings.driverKind()
+            _ = try await settings.drivers()
             _ = try await settings.logLevel(default: .info)
             _ = try await settings.workerOptions()
             _ = try await settings.metricsListen()

@@ -51,6 +51,7 @@ LIMITS = [
     ("image.create", "labels", {"l": "v" * 63}, {"l": "v" * 64}),
     ("image.share", "with", owners(64), owners(65)),
     ("image.share", "with", ["acct-7"], ["acct.7"]),
+    ("image.prove", "location", "a.b", "-a"),
     ("image.describe", "limit", 1, 0),
     ("image.describe", "limit", 100, 101),
     ("image.describe", "page", "1767225600000000-img-5f0c2b7e9a41d3c8", "1767225600000000"),

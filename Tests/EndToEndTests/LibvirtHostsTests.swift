@@ -1,3 +1,4 @@
+import FoundationEssentials
 import GoldsmithTestSupport
 import Testing
 
@@ -17,6 +18,7 @@ struct LibvirtHostsTests {
             var attempt: Int
             var waitingFor: String?
             var host: String?
+            var job: String
         }
         var status: String
         var jobs: [Line]
@@ -33,6 +35,7 @@ struct LibvirtHostsTests {
         // The worker of `dev` is on h1.
         let settings = hosts.merging([
             "GOLDSMITH_DRIVER": "libvirt", "GOLDSMITH_LIBVIRT_DISKS": first.libvirt.root + "/disks",
+            "GOLDSMITH_LOCATIONS": "east,west@h2",
         ]) { $1 }
         try await Dev.with(workers: 1, environment: settings) { dev in
             func show(_ id: String) async throws -> Shown { try await dev.json(Shown.self, "image", "show", id) }
@@ -44,8 +47,10 @@ struct LibvirtHostsTests {
             let doctor = try await dev.run("doctor", "--quick").output
             #expect(doctor.contains("libvirt of h1: ") && doctor.contains("libvirt of h2: "), "\(doctor)")
 
-            let asked = try await dev.json(Asked.self, "image", "create", "--instance", "web2", "--name", "two")
-            let made = try await dev.run("image", "create", "--instance", "web1", "--name", "one", "--wait")
+            let create = ["image", "create", "--replicate-to", "east", "--instance"]
+            let reply = try await dev.run(create + ["web2", "--name", "two", "--json"])
+            let asked = try JSONDecoder().decode(Asked.self, from: Data(reply.output.utf8))
+            let made = try await dev.run(create + ["web1", "--name", "one", "--wait"])
             #expect(made.code == 0, "h1 goes on: \(made.complaint)")
             let isTold = try await eventually {
                 try await show(asked.imageId).jobs.first?.waitingFor?.contains("host h2") == true
@@ -58,7 +63,29 @@ struct LibvirtHostsTests {
             try await dev.withWorker(on: "h2", ["GOLDSMITH_LIBVIRT_DISKS": second.libvirt.root + "/disks"]) {
                 let isMade = try await eventually { try await show(asked.imageId).status == "Available" }
                 if !isMade { Issue.record("\(await dev.story(of: asked.imageId))") }
+
+                let pulled = try await dev.json(
+                    Asked.self,
+                    "image",
+                    "create",
+                    "--instance",
+                    "web1",
+                    "--name",
+                    "three",
+                    "--replicate-to",
+                    "west"
+                )
+                let isPulled = try await eventually { try await show(pulled.imageId).status == "Available" }
+                if !isPulled { Issue.record("\(await dev.story(of: pulled.imageId))") }
+                let hosts = try await show(pulled.imageId).jobs.map { "\($0.job) \($0.host ?? "")" }
+                #expect(hosts == ["stop-check h1", "system-disk h1", "replicate:west h2"])
+                let launch = try await dev.run(
+                    ["instance", "launch", "--image", pulled.imageId, "--name", "web3", "--wait"]
+                )
+                #expect(launch.code == 0, "\(launch.complaint)")
             }
+            let all = try await dev.json([Listed].self, "instance", "list")
+            #expect(all.map(\.id) == ["web1", "web2", "web3"] && all.map(\.host) == ["h1", "h2", "h2"])
             let image = try await show(asked.imageId)
             #expect(image.jobs.allSatisfy { $0.attempt == 1 && $0.host == "h2" })
 

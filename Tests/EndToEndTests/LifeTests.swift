@@ -23,6 +23,10 @@ struct LifeTests {
             try await dev.does(["image", "unshare", id, "--with", "acct-7"])
             try await dev.refuses(["instance", "launch", "--image", id, "--owner", "acct-7"], 3, "NOT_FOUND")
 
+            // Proven: what a machine shows is for other tests; this one has none.
+            try await dev.refuses(["image", "prove", id, "--location", "nowhere"], 3, "no replica at nowhere")
+            try await dev.refuses(["image", "prove", id, "--owner", "acct-7", "--wait"], 3, "NOT_FOUND")
+
             // Launched: the disks are the image's, under the names the rules give them.
             let launch = ["instance", "launch", "--image", id, "--leave-out", "/dev/vdb", "--add-disk", "1"]
             let names = try await dev.does(launch + ["--dry-run"])

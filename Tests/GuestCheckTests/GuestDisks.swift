@@ -14,6 +14,11 @@ final class GuestDisks: Sendable {
     let scratch: DriverScratch
     let driver: LocalDriver
 
+    /// For looks that are to succeed, however busy the machine is.
+    static func patientDriver(at root: String) -> LocalDriver {
+        driver(at: root, GuestInspector(program: program, timeLimit: .seconds(1_800)))
+    }
+
     /// Beside the test bundle, where the package manager puts it.
     static let program: String = {
         let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
@@ -22,7 +27,7 @@ final class GuestDisks: Sendable {
 
     init() async throws {
         scratch = try DriverScratch()
-        driver = Self.driver(at: scratch.root, GuestInspector(program: Self.program))
+        driver = Self.patientDriver(at: scratch.root)
         let drafts = scratch.path("drafts")
         try FileManager.default.createDirectory(atPath: drafts, withIntermediateDirectories: true)
         var script = ""

@@ -145,10 +145,13 @@ final class InspectorTests: Sendable {
         #expect(reason(inspection).contains("guestInspection"))
         let image = try #require(ImageID("img-1"))
         let resource = Resource(id: ResourceID(image: image, part: "vda", fence: 1), kind: .imageFile, imageID: image)
-        let failure = await #expect(throws: StepFailure.self) {
-            _ = try await GuestDisks.driver(at: scratch.root, nil)
-                .capture(.system, of: try #require(InstanceID("i-1")), into: resource, fixesGuest: true) { _ in }
+        for work in [GuestWork(fixes: true), GuestWork(findsSecrets: true, requiresLook: true)] {
+            let failure = await #expect(throws: StepFailure.self) {
+                _ = try await GuestDisks.driver(at: scratch.root, nil)
+                    .capture(.system, of: try #require(InstanceID("i-1")), into: resource, guestWork: work) { _ in }
+            }
+            #expect(failure?.code == .failedPrecondition && failure?.disposition == .permanent)
+            #expect(failure?.message.contains("guestInspection") == true, "nothing was copied for it")
         }
-        #expect(failure?.code == .failedPrecondition && failure?.disposition == .permanent)
     }
 }

@@ -14,7 +14,7 @@ struct ReaderTests {
     private func disks() throws -> GuestDisks { try #require(GuestDisks.current) }
 
     private func read(_ node: BlockNode) async throws -> GuestFacts? {
-        try await inspector.read(node, .storage, Self.logger)
+        try await inspector.read(node, .storage, Self.logger)?.facts
     }
 
     @Test(
@@ -52,8 +52,15 @@ struct ReaderTests {
         try Data("#!/bin/sh\nLD_LIBRARY_PATH=\(disks.scratch.root) exec \(GuestDisks.program) \"$@\"\n".utf8)
             .write(to: URL(fileURLWithPath: program))
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program)
-        let fix = try await GuestInspector(program: program, workplace: workplace).fix(copy, .storage, Self.logger)
-        #expect(fix == GuestFix(findings: [], diff: ""))
+        let result = try await GuestInspector(program: program, workplace: workplace)
+            .carryOut(
+                GuestWork(fixes: true),
+                on: .qcow2(path: copy, dataFile: nil, backing: nil),
+                sizeBytes: 0,
+                .storage,
+                Self.logger
+            ) {}
+        #expect(result == GuestResult(fix: GuestFix(findings: [], diff: "")))
         #expect(try Data(contentsOf: URL(fileURLWithPath: copy)) == before)
     }
 
@@ -91,7 +98,7 @@ struct ReaderTests {
         let workplace = disks.scratch.path("r\(seed)")
         try FileManager.default.createDirectory(atPath: workplace, withIntermediateDirectories: true)
         let inspector = GuestInspector(program: GuestDisks.program, workplace: workplace)
-        let facts = try await inspector.read(.raw(path: file), .storage, Self.logger)
+        let facts = try await inspector.read(.raw(path: file), .storage, Self.logger)?.facts
         #expect((facts?.findings.count ?? 0) <= 21)
         #expect(processes(mentioning: workplace).isEmpty)
         #expect(try FileManager.default.contentsOfDirectory(atPath: workplace).isEmpty)
@@ -107,7 +114,7 @@ struct ReaderTests {
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program)
         let node = disks.node(.ext4)
         let looking = Task {
-            try await GuestInspector(program: program, workplace: workplace).read(node, .storage, Self.logger)
+            try await GuestInspector(program: program, workplace: workplace).read(node, .storage, Self.logger)?.facts
         }
         try await becomesTrue {
             !processes(mentioning: "\(workplace)/").isEmpty && !processes(mentioning: "4244").isEmpty
@@ -175,7 +182,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
 extension BlockNode {
     fileprivate var base: String {
         switch self {
-        case .raw(let path), .layer(let path), .qcow2(let path, _, _): path
+        case .raw(let path), .device(let path), .layer(let path), .qcow2(let path, _, _): path
         }
     }
 }

@@ -181,7 +181,7 @@ extension GuestDisks {
             .system,
             of: try #require(InstanceID(id)),
             into: Resource(id: ResourceID(image: image, part: "vda", fence: 1), kind: kind, imageID: image),
-            fixesGuest: fixesGuest,
+            guestWork: GuestWork(fixes: fixesGuest),
             progress: { _ in }
         )
     }

@@ -34,6 +34,19 @@ struct BootProofTests {
         return code + [UInt8](repeating: 0, count: 510 - code.count) + [0x55, 0xAA]
     }
 
+    /// A boot sector that writes a text to the screen, and nothing to the serial line.
+    private static func screenSector(_ text: String) -> [UInt8] {
+        // ds = 0; text mode; es:di = the screen's memory; si = the text; until a zero: write a byte, grey on black.
+        var code: [UInt8] = [
+            0x31, 0xC0, 0x8E, 0xD8, 0xB8, 0x03, 0x00, 0xCD, 0x10, 0xB8, 0x00, 0xB8, 0x8E, 0xC0, 0x31, 0xFF, 0xBE, 0,
+            0x7C,
+            0xB4, 0x07, 0xAC, 0x84, 0xC0, 0x74, 0x03, 0xAB, 0xEB, 0xF8, 0xF4, 0xEB, 0xFD,
+        ]
+        code[17] = UInt8(code.count)
+        code += Array(text.utf8.prefix(400)) + [0]
+        return code + [UInt8](repeating: 0, count: 510 - code.count) + [0x55, 0xAA]
+    }
+
     /// A location with a replica of a disk, and the driver to start it.
     private final class Place: Sendable {
         let scratch: DriverScratch
@@ -41,7 +54,7 @@ struct BootProofTests {
         let workplace: String
         let replica: Replica
 
-        init(_ head: [UInt8], limit: Duration = .seconds(120)) async throws {
+        init(_ head: [UInt8], limit: Duration = .seconds(120), screenInterval: Duration? = nil) async throws {
             scratch = try DriverScratch()
             workplace = "/tmp/gs-boot-\(UInt32.random(in: 0 ... .max))"
             try FileManager.default.createDirectory(atPath: workplace, withIntermediateDirectories: false)
@@ -56,7 +69,8 @@ struct BootProofTests {
                     program: program,
                     timeLimit: limit,
                     emulatedTimeLimit: limit,
-                    workplace: workplace
+                    workplace: workplace,
+                    screenInterval: screenInterval ?? limit
                 ),
                 logger: Logger(label: "test")
             )
@@ -99,6 +113,17 @@ struct BootProofTests {
         #expect(try await place.driver.inventory().allSatisfy { $0.kind != .replica })
     }
 
+    @Test("What a guest without a serial console shows is read on its screen")
+    func screen() async throws {
+        let row = "Debian GNU/Linux 12 web1 tty1"
+        let text = row + String(repeating: " ", count: 160 - row.utf8.count) + "web1 login: "
+        let place = try await Place(Self.screenSector(text), screenInterval: .seconds(1))
+        let seen = try await place.driver.proveBoot(of: place.replica)
+        #expect(seen.end == .sign && seen.sign == .loginPrompt && seen.isFromScreen == true, "\(seen)")
+        #expect(seen.sentence.hasSuffix(", read on the screen") && seen.console.contains { $0.contains("web1 login") })
+        #expect(try place.remains().isEmpty)
+    }
+
     @Test("A panic, and a disk without a boot loader, are seen to fail")
     func failed() async throws {
         let panic = try await Place(Self.sector("[ 1.0] Kernel panic - not syncing: VFS\r\n"))
@@ -132,6 +157,27 @@ struct BootProofTests {
         #expect(failure?.code == .cancelled)
         #expect(ContinuousClock.now - began < .seconds(20))
         #expect(try place.remains().isEmpty)
+    }
+
+    @Test("What a killed worker has left goes with the next machine; what others use stays")
+    func leftBehind() async throws {
+        let place = try await Place(Self.sector("\r\nweb1 login: "))
+        let left = place.workplace + "/goldsmith-place-abcdef"
+        let outside = place.scratch.path("outside")
+        for folder in [left + "/deep", outside] {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        }
+        try Data("kept".utf8).write(to: URL(fileURLWithPath: outside + "/file"))
+        try Data("layer".utf8).write(to: URL(fileURLWithPath: left + "/deep/layer0.qcow2"))
+        try FileManager.default.createSymbolicLink(atPath: left + "/link", withDestinationPath: outside)
+        let used = place.workplace + "/goldsmith-place-inuse1"
+        try FileManager.default.createDirectory(atPath: used, withIntermediateDirectories: false)
+        let descriptor = open(used, O_RDONLY | O_DIRECTORY)
+        defer { close(descriptor) }
+        #expect(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        _ = try await place.driver.proveBoot(of: place.replica)
+        #expect(try place.remains() == ["goldsmith-place-inuse1"])
+        #expect(FileManager.default.fileExists(atPath: outside + "/file"))
     }
 
     @Test("A replica that is gone, and a driver without a prover, say so")

@@ -60,10 +60,25 @@ struct ParserTests {
     func locations() throws {
         let east = try known(LocationName("east"))
         let west = try known(LocationName("west"))
-        #expect(try LocationsSetting.parse("east=/srv/e=1, west", below: "/d") == [east: "/srv/e=1", west: "/d/west"])
-        #expect(try LocationsSetting.parse(",,east,", below: "/d") == [east: "/d/east"])
-        let escaped = #"east=/srv/a\,b\\c:d,west"#
-        #expect(try LocationsSetting.parse(escaped, below: "/d") == [east: #"/srv/a,b\c:d"#, west: "/d/west"])
+        let h2 = HostName(known: "h2")
+        let lists: [(String, [LocationName: LocationFolder])] = [
+            ("east=/srv/e=1, west", [east: LocationFolder("/srv/e=1"), west: LocationFolder("/d/west")]),
+            (",,east,", [east: LocationFolder("/d/east")]),
+            (#"east=/srv/a\,b\\c:d,west"#, [east: LocationFolder(#"/srv/a,b\c:d"#), west: LocationFolder("/d/west")]),
+            (" west@h2 ", [west: LocationFolder("/d/west", on: h2)]),
+            (
+                "east=/srv/a, west@h2=/srv/a@b",
+                [east: LocationFolder("/srv/a"), west: LocationFolder("/srv/a@b", on: h2)]
+            ),
+            (
+                "east@h1=/srv/a,west@h2=/srv/a",
+                [east: LocationFolder("/srv/a", on: HostName(known: "h1")), west: LocationFolder("/srv/a", on: h2)]
+            ),
+        ]
+        for (text, folders) in lists {
+            #expect(try LocationsSetting.parse(text, below: "/d") == folders)
+            #expect(try LocationsSetting.parse(LocationsSetting.text(of: folders), below: "/elsewhere") == folders)
+        }
         let odd = try LocationsSetting.parse("east,west", below: #"/d,ata\=:,"#)
         #expect(try LocationsSetting.parse(LocationsSetting.text(of: odd), below: "/elsewhere") == odd)
     }
@@ -72,7 +87,9 @@ struct ParserTests {
         "a malformed list of locations is refused in a sentence",
         arguments: [
             "", ",", "=", "=,=", "=/srv", "east=", "east=srv", "east,east", "../x", "east=/a\u{0}b", "\u{1b}[2J",
-            #"east=/a\b"#, #"east=/a\"#,
+            #"east=/a\b"#, #"east=/a\"#, "east@", "east@H2", "@h2", "east@h1@h2=/a", "east@h1,east@h2",
+            "east=/a,west=/a", "east=/a/b/,west=//a/./b", "east@h1=/a,west=/a", "west=/a,east@h1=/a",
+            "east@h1=/a,west@h1=/a",
         ]
             + [String(repeating: "x", count: 10_000)]
     )

@@ -18,12 +18,17 @@ struct SimulationTests {
         #expect(first.traceHash != Simulation.run(seed: seed + 1).traceHash)
     }
 
-    @Test("without faults every request becomes an image")
+    @Test("without faults every request becomes an image, but where its guest is refused")
     func calm() {
         var options = SimulationOptions()
         options.faults = []
-        let outcome = Simulation.run(seed: 1, options)
-        #expect(outcome.violation == nil)
-        #expect(outcome.available == options.images)
+        let outcomes = (1...10).map { Simulation.run(seed: $0, options) }
+        for outcome in outcomes {
+            #expect(outcome.violation == nil)
+            #expect(outcome.available + outcome.error == options.images && outcome.rejected == 0)
+        }
+        // A guest may not boot, wait for a disk, or hold a secret; most do not.
+        #expect(outcomes.map(\.available).reduce(0, +) > outcomes.count * options.images / 2)
+        #expect(outcomes.contains { $0.available == options.images })
     }
 }

@@ -40,7 +40,7 @@ struct MigrationTests {
     }
 
     private func renamesKeys(_ database: some SQLDatabase) async throws {
-        try await SQLMigrations(Array(Schema.steps.prefix(Self.letters))).apply(to: database)
+        try await SQLMigrations(Array(Schema.migrationLists.prefix(Self.letters))).apply(to: database)
         let text = #""details":"my \"storedTies\": \"mending\":""#
         let old = #"{"adviceMends":true,\#(text),"handOvers":1,"mending":{},"storedTies":{"launches":[]}}"#
         try await database.write { (connection) throws(SQLError) in
@@ -60,7 +60,7 @@ struct MigrationTests {
     }
 
     private func renames(_ database: some SQLDatabase) async throws {
-        try await SQLMigrations(Array(Schema.steps.prefix(Self.letters))).apply(to: database)
+        try await SQLMigrations(Array(Schema.migrationLists.prefix(Self.letters))).apply(to: database)
         let message = KeptMessage(
             routingKey: "image.create",
             contentType: nil,

@@ -130,7 +130,7 @@ struct HostTests {
 
     @Test(
         "what needs a host that was taken out of the installation is refused, and says so",
-        arguments: [Operation.launch, .convert]
+        arguments: [Operation.launch, .convert, .prove]
     )
     func hostTakenOut(operation: Operation) async throws {
         let rig = try await Rig(hosts: Self.hosts)

@@ -269,6 +269,16 @@ struct LifeTests {
         }
     }
 
+    @Test("whichever call a worker dies at, a proof has one verdict", arguments: [8])
+    func proveCrashes(seed: Int) async throws {
+        try await everyCrash(seed: seed, .prove) { rig, source, story in
+            let image = try await rig.image()
+            #expect(image.status == .available && image.bootProof?.verdict == .proven, "\(story)")
+            let journal = try await rig.store.journal(of: source, after: 0)
+            #expect(journal.count { $0.kind == .imageBootProof } == 1, "\(story)")
+        }
+    }
+
     @Test("whichever call a worker dies at, a deletion leaves nothing", arguments: [7])
     func deleteCrashes(seed: Int) async throws {
         let fields: [String: JSONValue] = ["confirm": .bool(true), "deleteSnapshots": .bool(true)]

@@ -59,6 +59,8 @@ struct Rig: Sendable {
         adjust: (inout WorkerOptions) -> Void = { _ in }
     ) -> TestWorker {
         var options = WorkerOptions(id: WorkerID(known: name))
+        // No task of its own runs beside a test's deliveries.
+        options.markSentEvery = .zero
         adjust(&options)
         let dice = dice
         let own: any ImageDriver = options.host.map { self.driver.seen(from: $0) } ?? self.driver

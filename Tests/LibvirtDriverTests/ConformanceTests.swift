@@ -15,4 +15,11 @@ struct ConformanceTests {
         let scratch = try await LibvirtScratch(copyRate: check.isSlow ? 64 << 10 : nil)
         try await check.run(scratch.fixture)
     }
+
+    @Test("it keeps those of replicas at a location of another host", arguments: DriverConformance.checksOfReplicas)
+    func elsewhere(_ check: DriverCheck) async throws {
+        let two = try await TwoHosts()
+        try await check.run(two.fixture)
+        #expect(try await two.pools() == [TwoHosts.ownPools, TwoHosts.ownPools])
+    }
 }

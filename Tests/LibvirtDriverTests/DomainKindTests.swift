@@ -94,7 +94,15 @@ struct DomainKindTests {
                     "type='network' device='disk'><source protocol='rbd' name='p/v'><host name='10.0.0.1'/></source>"
                 ), "network (rbd)"
             ),
-            ("block", source("type='block' device='disk'><source dev='/dev/null'/>"), "block device"),
+            (
+                "block", source("type='block' device='disk'><source dev='/dev/null'/>"),
+                "is captured only where the host's libvirt asks"
+            ),
+            (
+                "blockqcow2",
+                source("type='block' device='disk'><driver name='qemu' type='qcow2'/><source dev='/dev/zero'/>"),
+                "of which raw alone is captured"
+            ),
             (
                 "gone",
                 source(

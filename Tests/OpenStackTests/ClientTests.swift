@@ -47,7 +47,8 @@ struct ClientTests {
         #expect(service.requests.map(\.token) == ["token-1", "token-2"])
         let refusing = try await ScriptedService { _, _ in .say(401, "<html>no</html>", type: "text/html") }
         #expect(
-            await failure { () async throws(OpenStackError) in try await cloud(refusing).server("s1") }?.kind == .denied
+            await failure { () async throws(OpenStackError) in try await cloud(refusing).server("s1") }?.kind
+                == .unknownCredential
         )
         #expect(refusing.requests.count == 2)
     }
@@ -121,6 +122,15 @@ struct ClientTests {
             #expect(error?.kind == .overLimit)
             #expect(service.requests.count == 1)
         }
+    }
+
+    @Test("a refusal is not repeated, whether it changes something or not", arguments: [400, 403, 404, 409, 413])
+    func refusal(_ status: Int) async throws {
+        let service = try await ScriptedService { _, _ in .say(status, "{}") }
+        let cloud = cloud(service)
+        _ = await failure { () async throws(OpenStackError) in try await cloud.server("s1") }
+        _ = await failure { () async throws(OpenStackError) in try await cloud.deleteServer("s1") }
+        #expect(service.requests.map(\.line) == ["GET /compute/servers/s1", "DELETE /compute/servers/s1"])
     }
 
     @Test("no service: nothing was sent")
@@ -223,6 +233,21 @@ struct CloudsFileTests {
         let said = problem(Self.file.replacing(word, with: other))
         #expect(said?.contains(named) == true)
         #expect(said?.contains("s3cret") != true)
+    }
+
+    @Test("an address in it is used instead of the catalog's")
+    func addresses() async throws {
+        let service = try await ScriptedService { _, _ in .say(200, #"{"volumes": []}"#) }
+        let text = """
+            clouds:
+              lab:
+                volume_endpoint_override: \(service.address)/mine/%(project_id)s/
+                auth: {auth_url: "\(service.address)", application_credential_id: i, application_credential_secret: s}
+            """
+        let cloud = OpenStackCloud(try CloudsFile.access(in: text, cloud: nil))
+        #expect(try await cloud.volumes(with: [:]).isEmpty)
+        #expect(service.requests.first?.line.hasPrefix("GET /mine/p1/volumes/detail") == true)
+        #expect(problem(text.replacing("volume_endpoint_override: http", with: "volume_endpoint_override: ftp")) != nil)
     }
 
     @Test("a cloud that is not in it is refused")

@@ -35,13 +35,14 @@ final class CloudScratch: Sendable {
     }
 
     /// Another driver on the same project, as another worker has it.
-    static func driver(_ cloud: OpenStackCloud) -> OpenStackDriver {
+    static func driver(_ cloud: OpenStackCloud, locations: [LocationName] = locations) -> OpenStackDriver {
         OpenStackDriver(
             cloud: cloud,
             scope: "test",
             locations: locations,
             defaultOwner: Owner(known: "local"),
             network: .none,
+            flavor: "tiny0",
             timeout: .seconds(120),
             logger: Logger(label: "test")
         )
@@ -53,13 +54,19 @@ final class CloudScratch: Sendable {
             if server.isLocked { _ = try? await cloud.act(on: server.id, ["unlock": nil]) }
             try? await cloud.deleteServer(server.id)
         }
-        try await becomesTrue { try await self.cloud.servers().isEmpty }
+        try await becomes { try await self.cloud.servers().isEmpty }
         for image in try await cloud.images(with: [:]) { try? await cloud.deleteImage(image.id) }
         for _ in 0..<2 {
             for snapshot in try await cloud.snapshots(with: [:]) { try? await cloud.deleteSnapshot(snapshot.id) }
-            try await becomesTrue { try await self.cloud.snapshots(with: [:]).isEmpty }
+            try await becomes { try await self.cloud.snapshots(with: [:]).isEmpty }
             for volume in try await cloud.volumes(with: [:]) { try? await cloud.deleteVolume(volume.id) }
-            try await becomesTrue { try await self.cloud.volumes(with: [:]).isEmpty }
+            try await becomes { try await self.cloud.volumes(with: [:]).isEmpty }
+        }
+    }
+
+    private func becomes(_ holds: () async throws -> Bool) async throws {
+        guard try await eventually(within: .seconds(120), holds) else {
+            throw ConformanceFailure("the project was not empty after 120 seconds")
         }
     }
 

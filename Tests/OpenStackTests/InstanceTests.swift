@@ -24,12 +24,9 @@ struct InstanceTests {
             CloudVolume(id: "v\(index)", status: "in-use", size: index + 1, type: "ssd", metadata: [:])
         }
         let known = Dictionary(uniqueKeysWithValues: volumes.map { ($0.id, $0) })
-        return try CloudInstance(
-            try server("SHUTOFF", image: image),
-            attachments,
-            known,
-            defaultOwner: Owner(known: "me")
-        )
+        let server = try server("SHUTOFF", image: image)
+        let attached = try CloudInstance.attached(attachments, to: server)
+        return try CloudInstance(server, attached, known, defaultOwner: Owner(known: "me"))
     }
 
     @Test(

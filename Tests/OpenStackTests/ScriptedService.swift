@@ -16,6 +16,7 @@ final class ScriptedService: Sendable {
     struct Request: Sendable {
         var line: String
         var token: String?
+        var body = ""
     }
 
     private let channel: any Channel
@@ -58,13 +59,14 @@ final class ScriptedService: Sendable {
 
         private let script: Script
         private var head: HTTPRequestHead?
+        private var body = ByteBuffer()
 
         init(_ script: Script) { self.script = script }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             switch unwrapInboundIn(data) {
-            case .head(let head): self.head = head
-            case .body: break
+            case .head(let head): (self.head, body) = (head, ByteBuffer())
+            case .body(var part): body.writeBuffer(&part)
             case .end:
                 guard let head else { return }
                 answer(head, context)
@@ -81,7 +83,8 @@ final class ScriptedService: Sendable {
             }
             let request = Request(
                 line: "\(head.method) \(head.uri)",
-                token: head.headers.first(name: "X-Auth-Token")
+                token: head.headers.first(name: "X-Auth-Token"),
+                body: String(buffer: body)
             )
             let number = script.seen.withLock { seen in
                 seen.append(request)

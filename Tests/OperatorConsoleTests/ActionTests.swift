@@ -32,7 +32,7 @@ struct ActionTests {
         try await rig.run { browser in
             let cookie = try await browser.logInAsOperator()
             for (image, offered) in [
-                (pending, [ImageAction.cancel]), (available, [.launch, .share, .convert, .delete]),
+                (pending, [ImageAction.cancel]), (available, [.launch, .share, .convert, .prove, .delete]),
             ] {
                 let text = try await browser.get("/images/\(image)", cookie: cookie).text
                 for action in ImageAction.allCases {
@@ -175,6 +175,39 @@ struct ActionTests {
                     && body.contains(#""owner":"acct-1""#),
                 "\(body)"
             )
+        }
+    }
+
+    @Test("a proof is asked for at a location, and not again while it runs; then its verdict is on the page")
+    func prove() async throws {
+        let rig = try await Rig()
+        let id = try await rig.take(1, name: "web-golden")
+        try await rig.finish(id)
+        try await rig.run { browser in
+            let cookie = try await browser.logInAsOperator()
+            let address = "/images/\(id)/prove"
+            let question = try await browser.get(address, cookie: cookie)
+            #expect(question.text.contains("See whether web-golden boots?"))
+            #expect(question.text.contains("The image stays Available, whatever is seen."))
+            let proof = [
+                (Form.tokenField, question.formToken),
+                (ActionPage.requestField, question.value(of: ActionPage.requestField)),
+            ]
+            let nowhere = try await browser.post(address, proof + [("location", "a/b")], cookie: cookie)
+            #expect(nowhere.status == .badRequest && nowhere.text.contains("id=\"location-error\""))
+            #expect(try await browser.post(address, proof + [("location", "east")], cookie: cookie).status == .seeOther)
+            let sent = try #require(try await rig.requests.last)
+            #expect(sent.routingKey == "image.prove" && sent.body.contains(#""location":"east""#), "\(sent.body)")
+            let program = try await Self.api(browser, address, #"{"location":"east","requestId":"mine-1"}"#)
+            #expect(program.status == .accepted)
+            let later = TransitionContext(now: Rig.start + .seconds(86_400))
+            _ = try await rig.store.apply(.proving(at: LocationName(known: "east")), to: id, in: later)
+            let running = try await browser.get("/images/\(id)", cookie: cookie).text
+            #expect(!running.contains("href=\"\(address)\"") && running.contains("Boot proof at east"))
+            #expect(try await browser.get(address, cookie: cookie).status == .conflict)
+            try await rig.finish(id)
+            let shown = try await browser.get("/images/\(id)", cookie: cookie).text
+            #expect(shown.contains("href=\"\(address)\"") && shown.contains("emergency mode"))
         }
     }
 

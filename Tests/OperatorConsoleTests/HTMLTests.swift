@@ -1,4 +1,5 @@
 import ImageCore
+import ImageSimulation
 import Testing
 
 @testable import OperatorConsole
@@ -57,6 +58,33 @@ struct HTMLTests {
             #expect(FormFields(parsing: text) == nil, "\(text)")
         }
         #expect(URLText.decoded(URLText.encoded("ä /?&=+%")) == "ä /?&=+%")
+    }
+
+    @Test("a proof that came later is drawn apart from the making, and of several the last")
+    func laterProofs() async throws {
+        let rig = try await Rig()
+        let id = try await rig.take(1)
+        try await rig.finish(id)
+        let job = Job.bootProof(LocationName(known: "east"))
+        func timelines() async throws -> (making: Timeline, later: Timeline) {
+            let image = try #require(try await rig.store.image(id))
+            let journal = try await rig.store.journal(of: id, after: 0)
+            let now = Rig.start + .seconds(9_000_000)
+            return (
+                Timeline.making(image, journal: journal, now: now), Timeline.later(image, journal: journal, now: now)
+            )
+        }
+        #expect(try await timelines().later.rows.isEmpty)
+        for month in 1...2 {
+            rig.time.advance(by: .seconds(month * 2_592_000))
+            let context = TransitionContext(now: rig.time.now())
+            _ = try await rig.store.apply(.proving(at: LocationName(known: "east")), to: id, in: context)
+            try await rig.finish(id)
+            let (making, later) = try await timelines()
+            #expect(making.to == Rig.start + .seconds(60) && !making.rows.contains { $0.job == job })
+            #expect(later.rows.map(\.job) == [job] && later.rows.first?.spans.map(\.kind) == [.done])
+            #expect(later.from == rig.time.now() + .seconds(60), "month \(month)")
+        }
     }
 
     @Test("a timeline draws what the journal says, and fits its axis")

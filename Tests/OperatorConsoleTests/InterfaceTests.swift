@@ -103,7 +103,7 @@ struct InterfaceTests {
         try await rig.run { browser in
             let text = try await browser.get(Route.document.address)
             let paths = try JSONDecoder().decode(Document.self, from: Data(text.text.utf8)).paths
-            #expect(paths.count == 22)
+            #expect(paths.count == 23)
             for (path, methods) in paths {
                 let uri =
                     "/api/v1" + path.replacing("{id}", with: "img-1").replacing("{owner}", with: "acct-1")

@@ -126,7 +126,7 @@ struct Rig {
         while let image = try await store.image(id),
             let job = image.jobs.filter({ $0.value.phase == .waiting }).keys.min()
         {
-            let message = JobMessage(imageId: id, job: job, attempt: 1)
+            let message = JobMessage(imageId: id, job: job, attempt: image.jobs[job]?.attempt ?? 1)
             let begun = try await store.begin(Self.claim(message), in: context)
             guard case .granted(let jobLease, _) = begun else { return }
             let output: JobOutput
@@ -139,7 +139,21 @@ struct Rig {
                         device: device,
                         virtualSizeBytes: 1 << 30,
                         fileSizeBytes: 1 << 20,
-                        sha256: String(repeating: "a", count: 64)
+                        sha256: String(repeating: "a", count: 64),
+                        guest: GuestResult(
+                            inspection: device.isSystem
+                                ? .seen(GuestFacts(volumes: [], systems: [.init(root: "/dev/sda1")])) : nil
+                        )
+                    )
+                )
+            } else if job.step == .bootProof {
+                output = .observed(
+                    BootObservation(
+                        end: .sign,
+                        sign: .emergencyShell,
+                        milliseconds: 20_000,
+                        isEmulated: false,
+                        firmware: .bios
                     )
                 )
             } else {

@@ -50,12 +50,19 @@ struct DevCommand: AsyncParsableCommand {
         help: "Where instances are: local (folders below the data folder), libvirt (this host's domains) or openstack."
     )
     var driver: String?
+    @Option(
+        help: ArgumentHelp(
+            "Several drivers instead of one, such as kvm=libvirt,lab=local.",
+            valueName: "list"
+        )
+    )
+    var drivers: String?
     @Option(help: "MiB a second each copy may take. Default 0: no limit.") var copyRate: String?
 
     func run() async throws {
         guard (1...64).contains(workers ?? 1) else { throw CommandFailure(.usage, "--workers must be 1 to 64") }
         let settings = try await shared.settings(
-            [.locations: locations, .driver: driver, .copyRate: copyRate, .hosts: hosts],
+            [.locations: locations, .driver: driver, .drivers: drivers, .copyRate: copyRate, .hosts: hosts],
             asksRunningDev: false
         )
         let runningWorkers = RunningWorkers()
@@ -174,9 +181,9 @@ private struct DevServices: Service {
             file: config,
             asksRunningDev: false
         )
-        let kind = try await settings.driverKind()
+        let drivers = try await settings.drivers()
         let hosts = try await settings.hosts()
-        guard hosts.isEmpty || kind != .local else {
+        guard hosts.isEmpty || drivers.contains(where: { $0.kind != .local }) else {
             throw CommandFailure(
                 .usage,
                 "the local driver has no hosts in dev: all its workers are on this machine",
@@ -185,12 +192,13 @@ private struct DevServices: Service {
         }
         let hostList = hosts.isEmpty ? nil : hosts.map(\.text).joined(separator: ",")
         environment[SettingKey.hosts.environmentName] = hostList
-        environment[SettingKey.driver.environmentName] = kind.rawValue
+        // As they were set; of the two settings, workers take one.
+        let several = try await settings.text(.drivers)
+        let only = several == nil ? drivers[0].kind.rawValue : nil
+        environment[SettingKey.drivers.environmentName] = several
+        environment[SettingKey.driver.environmentName] = only
         try await prepare(running)
-        let named = try await settings.locations()
-        let locations =
-            kind == .openstack
-            ? named.keys.sorted().map(\.text).joined(separator: ",") : LocationsSetting.text(of: named)
+        let locations = try await settings.locationsText()
         var arguments = ["worker", "--data", data, "--log-level", try await settings.logLevel(default: .info).rawValue]
         if let copyRate { arguments += ["--copy-rate", copyRate] }
         if let config { arguments += ["--config", config] }
@@ -208,6 +216,7 @@ private struct DevServices: Service {
             // What drains, then a little to end in order.
             timeout: drain + .seconds(20)
         )
+        let kinds = Set(drivers.map(\.kind))
         let file = DevFile(
             data: data,
             amqpUrl: url,
@@ -216,14 +225,16 @@ private struct DevServices: Service {
             prefix: try await settings.topology().prefix,
             hosts: hostList,
             locations: locations,
-            driver: kind.rawValue,
-            libvirtUri: kind == .libvirt ? try await settings.libvirtHost().uri : nil,
+            driver: only,
+            drivers: several,
+            libvirtUri: kinds.contains(.libvirt) ? try await settings.libvirtHost().uri : nil,
             libvirtHosts: try await settings.text(.libvirtHosts),
-            libvirtDisks: kind == .libvirt ? try await settings.libvirtDisks() : nil,
-            openstackCloudsFile: kind == .openstack ? try await settings.text(.openstackCloudsFile) : nil,
-            openstackCloud: kind == .openstack ? try await settings.text(.openstackCloud) : nil,
-            openstackRegion: kind == .openstack ? try await settings.text(.openstackRegion) : nil,
-            openstackNetwork: kind == .openstack ? try await settings.text(.openstackNetwork) : nil,
+            libvirtDisks: kinds.contains(.libvirt) ? try await settings.libvirtDisks() : nil,
+            openstackCloudsFile: kinds.contains(.openstack) ? try await settings.text(.openstackCloudsFile) : nil,
+            openstackCloud: kinds.contains(.openstack) ? try await settings.text(.openstackCloud) : nil,
+            openstackRegion: kinds.contains(.openstack) ? try await settings.text(.openstackRegion) : nil,
+            openstackNetwork: kinds.contains(.openstack) ? try await settings.text(.openstackNetwork) : nil,
+            openstackFlavor: kinds.contains(.openstack) ? try await settings.text(.openstackFlavor) : nil,
             pids: .init(dev: getpid(), broker: broker?.pid, workers: []),
             logs: data + "/logs",
             consoleUrl: ""

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ImageCore
 import ImageDrivers
 import TerminalText
 
@@ -9,16 +10,29 @@ struct GuestVisitCommand: ParsableCommand {
     /// Where qemu-nbd serves it: it is read without libguestfs.
     @Option var socket: String?
     @Option var disk: String?
+    /// Where qemu-nbd serves it, for libguestfs.
+    @Option var export: String?
     @Option var memory = 0
     @Flag var fix = false
+    /// Items, separated by commas.
+    @Option var seal = ""
+    @Flag var secrets = false
     @Flag var emulated = false
 
     func run() throws {
         if let socket {
-            Terminal.write(GuestVisit.report(socket: socket))
-        } else if let disk {
+            Terminal.write(GuestVisit.report(socket: socket, findsSecrets: secrets))
+        } else if disk != nil || export != nil {
+            let items = seal.split(separator: ",").compactMap { SealItem(rawValue: String($0)) }
+            let work = GuestWork(fixes: fix, seal: items, findsSecrets: secrets)
             Terminal.write(
-                GuestVisit.report(disk: disk, fixes: fix, memoryMebibytes: memory, isEmulated: emulated)
+                GuestVisit.report(
+                    disk: disk,
+                    export: export,
+                    work,
+                    memoryMebibytes: memory,
+                    isEmulated: emulated
+                )
             )
         } else {
             throw ValidationError("there is no disk to look into")

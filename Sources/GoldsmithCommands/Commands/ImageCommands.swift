@@ -6,7 +6,7 @@ import TerminalText
 struct ImageCommands: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "image",
-        abstract: "Create, follow, share, convert and delete images.",
+        abstract: "Create, follow, share, convert, prove and delete images.",
         discussion: """
             An image is Pending while its disks are captured, Replicating while it is copied to its locations, then Available; \
             or it is Error, with the reason.
@@ -18,7 +18,7 @@ struct ImageCommands: AsyncParsableCommand {
             """,
         subcommands: [
             ImageCreate.self, ImageList.self, ImageShow.self, ImageWatch.self, ImageCancel.self, ImageRetry.self,
-            ImageDelete.self, ImageShare.self, ImageUnshare.self, ImageConvert.self,
+            ImageDelete.self, ImageShare.self, ImageUnshare.self, ImageConvert.self, ImageProve.self,
         ]
     )
 }
@@ -180,7 +180,7 @@ func liveLeases(of image: ImageID, in store: any StoreReader) async throws(Comma
 
 /// Parses an identifier from the command line.
 func identifier<ID: Identifier>(_ text: String, _ what: String) throws(CommandFailure) -> ID {
-    guard let id = ID(text) else { throw CommandFailure(.usage, "\(what) is not valid: \(IdentifierRule.sentence)") }
+    guard let id = ID(text) else { throw CommandFailure(.usage, "\(what) is not valid: \(ID.sentence)") }
     return id
 }
 

@@ -14,6 +14,7 @@ struct ImageCreate: AsyncParsableCommand {
               goldsmith image create --instance i-web1 --name web --wait
               goldsmith image create --instance i-web1 --name web --data-disk /dev/vdb
               goldsmith image create --instance i-web1 --name web --all-data-disks
+              goldsmith image create --instance i-web1 --name web --seal all --secret-scan report
               goldsmith image create --instance i-web1 --name web --all-data-disks --dry-run
             """
     )
@@ -27,7 +28,7 @@ struct ImageCreate: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A data disk to capture, for example /dev/vdb. Repeatable.", valueName: "device"))
     var dataDisk: [String] = []
     @Flag(help: "Capture every data disk.") var allDataDisks = false
-    @Option(help: ArgumentHelp("A location. Repeatable; default: all of them.", valueName: "location"))
+    @Option(help: ArgumentHelp("A location. Repeatable; default: all of the instance's driver.", valueName: "location"))
     var replicateTo: [String] = []
     @Option(
         help: "Look into /etc/fstab and network rules: off, warn, enforce or fix.",
@@ -39,6 +40,19 @@ struct ImageCreate: AsyncParsableCommand {
         completion: Completions.bootProof
     )
     var bootProof: String?
+    @Option(
+        help: ArgumentHelp(
+            "Remove identity and secrets from the copy: all, or items separated by commas.",
+            valueName: "items"
+        ),
+        completion: Completions.seal
+    )
+    var seal: String?
+    @Option(
+        help: "Search the copy for keys, tokens and passwords: report or refuse.",
+        completion: Completions.secretScan
+    )
+    var secretScan: String?
     @Option(help: ArgumentHelp("A label, key=value. Repeatable.", valueName: "label")) var label: [String] = []
     @Flag(help: "Check everything and show what would be done; create and lock nothing.") var dryRun = false
     @Flag(help: "Follow the image to its end.") var wait = false
@@ -56,6 +70,8 @@ struct ImageCreate: AsyncParsableCommand {
             replicateTo: replicateTo.isEmpty ? nil : replicateTo,
             guestChecks: guestChecks,
             bootProof: bootProof,
+            seal: seal.map(Self.value(ofSeal:)),
+            secretScan: secretScan,
             labels: try labels(label),
             dryRun: dryRun
         )
@@ -64,6 +80,13 @@ struct ImageCreate: AsyncParsableCommand {
             return output.json ? try Terminal.say(json: report) : Terminal.say(report.text)
         }
         try await ImageFollower.report(answer, settings, wait: wait, json: output.json)
+    }
+}
+
+extension ImageCreate {
+    /// Goldsmith's workers say which words they do not know.
+    static func value(ofSeal text: String) -> JSONValue {
+        text == "all" ? .bool(true) : .array(text.split(separator: ",").map { .string(String($0)) })
     }
 }
 

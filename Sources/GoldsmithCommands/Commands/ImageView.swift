@@ -93,6 +93,14 @@ extension ImageView {
             lines += ["", "Changed on the captured copy"]
             lines += guestDiff.split(separator: "\n").map { "  " + $0 }
         }
+        if let seal {
+            lines += ["", "sealed: \(seal.text)", "  overwritten: \(seal.zeroed.joined(separator: ", "))"]
+        }
+        if let secretScan {
+            let count = findings.count { $0.code == .secret }
+            let found = count == 0 ? "nothing found" : "\(count) notes above"
+            lines += ["", "secret scan: \(secretScan.rawValue), \(found)"]
+        }
         if let bootProof { lines += ["", bootProof.text] }
         if let failure { lines += ["", failure.text] }
         return lines.joined(separator: "\n")
@@ -103,9 +111,11 @@ extension BootView {
     /// How much of the console is shown.
     private static let lines = 8
 
-    fileprivate var text: String {
-        guard mode != .off else { return "boot proof: off" + (note.map { " (\($0))" } ?? "") }
-        guard let verdict else { return "boot proof: \(mode.rawValue), not done yet" }
+    var text: String {
+        guard let verdict else {
+            return mode == .off
+                ? "boot proof: off" + (note.map { " (\($0))" } ?? "") : "boot proof: \(mode.rawValue), not done yet"
+        }
         let tone: Terminal.Tone =
             switch verdict {
             case .proven: .good

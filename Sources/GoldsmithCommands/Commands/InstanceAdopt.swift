@@ -23,15 +23,20 @@ struct InstanceAdopt: AsyncParsableCommand {
         let id: InstanceID = try identifier(id, "the instance id")
         guard let owner = Owner(owner) else { throw CommandFailure(.usage, "--owner: \(Owner.sentence)") }
         let settings = try await shared.settings()
-        guard try await settings.driverKind() == .libvirt else {
-            throw CommandFailure(.usage, "only libvirt domains are adopted", advice: "set driver to libvirt")
+        let (entry, instance) = try await settings.driver(of: id)
+        guard entry.kind == .libvirt else {
+            throw CommandFailure(
+                .usage,
+                "only libvirt domains are adopted",
+                advice: entry.name == nil ? "set driver to libvirt" : nil
+            )
         }
-        let driver = try await settings.domainDriver(try await settings.logger("goldsmith"))
+        let driver = try await settings.domainDriver(entry, try await settings.logger("goldsmith"))
         do throws(StepFailure) {
-            try await driver.adopt(id, by: owner)
+            try await driver.adopt(instance.name, by: owner)
         } catch {
             throw CommandFailure(error)
         }
-        Terminal.say("\(id) belongs to \(owner)")
+        Terminal.say("\(instance) belongs to \(owner)")
     }
 }

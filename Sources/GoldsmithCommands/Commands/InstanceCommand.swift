@@ -58,15 +58,16 @@ struct InstanceList: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try await shared.settings()
-        let (views, silentHosts) = try await InstanceLook(settings).all()
+        let (views, silent) = try await InstanceLook(settings).all()
         if output.json { try Terminal.say(json: views) } else { Terminal.say(Self.text(of: views)) }
         // What is missing must not be taken for gone.
-        guard silentHosts.isEmpty else {
+        guard silent.isEmpty else {
+            let isOfDrivers = try await settings.drivers().count > 1
             throw CommandFailure(
                 .unavailable,
-                "not listed are the instances of hosts that do not answer: "
-                    + silentHosts.map(\.text).joined(separator: ", "),
-                advice: "`goldsmith doctor` tries each host"
+                "not listed are the instances of \(isOfDrivers ? "drivers" : "hosts") that do not answer: "
+                    + silent.joined(separator: ", "),
+                advice: "`goldsmith doctor` tries each \(isOfDrivers ? "driver" : "host")"
             )
         }
     }
@@ -111,7 +112,8 @@ struct InstanceShow: AsyncParsableCommand {
 
     func run() async throws {
         let id: InstanceID = try identifier(id, "the instance id")
-        let view = try await InstanceLook(try await shared.settings()).one(id)
+        let settings = try await shared.settings()
+        let view = try await InstanceLook(settings).one(try await settings.driver(of: id).instance)
         if output.json { return try Terminal.say(json: view) }
         Terminal.say(
             "\(Terminal.paint(view.id.text, .strong))  \(view.status)  owner \(view.owner)"
@@ -141,14 +143,22 @@ private struct InstanceLook {
         store = try await settings.openStore()
     }
 
-    func all() async throws(CommandFailure) -> (views: [InstanceView], silentHosts: [HostName]) {
+    /// With those that did not answer: hosts, or drivers.
+    func all() async throws(CommandFailure) -> (views: [InstanceView], silent: [String]) {
         let locks = try await stored { () async throws(StoreError) in try await store.locks() }
         do throws(StepFailure) {
-            guard let site = driver as? LibvirtSite else {
-                return (try await driver.instances().map { InstanceView($0, locks: locks) }, [])
+            let instances: [Instance]
+            var silent: [String] = []
+            switch driver {
+            case let several as DriverSet:
+                let listing = try await several.list()
+                (instances, silent) = (listing.instances, listing.silent)
+            case let site as LibvirtSite:
+                let listing = try await site.list()
+                (instances, silent) = (listing.instances, listing.silentHosts.map(\.text))
+            default: instances = try await driver.instances()
             }
-            let listing = try await site.list()
-            return (listing.instances.map { InstanceView($0, locks: locks) }, listing.silentHosts)
+            return (instances.map { InstanceView($0, locks: locks) }, silent)
         } catch {
             throw CommandFailure(error)
         }

@@ -61,49 +61,10 @@ struct InstanceLaunch: AsyncParsableCommand {
             return output.json ? try Terminal.say(json: answer) : Terminal.say(answer.launchText)
         }
         if !output.json { Terminal.say(answer.launchText) }
-        try await follow(instance, try await settings.openStore())
-        if output.json { try Terminal.say(json: answer) } else { Terminal.say("\(instance) is there, Stopped") }
-    }
-
-    /// Waits until the launch is done.
-    /// - Throws: what it failed of.
-    private func follow(_ instance: InstanceID, _ store: any StoreReader) async throws {
         let id: ImageID = try identifier(image, "the image id")
-        let job = Job.launch(instance)
-        var (told, percentTold) = ("", -1)
-        func say(once text: String) {
-            guard !output.json, text != told else { return }
-            told = text
-            Terminal.say("  " + text)
-        }
-        while true {
-            let image = try await stored { () async throws(StoreError) in try await store.image(id) }
-            let state = image?.jobs[job]
-            switch state?.phase {
-            // Done launches are forgotten with the next one.
-            case .done?, nil: return
-            case .failed?, .abandoned?:
-                if let failure = state?.lastFailure { throw CommandFailure(failure) }
-                throw CommandFailure(
-                    .failed,
-                    "the launch of \(instance) failed",
-                    advice: "`goldsmith image show \(id) --history` says what happened"
-                )
-            case .waiting?: break
-            }
-            if let lease = try await liveLeases(of: id, in: store).first(where: { $0.job == job }) {
-                if let doing = image?.activity(of: job, lease.progress) {
-                    say(once: doing)
-                } else if let progress = lease.progress, progress.totalBytes > 0 {
-                    let percent = Int(Double(progress.doneBytes) / Double(progress.totalBytes) * 100)
-                    if percent / 10 != percentTold / 10 || percentTold < 0 { say(once: "\(percent) %") }
-                    percentTold = percent
-                }
-            } else if let state, let reason = state.reason, let due = state.dueAt {
-                say(once: "attempt \(state.tries) \(Format.due(due.rfc3339)), after \(reason)")
-            }
-            try await Task.sleep(for: .milliseconds(250))
-        }
+        let store = try await settings.openStore()
+        try await JobFollower(store: store, id: id, job: .launch(instance), isQuiet: output.json).follow()
+        if output.json { try Terminal.say(json: answer) } else { Terminal.say("\(instance) is there, Stopped") }
     }
 }
 

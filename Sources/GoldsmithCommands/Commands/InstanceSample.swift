@@ -45,14 +45,21 @@ struct InstanceSample: AsyncParsableCommand {
             throw CommandFailure(.usage, "--status must be Stopped or Running")
         }
         let settings = try await shared.settings([.owner: owner])
-        let driver = try await settings.driver(try await settings.logger("goldsmith"))
+        let (entry, whole) = try await settings.driver(of: id)
+        guard entry.name == nil || entry.kind == .local else {
+            throw CommandFailure(
+                .usage,
+                "\(entry.title) is \(entry.kind.rawValue): samples are instances of a local driver"
+            )
+        }
+        let driver = try await settings.folderDriver(entry, try await settings.logger("goldsmith"))
         let owner = try await settings.owner()
         let meter = Meter(isShown: Terminal.isInteractive && !output.json)
-        let instance: Instance
+        var instance: Instance
         do throws(StepFailure) {
             try driver.makeFolders()
             instance = try await driver.makeSample(
-                id: id,
+                id: whole.name,
                 owner: owner,
                 systemKind: kind,
                 dataDisks: dataDisks,
@@ -65,6 +72,7 @@ struct InstanceSample: AsyncParsableCommand {
             throw CommandFailure(error)
         }
         meter.clear()
+        instance.id = whole
         if output.json { return try Terminal.say(json: InstanceView(instance, locks: [])) }
         let disks = instance.disks.map { "\($0.device) (\($0.kind.rawValue), \(Quantity.bytes($0.sizeBytes)))" }
         Terminal.say("\(instance.id) is \(instance.status): \(disks.joined(separator: ", "))")

@@ -16,6 +16,7 @@ extension Rejection {
             "`goldsmith quota show` says what is held; delete images, or raise it: `goldsmith quota set`"
         case .cancelled: "`goldsmith image retry` tries it again"
         case .unavailable: "`goldsmith doctor` says what is away; then ask again, with a new --request-id or none"
+        case .secretsFound: "`goldsmith image show` names the files"
         case .bootFailed, .bootNotProven: "`goldsmith image show` has the end of its console"
         case .internal: "look into the workers' logs, then ask again"
         }

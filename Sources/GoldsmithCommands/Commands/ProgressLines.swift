@@ -29,7 +29,7 @@ struct ProgressLines {
             lines += left.filter { image.jobs[$0]?.isHeldBack == true }.map(line)
         }
         let isGoing = image.status == .deleting || image.status == .deleted
-        let proofs = image.jobs.keys.filter { $0.step == .bootProof }
+        let proofs = image.jobs.keys.filter { $0.step == .bootProof }.sorted()
         lines += (isGoing ? [] : image.plan.captureJobs + image.plan.replicateJobs + proofs).map(line)
         self.lines = lines
     }
@@ -43,7 +43,7 @@ struct ProgressLines {
             let what =
                 switch job {
                 case .replicate(let location): "→ \(location)"
-                case .bootProof: "boot proof"
+                case .bootProof(let location): "proof at \(location)"
                 case .stopCheck, .systemDisk, .dataDisk, .convert, .launch, .cleanUp:
                     job.device?.description ?? job.description
                 }

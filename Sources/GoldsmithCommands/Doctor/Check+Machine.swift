@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import ImageCore
 import ImageDrivers
 import Operations
 import Subprocess
@@ -16,6 +17,8 @@ extension Check {
 
     /// Whether guests can be looked into is found out by doing it.
     static let guests = Check(name: "guest checks") { settings throws(CommandFailure) in
+        // Guests of a cloud are not looked into.
+        guard try await settings.hasFiles() else { return [] }
         guard let inspector = try await settings.guestInspector() else {
             return [
                 Diagnosis(
@@ -36,7 +39,8 @@ extension Check {
     }
 
     private static func program(_ name: String, of package: String, isFor: String) -> Check {
-        Check(name: name) { _ in
+        Check(name: name) { settings throws(CommandFailure) in
+            guard try await settings.hasFiles() else { return [] }
             let path = "/usr/bin/\(name)"
             guard FileManager.default.isExecutableFile(atPath: path) else {
                 return [
@@ -67,22 +71,36 @@ extension Check {
     /// Room where bytes are written.
     static let places: [Check] = [
         Check(name: "locations") { (settings) async throws(CommandFailure) in
+            let own = try await settings.host()
             // A cloud's own images are no folders.
-            guard try await settings.driverKind() != .openstack else { return [] }
-            return try await settings.locations().sorted { $0.key < $1.key }.map { name, path in
-                room(
+            let clouds = Set(try await settings.drivers().filter { $0.kind == .openstack }.map(\.name))
+            let folders = try await settings.locations().filter { !clouds.contains($0.value.driver) }
+            return folders.sorted { $0.key < $1.key }.map { name, folder in
+                guard folder.isReached(from: own) else {
+                    let host = folder.host?.text ?? ""
+                    return Diagnosis("location \(name)", .good, "\(folder.path) of host \(host), whose workers try it")
+                }
+                return room(
                     "location \(name)",
-                    at: path,
+                    at: folder.path,
                     advice: "mount it, make it writable, or take it out of the setting 'locations'"
                 )
             }
         },
         Check(name: "data") { (settings) async throws(CommandFailure) in
-            guard try await settings.driverKind() == .local else { return [] }
-            return ["images", "snapshots"].map { name in
-                let path = settings.data + "/" + name
-                return room(name, at: path, advice: "workers make it when they start; is the setting 'data' right?")
+            var found: [Diagnosis] = []
+            for driver in try await settings.drivers() where driver.kind == .local {
+                let root = try await settings.root(of: driver)
+                let key: SettingKey = driver.place == nil ? .data : .drivers
+                found += ["images", "snapshots"].map { name in
+                    room(
+                        driver.title(of: name),
+                        at: root + "/" + name,
+                        advice: "workers make it when they start; is the setting '\(key.rawValue)' right?"
+                    )
+                }
             }
+            return found
         },
         Check(name: "store's disk") { (settings) async throws(CommandFailure) in
             guard case .sqlite(let path) = try await settings.storeAddress() else { return [] }
@@ -113,4 +131,16 @@ extension Check {
             ? Diagnosis(what, .warning, text, advice: "make room there before it is full")
             : Diagnosis(what, .good, text)
     }
+}
+
+extension Settings {
+    /// Whether a worker reads and writes disks itself. A cloud's are out of reach: its workers start no program.
+    fileprivate func hasFiles() async throws(CommandFailure) -> Bool {
+        try await drivers().contains { $0.kind != .openstack }
+    }
+}
+
+extension DriverEntry {
+    /// What a finding about one of its parts is about.
+    func title(of part: String) -> String { name.map { "\(part) of \($0)" } ?? part }
 }

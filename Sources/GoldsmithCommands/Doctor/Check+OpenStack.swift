@@ -6,18 +6,23 @@ extension Check {
     /// Whether the cloud answers, if its servers are the instances.
     static let cloud: [Check] = [
         Check(name: "cloud") { (settings) async throws(CommandFailure) in
-            guard try await settings.driverKind() == .openstack else { return [] }
-            let access = try await settings.cloudAccess()
-            let driver = try await settings.cloudDriver(try await settings.logger("goldsmith", level: .error))
-            do throws(OpenStackError) {
-                let found = try await driver.tryCloud()
-                return [
-                    Diagnosis("cloud", .good, "project \(found.project) at \(access.authURL), \(found.servers) servers")
-                ]
-            } catch {
-                let advice = OpenStackDriver.advice(error.kind)
-                return [Diagnosis("cloud", .bad, "\(access.authURL): \(error.message)", advice: advice)]
+            var found: [Diagnosis] = []
+            for entry in try await settings.drivers() where entry.kind == .openstack {
+                found.append(try await look(at: entry, settings))
             }
+            return found
         }
     ]
+    private static func look(at entry: DriverEntry, _ settings: Settings) async throws(CommandFailure) -> Diagnosis {
+        let access = try await settings.cloudAccess(entry)
+        let driver = try await settings.cloudDriver(entry, try await settings.logger("goldsmith", level: .error))
+        let what = entry.name.map { "cloud \($0)" } ?? "cloud"
+        do throws(OpenStackError) {
+            let found = try await driver.tryCloud()
+            return Diagnosis(what, .good, "project \(found.project) at \(access.authURL), \(found.servers) servers")
+        } catch {
+            let advice = OpenStackDriver.advice(error.kind)
+            return Diagnosis(what, .bad, "\(access.authURL): \(error.message)", advice: advice)
+        }
+    }
 }

@@ -166,7 +166,7 @@ extension Check {
         guard let faults = report.faults else {
             return [Diagnosis(what, .note, "has not said whether its tools work")]
         }
-        guard !faults.isEmpty else { return [Diagnosis(what, .good, "its tools work: children, qemu-img, places")] }
+        guard !faults.isEmpty else { return [Diagnosis(what, .good, "its tools work")] }
         return faults.map { fault in
             let paused = report.pausedLanes?.joined(separator: ", ")
             return Diagnosis(

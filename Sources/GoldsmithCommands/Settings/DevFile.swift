@@ -18,7 +18,10 @@ struct DevFile: Codable, Equatable {
     /// Absent without hosts.
     var hosts: String?
     var locations: String
-    var driver: String
+    /// Absent with several.
+    var driver: String?
+    /// Absent with one.
+    var drivers: String?
     /// Absent when the driver is another.
     var libvirtUri: String?
     /// Absent with one libvirt at most.
@@ -29,6 +32,7 @@ struct DevFile: Codable, Equatable {
     var openstackCloud: String?
     var openstackRegion: String?
     var openstackNetwork: String?
+    var openstackFlavor: String?
     var pids: Processes
     var logs: String
     /// Where the console is; the token for it is in `console-token`.

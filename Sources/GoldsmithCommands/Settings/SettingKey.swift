@@ -17,6 +17,7 @@ enum SettingKey: String, CaseIterable, Sendable {
     case retention
     case locations
     case driver
+    case drivers
     case libvirtUri
     case libvirtHosts
     case libvirtDisks
@@ -24,6 +25,7 @@ enum SettingKey: String, CaseIterable, Sendable {
     case openstackCloud
     case openstackRegion
     case openstackNetwork
+    case openstackFlavor
     case simulatedDelay
     case simulatedFaultRate
     case copyRate

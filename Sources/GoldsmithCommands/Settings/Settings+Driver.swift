@@ -5,14 +5,6 @@ import LibvirtClient
 
 /// Settings of the driver.
 extension Settings {
-    /// `east=/srv/east,west=/srv/west`; a name without a path is a folder below the data folder.
-    func locations() async throws(CommandFailure) -> [LocationName: String] {
-        let text = try await text(.locations) ?? "east,west"
-        do throws(Rejection) { return try LocationsSetting.parse(text, below: data + "/locations") } catch {
-            throw CommandFailure(.usage, "setting locations: \(error.message)")
-        }
-    }
-
     /// In bytes per second; `nil` is as fast as it goes.
     func copyRate() async throws(CommandFailure) -> Int64? {
         let mebibytes = try await number(.copyRate, in: 0...1_000_000, default: 0)
@@ -38,20 +30,6 @@ extension Settings {
             timeLimit: .milliseconds(Int64(fast * 1000)),
             emulatedTimeLimit: .milliseconds(Int64(emulated * 1000))
         )
-    }
-
-    /// Which driver workers use.
-    func driverKind() async throws(CommandFailure) -> DriverKind {
-        let known = DriverKind.allCases.map(\.rawValue).joined(separator: ", ")
-        let kind = try await parsed(.driver, default: .local, wanted: "one of \(known)") { DriverKind(rawValue: $0) }
-        let hosts = try await libvirtHosts()
-        guard kind == .libvirt || hosts == nil else {
-            throw wrongHosts(
-                "the driver is \(kind.rawValue)",
-                advice: "set \(SettingKey.driver.environmentName) to libvirt, or leave libvirtHosts out"
-            )
-        }
-        return kind
     }
 
     /// The host whose domains are instances; with `libvirtHosts`, the worker's own.
@@ -82,16 +60,4 @@ extension Settings {
             delay: .microseconds(Int64(milliseconds * 1000))
         )
     }
-}
-
-/// The compute systems that a worker can be put in front of.
-enum DriverKind: String, CaseIterable, Sendable {
-    /// Folders and real disks.
-    case local
-    /// The domains of this host's libvirt.
-    case libvirt
-    /// The servers of a project of a cloud.
-    case openstack
-    /// No bytes, for tests and benchmarks.
-    case simulated
 }

@@ -47,12 +47,23 @@ extension Settings {
     }
 
     /// The driver of one host's domains, or of all hosts'.
-    func domainDriver(_ logger: Logger) async throws(CommandFailure) -> any DomainDriver {
-        let local = try await driver(logger)
+    func domainDriver(_ entry: DriverEntry, _ logger: Logger) async throws(CommandFailure) -> any DomainDriver {
+        let local = try await folderDriver(entry, logger)
         let (owner, disks) = (try await owner(), try await libvirtDisks())
+        if let uri = entry.place {
+            let host = LibvirtHost(uri: uri)
+            return LibvirtDriver(local: local, host: host, defaultOwner: owner, disks: disks, logger: logger)
+        }
         if let hosts = try await libvirtConnections() {
-            let own = try await host()
-            return LibvirtSite(local: local, hosts: hosts, own: own, defaultOwner: owner, disks: disks, logger: logger)
+            return LibvirtSite(
+                local: local,
+                hosts: hosts,
+                own: try await host(),
+                locations: try await locations(of: entry),
+                defaultOwner: owner,
+                disks: disks,
+                logger: logger
+            )
         }
         let host = try await libvirtHost()
         return LibvirtDriver(local: local, host: host, defaultOwner: owner, disks: disks, logger: logger)

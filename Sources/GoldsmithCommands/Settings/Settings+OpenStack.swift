@@ -10,17 +10,27 @@ extension Settings {
     /// What tools of OpenStack read too.
     static let cloudsFile = "/etc/openstack/clouds.yaml"
 
-    func cloudAccess() async throws(CommandFailure) -> CloudAccess {
-        let path = try await parsed(.openstackCloudsFile, default: Self.cloudsFile, wanted: "an absolute path") {
+    func cloudAccess(_ entry: DriverEntry) async throws(CommandFailure) -> CloudAccess {
+        let set = try await parsed(.openstackCloudsFile, default: Self.cloudsFile, wanted: "an absolute path") {
             text in
             text.hasPrefix("/") && text.count > 1 ? text : nil
         }
-        let what = "setting openstackCloudsFile (\(SettingKey.openstackCloudsFile.environmentName)): \(path)"
+        // `/etc/openstack/clouds.yaml#east` is the cloud east in that file.
+        let parts = entry.place?.split(separator: "#", maxSplits: 1).map(String.init)
+        let path = parts?.first ?? set
+        let key: SettingKey = parts == nil ? .openstackCloudsFile : .drivers
+        let what = "setting \(key.rawValue) (\(key.environmentName)): \(path)"
         let text: String
         do throws(SecretFile.Unreadable) { text = try SecretFile.read(path) } catch {
-            throw CommandFailure(.usage, "\(what): \(error.reason)", advice: "it is OpenStack's clouds.yaml")
+            throw CommandFailure(
+                .usage,
+                "\(what): \(error.reason)",
+                advice: "name OpenStack's clouds.yaml there, which this user may read; see docs/openstack.md"
+            )
         }
-        let (cloud, region) = (try await self.text(.openstackCloud), try await self.text(.openstackRegion))
+        var (cloud, region) = (try await self.text(.openstackCloud), try await self.text(.openstackRegion))
+        // Those settings are for the file that has a setting too.
+        if let parts { (cloud, region) = (parts.count == 2 ? parts[1] : nil, nil) }
         do throws(CloudsFile.Problem) {
             return try CloudsFile.access(in: text, cloud: cloud, region: region)
         } catch {
@@ -29,25 +39,26 @@ extension Settings {
     }
 
     /// The driver of the cloud's servers. It makes nothing.
-    func cloudDriver(_ logger: Logger) async throws(CommandFailure) -> OpenStackDriver {
+    func cloudDriver(_ entry: DriverEntry, _ logger: Logger) async throws(CommandFailure) -> OpenStackDriver {
         OpenStackDriver(
-            cloud: OpenStackCloud(try await cloudAccess()),
+            cloud: OpenStackCloud(try await cloudAccess(entry)),
             scope: try await topology().prefix,
-            locations: try await glanceLocations(),
+            locations: try await glanceLocations(of: entry),
             defaultOwner: try await owner(),
             network: try await launchNetwork(),
+            flavor: try await text(.openstackFlavor),
             logger: logger
         )
     }
 
     /// Names that stand for the cloud's image store. Folders are for other drivers.
-    private func glanceLocations() async throws(CommandFailure) -> [LocationName] {
-        let named = try await locations()
-        if let folder = named.sorted(by: { $0.key < $1.key }).first(where: { $0.value != "\(data)/locations/\($0.key)" }
-        ) {
+    private func glanceLocations(of entry: DriverEntry) async throws(CommandFailure) -> [LocationName] {
+        let named = try await locations(of: entry)
+        let home = try await root(of: entry) + "/locations"
+        if let folder = named.sorted(by: { $0.key < $1.key }).first(where: { $0.value.path != "\(home)/\($0.key)" }) {
             throw CommandFailure(
                 .usage,
-                "setting locations: \(folder.key) is a folder, and the driver openstack replicates into the cloud's own images",
+                "setting locations: \(folder.key) is a folder, and \(entry.title) replicates into the cloud's own images",
                 advice: "name it without a path"
             )
         }

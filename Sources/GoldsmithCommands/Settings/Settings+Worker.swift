@@ -8,6 +8,7 @@ extension Settings {
         var options = WorkerOptions(id: WorkerID.ofThisProcess)
         options.identity = WorkerIdentity(host: WorkerID.host, processID: getpid(), version: Goldsmith.version)
         options.installation = LaneList(hosts: try await hosts())
+        options.drivers = try await driverNames()
         options.host = try await host()
         options.lanes = try await lanes(of: options.host, in: options.installation)
         options.concurrency = try await wholeNumber(.concurrency, in: 1...1000, default: 4)

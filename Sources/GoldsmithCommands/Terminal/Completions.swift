@@ -7,6 +7,8 @@ import RabbitMQTransport
 
 /// What a shell offers for the word that is being typed: values, and ids of what there is.
 enum Completions {
+    static let seal = CompletionKind.list(["all"] + SealItem.allCases.map(\.rawValue))
+    static let secretScan = CompletionKind.list(SecretScan.allCases.map(\.rawValue))
     static let bootProof = CompletionKind.list(BootProof.allCases.map(\.rawValue))
     static let guestChecks = CompletionKind.list(GuestChecks.allCases.map(\.rawValue))
     static let statuses = CompletionKind.list(ImageStatus.allCases.map(\.rawValue))

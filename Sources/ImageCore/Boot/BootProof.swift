@@ -73,12 +73,14 @@ public struct BootObservation: Codable, Equatable, Sendable {
     public var end: End
     /// Present exactly when `end` is `sign`.
     public var sign: BootSign?
+    /// Whether the sign was read on the screen. Absent: it was not.
+    public var isFromScreen: Bool?
     /// From the machine's start to its end.
     public var milliseconds: Int64
     /// Whether the processor was emulated, which makes a start about ten times slower.
     public var isEmulated: Bool
     public var firmware: BootFirmware
-    /// The last lines of the console: printable, at most `BootConsole.excerptLines` of at most 200 characters.
+    /// The last lines of the console, or of the screen where that decided or the console showed nothing: printable, at most `BootConsole.excerptLines` of at most 200 characters.
     public var console: [String]
     /// What is kept beside the manifest, by name.
     public var files: [String]
@@ -86,6 +88,7 @@ public struct BootObservation: Codable, Equatable, Sendable {
     public init(
         end: End,
         sign: BootSign? = nil,
+        isFromScreen: Bool? = nil,
         milliseconds: Int64,
         isEmulated: Bool,
         firmware: BootFirmware,
@@ -94,6 +97,7 @@ public struct BootObservation: Codable, Equatable, Sendable {
     ) {
         self.end = end
         self.sign = sign
+        self.isFromScreen = isFromScreen
         self.milliseconds = milliseconds
         self.isEmulated = isEmulated
         self.firmware = firmware
@@ -112,7 +116,8 @@ public struct BootObservation: Codable, Equatable, Sendable {
         let time = "after \(seconds) s" + (isEmulated ? " on an emulated processor" : "")
         switch end {
         case .sign:
-            return "\(sign?.sentence ?? "something was seen on its console") \(time)"
+            let place = isFromScreen == true ? ", read on the screen" : ""
+            return "\(sign?.sentence ?? "something was seen on its console") \(time)\(place)"
         case .deadline:
             let seen = console.isEmpty ? "nothing was seen on its console" : "its console decided nothing"
             return "\(seen) within \(seconds) s" + (isEmulated ? " on an emulated processor" : "")

@@ -85,6 +85,15 @@ extension BootSign {
         self = .loginPrompt
     }
 
+    /// What a line says that was read from a picture of the screen. The cursor behind a prompt is read as this or that.
+    package init?(onScreen line: ArraySlice<UInt8>) {
+        let end = line.lastIndex { byte in byte < 0x80 && !Self.cursors.contains(byte) }
+        guard let end else { return nil }
+        self.init(in: line[...end])
+    }
+
+    private static let cursors = Array(" _-|=~.,'`".utf8)
+
     private static let phrases: [(text: [UInt8], sign: BootSign)] = texts([
         ("Kernel panic - not syncing", .kernelPanic),
         ("systemd[1]: Freezing execution", .initFrozen),

@@ -1,6 +1,7 @@
 /// The boot proof of an image as it is shown: in the answer to `image.describe`, by `--json`, in events. Fields are only
 /// ever added.
 public struct BootView: Codable, Equatable, Sendable {
+    /// What the image's request asked for. A proof that was made later is shown with `off`, too.
     public var mode: BootProof
     /// Only with `require`.
     public var unproven: UnprovenBoot?
@@ -23,12 +24,13 @@ public struct BootView: Codable, Equatable, Sendable {
     /// What is kept beside the replica's manifest, by name.
     public var files: [String]?
 
-    /// - Returns: `nil` where no proof is made, and nothing is to be said of that.
+    /// - Returns: `nil` where no proof was made, and nothing is to be said of that.
     public init?(of image: Image) {
-        guard let terms = image.plan.bootProof else { return nil }
-        mode = terms.mode
-        unproven = terms.mode == .require ? terms.unproven : nil
-        note = terms.note
+        let terms = image.plan.bootProof
+        guard terms != nil || image.bootProof != nil else { return nil }
+        mode = terms?.mode ?? .off
+        unproven = terms?.mode == .require ? terms?.unproven : nil
+        note = terms?.note
         guard let record = image.bootProof else { return }
         verdict = record.verdict
         reason = record.reason

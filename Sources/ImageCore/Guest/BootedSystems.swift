@@ -34,14 +34,14 @@ public struct BootEntry: Codable, Hashable, Sendable {
     }
 }
 
-enum Subvolume {
+package enum Subvolume {
     /// Without the slashes around it: `/@/` is `@`.
     static func plain(_ path: String) -> String {
         path.split(separator: "/", omittingEmptySubsequences: true).joined(separator: "/")
     }
 
     /// `btrfsvol:/dev/sda2/@/.snapshots/1` is `@/.snapshots/1` of `/dev/sda2`.
-    static func parts(of root: String) -> (device: String, path: String?) {
+    package static func parts(of root: String) -> (device: String, path: String?) {
         let prefix = "btrfsvol:/dev/"
         guard root.hasPrefix(prefix) else { return (root, nil) }
         let rest = root.dropFirst(prefix.count)

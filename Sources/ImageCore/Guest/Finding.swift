@@ -30,6 +30,10 @@ public struct Finding: Codable, Equatable, Sendable {
         case networkMAC = "network-mac"
         /// LVM knows the system's disk by its serial number.
         case lvmDevices = "lvm-devices"
+        /// Keys, tokens or passwords lie there, or were not looked for.
+        case secret
+        /// A part of the disk could not be sealed.
+        case seal
         /// Counts the findings that are not listed.
         case more
     }

@@ -12,13 +12,20 @@ public enum GuestChecks: String, Codable, Sendable, CaseIterable {
 
 extension GuestChecks {
     /// What is kept with the image before anything is captured.
-    /// - Parameter gap: a gap in the data disks' names, which stands in no file and cannot be fixed.
+    /// - Parameters:
+    ///   - gap: a gap in the data disks' names, which stands in no file and cannot be fixed.
+    ///   - requiresLook: whether the capture has work in the guest, so that it must be possible to look into it.
     /// - Throws: why there will be no image.
-    public func judge(_ inspection: GuestInspection?, gap: Finding?) throws(StepFailure) -> [Finding] {
-        let found = (gap.map { [$0] } ?? []) + (inspection?.findings ?? [])
+    public func judge(
+        _ inspection: GuestInspection?,
+        gap: Finding?,
+        requiresLook: Bool = false
+    ) throws(StepFailure) -> [Finding] {
+        let seen = inspection?.findings ?? []
+        let found = (gap.map { [$0] } ?? []) + (self == .off ? [] : seen)
         let fatal: [Finding] =
             switch self {
-            case .off, .warn: []
+            case .off, .warn: requiresLook && inspection?.isSeen == false ? seen : []
             case .enforce: found
             case .fix: found.filter { $0.severity == .notChecked }
             }
@@ -33,6 +40,13 @@ extension GuestInspection {
         case .seen(let facts): facts.findings
         case .notChecked(let reason, let advice, _):
             [Finding(.notChecked, "the guest was not checked: \(reason)", code: .notChecked, advice: advice)]
+        }
+    }
+
+    var isSeen: Bool {
+        switch self {
+        case .seen: true
+        case .notChecked: false
         }
     }
 

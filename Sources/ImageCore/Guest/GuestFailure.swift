@@ -8,6 +8,8 @@ public enum GuestFailure: String, Codable, Sendable, CaseIterable {
     case damaged
     /// The appliance's kernel does not know such a file system.
     case unsupported
+    /// Nothing that could be sealed is there.
+    case noSystem = "no-system"
     /// A file that was there a moment ago is another now.
     case changed
     /// Anything else: a disk that could not be read just then, memory that was short.
@@ -16,7 +18,7 @@ public enum GuestFailure: String, Codable, Sendable, CaseIterable {
     /// Whether the same disk leads to the same failure.
     public var isPermanent: Bool {
         switch self {
-        case .readOnly, .denied, .full, .damaged, .unsupported: true
+        case .readOnly, .denied, .full, .damaged, .unsupported, .noSystem: true
         case .changed, .transient: false
         }
     }
@@ -30,6 +32,7 @@ public enum GuestFailure: String, Codable, Sendable, CaseIterable {
         case .full: "make room on the guest's file system"
         case .damaged: "repair the guest's file system (fsck)"
         case .unsupported: "look at its /etc/fstab yourself, and ask for the image with guestChecks warn or off"
+        case .noSystem: "ask for the image without seal"
         case .changed, .transient: "look at the disk, and at its /etc/fstab, yourself"
         }
     }

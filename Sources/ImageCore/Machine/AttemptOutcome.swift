@@ -32,7 +32,7 @@ extension Image {
         case .interrupted: return .interrupted
         case .began, .unlocked, .hindered, .rechecked, .replayed, .deadLettered, .cancelled, .retried,
             .deletionConfirmed, .shared, .unshared, .converting, .conversionEnded, .snapshotsReturned, .launching,
-            .overdue:
+            .proving, .overdue:
             return nil
         }
     }

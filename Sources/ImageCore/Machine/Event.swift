@@ -40,8 +40,11 @@ public enum Event: Equatable, Sendable {
     /// - Parameter deleted: whether its owner wanted them deleted with it.
     case snapshotsReturned(by: ImageID, deleted: Bool)
     case launching(Launch)
-    /// Time has passed in which nothing was heard of the open jobs. Those with a live lease are named.
-    case overdue(alive: Set<Job>)
+    /// The owner wants to know whether the replica at a location boots.
+    case proving(at: LocationName)
+    /// Time has passed in which nothing was heard of the open jobs. Those with a live lease are named, and those whose
+    /// message may still be in its queue.
+    case overdue(alive: Set<Job>, queued: Set<Job> = [])
 }
 
 /// The consequences of an event. The store writes all of them in the transaction that keeps the new state.

@@ -1,7 +1,10 @@
 /// The boot proof of an image: when it begins, what its outcome means, and that nothing is Available before it which wants
 /// it first.
+///
+/// The plan's own is part of the creation. An Available image can be proven again at any location, one proof at a time:
+/// that is a report, and the image stays Available whatever was seen.
 extension Image {
-    /// The proof that is still to end.
+    /// The proof that is still to end. There is never more than one.
     var openProof: (Job, JobState)? {
         jobs.first { $0.key.step == .bootProof && $0.value.phase == .waiting }.map { ($0.key, $0.value) }
     }
@@ -12,6 +15,18 @@ extension Image {
             let location = plan.locations.first(where: { jobs[.replicate($0)]?.phase == .done })
         else { return }
         open(.bootProof(location), in: &builder)
+    }
+
+    /// Begins a proof that its owner wants of an Available image.
+    mutating func prove(at location: LocationName, in builder: inout TransitionBuilder) -> Ignored? {
+        guard status == .available else { return .atItsEnd(status) }
+        guard jobs[.replicate(location)]?.phase == .done else { return .notWanted }
+        guard openProof == nil else { return .alreadyDone }
+        let job = Job.bootProof(location)
+        let earlier = jobs[job]?.attempt ?? 0
+        jobs[job] = nil
+        open(job, after: earlier, in: &builder)
+        return nil
     }
 
     /// Whether a stage whose own jobs are done may end.
@@ -32,12 +47,12 @@ extension Image {
         if jobs[job]?.phase == .failed { builder.outcome = .failed }
     }
 
-    /// The verdict is written down. Where the image does not count with it, the job has failed, and takes the path of
-    /// every failed job.
+    /// The verdict is written down. Where an image in creation does not count with it, the job has failed, and takes the
+    /// path of every failed job.
     mutating func conclude(_ job: Job, _ record: BootRecord, in builder: inout TransitionBuilder) {
         bootProof = record
         announce(.imageBootProof, job, reason: "\(record.verdict.rawValue): \(record.reason)", in: &builder)
-        if let refusal = plan.bootProof?.refusal(of: record) {
+        if status == .replicating, let refusal = plan.bootProof?.refusal(of: record) {
             retireFence(of: job)
             return failForGood(job, refusal, in: &builder)
         }

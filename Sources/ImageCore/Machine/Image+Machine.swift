@@ -53,7 +53,8 @@ extension Image {
         case .conversionEnded(let image, let succeeded): endConversion(into: image, succeeded: succeeded)
         case .snapshotsReturned(let image, let deleted): returnSnapshots(from: image, deleted: deleted, in: &builder)
         case .launching(let launch): self.launch(launch, in: &builder)
-        case .overdue(let alive): renew(alive: alive, in: &builder)
+        case .proving(let location): prove(at: location, in: &builder)
+        case .overdue(let alive, let queued): renew(alive: alive, queued: queued, in: &builder)
         }
     }
 
@@ -113,6 +114,11 @@ extension Image {
             let failure = StepFailure(.permanent, .internal, "the worker reported what this job does not make")
             return fail(job, fence: fence, failure, discarded: false, in: &builder)
         }
+        if case .captured(let capture) = output, let refusal = plan.refusal(of: capture) {
+            // They are why, and the journal has no room for all of them.
+            if refusal.code == .secretsFound { findings = plan.findings(findings, with: capture) }
+            return fail(job, fence: fence, refusal, discarded: false, in: &builder)
+        }
         builder.outcome = .done
         if output == .built {
             goOn(job, fence: fence, in: &builder)
@@ -123,16 +129,13 @@ extension Image {
             return nil
         }
         jobs[job]?.phase = .done
-        jobs[job]?.output = output
+        jobs[job]?.output = output.stored
         jobs[job]?.lastFailure = nil
         jobs[job]?.waiting = nil
         switch output {
         case .checked(let found): findings = found
         case .captured(let capture):
-            // What is on the source was found before; what the copy has instead is what counts for the image.
-            if let guestFix = capture.guestFix {
-                findings = findings.filter { $0.code == .deviceGap } + guestFix.findings
-            }
+            findings = plan.findings(findings, with: capture)
             adopt(job, fence: fence, in: &builder)
         case .replicated: adopt(job, fence: fence, in: &builder)
         case .launched(let instance): publish(instance, in: &builder)
@@ -167,6 +170,7 @@ extension Image {
             jobs[job]?.attempt += 1
             enqueue(job, after: delay, in: &builder)
             announce(.stepRetrying, job, failure: failure.told(of: job, isFinal: false), in: &builder)
+            openReplications(in: &builder)
         case .throttled, .transient, .permanent:
             builder.outcome = .failed
             giveUp(job, failure, in: &builder)
@@ -267,14 +271,16 @@ extension Image {
         return nil
     }
 
-    private mutating func renew(alive: Set<Job>, in builder: inout TransitionBuilder) -> Ignored? {
+    private mutating func renew(alive: Set<Job>, queued: Set<Job>, in builder: inout TransitionBuilder) -> Ignored? {
         for (job, state) in jobs.sorted(by: { $0.key < $1.key })
         where StoredTime.isOverdue(state.expectedAt, at: builder.now) {
-            if alive.contains(job) {
+            if alive.contains(job) || queued.contains(job) {
                 jobs[job]?.expectedAt = builder.now + builder.policy.overdueAfter
             } else {
                 emit(job, state, in: &builder)
             }
+            // Its host may be gone: the others need not wait for it.
+            if !alive.contains(job), job.step == .replicate { openReplications(passing: job.location, in: &builder) }
         }
         return nil
     }

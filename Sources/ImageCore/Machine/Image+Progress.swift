@@ -5,6 +5,7 @@ extension Image {
     mutating func advance(past job: Job, in builder: inout TransitionBuilder) {
         switch job {
         case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate, .bootProof:
+            openReplications(in: &builder)
             openBootProof(in: &builder)
             guard let stage = job.step.stage, isDone(plan.jobs(in: stage)), allowsEnd(of: stage) else { return }
             enter(stage.next, in: &builder)
@@ -35,14 +36,19 @@ extension Image {
             announce(.imageAvailable, in: &builder)
         }
         guard let stage else { return }
-        for next in plan.jobs(in: stage) { open(next, in: &builder) }
+        if stage == .replicate {
+            openReplications(in: &builder)
+        } else {
+            for next in plan.jobs(in: stage) { open(next, in: &builder) }
+        }
         // A retry keeps whole replicas.
         openBootProof(in: &builder)
     }
 
     /// The follow-ups of a done job that are still open.
     mutating func emitAgain(after job: Job, in builder: inout TransitionBuilder) {
-        for follower in plan.jobs(after: job) {
+        let next = job.step == .replicate ? job.location.map { replications(after: $0) } : nil
+        for follower in next ?? plan.jobs(after: job) {
             guard let state = jobs[follower] else { continue }
             emit(follower, state, in: &builder)
         }
@@ -90,7 +96,7 @@ extension Image {
         case (.stopCheck, .checked), (.cleanUp, .cleaned): true
         case (.systemDisk, .captured(let capture)), (.dataDisk, .captured(let capture)),
             (.convert, .captured(let capture)):
-            capture.device == job.device && capture.resource == resource
+            capture.device == job.device && capture.resource == resource && (job != .systemDisk || isDone(capture))
         case (.replicate, .replicated(let replica)):
             replica.location == job.location && replica.resource == resource
         case (.bootProof, .observed(let seen)): (seen.end == .sign) == (seen.sign != nil)
@@ -100,6 +106,12 @@ extension Image {
             (_, .cleaned):
             false
         }
+    }
+
+    /// Whether the guest was looked into and worked on as planned: a driver that forgets it makes no image.
+    private func isDone(_ capture: Capture) -> Bool {
+        (capture.inspection != nil) == plan.guestWork(on: .system).looks
+            && capture.seal?.removed.map(\.item) == plan.seal && (capture.secrets != nil) == (plan.secretScan != nil)
     }
 
     /// Makes a job's output part of the image; what earlier attempts of that job left is deleted.
@@ -151,12 +163,15 @@ extension Image {
 
     // MARK: Small parts
 
-    mutating func open(_ job: Job, in builder: inout TransitionBuilder) {
+    /// - Parameter earlier: the last attempt of the job's proof before, which is no try of this one: it counts on from
+    ///   there, so that a late message of that proof is recognised by its attempt.
+    mutating func open(_ job: Job, after earlier: Int = 0, in builder: inout TransitionBuilder) {
         guard jobs[job] == nil else { return }
-        let attempt = firstAttempt(of: job)
+        let first = firstAttempt(of: job)
+        let attempt = max(first, earlier + 1)
         jobs[job] = JobState(
             attempt: attempt,
-            uncounted: job.step == .launch ? attempt - 1 : 0,
+            uncounted: job.step == .launch ? attempt - 1 : attempt - first,
             expectedAt: builder.now + builder.policy.overdueAfter,
             dueAt: builder.now
         )
@@ -185,6 +200,7 @@ extension Image {
         jobs[job]?.waiting = .init(reason: reason, since: before?.since ?? builder.now)
         enqueue(job, after: delay, in: &builder)
         if before?.reason != reason { announce(.stepWaiting, job, reason: reason, in: &builder) }
+        openReplications(in: &builder)
     }
 
     func isDone(_ all: [Job]) -> Bool { all.allSatisfy { jobs[$0]?.phase == .done } }

@@ -91,11 +91,12 @@ public struct DryRun: Codable, Equatable, Sendable {
         // Disks are captured side by side, and so are locations: the longest of each is what is waited for.
         if let capture = rates.capture, let replication = rates.replication {
             let longest = deviceMapping.map(\.copyBytes).max() ?? 0
-            let copies = Double(longest) / capture + Double(captured) / replication
-            let look = plan.guestChecks == .off ? 0 : rates.checkSeconds ?? 0
-            // A fix starts the guest's files once more, on the copy.
-            let looks = plan.guestChecks == .fix ? 2 * look : look
-            estimatedSeconds = Int64((looks + copies).rounded(.up))
+            let work = plan.guestWork(on: .system)
+            let look = plan.looksFirst || work != GuestWork() ? rates.lookSeconds ?? 0 : 0
+            let capturing = Double(longest) / capture
+            // Beside the copying, unless it is what decides about it, or is done on the copy.
+            let first = plan.looksFirst || work.needsCopy ? look + capturing : max(look, capturing)
+            estimatedSeconds = Int64((first + Double(captured) / replication).rounded(.up))
         }
     }
 }
@@ -106,22 +107,39 @@ public struct CopyRates: Equatable, Sendable {
     public var capture: Double?
     /// In bytes per second.
     public var replication: Double?
-    /// How long the stop check took in which the guest was looked into, in seconds.
-    public var checkSeconds: Double?
+    /// How long a look into a guest took, or work on it, in seconds.
+    public var lookSeconds: Double?
 
-    public init(capture: Double? = nil, replication: Double? = nil, checkSeconds: Double? = nil) {
+    public init(capture: Double? = nil, replication: Double? = nil, lookSeconds: Double? = nil) {
         self.capture = capture
         self.replication = replication
-        self.checkSeconds = checkSeconds
+        self.lookSeconds = lookSeconds
     }
 
-    /// From the done lines of some images' histories.
+    /// From the done lines of some images' histories, one image after the other.
     public init(of lines: [Announcement]) {
-        capture = Self.rate(lines) { $0 == .systemDisk || $0 == .dataDisk }
         replication = Self.rate(lines) { $0 == .replicate }
-        let checks = lines.filter { $0.kind == .stepDone && $0.job == .stopCheck }.compactMap(\.milliseconds).sorted()
-        // The upper half: checks that did not look, because none was requested, end at once.
-        checkSeconds = checks.isEmpty ? nil : Double(checks[checks.count * 3 / 4]) / 1_000
+        // A look beside it makes the capture of a small disk long. The bytes do not flow slower for that than to a
+        // location.
+        capture = Self.rate(lines) { $0 == .systemDisk || $0 == .dataDisk }.map { max($0, replication ?? 0) }
+        let looks = Self.looks(lines, copiedAt: capture).sorted()
+        // The upper half: images for which nobody looked, because it was not requested, took no time for it.
+        lookSeconds = looks.isEmpty ? nil : looks[looks.count * 3 / 4]
+    }
+
+    /// In seconds, for each image: its stop check, and what its system disk took longer than its bytes.
+    private static func looks(_ lines: [Announcement], copiedAt rate: Double?) -> [Double] {
+        var looks: [Double] = []
+        for line in lines where line.kind == .stepDone {
+            let seconds = Double(line.milliseconds ?? 0) / 1_000
+            switch line.job?.step {
+            case .stopCheck: looks.append(seconds)
+            case .systemDisk where !looks.isEmpty:
+                looks[looks.count - 1] += max(0, seconds - (rate.map { Double(line.bytes ?? 0) / $0 } ?? seconds))
+            default: break
+            }
+        }
+        return looks
     }
 
     private static func rate(_ lines: [Announcement], _ isMeant: (Step) -> Bool) -> Double? {

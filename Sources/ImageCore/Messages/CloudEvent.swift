@@ -85,13 +85,10 @@ public struct CloudEvent: Codable, Equatable, Sendable {
             message: line.failure?.message ?? line.reason,
             advice: line.failure?.advice
         )
-        let tellsFindings =
-            line.kind == .imageAvailable
-            || (line.kind == .stepDone && (line.job == .stopCheck || line.job == .systemDisk))
         if line.kind == .imageBootProof || line.kind == .imageAvailable, image.bootProof != nil {
             data.bootProof = BootView(of: image)
         }
-        if tellsFindings, !image.findings.isEmpty { data.findings = image.findings }
+        if line.tellsFindings, !image.findings.isEmpty { data.findings = image.findings }
         if line.kind == .imageAvailable {
             data.locations = image.replicas.map(\.location)
             data.disks = image.captures.map {
@@ -193,4 +190,13 @@ extension Timestamp {
         let (quotient, rest) = number.quotientAndRemainder(dividingBy: divisor)
         return rest < 0 ? (quotient - 1, rest + divisor) : (quotient, rest)
     }
+}
+
+extension Announcement {
+    fileprivate var tellsFindings: Bool {
+        kind == .imageAvailable || (kind == .stepDone && (job == .stopCheck || job == .systemDisk))
+    }
+
+    /// Whether its event says what may be another thing, or be there at all, by the time the event is sent again.
+    var tellsMoreThanItself: Bool { tellsFindings || kind == .imageBootProof }
 }

@@ -23,8 +23,10 @@ extension CreateRequest {
         }
         let dataDisks = try Self.readDataDisks(&reader)
         let locations = try Self.readLocations(&reader)
-        let guestChecks = try Self.readGuestChecks(&reader)
-        let bootProof = try Self.readBootProof(&reader)
+        let guestChecks = try Self.readWord("guestChecks", as: GuestChecks.self, &reader) ?? .warn
+        let bootProof = try Self.readWord("bootProof", as: BootProof.self, &reader)
+        let seal = try Self.readSeal(&reader)
+        let secretScan = try Self.readWord("secretScan", as: SecretScan.self, &reader)
         let labels = try Self.readLabels(&reader)
         let dryRun = try reader.bool("dryRun")
         try reader.finish()
@@ -38,6 +40,8 @@ extension CreateRequest {
             replicateTo: locations,
             guestChecks: guestChecks,
             bootProof: bootProof,
+            seal: seal,
+            secretScan: secretScan,
             labels: labels,
             dryRun: dryRun == true ? true : nil
         )
@@ -59,6 +63,8 @@ extension CreateRequest {
             replicateTo: replicateTo?.map(\.text),
             guestChecks: guestChecks.rawValue,
             bootProof: bootProof?.rawValue,
+            seal: seal?.value,
+            secretScan: secretScan?.rawValue,
             labels: labels,
             dryRun: dryRun == true
         )
@@ -68,6 +74,7 @@ extension CreateRequest {
     ///   - allDataDisks: instead of `dataDisks`.
     ///   - dataDisks: made by `DataDisk.value`.
     ///   - replicateTo: `nil` for every location.
+    ///   - seal: `true`, or a list of items.
     public static func fields(
         instanceID: String,
         name: String,
@@ -77,6 +84,8 @@ extension CreateRequest {
         replicateTo: [String]?,
         guestChecks: String,
         bootProof: String? = nil,
+        seal: JSONValue? = nil,
+        secretScan: String? = nil,
         labels: [String: String],
         dryRun: Bool
     ) -> [String: JSONValue] {
@@ -88,6 +97,8 @@ extension CreateRequest {
             "replicateTo": replicateTo.map { .array($0.map { .string($0) }) },
             "guestChecks": .string(guestChecks),
             "bootProof": bootProof.map { .string($0) },
+            "seal": seal,
+            "secretScan": secretScan.map { .string($0) },
             "labels": .object(labels.mapValues { .string($0) }),
             "dryRun": dryRun ? .bool(true) : nil,
         ])
@@ -172,28 +183,49 @@ extension CreateRequest {
         return locations
     }
 
-    private static func readGuestChecks(_ reader: inout FieldReader) throws(Rejection) -> GuestChecks {
-        guard let text = try reader.string("guestChecks") else { return .warn }
-        guard let checks = GuestChecks(rawValue: text) else {
+    /// One word of a list.
+    private static func readWord<Word: RawRepresentable<String> & CaseIterable>(
+        _ field: String,
+        as type: Word.Type,
+        _ reader: inout FieldReader
+    ) throws(Rejection) -> Word? {
+        guard let text = try reader.string(field) else { return nil }
+        guard let word = Word(rawValue: text) else {
             throw Rejection(
                 .invalidArgument,
-                "guestChecks must be one of \(GuestChecks.allCases.map(\.rawValue).joined(separator: ", "))",
-                field: "guestChecks"
+                "\(field) must be one of \(Word.allCases.map(\.rawValue).joined(separator: ", "))",
+                field: field
             )
         }
-        return checks
+        return word
     }
 
-    private static func readBootProof(_ reader: inout FieldReader) throws(Rejection) -> BootProof? {
-        guard let text = try reader.string("bootProof") else { return nil }
-        guard let mode = BootProof(rawValue: text) else {
-            throw Rejection(
-                .invalidArgument,
-                "bootProof must be one of \(BootProof.allCases.map(\.rawValue).joined(separator: ", "))",
-                field: "bootProof"
-            )
+    private static func readSeal(_ reader: inout FieldReader) throws(Rejection) -> [SealItem]? {
+        switch reader.optional("seal") {
+        case nil, .bool(false): return nil
+        case .bool(true): return SealItem.allCases
+        case .array(let items):
+            guard !items.isEmpty else {
+                throw Rejection(.outOfRange, "seal names no item; leave it out, or say true", field: "seal")
+            }
+            var chosen: Set<SealItem> = []
+            for (index, item) in items.enumerated() {
+                let field = "seal[\(index)]"
+                guard case .string(let text) = item else { throw reader.mismatch(field, "an item's name", item) }
+                guard let known = SealItem(rawValue: text) else {
+                    throw Rejection(
+                        .invalidArgument,
+                        "\(field) must be one of \(SealItem.allCases.map(\.rawValue).joined(separator: ", "))",
+                        field: field
+                    )
+                }
+                guard chosen.insert(known).inserted else {
+                    throw Rejection(.duplicate, "\(text) is asked for twice", field: field)
+                }
+            }
+            return SealItem.allCases.filter(chosen.contains)
+        case let value?: throw reader.mismatch("seal", "true or a list of items", value)
         }
-        return mode
     }
 
     static func readLabels(_ reader: inout FieldReader) throws(Rejection) -> [String: String] {
@@ -234,6 +266,13 @@ extension CreateRequest.DataDisk {
 
     public static func value(device: String, sizeGiB: JSONValue? = nil, autoDelete: Bool? = nil) -> JSONValue {
         LaunchRequest.Preset.value(device: device, sizeGiB: sizeGiB, autoDelete: autoDelete)
+    }
+}
+
+extension [SealItem] {
+    /// As in a message.
+    public var value: JSONValue {
+        count == SealItem.allCases.count ? .bool(true) : .array(map { .string($0.rawValue) })
     }
 }
 

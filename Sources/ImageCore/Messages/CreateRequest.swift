@@ -34,6 +34,10 @@ public struct CreateRequest: RequestBody {
     public var guestChecks: GuestChecks
     /// Absent: as the installation says.
     public var bootProof: BootProof?
+    /// What is removed from the captured system disk, in the order of `SealItem.allCases`. Absent: nothing.
+    public var seal: [SealItem]?
+    /// Absent: secrets are not looked for.
+    public var secretScan: SecretScan?
     public var labels: [String: String]
     /// Everything is checked and nothing is made. Absent: false.
     public var dryRun: Bool?
@@ -48,6 +52,8 @@ public struct CreateRequest: RequestBody {
         replicateTo: [LocationName]? = nil,
         guestChecks: GuestChecks = .warn,
         bootProof: BootProof? = nil,
+        seal: [SealItem]? = nil,
+        secretScan: SecretScan? = nil,
         labels: [String: String] = [:],
         dryRun: Bool? = nil
     ) {
@@ -60,6 +66,8 @@ public struct CreateRequest: RequestBody {
         self.replicateTo = replicateTo
         self.guestChecks = guestChecks
         self.bootProof = bootProof
+        self.seal = seal
+        self.secretScan = secretScan
         self.labels = labels
         self.dryRun = dryRun
     }

@@ -58,15 +58,11 @@ struct FieldReader {
         return items
     }
 
-    mutating func required<ID: Identifier>(
-        _ field: String,
-        as type: ID.Type,
-        rule: String = IdentifierRule.sentence
-    ) throws(Rejection) -> ID {
+    mutating func required<ID: Identifier>(_ field: String, as type: ID.Type) throws(Rejection) -> ID {
         guard let text = try string(field) else {
             throw Rejection(.invalidArgument, "\(name(field)) is missing", field: name(field))
         }
-        return try parse(text, field, as: type, rule: rule)
+        return try parse(text, field, as: type)
     }
 
     /// - Returns: `nil` when the field is absent.
@@ -93,14 +89,9 @@ struct FieldReader {
         return device
     }
 
-    func parse<ID: Identifier>(
-        _ text: String,
-        _ field: String,
-        as type: ID.Type,
-        rule: String = IdentifierRule.sentence
-    ) throws(Rejection) -> ID {
+    func parse<ID: Identifier>(_ text: String, _ field: String, as type: ID.Type) throws(Rejection) -> ID {
         guard let id = ID(text) else {
-            throw Rejection(.invalidArgument, "\(name(field)) is not valid: \(rule)", field: name(field))
+            throw Rejection(.invalidArgument, "\(name(field)) is not valid: \(ID.sentence)", field: name(field))
         }
         return id
     }

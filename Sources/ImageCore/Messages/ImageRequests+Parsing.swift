@@ -52,7 +52,7 @@ extension ShareRequest {
         for (index, item) in items.enumerated() {
             let field = "with[\(index)]"
             guard case .string(let text) = item else { throw reader.mismatch(field, "an owner", item) }
-            let owner = try reader.parse(text, field, as: Owner.self, rule: Owner.sentence)
+            let owner = try reader.parse(text, field, as: Owner.self)
             guard !owners.contains(owner) else {
                 throw Rejection(.duplicate, "\(owner) is named twice", field: field)
             }
@@ -81,6 +81,21 @@ extension ConvertRequest {
 
     public static func fields(imageID: String, name: String?) -> [String: JSONValue] {
         .given(["imageId": .string(imageID), "name": name.map { .string($0) }])
+    }
+}
+
+extension ProveRequest {
+    init(_ identity: RequestIdentity, _ reader: inout FieldReader) throws(Rejection) {
+        let imageID = try reader.required("imageId", as: ImageID.self)
+        let location = try reader.identifier("location", as: LocationName.self)
+        try reader.finish()
+        self.init(requestID: identity.requestID, owner: identity.owner, imageID: imageID, location: location)
+    }
+
+    public var fields: [String: JSONValue] { Self.fields(imageID: imageID.text, location: location?.text) }
+
+    public static func fields(imageID: String, location: String?) -> [String: JSONValue] {
+        .given(["imageId": .string(imageID), "location": location.map { .string($0) }])
     }
 }
 

@@ -59,6 +59,22 @@ public struct ConvertRequest: RequestBody {
     }
 }
 
+/// `image.prove`: start a throw-away machine from one of an image's replicas, and see whether it boots.
+public struct ProveRequest: RequestBody {
+    public var requestID: RequestID
+    public var owner: Owner
+    public var imageID: ImageID
+    /// Absent: the first location that has the image.
+    public var location: LocationName?
+
+    public init(requestID: RequestID, owner: Owner, imageID: ImageID, location: LocationName? = nil) {
+        self.requestID = requestID
+        self.owner = owner
+        self.imageID = imageID
+        self.location = location
+    }
+}
+
 /// `image.describe`: describe one image, or list those that match. Read anew each time, and never recorded.
 public struct DescribeRequest: RequestBody {
     public var requestID: RequestID

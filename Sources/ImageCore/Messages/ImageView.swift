@@ -62,6 +62,11 @@ public struct ImageView: Codable, Equatable, Sendable {
     /// What guest checks changed on the captured copy.
     public var guestDiff: String?
     /// Whether it was seen to boot. Absent where no proof is made.
+    /// What was removed from the system disk. Absent: the image is not sealed.
+    public var seal: SealRecord?
+    /// What the request wanted of a search for secrets; what was found is among the findings. Absent: nothing, or it is
+    /// still to be done.
+    public var secretScan: SecretScan?
     public var bootProof: BootView?
     public var failure: Failure?
     /// The owners it is shared with; absent when there are none.
@@ -91,6 +96,7 @@ public struct ImageView: Codable, Equatable, Sendable {
         jobs = []
         findings = []
         guestDiff = nil
+        secretScan = nil
         bootProof = nil
         sharedWith = nil
         convertedFrom = nil
@@ -151,6 +157,9 @@ public struct ImageView: Codable, Equatable, Sendable {
         }
         findings = image.findings
         guestDiff = captures.compactMap(\.guestFix?.diff).first { !$0.isEmpty }
+        seal = captures.compactMap(\.seal).first
+        seal?.left = nil
+        secretScan = captures.contains { $0.secrets != nil } ? image.plan.secretScan : nil
         bootProof = BootView(of: image)
         failure = image.failure.map {
             Failure(

@@ -50,8 +50,11 @@ extension Plan: JSONWritable {
             $0.member("guestChecks", guestChecks)
             $0.member("host", host)
             $0.member("instanceID", instanceID)
+            $0.member("locationDrivers", encoded: locationDrivers)
             $0.member("locationHosts", encoded: locationHosts)
             $0.member("locations", locations)
+            $0.member("seal", encoded: seal)
+            $0.member("secretScan", encoded: secretScan)
             $0.member("systemDisk", systemDisk)
         }
     }
@@ -134,6 +137,8 @@ extension Capture: JSONWritable {
             $0.member("format", format)
             $0.member("guestFix", encoded: guestFix)
             $0.member("resource", resource)
+            $0.member("seal", encoded: seal)
+            $0.member("secrets", encoded: secrets)
             $0.member("sha256", sha256)
             $0.member("virtualSizeBytes", virtualSizeBytes)
         }
@@ -164,6 +169,7 @@ extension Replica.File: JSONWritable {
 extension Resource: JSONWritable {
     func write(to json: inout JSONWriter) {
         json.object {
+            $0.member("driver", driver)
             $0.member("host", host)
             $0.member("id", id)
             $0.member("imageID", imageID)

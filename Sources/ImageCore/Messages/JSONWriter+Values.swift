@@ -33,6 +33,7 @@ extension Timestamp: JSONWritable {
 // By their descriptions, which is how `Codable` writes them too.
 extension ImageID: JSONWritable {}
 extension InstanceID: JSONWritable {}
+extension DriverName: JSONWritable {}
 extension Owner: JSONWritable {}
 extension HostName: JSONWritable {}
 extension LocationName: JSONWritable {}

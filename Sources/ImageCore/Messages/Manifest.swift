@@ -21,6 +21,8 @@ public struct Manifest: Codable, Equatable, Sendable {
     public var createdAt: String
     public var rootDeviceType: String
     public var disks: [File]
+    /// What was removed from the system disk. Absent: the image is not sealed.
+    public var seal: [SealItem]?
 
     public init(of image: Image) {
         imageId = image.id
@@ -29,6 +31,7 @@ public struct Manifest: Codable, Equatable, Sendable {
         instanceId = image.plan.instanceID
         createdAt = image.createdAt.rfc3339
         rootDeviceType = image.plan.systemDisk.kind == .local ? "localDisk" : "cloudDisk"
+        seal = image.captures.compactMap(\.seal).first?.removed.map(\.item)
         disks = image.captures.compactMap { capture in
             guard let planned = image.plan.disks.first(where: { $0.device == capture.device }) else { return nil }
             return File(
@@ -42,5 +45,20 @@ public struct Manifest: Codable, Equatable, Sendable {
                 resource: capture.resource.id
             )
         }
+    }
+}
+
+extension Manifest {
+    /// The same manifest, in which some disks are what they are as files of a replica.
+    /// - Returns: `nil` when it is no manifest.
+    public static func describing(_ files: [Replica.File], in manifest: [UInt8]) -> [UInt8]? {
+        guard var described = try? CanonicalJSON.decode(Manifest.self, from: manifest) else { return nil }
+        for file in files {
+            guard let index = described.disks.firstIndex(where: { $0.device == file.device }) else { return nil }
+            described.disks[index].format = Capture.Format.qcow2.rawValue
+            described.disks[index].fileSizeBytes = file.sizeBytes
+            described.disks[index].sha256 = file.sha256
+        }
+        return CanonicalJSON.bytes(described)
     }
 }

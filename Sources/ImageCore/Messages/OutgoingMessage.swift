@@ -1,5 +1,14 @@
-/// A message to be published, as the outbox stores it: whole, so that any process can send it.
+/// A message to be published. The outbox stores it whole, so that any process can send it; an event and the jobs that
+/// follow from it are in the journal.
 public struct OutgoingMessage: Codable, Equatable, Sendable {
+    /// The row in which the store keeps a message until the broker has it.
+    public enum Row: Hashable, Sendable {
+        /// A row of its own, whose key is `outboxKey`.
+        case outbox
+        /// The row of a line of an image's history, which is an event and the jobs that were opened with it.
+        case journal(ImageID, sequence: Int64)
+    }
+
     /// Which exchange. The configured prefix is added when it is sent, so that it is not frozen into stored rows.
     public enum Destination: Codable, Hashable, Sendable {
         /// Where upstreams put theirs: for what an operator asks for on an owner's behalf, or puts back.
@@ -32,6 +41,13 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
     /// Goes into the headers of Trace Context. Absent without a trace.
     public var trace: TraceContext?
     public var body: String
+    /// Not part of the message: it is not stored with it, nor sent. Default: the outbox.
+    public var row = Row.outbox
+
+    private enum CodingKeys: String, CodingKey {
+        case id, destination, routingKey, contentType, correlationID, replyTo, isVouchedFor, attempt, reason, trace,
+            body
+    }
 
     /// How often the sweeper offers a reply, about ten seconds apart.
     public static let replyTries = 20
@@ -57,6 +73,9 @@ public struct OutgoingMessage: Codable, Equatable, Sendable {
         envelope.body = ""
         return envelope
     }
+
+    /// Whether one row holds both, which is marked only when both are sent.
+    public func sharesRow(with other: Self) -> Bool { row != .outbox && row == other.row }
 
     /// Whether it is an error that no queue takes the message. Events may have no subscriber, and an upstream may have
     /// stopped waiting for its answer.
@@ -170,8 +189,7 @@ extension Effect {
     private func untraced(_ image: Image) -> OutgoingMessage? {
         switch self {
         case .enqueue(let job, let attempt, let delay):
-            JobMessage(imageId: image.id, job: job, attempt: attempt)
-                .outgoing(to: delay.map { .retry($0) } ?? .jobs, on: image.host(of: job))
+            QueuedJob(job, attempt: attempt, after: delay, on: image.host(of: job)).message(of: image)
         case .deadLetter(let job, let attempt, let failure):
             JobMessage(imageId: image.id, job: job, attempt: attempt, failure: failure)
                 .outgoing(to: .dead, on: image.host(of: job))

@@ -62,6 +62,7 @@ extension Request {
             case .share: return .share(try ShareRequest(identity, &reader))
             case .unshare: return .unshare(try ShareRequest(identity, &reader))
             case .convert: return .convert(try ConvertRequest(identity, &reader))
+            case .prove: return .prove(try ProveRequest(identity, &reader))
             case .describe: return .describe(try DescribeRequest(identity, &reader))
             case .launch: return .launch(try LaunchRequest(identity, &reader))
             }
@@ -88,7 +89,7 @@ extension Request {
         _ reader: inout FieldReader,
         messageID: String?
     ) throws(Rejection) -> RequestIdentity {
-        let owner = try reader.required("owner", as: Owner.self, rule: Owner.sentence)
+        let owner = try reader.required("owner", as: Owner.self)
         guard let text = try reader.string("requestId") ?? messageID else {
             throw Rejection(
                 .invalidArgument,
@@ -96,7 +97,7 @@ extension Request {
                 field: "requestId"
             )
         }
-        let requestID = try reader.parse(text, "requestId", as: RequestID.self, rule: RequestID.sentence)
+        let requestID = try reader.parse(text, "requestId", as: RequestID.self)
         return RequestIdentity(owner: owner, requestID: requestID)
     }
 }

@@ -7,6 +7,7 @@ public enum Operation: String, Codable, Sendable, CaseIterable {
     case share = "image.share"
     case unshare = "image.unshare"
     case convert = "image.convert"
+    case prove = "image.prove"
     case describe = "image.describe"
     case launch = "instance.launch"
 }
@@ -20,6 +21,7 @@ public enum Request: Equatable, Sendable {
     case share(ShareRequest)
     case unshare(ShareRequest)
     case convert(ConvertRequest)
+    case prove(ProveRequest)
     case describe(DescribeRequest)
     case launch(LaunchRequest)
 
@@ -30,6 +32,7 @@ public enum Request: Equatable, Sendable {
         case .delete(let request): request
         case .share(let request), .unshare(let request): request
         case .convert(let request): request
+        case .prove(let request): request
         case .describe(let request): request
         case .launch(let request): request
         }
@@ -44,6 +47,7 @@ public enum Request: Equatable, Sendable {
         case .share: .share
         case .unshare: .unshare
         case .convert: .convert
+        case .prove: .prove
         case .describe: .describe
         case .launch: .launch
         }

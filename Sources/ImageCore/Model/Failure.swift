@@ -11,6 +11,8 @@ public enum ErrorCode: String, Codable, Sendable, CaseIterable {
     case cancelled = "CANCELLED"
     case unavailable = "UNAVAILABLE"
     /// A machine started from the image did not boot, and the request wanted proof that it does.
+    /// Secrets were found on the captured system disk, and the request refuses them (`secretScan`).
+    case secretsFound = "SECRETS_FOUND"
     case bootFailed = "BOOT_FAILED"
     /// It is not known whether the image boots, and the request wanted proof that it does.
     case bootNotProven = "BOOT_NOT_PROVEN"

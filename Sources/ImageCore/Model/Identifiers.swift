@@ -5,6 +5,8 @@
 /// slash, a NUL or a newline, or hide in a folder listing.
 public protocol Identifier: Hashable, Comparable, Codable, Sendable, CustomStringConvertible {
     var text: String { get }
+    /// The rule, for people.
+    static var sentence: String { get }
     static func allows(_ text: String) -> Bool
     /// Takes `text` as it is. Only for text that is known to obey the rule.
     init(known text: String)
@@ -17,6 +19,7 @@ extension Identifier {
         self.init(known: text)
     }
 
+    public static var sentence: String { IdentifierRule.sentence }
     public static func allows(_ text: String) -> Bool { IdentifierRule.allows(text) }
 
     public init(from decoder: any Decoder) throws {
@@ -66,10 +69,46 @@ public struct ImageID: Identifier {
     public init(known text: String) { self.text = text }
 }
 
-/// An instance of the compute system behind the driver, for example `i-web1`.
+/// An instance of the compute system behind the driver, for example `i-web1`; where there are several drivers, with the
+/// one it belongs to: `cloud/i-web1`.
+///
+/// A driver sees its own instances by their names alone, so that one can still be a path component.
 public struct InstanceID: Identifier {
+    public static let sentence =
+        IdentifierRule.sentence + ", after the name of its driver and a slash where drivers have names"
     public let text: String
     public init(known text: String) { self.text = text }
+
+    public static func allows(_ text: String) -> Bool {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        return IdentifierRule.allows(parts[parts.count - 1]) && (parts.count == 1 || DriverName.allows(parts[0]))
+    }
+
+    /// Absent where there is one driver without a name.
+    public var driver: DriverName? {
+        text.firstIndex(of: "/").map { DriverName(known: String(text[..<$0])) }
+    }
+
+    /// What its driver calls it.
+    public var name: InstanceID {
+        text.firstIndex(of: "/").map { InstanceID(known: String(text[text.index(after: $0)...])) } ?? self
+    }
+
+    /// The same name as that of another driver's instance, or of no driver's.
+    public func of(_ driver: DriverName?) -> InstanceID {
+        driver.map { InstanceID(known: "\($0)/\(name)") } ?? name
+    }
+}
+
+/// One of several drivers of an installation, for example `cloud`.
+public struct DriverName: Identifier {
+    public static let sentence = IdentifierRule.sentence + ", without capitals"
+    public let text: String
+    public init(known text: String) { self.text = text }
+
+    public static func allows(_ text: String) -> Bool {
+        IdentifierRule.allows(text) && !text.utf8.contains { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+    }
 }
 
 /// The account an image belongs to. Quotas are per owner.

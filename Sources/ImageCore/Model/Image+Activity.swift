@@ -2,8 +2,11 @@ extension Image {
     /// What a job does while a worker has it, in a few words; `nil` when its bytes say enough.
     public func activity(of job: Job, _ progress: CopyProgress?) -> String? {
         switch job {
-        case .stopCheck: plan.guestChecks == .off ? "checking the instance" : "looking into the guest"
+        case .stopCheck: plan.looksFirst ? "looking into the guest" : "checking the instance"
+        case .systemDisk where plan.seal != nil: "copying, and sealing the copy"
         case .systemDisk where plan.guestChecks == .fix: "copying, and repairing the guest's files"
+        case .systemDisk where plan.secretScan != nil: "copying, and searching the copy for secrets"
+        case .systemDisk where plan.guestWork(on: .system).looks: "copying, and looking into the guest"
         case .systemDisk, .dataDisk, .convert, .replicate:
             progress.map { $0.totalBytes > 0 } == true ? nil : "measuring what to copy"
         case .bootProof: "starting the image"
@@ -18,6 +21,11 @@ extension Image {
     /// Why a job of the plan that is not open yet is not: what must be done before it.
     public func precondition(of job: Job) -> String? {
         guard jobs[job] == nil, !plan.firstJobs.contains(job) else { return nil }
+        if status == .replicating, job.step == .replicate, let location = job.location,
+            let other = awaited(by: location, in: ReplicaTree(plan))
+        {
+            return "after the replica at \(other)"
+        }
         return job.step == .bootProof ? "after the first replica" : job.step.stage?.precondition
     }
 }

@@ -12,10 +12,21 @@ extension Image {
         }
     }
 
+    /// The driver that makes what a job makes.
+    func driver(of job: Job) -> DriverName? {
+        switch job {
+        case .stopCheck, .systemDisk, .dataDisk, .convert: plan.instanceID.driver
+        case .replicate(let location), .bootProof(let location): plan.driver(of: location)
+        case .launch(let instance): instance.driver
+        case .cleanUp(let doomed): ledger.first { $0.resource.id == doomed }?.resource.driver
+        }
+    }
+
     /// What an attempt of a job makes, on the job's host; `nil` for a job that makes nothing.
     func resource(for job: Job, fence: Int64) -> Resource? {
         var resource = plan.resource(for: job, of: id, fence: fence)
         resource?.host = host(of: job)
+        resource?.driver = driver(of: job)
         return resource
     }
 

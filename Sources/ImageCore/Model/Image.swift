@@ -201,8 +201,9 @@ public struct JobState: Codable, Equatable, Sendable {
     /// waiting ─► waiting    began, retried, interrupted, throttled, instance held, rechecked; a launch's disks are built
     /// waiting ─► done       a success was reported under the current fence
     /// waiting ─► failed     permanent, out of attempts, waited too long, 20 attempts lost, dead-lettered by the broker
-    /// waiting ─► abandoned  the image failed or was cancelled (forward jobs only)
+    /// waiting ─► abandoned  the image failed or was cancelled (forward jobs only); a proof whose image is deleted
     /// failed  ─► waiting    a clean-up was replayed, or opened again by a deletion
+    /// done    ─► waiting    an Available image is to be proven again at that location
     /// any     ─► (gone)     the image is tried again; a finished launch is forgotten
     /// ```
     public enum Phase: String, Codable, Sendable {
@@ -278,4 +279,11 @@ public enum JobOutput: Codable, Equatable, Sendable {
     case built
     case launched(InstanceID)
     case cleaned
+
+    /// What is kept of it: a capture without what was seen in the guest.
+    var stored: JobOutput {
+        guard case .captured(var capture) = self else { return self }
+        capture.inspection = nil
+        return .captured(capture)
+    }
 }

@@ -1,9 +1,13 @@
 extension Launch {
     /// Decides what a new instance gets, or says which field of the request cannot be met.
-    public init(_ request: LaunchRequest, as instance: InstanceID, of image: Image) throws(Rejection) {
-        guard let location = request.location ?? image.replicas.first?.location else {
-            throw Rejection(.failedPrecondition, "image \(image.id) has no replica yet", field: "imageId")
-        }
+    /// - Parameter location: that of the replica; absent: the one that the request names, or the first.
+    public init(
+        _ request: LaunchRequest,
+        as instance: InstanceID,
+        at location: LocationName? = nil,
+        of image: Image
+    ) throws(Rejection) {
+        let location = try image.location(named: location ?? request.location)
         let presets = Dictionary(uniqueKeysWithValues: image.plan.dataDisks.map { ($0.device, $0) })
         for (index, requested) in request.dataDisks.enumerated() where presets[requested.device] == nil {
             throw Rejection(

@@ -7,12 +7,18 @@ public struct Plan: Codable, Equatable, Sendable {
     public var guestChecks: GuestChecks
     /// Whether the image is started once. Absent: it is not, and nothing is to be said of it.
     public var bootProof: BootTerms?
+    /// What is removed from the captured system disk. Absent: nothing.
+    public var seal: [SealItem]?
+    /// Absent: secrets are not looked for.
+    public var secretScan: SecretScan?
     /// Set for an image that is converted from another.
     public var conversion: Conversion?
     /// The host that has the disks, and the captures made of them. Absent: every worker reaches them.
     public var host: HostName?
     /// The locations that only one host can write to, each with that host. Absent: none.
     public var locationHosts: [LocationName: HostName]?
+    /// The locations of each named driver. Absent: there is one driver.
+    public var locationDrivers: [LocationName: DriverName]?
 
     /// What a converted image takes from its source.
     public struct Conversion: Codable, Equatable, Sendable {
@@ -39,6 +45,9 @@ public struct Plan: Codable, Equatable, Sendable {
 
     /// Where a location is replicated to, and launched from: its own host pulls the captures, else theirs pushes them.
     func host(of location: LocationName) -> HostName? { locationHosts?[location] ?? host }
+
+    /// The driver that replicates to a location, and launches from it.
+    func driver(of location: LocationName) -> DriverName? { locationDrivers?[location] ?? instanceID.driver }
 
     /// The instance's lock. Every plan for it has this one, so its line is the line for its disks too.
     public var instanceKey: String { "instance/\(instanceID)" }
@@ -128,8 +137,9 @@ extension Plan {
             throw unknown(host, of: "instance \(instance.id)", field: "instanceId", lanes)
         }
         let dataDisks = try chosenDisks(of: instance, by: request.dataDisks)
-        let locations = try chosenLocations(request.replicateTo, known: knownLocations, lanes)
+        let locations = try chosenLocations(request.replicateTo, for: instance, known: knownLocations, lanes)
         let hosts = locations.compactMap { location in location.host.map { (location.name, $0) } }
+        let drivers = locations.compactMap { location in location.driver.map { (location.name, $0) } }
         return Plan(
             instanceID: instance.id,
             systemDisk: PlannedDisk(
@@ -142,14 +152,17 @@ extension Plan {
             locations: locations.map(\.name),
             guestChecks: request.guestChecks,
             bootProof: bootProof,
+            seal: request.seal,
+            secretScan: request.secretScan,
             host: instance.host,
-            locationHosts: hosts.isEmpty ? nil : Dictionary(hosts) { first, _ in first }
+            locationHosts: hosts.isEmpty ? nil : Dictionary(hosts) { first, _ in first },
+            locationDrivers: drivers.isEmpty ? nil : Dictionary(drivers) { first, _ in first }
         )
     }
 
     /// Why jobs of the image would wait for ever: their host has been taken out of the installation since the plan was
     /// made. `nil` while every host of the plan is served.
-    /// - Parameter location: the only one that matters, for a launch. Default: all of the plan.
+    /// - Parameter location: the only one that matters, for a launch or a proof. Default: all of the plan.
     public func refusal(of image: ImageID, at location: LocationName? = nil, in lanes: LaneList) -> Rejection? {
         let needed = location.map { [host(of: $0)] } ?? [host] + locations.map { host(of: $0) }
         guard let gone = needed.compactMap({ $0 }).first(where: { !lanes.hosts.contains($0) }) else { return nil }
@@ -183,7 +196,8 @@ extension Plan {
                 captures: source.captures.filter { !$0.device.isSystem }
             ),
             host: source.plan.host,
-            locationHosts: source.plan.locationHosts
+            locationHosts: source.plan.locationHosts,
+            locationDrivers: source.plan.locationDrivers
         )
     }
 
@@ -237,17 +251,26 @@ extension Plan {
         return planned
     }
 
+    /// - Parameter wanted: absent: all of the instance's own driver. Another's costs more, and is another kind of copy.
     private static func chosenLocations(
         _ wanted: [LocationName]?,
+        for instance: Instance,
         known: [Location],
         _ lanes: LaneList
     ) throws(Rejection) -> [Location] {
-        var locations = wanted == nil ? known : []
+        var locations = wanted == nil ? known.filter { $0.driver == instance.id.driver } : []
         for (index, name) in (wanted ?? []).enumerated() {
             guard let location = known.first(where: { $0.name == name }) else {
                 throw Rejection(
                     .notFound,
                     "there is no location \(name); known are \(known.map(\.name.text).joined(separator: ", "))",
+                    field: "replicateTo[\(index)]"
+                )
+            }
+            if let driver = instance.id.driver, let reason = location.closedTo[driver] {
+                throw Rejection(
+                    .failedPrecondition,
+                    "location \(name) takes no image of driver \(driver): \(reason)",
                     field: "replicateTo[\(index)]"
                 )
             }
@@ -259,7 +282,8 @@ extension Plan {
         }
         // Without one, no replica would ever make the image Available.
         guard !locations.isEmpty else {
-            throw Rejection(.failedPrecondition, "there is no location to replicate to", field: "replicateTo")
+            let driver = instance.id.driver.map { " of driver \($0)" } ?? ""
+            throw Rejection(.failedPrecondition, "there is no location\(driver) to replicate to", field: "replicateTo")
         }
         return locations
     }

@@ -1,4 +1,6 @@
-/// What an image holds of its owner's quota: itself, and one snapshot for each cloud disk it captures.
+/// What an image holds of its owner's quota: itself, and one snapshot for each cloud disk it captures (`Plan.quota`). It
+/// holds it from its acceptance, or from a retry (`CommandNeed`, `Image.tryAgain`), until its clean-up
+/// (`Image.finishCleanUp`) or its deletion (`Image.finishDeletion`) is done. The store only keeps the sum.
 public struct QuotaUse: Codable, Equatable, Sendable {
     public var images: Int
     public var snapshots: Int

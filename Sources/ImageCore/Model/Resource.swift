@@ -21,19 +21,23 @@ public struct Resource: Codable, Hashable, Sendable {
     public var location: LocationName?
     /// The host that makes it, and must delete it. Absent: any worker can.
     public var host: HostName?
+    /// The driver that makes it, and must delete it. Absent: the only one, or what was the only one then.
+    public var driver: DriverName?
 
     public init(
         id: ResourceID,
         kind: Kind,
         imageID: ImageID,
         location: LocationName? = nil,
-        host: HostName? = nil
+        host: HostName? = nil,
+        driver: DriverName? = nil
     ) {
         self.id = id
         self.kind = kind
         self.imageID = imageID
         self.location = location
         self.host = host
+        self.driver = driver
     }
 }
 
@@ -71,6 +75,17 @@ public struct Capture: Codable, Equatable, Sendable {
     public var format: Format?
     /// What was changed in the guest's files before the file was hashed; absent when no fix was requested.
     public var guestFix: GuestFix?
+    /// What sealing has done; absent when it was not requested.
+    public var seal: SealRecord?
+    /// Where secrets were found, or were not looked for; absent when that was not requested.
+    public var secrets: [Finding]?
+    /// What was seen in the guest, for the judgement of the image; absent when no look was requested. It is not stored: the
+    /// image keeps its findings.
+    public var inspection: GuestInspection? = nil
+
+    private enum CodingKeys: String, CodingKey {
+        case resource, device, virtualSizeBytes, fileSizeBytes, sha256, format, guestFix, seal, secrets
+    }
 
     /// What a capture's bytes are.
     public enum Format: String, Codable, Sendable {
@@ -88,7 +103,7 @@ public struct Capture: Codable, Equatable, Sendable {
         fileSizeBytes: Int64,
         sha256: String,
         format: Format? = nil,
-        guestFix: GuestFix? = nil
+        guest: GuestResult = GuestResult()
     ) {
         self.resource = resource
         self.device = device
@@ -96,7 +111,10 @@ public struct Capture: Codable, Equatable, Sendable {
         self.fileSizeBytes = fileSizeBytes
         self.sha256 = sha256
         self.format = format
-        self.guestFix = guestFix
+        inspection = guest.inspection
+        guestFix = guest.fix
+        seal = guest.seal
+        secrets = guest.secrets
     }
 }
 

@@ -16,7 +16,7 @@ extension ImageCommand {
             // A clean-up that has not ended yet has not released it.
             if image.quota == .none { needs.append(.quota(image.plan.quota)) }
             return needs
-        case .describe, .cancel, .delete, .share, .unshare, .convert, .launch: return []
+        case .describe, .cancel, .delete, .share, .unshare, .convert, .prove, .launch: return []
         }
     }
 }

@@ -24,15 +24,20 @@ extension Operation {
             "is \(status.rawValue); wait until it is Available or Error, or cancel it first"
         case (.delete, .deleting): "is being deleted already"
 
-        case (.share, .available), (.unshare, .available), (.convert, .available), (.launch, .available): nil
+        case (.share, .available), (.unshare, .available), (.convert, .available), (.prove, .available),
+            (.launch, .available):
+            nil
         case (.share, .pending), (.share, .replicating), (.unshare, .pending), (.unshare, .replicating),
-            (.convert, .pending), (.convert, .replicating), (.launch, .pending), (.launch, .replicating):
+            (.convert, .pending), (.convert, .replicating), (.prove, .pending), (.prove, .replicating),
+            (.launch, .pending), (.launch, .replicating):
             "is \(status.rawValue); wait until it is Available"
-        case (.share, .error), (.unshare, .error), (.convert, .error), (.launch, .error):
-            "is Error; only an Available image can be shared, converted or launched from. Try it again, or make a new one"
-        case (.share, .deleting), (.unshare, .deleting), (.convert, .deleting), (.launch, .deleting):
+        case (.share, .error), (.unshare, .error), (.convert, .error), (.prove, .error), (.launch, .error):
+            "is Error; only an Available image can be shared, converted, proven or launched from. Try it again, or make a new one"
+        case (.share, .deleting), (.unshare, .deleting), (.convert, .deleting), (.prove, .deleting),
+            (.launch, .deleting):
             "is being deleted"
-        case (.share, .deleted), (.unshare, .deleted), (.convert, .deleted), (.launch, .deleted): "is deleted"
+        case (.share, .deleted), (.unshare, .deleted), (.convert, .deleted), (.prove, .deleted), (.launch, .deleted):
+            "is deleted"
         }
     }
 }
@@ -49,6 +54,8 @@ public enum ImageCommand: Equatable, Sendable {
     case share([Owner])
     case unshare([Owner])
     case convert(ImageID)
+    /// Of the replica at a location.
+    case prove(LocationName)
     case launch(Launch)
 
     public var operation: Operation {
@@ -60,6 +67,7 @@ public enum ImageCommand: Equatable, Sendable {
         case .share: .share
         case .unshare: .unshare
         case .convert: .convert
+        case .prove: .prove
         case .launch: .launch
         }
     }
@@ -70,7 +78,7 @@ extension Image {
     public func isVisible(to owner: Owner, for operation: Operation) -> Bool {
         switch operation {
         case .launch, .describe: self.owner == owner || references.sharedWith.contains(owner)
-        case .create, .cancel, .retry, .delete, .share, .unshare, .convert: self.owner == owner
+        case .create, .cancel, .retry, .delete, .share, .unshare, .convert, .prove: self.owner == owner
         }
     }
 
@@ -106,8 +114,40 @@ extension Image {
             guard let stranger = owners.first(where: { !references.sharedWith.contains($0) }) else { return nil }
             return Rejection(.notFound, "image \(id) is not shared with \(stranger)", field: "with")
         case .convert: return refusalOfConversion
+        case .prove(let location): return refusalOfProof(at: location)
         case .launch(let launch): return refusal(of: launch)
         }
+    }
+
+    /// The location that a request is about: the one it names, or the first that has the image.
+    public func location(named: LocationName?) throws(Rejection) -> LocationName {
+        guard let location = named ?? replicas.first?.location else { throw unready("has no replica yet") }
+        return location
+    }
+
+    /// Where a launch is from, and what the new instance is called.
+    /// - Parameter id: the one that the request asks for, or one that was made up.
+    public func place(
+        of request: LaunchRequest,
+        as id: InstanceID,
+        among drivers: DriverList
+    ) throws(Rejection) -> (location: LocationName, instance: InstanceID) {
+        var named = request.location
+        if named == nil, let driver = id.driver {
+            named = replicas.first { ($0.resource.driver ?? drivers.first) == driver }?.location
+        }
+        let location = try location(named: named)
+        return (location, try drivers.whole(id, launchedBy: plan.driver(of: location)))
+    }
+
+    /// Where a proof is made that a request asks for. Whether one runs already is left to the command's refusal.
+    /// - Parameter lanes: those of the installation.
+    public func location(for request: ProveRequest, in lanes: LaneList) throws(Rejection) -> LocationName {
+        guard isVisible(to: request.owner, for: .prove) else { throw .noImage(id) }
+        if let refusal = refusal(of: Operation.prove) { throw refusal }
+        let location = try location(named: request.location)
+        if let refusal = plan.refusal(of: id, at: location, in: lanes) { throw refusal }
+        return location
     }
 
     /// Whether nothing of it is left: for its owner, too, it does not exist any more.
@@ -156,14 +196,23 @@ extension Image {
         return nil
     }
 
+    private func refusalOfProof(at location: LocationName) -> Rejection? {
+        if let refusal = refusal(ofReplicaAt: location) { return refusal }
+        guard let running = openProof?.0.location else { return nil }
+        return unready("is being proven at \(running) already; wait until that has ended")
+    }
+
+    private func refusal(ofReplicaAt location: LocationName) -> Rejection? {
+        guard !replicas.contains(where: { $0.location == location }) else { return nil }
+        return Rejection(
+            .notFound,
+            "image \(id) has no replica at \(location); it is at \(Self.list(replicas.map(\.location)))",
+            field: "location"
+        )
+    }
+
     private func refusal(of launch: Launch) -> Rejection? {
-        guard replicas.contains(where: { $0.location == launch.location }) else {
-            return Rejection(
-                .notFound,
-                "image \(id) has no replica at \(launch.location); it is at \(Self.list(replicas.map(\.location)))",
-                field: "location"
-            )
-        }
+        if let refusal = refusal(ofReplicaAt: launch.location) { return refusal }
         guard !isLaunching(launch.instanceID) else { return .instanceExists(launch.instanceID) }
         guard references.launches.count < Self.launchLimit else {
             return unready("has \(Self.launchLimit) launches on record; convert it, or make a new image")
@@ -201,6 +250,7 @@ extension ImageCommand {
         case .share(let owners): .shared(owners)
         case .unshare(let owners): .unshared(owners)
         case .convert(let image): .converting(into: image)
+        case .prove(let location): .proving(at: location)
         case .launch(let launch): .launching(launch)
         }
     }

@@ -107,13 +107,11 @@ public struct Readiness: Equatable, Sendable {
 
     /// Why a job that has begun must look into a guest, and cannot here. Under `warn` an image is made without the
     /// look.
-    public func hindrance(of job: Job, under checks: GuestChecks) -> ToolFault? {
-        switch (job, checks) {
-        case (.stopCheck, .enforce), (.stopCheck, .fix), (.systemDisk, .fix): first(of: [.guestLook])
-        case (.stopCheck, .off), (.stopCheck, .warn), (.systemDisk, .off), (.systemDisk, .warn),
-            (.systemDisk, .enforce),
-            (.dataDisk, _), (.convert, _), (.replicate, _), (.bootProof, _), (.launch, _), (.cleanUp, _):
-            nil
+    public func hindrance(of job: Job, in plan: Plan) -> ToolFault? {
+        switch job {
+        case .stopCheck: plan.looksFirst ? first(of: [.guestLook]) : nil
+        case .systemDisk: plan.requiresLook && !plan.looksFirst ? first(of: [.guestLook]) : nil
+        case .dataDisk, .convert, .replicate, .bootProof, .launch, .cleanUp: nil
         }
     }
 

@@ -27,7 +27,7 @@ extension ErrorCode {
         case .invalidArgument, .outOfRange, .duplicate, .failedPrecondition, .notFound, .permissionDenied,
             .quotaExceeded, .conflict:
             true
-        case .cancelled, .unavailable, .bootFailed, .bootNotProven, .internal: false
+        case .cancelled, .unavailable, .bootFailed, .bootNotProven, .secretsFound, .internal: false
         }
     }
 }

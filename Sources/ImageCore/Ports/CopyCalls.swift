@@ -5,14 +5,17 @@ public struct CaptureCall: Sendable {
     public var instance: InstanceID
     /// An image file or a snapshot.
     public var resource: Resource
-    /// For a system disk: whether the guest's files are fixed (`GuestFacts.edits`), on the copy only and before it is
-    /// hashed. What was changed is in the capture's `guestFix`.
-    public var fixesGuest: Bool
+    /// For a system disk: what is done in the guest, on the copy only and before it is hashed. The capture's `guestFix`,
+    /// `seal` and `secrets` say what came of it.
+    public var guestWork: GuestWork
     public var progress: @Sendable (CopyProgress) -> Void
 }
 
 public struct ReplicateCall: Sendable {
     public var captures: [Capture]
+    /// Verified replicas of the same captures, nearest first. Where a driver copies from another host it takes the first
+    /// that can serve, and the captures if none can. Empty: the captures serve.
+    public var sources: [Replica]
     /// Written last.
     public var manifest: [UInt8]
     /// A replica.
@@ -41,7 +44,7 @@ extension ImageDriver {
         _ device: DeviceName,
         of instance: InstanceID,
         into resource: Resource,
-        fixesGuest: Bool = false,
+        guestWork: GuestWork = GuestWork(),
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Capture {
         try await capture(
@@ -49,7 +52,7 @@ extension ImageDriver {
                 device: device,
                 instance: instance,
                 resource: resource,
-                fixesGuest: fixesGuest,
+                guestWork: guestWork,
                 progress: progress
             )
         )
@@ -57,12 +60,19 @@ extension ImageDriver {
 
     public func replicate(
         _ captures: [Capture],
+        from sources: [Replica] = [],
         manifest: [UInt8],
         into resource: Resource,
         progress: @escaping @Sendable (CopyProgress) -> Void
     ) async throws(StepFailure) -> Replica {
         try await replicate(
-            ReplicateCall(captures: captures, manifest: manifest, resource: resource, progress: progress)
+            ReplicateCall(
+                captures: captures,
+                sources: sources,
+                manifest: manifest,
+                resource: resource,
+                progress: progress
+            )
         )
     }
 

@@ -21,6 +21,9 @@ public protocol ImageDriver: Sendable {
     /// Finds out before any byte is copied whether a disk can be captured: there, readable, sound, not being written.
     func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure)
 
+    /// The same of several disks that one image needs, and whether there is room for all of them together.
+    func checkDisks(_ devices: [DeviceName], of instance: InstanceID) async throws(StepFailure)
+
     /// How many bytes a capture of this disk would copy at most.
     func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64
 
@@ -35,8 +38,8 @@ public protocol ImageDriver: Sendable {
     ///   being written, is corrupt or unreadable, or its backing chain leaves its folder.
     func capture(_ call: CaptureCall) async throws(StepFailure) -> Capture
 
-    /// Copies the captures to `resource.location`, verifies each file's SHA-256 against its capture's, and writes
-    /// `manifest` last, so that a copy with a manifest is a whole copy.
+    /// Copies the captures, or a replica of them, to `resource.location`, verifies each file's SHA-256 against its
+    /// capture's, and writes `manifest` last, so that a copy with a manifest is a whole copy.
     func replicate(_ call: ReplicateCall) async throws(StepFailure) -> Replica
 
     /// Starts a throw-away machine from a replica's disks, and tells what is seen of it.
@@ -72,6 +75,11 @@ public protocol ImageDriver: Sendable {
 }
 
 extension ImageDriver {
+    /// One after the other, for drivers whose disks do not share their room.
+    public func checkDisks(_ devices: [DeviceName], of instance: InstanceID) async throws(StepFailure) {
+        for device in devices { try await checkDisk(device, of: instance) }
+    }
+
     /// As an operator sees it.
     public func describe(_ instance: InstanceID) async throws(StepFailure) -> Instance {
         try await describe(instance, for: nil)

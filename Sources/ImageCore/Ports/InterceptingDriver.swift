@@ -26,17 +26,21 @@ public struct DriverCall: Equatable, Sendable {
     public var resource: Resource?
     /// The instance that is looked at, captured or launched.
     public var instance: InstanceID?
+    /// The replicas that one is copied from.
+    public var sources: [Replica]
 
     public init(
         _ operation: DriverOperation,
         device: DeviceName? = nil,
         resource: Resource? = nil,
-        instance: InstanceID? = nil
+        instance: InstanceID? = nil,
+        sources: [Replica] = []
     ) {
         self.operation = operation
         self.device = device
         self.resource = resource
         self.instance = instance
+        self.sources = sources
     }
 }
 
@@ -80,6 +84,12 @@ public struct InterceptingDriver<Interceptor: DriverInterceptor>: ImageDriver {
         }
     }
 
+    public func checkDisks(_ devices: [DeviceName], of instance: InstanceID) async throws(StepFailure) {
+        try await interceptor.around(.init(.checkDisk, instance: instance)) { () async throws(StepFailure) in
+            try await driver.checkDisks(devices, of: instance)
+        }
+    }
+
     public func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
         try await interceptor.around(.init(.copyBytes, device: device, instance: instance)) {
             () async throws(StepFailure) in
@@ -100,7 +110,8 @@ public struct InterceptingDriver<Interceptor: DriverInterceptor>: ImageDriver {
     }
 
     public func replicate(_ call: ReplicateCall) async throws(StepFailure) -> Replica {
-        try await interceptor.around(.init(.replicate, resource: call.resource)) { () async throws(StepFailure) in
+        try await interceptor.around(.init(.replicate, resource: call.resource, sources: call.sources)) {
+            () async throws(StepFailure) in
             try await driver.replicate(call)
         }
     }

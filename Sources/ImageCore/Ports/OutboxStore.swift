@@ -1,14 +1,15 @@
-/// The messages that a transaction wrote and the broker has not yet confirmed, and the requests of a process that may
-/// not write to the broker itself. Every function is one transaction.
+/// The messages that a transaction wrote and the broker has not yet confirmed, in the outbox or with a line of the
+/// journal, and the requests of a process that may not write to the broker itself. Every function is one transaction.
 public protocol OutboxStore: Sendable {
     /// Messages that were written before `moment`, or by a clock that was wrong after `future`, and are still here;
     /// oldest first.
+    /// - Parameter limit: of rows; all messages of a row come together.
     func unsent(
         before moment: Timestamp,
         after future: Timestamp,
         limit: Int
     ) async throws(StoreError) -> [OutgoingMessage]
-    /// Takes confirmed messages out of the outbox.
+    /// Notes that the broker has these messages. They are all messages of their rows.
     func markSent(_ messages: [OutgoingMessage]) async throws(StoreError)
     /// Moves messages that were not confirmed behind the others, so that a message that no queue takes delays nothing
     /// else. A reply is dropped after `OutgoingMessage.replyTries` tries: a client that still wants it asks again.

@@ -46,6 +46,8 @@ struct BootMachine {
     var controlSocket: String { scratch + "/control" }
     var agentSocket: String { scratch + "/agent" }
     var picture: String { scratch + "/screen.png" }
+    /// A picture that is only read.
+    var look: String { scratch + "/look.png" }
 
     var arguments: [String] {
         var words = [

@@ -9,7 +9,10 @@ public struct BootProver: Sendable {
     let timeLimit: Duration
     let emulatedTimeLimit: Duration
     let workplace: String
+    /// How long the serial line must be silent before the screen is read.
+    let screenInterval: Duration
 
+    public static let standardScreenInterval = Duration.seconds(15)
     /// Three minutes with a processor's virtualisation, ten without.
     public static let standardTimeLimit = Duration.seconds(180)
     public static let standardEmulatedTimeLimit = Duration.seconds(600)
@@ -20,18 +23,21 @@ public struct BootProver: Sendable {
     ///   - timeLimit: for a guest to show that it has started or failed.
     ///   - emulatedTimeLimit: the same, where the processor is emulated.
     ///   - workplace: the folder in which each machine has a folder of its own; a short path, because it holds sockets.
+    ///   - screenInterval: the screen is read each time that the serial line was silent for so long.
     public init(
         program: String,
         machineProgram: String = "/usr/bin/qemu-system-x86_64",
         timeLimit: Duration = Self.standardTimeLimit,
         emulatedTimeLimit: Duration = Self.standardEmulatedTimeLimit,
-        workplace: String = "/tmp"
+        workplace: String = "/tmp",
+        screenInterval: Duration = Self.standardScreenInterval
     ) {
         self.program = program
         self.machineProgram = machineProgram
         self.timeLimit = timeLimit
         self.emulatedTimeLimit = emulatedTimeLimit
         self.workplace = workplace
+        self.screenInterval = screenInterval
     }
 
     /// Why no machine can be started: a sentence without its full stop. `nil` when one could.
@@ -44,6 +50,7 @@ public struct BootProver: Sendable {
     struct Run: Sendable {
         var end: BootObservation.End
         var sign: BootSign?
+        var isFromScreen: Bool
         var milliseconds: Int64
         var isEmulated: Bool
         var hasPicture: Bool
@@ -51,8 +58,6 @@ public struct BootProver: Sendable {
 
     /// Whether this host's `/dev/kvm` was found not to work. Trying it again would cost each proof half a minute.
     private static let isWithoutKVM = Atomic<Bool>(false)
-    /// With a processor's virtualisation that works, firmware writes its first words within a second.
-    private static let firstWords = Duration.seconds(30)
 
     /// Runs a machine as `run(_:over:_:)` does: on the host's processor where that works, else emulated.
     func run(_ machine: BootMachine, over files: [String]) async throws(ChildFailure) -> (Run, BootWatch) {
@@ -94,6 +99,8 @@ public struct BootProver: Sendable {
             )
         )
         let began = ContinuousClock.now
+        let (pictures, taken) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let interval = access(Self.screenReader, X_OK) == 0 ? screenInterval : limit
         let result = await withTaskGroup(of: Event.self) { group in
             group.addTask {
                 do throws(ChildFailure) {
@@ -104,9 +111,13 @@ public struct BootProver: Sendable {
             }
             group.addTask {
                 let run: Run? = try? await OwnThread.run { flag -> Result<Run?, StepFailure> in
-                    .success(Self.watch(machine, console, since: began, limit, flag))
+                    .success(Self.watch(machine, console, since: began, limit, (interval, taken), flag))
                 }
                 return .decided(run)
+            }
+            group.addTask {
+                await Self.readScreens(machine, console, pictures)
+                return .decided(nil)
             }
             // Whichever is left is ended, and the process reaped, before this returns.
             defer { group.cancelAll() }
@@ -149,77 +160,11 @@ public struct BootProver: Sendable {
             Run(
                 end: sign != nil ? .sign : isGuest ? .switchedOff : .machineFailed,
                 sign: sign,
+                isFromScreen: console.isFromScreen,
                 milliseconds: Int64((ContinuousClock.now - began) / .milliseconds(1)),
                 isEmulated: machine.isEmulated,
                 hasPicture: false
             )
         )
     }
-
-    /// Looks on. On a thread of its own, since it waits for sockets.
-    /// - Returns: `nil` when it was stopped.
-    private static func watch(
-        _ machine: BootMachine,
-        _ console: BootWatch,
-        since began: ContinuousClock.Instant,
-        _ limit: Duration,
-        _ flag: CancellationFlag
-    ) -> Run? {
-        var control: MachineControl?
-        var agent: LocalSocket?
-        var nextQuestion = began + .seconds(3)
-        while !flag.isRaised {
-            if control == nil { control = MachineControl(machine.controlSocket) }
-            if ContinuousClock.now >= nextQuestion {
-                nextQuestion = .now + .seconds(3)
-                if agent == nil { agent = LocalSocket(machine.agentSocket) }
-                // An agent that comes up later answers all that was asked before.
-                if let agent, agent.send(#"{"execute":"guest-ping"}"#),
-                    agent.receive(["\"return\""], within: .milliseconds(200)) != nil
-                {
-                    console.agentAnswered()
-                }
-            }
-            let past = ContinuousClock.now - began
-            let sign = console.sign
-            let isStuck = !machine.isEmulated && past >= firstWords && !console.hasSeenAnything
-            if sign != nil || past >= limit || isStuck {
-                return Run(
-                    end: sign == nil ? .deadline : .sign,
-                    sign: sign,
-                    milliseconds: Int64(past / .milliseconds(1)),
-                    isEmulated: machine.isEmulated,
-                    hasPicture: control?.takePicture(machine.picture) ?? false
-                )
-            }
-            usleep(100_000)
-        }
-        return nil
-    }
-}
-
-/// What is known of a running machine, from all who look at it.
-final class BootWatch: Sendable {
-    private struct State {
-        var console = BootConsole()
-        var bytes = 0
-        var agent = false
-    }
-    private let state = Mutex(State())
-
-    func feed(_ span: borrowing RawSpan) {
-        let bytes = span.withUnsafeBytes { Array($0) }
-        state.withLock { state in
-            state.bytes += bytes.count
-            state.console.feed(bytes)
-        }
-    }
-
-    func agentAnswered() { state.withLock { $0.agent = true } }
-
-    /// The console's first: a guest that has failed may still have an agent.
-    var sign: BootSign? { state.withLock { $0.console.sign ?? ($0.agent ? .guestAgent : nil) } }
-    var hasSeenAnything: Bool { state.withLock { $0.bytes > 0 } }
-    var text: [UInt8] { state.withLock { $0.console.text } }
-    var excerpt: [String] { state.withLock { $0.console.excerpt } }
 }

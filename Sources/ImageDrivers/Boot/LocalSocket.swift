@@ -74,27 +74,28 @@ extension pollfd {
 /// What is asked of a running QEMU.
 struct MachineControl {
     private let socket: LocalSocket
+    private var count = 0
 
     /// - Returns: `nil` when it does not answer yet.
     init?(_ path: String) {
         guard let socket = LocalSocket(path), socket.receive(["\"QMP\""], within: .seconds(5)) != nil,
-            socket.send(#"{"execute":"qmp_capabilities"}"#), Self.answer(socket, within: .seconds(5)) != nil
+            socket.send(#"{"execute":"qmp_capabilities","id":0}"#), Self.isDone(0, socket)
         else { return nil }
         self.socket = socket
     }
 
     /// - Returns: whether it was written.
-    func takePicture(_ path: String) -> Bool {
+    mutating func takePicture(_ path: String) -> Bool {
         let file = BlockNode.quoted(path)
-        guard socket.send(#"{"execute":"screendump","arguments":{"filename":\#(file),"format":"png"}}"#) else {
-            return false
-        }
-        return Self.answer(socket, within: .seconds(5)) != nil
+        count += 1
+        let arguments = #"{"filename":\#(file),"format":"png"}"#
+        return socket.send(#"{"execute":"screendump","arguments":\#(arguments),"id":\#(count)}"#)
+            && Self.isDone(count, socket)
     }
 
-    /// - Returns: `nil` for an error. Events are passed over.
-    private static func answer(_ socket: LocalSocket, within limit: Duration) -> String? {
-        guard let line = socket.receive(["\"return\"", "\"error\""], within: limit) else { return nil }
-        return line.contains("\"return\"") ? line : nil
+    /// Events are passed over, and so is a late answer to an earlier command.
+    private static func isDone(_ command: Int, _ socket: LocalSocket) -> Bool {
+        socket.receive(["\"id\": \(command)}", "\"id\": \(command),"], within: .seconds(5))?.contains("\"return\"")
+            == true
     }
 }

@@ -2,6 +2,8 @@
 /// no file name can be an option, a protocol or a URL, and no header can add a file that has not been looked at.
 indirect enum BlockNode: Equatable, Sendable {
     case raw(path: String)
+    /// A block device with a raw disk on it.
+    case device(path: String)
     case qcow2(path: String, dataFile: String?, backing: BlockNode?)
     /// A qcow2 file that this program has just made, whose header spells out what is below it.
     case layer(path: String)
@@ -14,7 +16,7 @@ indirect enum BlockNode: Equatable, Sendable {
     /// QEMU's name for the topmost file's format.
     var format: String {
         switch self {
-        case .raw: "raw"
+        case .raw, .device: "raw"
         case .qcow2, .layer: "qcow2"
         }
     }
@@ -22,7 +24,7 @@ indirect enum BlockNode: Equatable, Sendable {
     /// Each file by itself, from the topmost down.
     var files: [BlockNode] {
         switch self {
-        case .raw, .layer: [self]
+        case .raw, .device, .layer: [self]
         case .qcow2(let path, let dataFile, let backing):
             [.qcow2(path: path, dataFile: dataFile, backing: nil)] + (backing?.files ?? [])
         }
@@ -31,7 +33,7 @@ indirect enum BlockNode: Equatable, Sendable {
     /// The same file over another disk. What never has a backing file stays as it is.
     func over(_ disk: BlockNode?) -> BlockNode {
         switch self {
-        case .raw, .layer: self
+        case .raw, .device, .layer: self
         case .qcow2(let path, let dataFile, _): .qcow2(path: path, dataFile: dataFile, backing: disk)
         }
     }
@@ -40,6 +42,7 @@ indirect enum BlockNode: Equatable, Sendable {
     func renamed<Failure: Error>(_ name: (String) throws(Failure) -> String) throws(Failure) -> BlockNode {
         switch self {
         case .raw(let path): .raw(path: try name(path))
+        case .device(let path): .device(path: try name(path))
         case .layer(let path): .layer(path: try name(path))
         case .qcow2(let path, let dataFile, let backing):
             .qcow2(
@@ -54,6 +57,8 @@ indirect enum BlockNode: Equatable, Sendable {
         switch self {
         case .raw(let path):
             return #"{"driver":"raw","file":\#(Self.file(path))}"#
+        case .device(let path):
+            return #"{"driver":"raw","file":{"driver":"host_device","filename":\#(Self.quoted(path))}}"#
         case .layer(let path):
             return #"{"driver":"qcow2","file":\#(Self.file(path))}"#
         case .qcow2(let path, let dataFile, let backing):

@@ -77,8 +77,8 @@ struct QemuImg: Sendable {
         return output.exitCode == 0 ? .sound : output.exitCode == 3 ? .leaks : .corrupt
     }
 
-    /// Copies all that `node` and its backing files hold into a new qcow2 file, which stands alone. Holes and zeros
-    /// take no room in it.
+    /// Copies all that `node` and its backing files hold into a new file, which stands alone. Holes and zeros take no room
+    /// in it.
     ///
     /// QEMU writes the copy through the page cache without flushing (`-t unsafe`, its default for targets): the caller
     /// syncs once at the end and then hashes pages that are still in memory.
@@ -86,10 +86,11 @@ struct QemuImg: Sendable {
     func convert(
         _ node: BlockNode,
         to target: String,
+        isRaw: Bool = false,
         bytesPerSecond: Int64?,
         onBasisPoints: @escaping @Sendable (Int) -> Void
     ) async throws(ChildFailure) {
-        var arguments = ["convert", "-p", "-O", "qcow2"]
+        var arguments = ["convert", "-p", "-O", isRaw ? "raw" : "qcow2"]
         if let bytesPerSecond { arguments += ["-r", String(max(1, bytesPerSecond))] }
         // Absolute, so that it is neither an option nor a protocol.
         arguments += [node.argument, target]

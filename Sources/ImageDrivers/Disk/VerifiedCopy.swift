@@ -8,9 +8,11 @@ enum CopyStop: Error, Equatable {
 }
 
 /// A file's checksum and length.
-struct FileSum: Equatable, Sendable {
-    var sha256: String
-    var sizeBytes: Int64
+package struct FileSum: Equatable, Sendable {
+    package var sha256: String
+    package var sizeBytes: Int64
+
+    package init(sha256: String, sizeBytes: Int64) { (self.sha256, self.sizeBytes) = (sha256, sizeBytes) }
 }
 
 /// Copies and hashes files in one pass, a chunk at a time, without ever reading or writing a hole.
@@ -173,7 +175,7 @@ package enum Hexadecimal {
 }
 
 /// Keeps a loop under a number of bytes per second.
-private struct Pace {
+struct Pace {
     var bytesPerSecond: Int64?
     private let began = ContinuousClock.now
     private var bytes: Int64 = 0

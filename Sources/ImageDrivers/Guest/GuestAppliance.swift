@@ -5,8 +5,8 @@ import ImageCore
 /// A running libguestfs: a small virtual machine without a network, which alone ever sees a guest's partition tables and
 /// file systems. It has one disk. Shut down and closed when its owner lets go of it.
 struct GuestAppliance: ~Copyable, GuestDisk {
-    private let library: GuestLibrary
-    private let handle: GuestLibrary.Handle
+    let library: GuestLibrary
+    let handle: GuestLibrary.Handle
 
     /// No bootable guest has more than this.
     static let listLimit = GuestVolume.countLimit
@@ -19,24 +19,52 @@ struct GuestAppliance: ~Copyable, GuestDisk {
         library.setErrorHandler(handle, nil, nil)
     }
 
+    enum Disk {
+        /// A qcow2 file made by this program, so that nothing about it has to be guessed.
+        case file(String)
+        /// The socket at which `qemu-nbd` serves one.
+        case export(String)
+    }
+
     /// - Parameters:
-    ///   - disk: a qcow2 file made by this program, so that nothing about it has to be guessed.
     ///   - memoryMebibytes: what the virtual machine gets.
     ///   - isEmulated: without the processor's virtualisation: slower, and works everywhere.
-    func launch(_ disk: String, memoryMebibytes: Int, isEmulated: Bool) throws(GuestTrouble) {
+    func launch(_ disk: Disk, memoryMebibytes: Int, isEmulated: Bool) throws(GuestTrouble) {
         // QEMU by itself: no libvirt, whose domains would outlive this process.
         try check(library.setBackend(handle, "direct"))
         if isEmulated { try check(library.setBackendSetting(handle, "force_tcg", "1")) }
         try check(library.setMemorySize(handle, CInt(memoryMebibytes)))
         try check(library.setNetwork(handle, 0))
-        let added = "qcow2".withCString { format in
+        switch disk {
+        case .file(let path): try check(add(path))
+        case .export(let socket): try check(add(export: socket))
+        }
+        try check(library.launch(handle))
+    }
+
+    private func add(_ path: String) -> CInt {
+        "qcow2".withCString { format in
             var options = goldsmith_add_drive()
             options.bitmask = 1 << 1
             options.format = format
-            return library.addDrive(handle, disk, &options)
+            return library.addDrive(handle, path, &options)
         }
-        try check(added)
-        try check(library.launch(handle))
+    }
+
+    private func add(export socket: String) -> CInt {
+        let texts: [String] = ["raw", "nbd", "besteffort", "unix:" + socket]
+        let words = texts.map { strdup($0) }
+        defer { for word in words { free(word) } }
+        // A list that ends with a null pointer.
+        return [words[3], nil].withUnsafeBufferPointer { servers in
+            var options = goldsmith_add_drive()
+            options.bitmask = 1 << 1 | 1 << 5 | 1 << 6 | 1 << 10
+            options.format = UnsafePointer(words[0])
+            options.protocol = UnsafePointer(words[1])
+            options.server = servers.baseAddress
+            options.discard = UnsafePointer(words[2])
+            return library.addDrive(handle, "", &options)
+        }
     }
 
     deinit { library.close(handle) }
@@ -209,20 +237,20 @@ struct GuestAppliance: ~Copyable, GuestDisk {
         return text.map { String(cString: $0) }
     }
 
-    private func check(_ result: CInt) throws(GuestTrouble) {
+    func check(_ result: CInt) throws(GuestTrouble) {
         guard result == 0 else { throw trouble }
     }
 
-    private var trouble: GuestTrouble {
+    var trouble: GuestTrouble {
         let text = library.lastError(handle).map { PlainText.sentence(String(cString: $0)) }
         return GuestTrouble(
             text: text ?? "libguestfs failed without a word",
-            failure: GuestFailure(errno: library.lastErrno(handle))
+            failure: GuestFailure(errno: library.lastErrno(handle), text ?? "")
         )
     }
 
     /// A list that ends with a null pointer, and that is the caller's to free.
-    private func texts(_ list: GuestLibrary.Texts?) -> [String]? {
+    func texts(_ list: GuestLibrary.Texts?) -> [String]? {
         guard let list else { return nil }
         defer { free(list) }
         var texts: [String] = []
@@ -235,7 +263,7 @@ struct GuestAppliance: ~Copyable, GuestDisk {
         return texts
     }
 
-    private func pairs(_ list: GuestLibrary.Texts?) -> [(name: String, value: String)] {
+    func pairs(_ list: GuestLibrary.Texts?) -> [(name: String, value: String)] {
         let texts = texts(list) ?? []
         return stride(from: 0, to: texts.count - texts.count % 2, by: 2).map { (texts[$0], texts[$0 + 1]) }
     }

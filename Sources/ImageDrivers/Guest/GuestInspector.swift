@@ -18,7 +18,7 @@ public struct GuestInspector: Sendable {
     static let addressSpace: Int64 = 6 << 30
 
     let program: String
-    private let timeLimit: Duration
+    let timeLimit: Duration
     let workplace: String
 
     /// - Parameters:
@@ -38,7 +38,7 @@ public struct GuestInspector: Sendable {
     func look(at node: BlockNode, _ qemuImg: QemuImg, _ subject: FailureSubject) async throws(StepFailure)
         -> GuestInspection
     {
-        if let facts = try await read(node, subject, qemuImg.logger) { return .seen(facts) }
+        if let seen = try await read(node, subject, qemuImg.logger) { return .seen(seen.facts) }
         return try await lookWithAppliance(at: node, qemuImg, subject)
     }
 
@@ -51,7 +51,7 @@ public struct GuestInspector: Sendable {
             let scratch = try ScratchPlace(in: workplace)
             var stack = LayerStack(in: scratch.path)
             let layer = try await stack.put(over: node, qemuImg)
-            return try Self.inspection(try await visit(layer, fixes: false, scratch.path))
+            return try Self.inspection(try await visit(layer, scratch.path))
         } catch {
             return try Self.inspection(error, subject, qemuImg.logger)
         }
@@ -88,7 +88,7 @@ public struct GuestInspector: Sendable {
             let scratch = try ScratchPlace(in: workplace)
             let disk = scratch.path + "/disk.qcow2"
             try await QemuImg(program: qemuImg, logger: silence).createEmpty(disk, mebibytes: 1)
-            outcome = try Self.inspection(try await visit(disk, fixes: false, scratch.path))
+            outcome = try Self.inspection(try await visit(disk, scratch.path))
         } catch {
             guard case .notChecked(let reason, let advice, _)? = try? Self.inspection(error, .storage, silence) else {
                 return ("it was interrupted", nil)
@@ -99,33 +99,25 @@ public struct GuestInspector: Sendable {
         return (reason, advice)
     }
 
-    /// Fixes the guest on a copy. The appliance is started only if there is something to write, or something to find.
-    /// - Parameter copy: a qcow2 file that stands alone.
-    func fix(_ copy: String, _ subject: FailureSubject, _ logger: Logger) async throws(StepFailure) -> GuestFix {
-        let node = BlockNode.qcow2(path: copy, dataFile: nil, backing: nil)
-        if let facts = try await read(node, subject, logger), facts.edits.isEmpty { return facts.guestFix }
-        let inspection: GuestInspection
-        do throws(ChildFailure) {
-            let scratch = try ScratchPlace(in: workplace)
-            inspection = try Self.inspection(try await visit(copy, fixes: true, scratch.path))
-        } catch {
-            inspection = try Self.inspection(error, subject, logger)
-        }
-        guard case .seen(let facts) = inspection else {
-            throw .guest(inspection.findings, mayPass: inspection.mayPass)
-        }
-        return facts.guestFix
-    }
-
     /// Whether this host's `/dev/kvm` was found not to work. Trying it again would cost each look half a minute.
     private static let isWithoutKVM = Atomic<Bool>(false)
 
-    private func visit(_ disk: String, fixes: Bool, _ scratch: String) async throws(ChildFailure) -> [UInt8] {
+    private func visit(_ disk: String, _ scratch: String) async throws(ChildFailure) -> [UInt8] {
+        let child = appliance(["--disk", disk], in: scratch, timeLimit: timeLimit)
+        let output = try await child.run()
+        guard output.exitCode == 0, output.standardOutput.count <= ChildProcess.outputLimit else {
+            throw ChildFailure(kind: .exited(output.exitCode), text: output.errorText)
+        }
+        return output.standardOutput
+    }
+
+    /// The process that starts the appliance.
+    func appliance(_ arguments: [String], in scratch: String, timeLimit: Duration) -> ChildProcess {
         let seconds = Int(timeLimit.components.seconds)
         var child = ChildProcess(
             program: program,
-            arguments: ["guest-visit", "--disk", disk, "--memory", String(Self.memoryMebibytes)]
-                + (fixes ? ["--fix"] : []) + (Self.isWithoutKVM.load(ordering: .relaxed) ? ["--emulated"] : []),
+            arguments: ["guest-visit", "--memory", String(Self.memoryMebibytes)] + arguments
+                + (Self.isWithoutKVM.load(ordering: .relaxed) ? ["--emulated"] : []),
             timeLimit: timeLimit,
             // An emulated processor keeps one of ours busy, and QEMU's own threads another.
             limits: ChildProcess.Limits(memoryBytes: Self.addressSpace, processorSeconds: 2 * seconds + 30)
@@ -135,14 +127,34 @@ public struct GuestInspector: Sendable {
         // Where the appliance is kept instead, if that is set.
         child.environment["LIBGUESTFS_CACHEDIR"] = ProcessInfo.processInfo.environment["LIBGUESTFS_CACHEDIR"]
         child.hasGroup = true
-        let output = try await child.run()
-        guard output.exitCode == 0, output.standardOutput.count <= ChildProcess.outputLimit else {
-            throw ChildFailure(kind: .exited(output.exitCode), text: output.errorText)
+        return child
+    }
+
+    /// What a look has seen, and what was done.
+    struct Seen {
+        var facts: GuestFacts
+        var seal: SealRecord?
+        var secrets: [Finding]?
+    }
+
+    enum Answer {
+        case seen(Seen)
+        case notChecked(reason: String, advice: String?, mayPass: Bool)
+
+        var inspection: GuestInspection {
+            switch self {
+            case .seen(let seen): .seen(seen.facts)
+            case .notChecked(let reason, let advice, let mayPass):
+                .notChecked(reason: reason, advice: advice, mayPass: mayPass)
+            }
         }
-        return output.standardOutput
     }
 
     static func inspection(_ report: [UInt8]) throws(ChildFailure) -> GuestInspection {
+        try answer(report).inspection
+    }
+
+    static func answer(_ report: [UInt8]) throws(ChildFailure) -> Answer {
         guard let report = try? JSONDecoder().decode(GuestVisit.Report.self, from: Data(report)) else {
             throw ChildFailure(kind: .exited(0), text: "its report cannot be read")
         }
@@ -153,7 +165,7 @@ public struct GuestInspector: Sendable {
             guard let facts = report.facts else {
                 throw ChildFailure(kind: .exited(0), text: "its report is empty")
             }
-            return .seen(facts)
+            return .seen(Seen(facts: facts, seal: report.seal, secrets: report.secrets))
         case .notPlain:
             throw ChildFailure(kind: .exited(0), text: reason)
         case .noLibrary:
@@ -179,7 +191,7 @@ public struct GuestInspector: Sendable {
     }
 
     /// - Parameter logger: gets what the child has said, which names files of this host.
-    private static func inspection(
+    static func inspection(
         _ failure: ChildFailure,
         _ subject: FailureSubject,
         _ logger: Logger
@@ -206,19 +218,4 @@ public struct GuestInspector: Sendable {
             )
         }
     }
-}
-
-/// A folder for one look, gone with all that a killed QEMU has left in it.
-struct ScratchPlace: ~Copyable {
-    let path: String
-
-    init(in folder: String) throws(ChildFailure) {
-        var template = Array("\(folder)/goldsmith-guest-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw ChildFailure(kind: .notStarted, text: "no folder in \(folder): \(String(cString: strerror(errno)))")
-        }
-        path = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    deinit { _ = try? FileCalls.deleteTree(path) }
 }

@@ -23,6 +23,15 @@ extension GuestFailure {
             default: .transient
             }
     }
+
+    /// A program of the appliance's has no number, only words.
+    init(errno code: CInt, _ text: String) {
+        let words: [(String, GuestFailure)] = [
+            ("Operation not permitted", .denied), ("Read-only file system", .readOnly),
+            ("No space left on device", .full),
+        ]
+        self = code == 0 ? words.first { text.contains($0.0) }?.1 ?? .transient : GuestFailure(errno: code)
+    }
 }
 
 /// libguestfs, loaded when it is asked for: where it is not installed, Goldsmith works without it.
@@ -72,6 +81,21 @@ struct GuestLibrary {
     let realPath: @convention(c) (Handle, Text) -> UnsafeMutablePointer<CChar>?
     let attributes: @convention(c) (Handle, Text) -> UnsafeMutablePointer<CChar>?
     let setAttributes: @convention(c) (Handle, Text, Text, UnsafePointer<goldsmith_flag>) -> CInt
+    let operatingSystems: @convention(c) (Handle) -> Texts?
+    let mountPoints: @convention(c) (Handle, Text) -> Texts?
+    let linkStatus: @convention(c) (Handle, Text) -> UnsafeMutablePointer<goldsmith_statns>?
+    let find: @convention(c) (Handle, Text) -> Texts?
+    let removeTree: @convention(c) (Handle, Text) -> CInt
+    let truncate: @convention(c) (Handle, Text) -> CInt
+    let makeFolders: @convention(c) (Handle, Text) -> CInt
+    let link: @convention(c) (Handle, Text, Text) -> CInt
+    let writeAt: @convention(c) (Handle, Text, Text, Int, Int64) -> CInt
+    let trim: @convention(c) (Handle, Text, UnsafePointer<goldsmith_trim>) -> CInt
+    let zeroFreeBlocks: @convention(c) (Handle, Text) -> CInt
+    let zeroFreeSpace: @convention(c) (Handle, Text) -> CInt
+    let zeroDevice: @convention(c) (Handle, Text) -> CInt
+    let makeSwap: @convention(c) (Handle, Text, UnsafePointer<goldsmith_swap>) -> CInt
+    let makeSwapFile: @convention(c) (Handle, Text) -> CInt
 
     /// - Throws: when it is not installed, or is something else.
     init() throws(GuestTrouble) {
@@ -114,5 +138,20 @@ struct GuestLibrary {
         realPath = try library.find("guestfs_realpath")
         attributes = try library.find("guestfs_get_e2attrs")
         setAttributes = try library.find("guestfs_set_e2attrs_argv")
+        operatingSystems = try library.find("guestfs_inspect_os")
+        mountPoints = try library.find("guestfs_inspect_get_mountpoints")
+        linkStatus = try library.find("guestfs_lstatns")
+        find = try library.find("guestfs_find")
+        removeTree = try library.find("guestfs_rm_rf")
+        truncate = try library.find("guestfs_truncate")
+        makeFolders = try library.find("guestfs_mkdir_p")
+        link = try library.find("guestfs_ln_sf")
+        writeAt = try library.find("guestfs_pwrite")
+        trim = try library.find("guestfs_fstrim_argv")
+        zeroFreeBlocks = try library.find("guestfs_zerofree")
+        zeroFreeSpace = try library.find("guestfs_zero_free_space")
+        zeroDevice = try library.find("guestfs_zero_device")
+        makeSwap = try library.find("guestfs_mkswap_opts_argv")
+        makeSwapFile = try library.find("guestfs_mkswap_file")
     }
 }

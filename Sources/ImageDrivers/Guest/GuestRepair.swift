@@ -42,6 +42,25 @@ enum GuestRepair {
         if !protection.isEmpty { try appliance.setAttributes(protection, of: place, to: true) }
     }
 
+    /// Changes something that may be protected as `lift` says. The protection of the folder comes back, and that of a file
+    /// that is still there.
+    static func unprotected(
+        _ path: String,
+        _ appliance: borrowing GuestAppliance,
+        _ change: (borrowing GuestAppliance) throws(GuestTrouble) -> Void
+    ) throws(GuestTrouble) {
+        // Programs that the appliance starts do not say why they failed.
+        if (try? change(appliance)) != nil { return }
+        let folder = path.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
+        let ofFolder = try lift(folder.isEmpty ? "/" : folder, appliance)
+        let ofFile = try lift(path, appliance)
+        try change(appliance)
+        if !ofFile.isEmpty, appliance.ownKind(path) != .nothing {
+            try appliance.setAttributes(ofFile, of: path, to: true)
+        }
+        if !ofFolder.isEmpty { try appliance.setAttributes(ofFolder, of: folder.isEmpty ? "/" : folder, to: true) }
+    }
+
     /// `chattr +i` and `+a` keep even root from writing a file, and from removing something from a folder. They are a
     /// guest's protection from its own users, so they are set again afterwards.
     /// - Returns: the letters that were taken off.

@@ -1,6 +1,6 @@
 import FoundationEssentials
 import Glibc
-import ImageCore
+public import ImageCore
 
 /// What the hidden command `goldsmith guest-visit` does: one look into one disk, in a process of its own. It prints one
 /// JSON document and judges nothing.
@@ -20,6 +20,8 @@ public enum GuestVisit {
         var outcome: Outcome
         /// What was seen *before* anything was repaired.
         var facts: GuestFacts?
+        var seal: SealRecord?
+        var secrets: [Finding]?
         /// Why it failed, for programs.
         var failure: GuestFailure?
         /// For people.
@@ -31,27 +33,47 @@ public enum GuestVisit {
 
     /// - Parameters:
     ///   - disk: a qcow2 file of our own.
-    ///   - fixes: whether `GuestFacts.edits` are carried out on it.
+    ///   - export: the socket at which one is served, instead of `disk`.
     ///   - memoryMebibytes: what the appliance gets.
     ///   - isEmulated: whether the processor's virtualisation is left alone.
     /// - Returns: JSON for `GuestInspector`.
-    public static func report(disk: String, fixes: Bool, memoryMebibytes: Int, isEmulated: Bool) -> String {
+    public static func report(
+        disk: String?,
+        export: String?,
+        _ work: GuestWork,
+        memoryMebibytes: Int,
+        isEmulated: Bool
+    ) -> String {
         // libguestfs closes its handles at an exit, and removes its sockets. That this is no place to call it from
         // costs nothing: should it hang, everything is killed a second later.
         signal(SIGTERM) { _ in exit(1) }
-        return encoded(visit(disk: disk, fixes: fixes, memoryMebibytes: memoryMebibytes, isEmulated: isEmulated))
+        let source = export.map { GuestAppliance.Disk.export($0) } ?? .file(disk ?? "")
+        if let export {
+            // The appliance does not wait for it.
+            do throws(GuestTrouble) { _ = try NBDExport(socket: export) } catch {
+                return encoded(Report(outcome: .failed, reason: error.text))
+            }
+        }
+        return encoded(visit(source, work, memoryMebibytes: memoryMebibytes, isEmulated: isEmulated))
     }
 
     /// Reads the disk that `qemu-nbd` serves at a socket, without an appliance. Nothing else can be done in this process
     /// afterwards than to print this.
-    public static func report(socket: String) -> String { encoded(GuestReading.report(socket: socket)) }
+    public static func report(socket: String, findsSecrets: Bool) -> String {
+        encoded(GuestReading.report(socket: socket, findsSecrets: findsSecrets))
+    }
 
     private static func encoded(_ report: Report) -> String {
         let bytes = try? JSONEncoder().encode(report)
         return bytes.map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
-    private static func visit(disk: String, fixes: Bool, memoryMebibytes: Int, isEmulated: Bool) -> Report {
+    private static func visit(
+        _ disk: GuestAppliance.Disk,
+        _ work: GuestWork,
+        memoryMebibytes: Int,
+        isEmulated: Bool
+    ) -> Report {
         let library: GuestLibrary
         do throws(GuestTrouble) { library = try GuestLibrary() } catch {
             return Report(outcome: .noLibrary, reason: error.text)
@@ -67,7 +89,7 @@ public enum GuestVisit {
                 defer { monitor?.end() }
                 try appliance.launch(disk, memoryMebibytes: memoryMebibytes, isEmulated: isEmulated)
                 monitor?.end()
-                var report = visit(appliance, fixes: fixes)
+                var report = visit(appliance, work)
                 if isEmulated, ways.count > 1 { report.isWithoutKVM = true }
                 return report
             } catch {
@@ -77,12 +99,19 @@ public enum GuestVisit {
         return Report(outcome: .noAppliance, reason: reason)
     }
 
-    private static func visit(_ appliance: borrowing GuestAppliance, fixes: Bool) -> Report {
+    private static func visit(_ appliance: borrowing GuestAppliance, _ work: GuestWork) -> Report {
         do throws(GuestTrouble) {
             let facts = GuestLook.facts(appliance)
-            if fixes { try GuestRepair.carryOut(facts.edits, appliance) }
+            var report = Report(outcome: .seen, facts: facts)
+            if work.fixes { try GuestRepair.carryOut(facts.edits, appliance) }
+            if !work.seal.isEmpty { report.seal = try GuestSeal.carryOut(work.seal, facts, appliance) }
+            if work.findsSecrets {
+                let isZeroed = report.seal.map { $0.left == nil } ?? false
+                let gap = "only ext2 to ext4 on plain partitions are searched"
+                report.secrets = SecretLook.findings(appliance, facts, blocks: isZeroed ? .zeroed : .unread(gap))
+            }
             try appliance.shutDown()
-            return Report(outcome: .seen, facts: facts)
+            return report
         } catch {
             return Report(outcome: .failed, failure: error.failure, reason: error.text)
         }

@@ -1,7 +1,7 @@
-public import ImageCore
+package import ImageCore
 
 /// A driver whose instances are libvirt's domains, of one host or of several.
-public protocol DomainDriver: ImageDriver, ToolTrial {
+package protocol DomainDriver: PeerDriver {
     /// Makes the folders that it writes into.
     func makeFolders() throws(StepFailure)
 

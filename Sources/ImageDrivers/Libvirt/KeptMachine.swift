@@ -9,7 +9,7 @@ import LibvirtClient
 /// nvram.fd       the variables of its UEFI firmware: boot entries, keys for Secure Boot. Absent with a BIOS, and for a
 ///                machine that was never started
 /// ```
-enum MachineFile: String, CaseIterable {
+package enum MachineFile: String, CaseIterable {
     case sheet = "machine.xml"
     case firmwareVariables = "nvram.fd"
 

@@ -33,6 +33,13 @@ extension LibvirtDriver {
             instance: domain.id,
             pools: try await poolFolders()
         )
+        if case .block = disk.source, format != .raw || disk.backing?.isEmpty == false {
+            throw .notCapturable(
+                subject,
+                "is a block device with the format \(PlainText.sentence(disk.format)), of which raw alone is captured",
+                advice: "Copy it into a qcow2 file with qemu-img convert, and change the domain to the copy."
+            )
+        }
         let file = InstanceFile.Attached(
             device: attached.device,
             kind: attached.kind,
@@ -49,13 +56,7 @@ extension LibvirtDriver {
         switch disk.source {
         case .file(let file): path = file
         case .volume(let pool, let volume): path = try await self.path(ofVolume: volume, inPool: pool, subject)
-        case .block:
-            // QEMU's locks say nothing there: under libvirt each machine has a /dev of its own, with other device files.
-            throw .notCapturable(
-                subject,
-                "is a block device (\(disk.target)): nothing would keep the domain from being started over it",
-                advice: "Leave it out of the image, or copy it into a qcow2 file with qemu-img convert."
-            )
+        case .block(let device): path = device
         case .network(let kind):
             throw .notCapturable(
                 subject,
@@ -162,7 +163,7 @@ extension BlockNode {
     /// The topmost file's.
     var path: String {
         switch self {
-        case .raw(let path), .layer(let path), .qcow2(let path, _, _): path
+        case .raw(let path), .device(let path), .layer(let path), .qcow2(let path, _, _): path
         }
     }
 }

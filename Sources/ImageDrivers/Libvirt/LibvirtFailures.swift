@@ -12,23 +12,27 @@ extension LibvirtDriver {
         do throws(LibvirtError) {
             return try await host.run(within: limit, body)
         } catch {
-            if error.kind != .cancelled {
-                logger.notice(
-                    "libvirt failed",
-                    metadata: [
-                        "asked": "\(what)", "code": "\(error.code)", "said": "\(PlainText.sentence(error.message))",
-                    ]
-                )
-            }
+            logFailure(error, what)
             throw .libvirt(error, what)
         }
+    }
+
+    func logFailure(_ error: LibvirtError, _ what: String) {
+        guard error.kind != .cancelled else { return }
+        logger.notice(
+            "libvirt failed",
+            metadata: ["asked": "\(what)", "code": "\(error.code)", "said": "\(PlainText.sentence(error.message))"]
+        )
     }
 }
 
 extension StepFailure {
-    /// - Parameter what: what libvirt was asked to do, fit for "could not …".
-    static func libvirt(_ error: LibvirtError, _ what: String) -> StepFailure {
-        switch error.kind {
+    /// - Parameters:
+    ///   - what: what libvirt was asked to do, fit for "could not …".
+    ///   - host: another than the worker's.
+    static func libvirt(_ error: LibvirtError, _ what: String, on host: HostName? = nil) -> StepFailure {
+        let libvirt = host.map { "The libvirt of host \($0)" } ?? "The host's libvirt"
+        return switch error.kind {
         case .cancelled: .interrupted("What libvirt was asked")
         case .notInstalled:
             // This worker's own trouble: it uses no attempt, and another worker may do better.
@@ -43,7 +47,7 @@ extension StepFailure {
             StepFailure(
                 .transient,
                 .unavailable,
-                "The host's libvirt could not \(what): it does not answer.",
+                "\(libvirt) could not \(what): it does not answer.",
                 advice:
                     "See whether libvirtd runs on the host (systemctl status libvirtd); `goldsmith doctor` tries it.",
                 isFixedByAdvice: true
@@ -52,24 +56,24 @@ extension StepFailure {
             StepFailure(
                 .permanent,
                 .failedPrecondition,
-                "The host's libvirt does not let the worker \(what).",
+                "\(libvirt) does not let the worker \(what).",
                 advice: "Put the worker's user into the group libvirt, or run it as root.",
                 isFixedByAdvice: true
             )
         case .notFound:
-            StepFailure(.permanent, .notFound, "The host's libvirt could not \(what): it is not there.")
+            StepFailure(.permanent, .notFound, "\(libvirt) could not \(what): it is not there.")
         case .invalidState:
             StepFailure(
                 .permanent,
                 .failedPrecondition,
-                "The host's libvirt could not \(what) in the state it is in.",
+                "\(libvirt) could not \(what) in the state it is in.",
                 advice: "The worker's log has libvirt's words."
             )
         case .other:
             StepFailure(
                 .transient,
                 .unavailable,
-                "The host's libvirt could not \(what).",
+                "\(libvirt) could not \(what).",
                 advice: "The worker's log has libvirt's words."
             )
         }

@@ -1,4 +1,5 @@
 public import ImageCore
+import Logging
 
 /// What is done on the worker's own host.
 extension LibvirtSite {
@@ -21,6 +22,7 @@ extension LibvirtSite {
 
     public func launch(_ call: LaunchCall) async throws(StepFailure) {
         try requireReach(call.resource)
+        try requireReach(call.replica.resource)
         try await ownHost().launch(call)
     }
 
@@ -42,11 +44,56 @@ extension LibvirtSite {
 
     // MARK: Storage
 
-    public func locations() async throws(StepFailure) -> [Location] { try await local.locations() }
+    public func locations() async throws(StepFailure) -> [Location] {
+        places.map { Location($0.key, on: $0.value.host) }.sorted()
+    }
 
+    /// Whatever is wrong with a replica as the source, the next is tried, and the captures last: each file has the sum of
+    /// its capture or is no copy.
     public func replicate(_ call: ReplicateCall) async throws(StepFailure) -> Replica {
         try requireReach(call.resource)
-        return try await local.replicate(call)
+        for replica in call.sources {
+            guard let source = source(for: replica) else { continue }
+            do throws(StepFailure) {
+                return try await local.replicate(call) { _ in source }
+            } catch {
+                guard error.code != .cancelled else { throw error }
+                logger.notice(
+                    "a replica cannot serve as the source",
+                    metadata: ["resource": "\(replica.resource.id)", "error": "\(error.message)"]
+                )
+            }
+        }
+        return try await local.replicate(call) { capture throws(StepFailure) in try source(of: capture) }
+    }
+
+    /// Where this worker reads a replica; `nil` when its place is not known here.
+    private func source(for replica: Replica) -> (any CaptureSource)? {
+        guard let host = replica.resource.host, host != own else {
+            return OwnCaptures(driver: local, replica: replica.resource)
+        }
+        guard let driver = drivers[host], let folder = places[replica.location], folder.host == host else { return nil }
+        let path = folder.path + "/" + replica.resource.id.text
+        return HostCaptures(
+            local: local,
+            host: host,
+            driver: driver,
+            replica: .init(resource: replica.resource, folder: path)
+        )
+    }
+
+    /// Where this worker reads a capture: in its own folder, or from the host that made it.
+    func source(of capture: Capture) throws(StepFailure) -> any CaptureSource {
+        guard let host = capture.resource.host, host != own else { return OwnCaptures(driver: local) }
+        guard let driver = drivers[host] else {
+            throw StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "The capture of \(capture.device) is on host \(host), which is not among the hosts.",
+                advice: "Name the host in the setting libvirtHosts again, or make the image anew."
+            )
+        }
+        return HostCaptures(local: local, host: host, driver: driver)
     }
 
     public func proveBoot(of replica: Replica) async throws(StepFailure) -> BootObservation {
@@ -61,8 +108,9 @@ extension LibvirtSite {
 
     public func delete(_ resource: Resource) async throws(StepFailure) {
         try requireReach(resource)
-        guard resource.kind == .instance else { return try await local.delete(resource) }
-        try await launches.delete(resource.id)
+        guard resource.kind != .instance else { return try await launches.delete(resource.id) }
+        try await local.delete(resource)
+        if let own, let driver = drivers[own] { await driver.forgetPool(over: resource) }
     }
 
     public func inventory() async throws(StepFailure) -> [Resource] {
@@ -105,12 +153,24 @@ extension LibvirtSite {
     }
 
     /// The core sends a job to the host of its resource. Another's files of that name would be the wrong ones.
-    private func requireReach(_ resource: Resource) throws(StepFailure) {
-        guard let host = resource.host, host != own else { return }
+    func requireReach(_ resource: Resource) throws(StepFailure) {
+        if let host = resource.host, host != own {
+            throw StepFailure(
+                .permanent,
+                .internal,
+                "\(resource.id) is on host \(host), and its job came to a worker "
+                    + (own.map { "of \($0)" } ?? "of no host") + "."
+            )
+        }
+        guard let name = resource.location, let host = places[name]?.host, host != own else { return }
         throw StepFailure(
             .permanent,
-            .internal,
-            "\(resource.id) is on host \(host), and its job came to a worker \(own.map { "of \($0)" } ?? "of no host")."
+            .failedPrecondition,
+            "Location \(name) is a folder of host \(host), and \(resource.id) is to be on "
+                + (own?.text ?? "no host") + ".",
+            advice:
+                "Has the setting locations changed since? Give the location its earlier host, or make the image anew.",
+            isFixedByAdvice: true
         )
     }
 }

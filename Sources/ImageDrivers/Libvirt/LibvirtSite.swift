@@ -11,21 +11,29 @@ public struct LibvirtSite: ImageDriver {
     /// This worker's folders, for what needs no libvirt.
     let local: LocalDriver
     let launches: LaunchFolders
+    /// All locations of the installation.
+    let places: [LocationName: LocationFolder]
+    let logger: Logger
 
     /// - Parameters:
-    ///   - local: its root holds images and snapshots; it has no instances.
+    ///   - local: its root holds images and snapshots; it has no instances. Its locations are those that this worker
+    ///     reaches.
     ///   - own: one of `hosts`.
+    ///   - locations: of all hosts; default: those of `local`, on no host.
     ///   - defaultOwner: the owner of domains that name none.
     ///   - disks: the folder for the disks of launched domains, in which the own host's virtual machines may read.
     public init(
         local: LocalDriver,
         hosts: [HostName: LibvirtHost],
         own: HostName?,
+        locations: [LocationName: LocationFolder]? = nil,
         defaultOwner: Owner,
         disks: String,
         logger: Logger
     ) {
         self.own = own
+        places = locations ?? local.folders.locations.mapValues { LocationFolder($0) }
+        self.logger = logger
         self.local = local
         let launches = LaunchFolders(disks: disks)
         self.launches = launches

@@ -36,7 +36,7 @@ extension LocalDriver {
         else { throw .notThere(subject) }
         do throws(ChildFailure) {
             let scratch = try ScratchPlace(in: prover.workplace)
-            let (machine, files) = try await machine(for: replica, in: folder, scratch.path, prover)
+            let (machine, files) = try await machine(for: replica, in: folder, scratch.path + "/m", prover)
             let (run, console) = try await prover.run(machine, over: files)
             var kept: [String] = []
             if keep(console.text, as: BootFile.console, in: folder) { kept.append(BootFile.console) }
@@ -48,6 +48,7 @@ extension LocalDriver {
             return BootObservation(
                 end: run.end,
                 sign: run.sign,
+                isFromScreen: run.isFromScreen ? true : nil,
                 milliseconds: run.milliseconds,
                 isEmulated: run.isEmulated,
                 firmware: machine.firmware.kind,
@@ -81,6 +82,13 @@ extension LocalDriver {
             throw ChildFailure(kind: .notStarted, text: "the replica has no system disk")
         }
         let user = UnprivilegedUser.current
+        do throws(FileFailure) {
+            // A folder in ours: QEMU's user may enter the outer one, and neither rename nor fill it.
+            try FileCalls.makeFolder(scratch)
+            try FileCalls.setMode(0o711, of: FileCalls.folder(of: scratch))
+        } catch {
+            throw ChildFailure(kind: .notStarted, text: "\(error.call) \(error.path): \(error.reason)")
+        }
         var layers: [String] = []
         for file in files {
             let node = BlockNode.qcow2(path: folder + "/" + file.name, dataFile: nil, backing: nil)

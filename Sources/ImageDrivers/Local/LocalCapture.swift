@@ -3,6 +3,7 @@ public import ImageCore
 
 extension LocalDriver {
     public func capture(_ call: CaptureCall) async throws(StepFailure) -> Capture {
+        try requireInspector(for: call.guestWork)
         let instance = call.instance
         let subject = FailureSubject.disk(call.device, instance)
         let disk = try requireStopped(instance).disk(call.device)
@@ -30,21 +31,32 @@ extension LocalDriver {
         let (device, resource) = (call.device, call.resource)
         let subject = FailureSubject.disk(device, call.instance)
         let folder = try await emptyFolder(for: resource)
-        try await requireSpace(for: source, in: folder, subject)
+        let work = call.guestWork
+        let isSealed = !work.seal.isEmpty
+        try await requireSpace(for: source, copies: isSealed ? 2 : 1, in: folder, subject)
 
         let target = folder + "/" + LocalFolders.fileName(device)
         let partial = target + LocalFolders.partialSuffix
+        // What is sealed is copied once more. Until then it is raw: freed of all that is free, to the last block.
+        let copy = isSealed ? target + LocalFolders.unsealedSuffix : partial
         let held = source.files.values.reduce(0) { $0 + min($1.allocatedBytes, $1.size) }
         let gauge = ProgressGauge(totalBytes: held, call.progress)
+        async let look = work.looks && !work.needsCopy ? self.look(at: source.node, subject) : .success(nil)
         try await running(on: subject) { () async throws(ChildFailure) in
-            try await qemuImg.convert(source.node, to: partial, bytesPerSecond: copyRate) { basisPoints in
+            try await qemuImg.convert(source.node, to: copy, isRaw: isSealed, bytesPerSecond: copyRate) { basisPoints in
                 gauge.reach(Self.share(of: held, basisPoints * Self.copyShare / 100))
             }
         }
+        let inspection = try await look.get()
 
         try await recheck()
-        // On the copy, and before its checksum is taken: the source stays as it is.
-        let guestFix = call.fixesGuest ? try await fix(partial, subject) : nil
+        var guest = GuestResult(inspection: inspection)
+        if work.needsCopy {
+            // Before its checksum is taken: the source stays as it is.
+            let node = isSealed ? BlockNode.raw(path: copy) : .qcow2(path: copy, dataFile: nil, backing: nil)
+            guest = try await carryOut(work, on: node, subject, gauge)
+        }
+        if isSealed { try await rewrite(copy, to: partial, subject, gauge) }
         // The disk writes while the file is checked and hashed; what is left to wait for is little.
         try await beginWriteOut(partial)
         let size = try await checkResult(partial, subject, gauge)
@@ -60,7 +72,7 @@ extension LocalDriver {
             virtualSizeBytes: size,
             fileSizeBytes: sum.sizeBytes,
             sha256: sum.sha256,
-            guestFix: guestFix
+            guest: guest
         )
     }
 
@@ -71,9 +83,16 @@ extension LocalDriver {
         }
     }
 
-    private func fix(_ copy: String, _ subject: FailureSubject) async throws(StepFailure) -> GuestFix {
-        guard let inspector else { throw .guest(GuestInspection.switchedOff.findings, mayPass: false) }
-        return try await inspector.fix(copy, subject, logger)
+    private func rewrite(
+        _ sealed: String,
+        to target: String,
+        _ subject: FailureSubject,
+        _ gauge: ProgressGauge
+    ) async throws(StepFailure) {
+        try await running(on: subject) { () async throws(ChildFailure) in
+            try await qemuImg.convert(.raw(path: sealed), to: target, bytesPerSecond: copyRate) { _ in gauge.add(0) }
+        }
+        try filing(at: .storage) { () throws(FileFailure) in _ = try FileCalls.deleteTree(sealed) }
     }
 
     /// On a thread of its own: a disk whose queue is full makes even this wait.
@@ -113,13 +132,16 @@ extension LocalDriver {
     }
 
     /// A full disk is said before hours of copying, not after. (It can still fill up meanwhile.)
-    private func requireSpace(for source: SourceDisk, in folder: String, _ subject: FailureSubject)
-        async throws(StepFailure)
-    {
+    private func requireSpace(
+        for source: SourceDisk,
+        copies: Int64,
+        in folder: String,
+        _ subject: FailureSubject
+    ) async throws(StepFailure) {
         let needed = try await running(on: subject) { () async throws(ChildFailure) in
             try await qemuImg.requiredBytes(source.node)
         }
-        try Self.requireSpace(needed, in: folder, .storage)
+        try Self.requireSpace(copies * needed, in: folder, .storage)
     }
 
     static func requireSpace(_ needed: Int64, in folder: String, _ subject: FailureSubject) throws(StepFailure) {

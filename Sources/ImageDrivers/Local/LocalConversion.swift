@@ -5,7 +5,7 @@ extension LocalDriver {
         let (capture, resource) = (call.capture, call.resource)
         guard resource.kind == .snapshot else { throw .noSnapshot(resource) }
         let source = try folders.file(of: capture)
-        let needed = try Self.allocatedBytes(source, capture)
+        let needed = try OwnCaptures(driver: self).allocatedBytes(of: capture)
         let folder = try await emptyFolder(for: resource)
         try Self.requireSpace(needed, in: folder, .storage)
         let gauge = ProgressGauge(totalBytes: capture.fileSizeBytes, call.progress)

@@ -17,6 +17,8 @@ struct LocalFolders: Sendable {
     var locations: [LocationName: String]
 
     static let partialSuffix = ".partial"
+    /// A copy that is still being sealed.
+    static let unsealedSuffix = ".unsealed"
     static let manifestName = "manifest.json"
 
     var instances: String { root + "/instances" }

@@ -1,3 +1,4 @@
+import Glibc
 import ImageCore
 import Synchronization
 
@@ -35,8 +36,8 @@ struct FileDirectory: SimulatedDirectory {
             do throws(FileFailure) {
                 return try FileCalls.read(root + "/" + name, limit: Self.markerLimit)
             } catch {
-                if try FileCalls.status(root + "/" + name) == nil { return nil }
-                throw error
+                guard error.code == ENOENT else { throw error }
+                return nil
             }
         }
     }
@@ -44,8 +45,13 @@ struct FileDirectory: SimulatedDirectory {
     func write(_ bytes: [UInt8], to name: String) throws(StepFailure) {
         let path = root + "/" + name
         try filing(at: .storage) { () throws(FileFailure) in
-            try FileCalls.makeFolder(FileCalls.folder(of: path))
-            try FileCalls.writeAtomically(bytes, to: path, isDurable: false)
+            do throws(FileFailure) {
+                try FileCalls.writeAtomically(bytes, to: path, isDurable: false)
+            } catch {
+                guard error.code == ENOENT else { throw error }
+                try FileCalls.makeFolder(FileCalls.folder(of: path))
+                try FileCalls.writeAtomically(bytes, to: path, isDurable: false)
+            }
         }
     }
 

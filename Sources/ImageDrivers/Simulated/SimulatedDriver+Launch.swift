@@ -18,9 +18,9 @@ extension SimulatedDriver {
         try require(resource.host, for: "\(resource.id)")
         let name = try name(of: resource)
         let note = "launched/" + launch.instanceID.text
-        let done: Marker? = try read(note)
+        let done = try marker(note)
         if done?.resource == resource { return }
-        let built: Marker? = try read(name)
+        let built = try marker(name)
         guard built?.sums.isEmpty == false else { throw .notBuilt(launch.instanceID) }
         let taken: Instance? = try read(Self.name(launch.instanceID))
         guard taken == nil else { throw .exists(launch.instanceID) }
@@ -42,7 +42,7 @@ extension SimulatedDriver {
     public func rollBackLaunch(_ resource: Resource) async throws(StepFailure) {
         try await delete(resource)
         for instance in try directory.names(in: "launched") {
-            let note: Marker? = try read("launched/" + instance)
+            let note = try marker("launched/" + instance)
             guard note?.resource == resource else { continue }
             try directory.delete("instances/" + instance)
             try directory.delete("launched/" + instance)

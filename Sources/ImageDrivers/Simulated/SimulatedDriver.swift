@@ -76,21 +76,19 @@ public final class SimulatedDriver: ImageDriver {
 
     /// Makes a capture rot: what is read from it no longer has its checksum.
     public func damage(_ capture: Capture) throws(StepFailure) {
-        guard var marker: Marker = try read(try name(of: capture.resource)) else { return }
+        guard var marker = try marker(try name(of: capture.resource)) else { return }
         marker.sums[capture.device.shortName] = Self.sum("rot")
         try write(marker, to: try name(of: capture.resource))
     }
 
     /// The manifest of a replica; `nil` while it is not whole.
     public func manifest(of replica: Resource) throws(StepFailure) -> [UInt8]? {
-        let marker: Marker? = try read(try name(of: replica))
-        return marker?.manifest
+        try marker(try name(of: replica))?.manifest
     }
 
     /// The checksums of what a resource holds, by device; `nil` when there is none, empty while it is not whole.
     public func checksums(of resource: Resource) throws(StepFailure) -> [String: String]? {
-        let marker: Marker? = try read(try name(of: resource))
-        return marker?.sums
+        try marker(try name(of: resource))?.sums
     }
 
     public func describe(_ instance: InstanceID, for owner: Owner?) async throws(StepFailure) -> Instance {
@@ -113,21 +111,21 @@ public final class SimulatedDriver: ImageDriver {
 
     public func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {
         try dice.throwOrPass("the check of \(device) of \(instance)")
-        try require(try await describe(instance).host, for: "instance \(instance)")
-        _ = try await disk(device, of: instance)
+        let found = try await describe(instance)
+        try require(found.host, for: "instance \(instance)")
+        _ = try disk(device, of: found)
     }
 
     public func inspectGuest(of instance: InstanceID) async throws(StepFailure) -> GuestInspection {
-        try await requireStopped(instance)
-        try require(try await describe(instance).host, for: "instance \(instance)")
+        try require(try await requireStopped(instance).host, for: "instance \(instance)")
         return .seen(try guest(of: instance))
     }
 
     public func capture(_ call: CaptureCall) async throws(StepFailure) -> Capture {
         let (device, instance, resource) = (call.device, call.instance, call.resource)
-        try await requireStopped(instance)
-        try require(try await describe(instance).host, for: "instance \(instance)")
-        let disk = try await disk(device, of: instance)
+        let found = try await requireStopped(instance)
+        try require(found.host, for: "instance \(instance)")
+        let disk = try disk(device, of: found)
         try DiskRules.requireFit(disk.kind, device, resource.kind, .disk(device, instance))
         try require(resource.host, for: "\(resource.id)")
         let name = try name(of: resource)
@@ -144,13 +142,30 @@ public final class SimulatedDriver: ImageDriver {
             virtualSizeBytes: disk.sizeBytes,
             fileSizeBytes: size,
             sha256: sum,
-            guestFix: call.fixesGuest ? try guest(of: instance).guestFix : nil
+            guest: try result(of: call.guestWork, in: instance)
         )
     }
 
+    private func result(of work: GuestWork, in instance: InstanceID) throws(StepFailure) -> GuestResult {
+        let facts = try guest(of: instance)
+        var result = GuestResult()
+        if work.looks { result.inspection = .seen(facts) }
+        if work.fixes { result.fix = facts.guestFix }
+        if !work.seal.isEmpty { result.seal = SealRecord(removed: work.seal.map { SealRecord.Line($0, files: 1) }) }
+        if work.findsSecrets {
+            result.secrets = facts.systems.flatMap(\.files).sorted { $0.key < $1.key }.compactMap { path, file in
+                guard case .bytes(let bytes) = file else { return nil }
+                let count = SecretText.count(in: bytes, path: path)
+                return count.isEmpty ? nil : count.finding(in: path)
+            }
+        }
+        return result
+    }
+
     public func copyBytes(of device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Int64 {
-        try require(try await describe(instance).host, for: "instance \(instance)")
-        return Self.captureBytes(try await disk(device, of: instance), of: instance)
+        let found = try await describe(instance)
+        try require(found.host, for: "instance \(instance)")
+        return Self.captureBytes(try disk(device, of: found), of: instance)
     }
 
     /// A capture is between an eighth and five eighths of its disk.
@@ -177,8 +192,8 @@ public final class SimulatedDriver: ImageDriver {
 
     /// What is read from a capture.
     private func sum(of capture: Capture) throws(StepFailure) -> String {
-        let marker: Marker? = try read(try name(of: capture.resource))
-        guard let sum = marker?.sums[capture.device.shortName] else {
+        let bytes = try directory.read(try name(of: capture.resource))
+        guard let sum = bytes.flatMap({ Marker.sum(of: capture.device.shortName, in: $0) }) else {
             throw StepFailure(
                 .permanent,
                 .notFound,
@@ -207,8 +222,10 @@ public final class SimulatedDriver: ImageDriver {
         try dice.throwOrPass("the copy \(resource.id)")
         var whole = Marker(resource: resource, manifest: call.manifest)
         var files: [Replica.File] = []
+        var isServed = false
+        for source in call.sources where !isServed { isServed = try isWhole(source.resource, captures) }
         for capture in captures {
-            let sum = try sum(of: capture)
+            let sum = try isServed ? capture.sha256 : sum(of: capture)
             guard sum == capture.sha256 else {
                 throw .differs(capture, at: location, sha256: sum)
             }
@@ -226,6 +243,11 @@ public final class SimulatedDriver: ImageDriver {
         return Replica(resource: resource, location: location, files: files)
     }
 
+    private func isWhole(_ replica: Resource, _ captures: [Capture]) throws(StepFailure) -> Bool {
+        guard let marker = try marker(try name(of: replica)), marker.manifest != nil else { return false }
+        return captures.allSatisfy { marker.sums[$0.device.shortName] == $0.sha256 }
+    }
+
     public func proveBoot(of replica: Replica) async throws(StepFailure) -> BootObservation {
         try require(replica.resource.host, for: "\(replica.resource.id)")
         try await pass(bytes: 0, "The boot proof of \(replica.resource.id)") { _ in }
@@ -233,7 +255,7 @@ public final class SimulatedDriver: ImageDriver {
         guard try manifest(of: replica.resource) != nil else {
             throw StepFailure(.transient, .unavailable, "The replica \(replica.resource.id) is not there.")
         }
-        let verdict = faults.bootVerdicts(replica.resource.imageID)
+        let verdict = faults.bootVerdicts(replica.resource)
         return BootObservation(
             end: verdict == .notProven ? .deadline : .sign,
             sign: verdict == .notProven ? nil : verdict == .proven ? .loginPrompt : .emergencyShell,
@@ -253,7 +275,7 @@ public final class SimulatedDriver: ImageDriver {
         var found: [Resource] = []
         for folder in ["images", "snapshots", "launches"] + places.map({ "locations/" + $0.name.text }) {
             for name in try directory.names(in: folder) {
-                guard let marker: Marker = try read(folder + "/" + name), reaches(marker.resource.host) else {
+                guard let marker = try marker(folder + "/" + name), reaches(marker.resource.host) else {
                     continue
                 }
                 found.append(marker.resource)
@@ -264,13 +286,6 @@ public final class SimulatedDriver: ImageDriver {
 }
 
 extension SimulatedDriver {
-    /// What stands for a resource. Without sums it is only begun.
-    struct Marker: Codable {
-        var resource: Resource
-        var sums: [String: String] = [:]
-        var manifest: [UInt8]?
-    }
-
     static func name(_ id: InstanceID) -> String { "instances/" + id.text }
 
     /// Whether what is on a host can be read and written here.
@@ -303,23 +318,25 @@ extension SimulatedDriver {
         }
     }
 
-    private func disk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) -> Disk {
-        guard let disk = try await describe(instance).disk(device) else {
-            throw StepFailure(.permanent, .notFound, "Instance \(instance) has no disk \(device).")
+    private func disk(_ device: DeviceName, of instance: Instance) throws(StepFailure) -> Disk {
+        guard let disk = instance.disk(device) else {
+            throw StepFailure(.permanent, .notFound, "Instance \(instance.id) has no disk \(device).")
         }
         guard !faults.brokenDevices.contains(device) else {
             throw StepFailure(
                 .permanent,
                 .failedPrecondition,
-                "\(device) of instance \(instance) is broken in this simulation."
+                "\(device) of instance \(instance.id) is broken in this simulation."
             )
         }
         return disk
     }
 
-    private func requireStopped(_ id: InstanceID) async throws(StepFailure) {
-        let status = try await describe(id).status
-        guard status == .stopped else { throw .notStopped(id, status) }
+    @discardableResult
+    private func requireStopped(_ id: InstanceID) async throws(StepFailure) -> Instance {
+        let found = try await describe(id)
+        guard found.status == .stopped else { throw .notStopped(id, found.status) }
+        return found
     }
 
     /// Lets the time of an operation pass in ten parts, and reports each.

@@ -12,8 +12,8 @@ public struct SimulatedFaults: Sendable {
     public var brokenLocations: Set<LocationName>
     /// How long each capture and each replication takes.
     public var delay: Duration
-    /// How the guest of an image starts. Default: well.
-    public var bootVerdicts: @Sendable (ImageID) -> BootVerdict
+    /// How the guest of a replica starts. Default: well.
+    public var bootVerdicts: @Sendable (Resource) -> BootVerdict
 
     public init(
         seed: UInt64 = 1,
@@ -21,7 +21,7 @@ public struct SimulatedFaults: Sendable {
         brokenDevices: Set<DeviceName> = [],
         brokenLocations: Set<LocationName> = [],
         delay: Duration = .zero,
-        bootVerdicts: @escaping @Sendable (ImageID) -> BootVerdict = { _ in .proven }
+        bootVerdicts: @escaping @Sendable (Resource) -> BootVerdict = { _ in .proven }
     ) {
         self.seed = seed
         self.transientRate = transientRate

@@ -20,8 +20,9 @@ struct FileFailure: Error, Equatable {
 /// thread.
 enum FileCalls {
     struct Status: Equatable, Sendable {
+        /// A device is one of blocks.
         enum Kind: Equatable, Sendable {
-            case regular, folder, symlink, other
+            case regular, folder, symlink, device, other
         }
         var kind: Kind
         var size: Int64
@@ -52,6 +53,7 @@ enum FileCalls {
             case S_IFREG: .regular
             case S_IFDIR: .folder
             case S_IFLNK: .symlink
+            case S_IFBLK: .device
             default: .other
             }
         return Status(
@@ -78,6 +80,10 @@ enum FileCalls {
             throw FileFailure("list", folder)
         }
         defer { closedir(stream) }
+        return names(in: stream)
+    }
+
+    private static func names(in stream: OpaquePointer) -> [String] {
         var names: [String] = []
         while let entry = readdir(stream) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
@@ -105,13 +111,39 @@ enum FileCalls {
     /// - Returns: whether there was anything to delete.
     @discardableResult
     static func deleteTree(_ path: String) throws(FileFailure) -> Bool {
-        guard let status = try status(path) else { return false }
-        if status.kind == .folder {
-            for name in try names(in: path) { try deleteTree(path + "/" + name) }
-            guard rmdir(path) == 0 || errno == ENOENT else { throw FileFailure("delete", path) }
-        } else {
-            guard unlink(path) == 0 || errno == ENOENT else { throw FileFailure("delete", path) }
+        try deleteTree(path, in: AT_FDCWD, path, depth: 0)
+    }
+
+    /// Each level of a tree that is deleted is an open folder.
+    private static let deepestTree = 100
+
+    /// Each name is looked up in the folder that was opened: a folder that someone puts a link in the place of meanwhile
+    /// leads nowhere else.
+    private static func deleteTree(
+        _ name: String,
+        in folder: Int32,
+        _ path: String,
+        depth: Int
+    ) throws(FileFailure) -> Bool {
+        var status = stat()
+        guard fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return false }
+            throw FileFailure("stat", path)
         }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            guard unlinkat(folder, name, 0) == 0 || errno == ENOENT else { throw FileFailure("delete", path) }
+            return true
+        }
+        guard depth < deepestTree else { throw FileFailure("delete", path, code: ELOOP) }
+        let descriptor = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0, let stream = fdopendir(descriptor) else {
+            if errno == ENOENT { return false }
+            if descriptor >= 0 { close(descriptor) }
+            throw FileFailure("list", path)
+        }
+        defer { closedir(stream) }
+        for name in names(in: stream) { _ = try deleteTree(name, in: descriptor, path + "/" + name, depth: depth + 1) }
+        guard unlinkat(folder, name, AT_REMOVEDIR) == 0 || errno == ENOENT else { throw FileFailure("delete", path) }
         return true
     }
 

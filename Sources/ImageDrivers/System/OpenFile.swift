@@ -47,6 +47,13 @@ struct OpenFile: ~Copyable {
         return Int64(value.st_size)
     }
 
+    /// Where a device ends, in bytes.
+    func end() throws(FileFailure) -> Int64 {
+        let end = lseek(descriptor, 0, SEEK_END)
+        guard end >= 0 else { throw FileFailure("measure", path) }
+        return Int64(end)
+    }
+
     /// Whether it still has a name.
     func isLinked() throws(FileFailure) -> Bool {
         var value = stat()

@@ -86,6 +86,11 @@ struct ActionPage {
                 "It takes 1 image and 1 snapshot of the quota of \(image.owner), which holds \(quota.used.images) of \(quota.limits.images) images and \(quota.used.snapshots) of \(quota.limits.snapshots) snapshots.",
                 "Until the new one is made, this one is neither deleted nor converted again.",
             ]
+        case .prove:
+            [
+                "A throw-away machine, without a network, is started from the replica you choose, and stopped as soon as it is seen whether it boots.",
+                "The image stays Available, whatever is seen. The verdict stands on its page.",
+            ]
         case .launch:
             [
                 "A new, stopped instance is made of it, with a system disk of \(Quantity.bytes(image.plan.systemDisk.sizeBytes)) and its data disks.",
@@ -128,8 +133,13 @@ struct ActionPage {
                 error("with")
             }
         case .convert: field("The new image's name", "name", hint: "if empty, \(image.name) too")
+        case .prove: locationChoice
         case .launch: launchInputs
         }
+    }
+
+    private var locationChoice: HTML {
+        choice("Location", "location", image.replicas.map { ($0.location.text, $0.location.text) })
     }
 
     private var launchInputs: HTML {
@@ -137,11 +147,7 @@ struct ActionPage {
             form.owners.count > 1
                 ? choice("Whose instance it becomes", "owner", form.owners.map { ($0.text, $0.text) }) : .nothing,
             field("Its id", "instanceId", hint: "if empty, one is made up"),
-            choice(
-                "Location",
-                "location",
-                image.replicas.map { ($0.location.text, $0.location.text) }
-            ),
+            locationChoice,
             .joined(
                 image.plan.dataDisks.map { disk in
                     let without = ActionForm.leaveOutField(disk.device)

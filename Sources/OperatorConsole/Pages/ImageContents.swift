@@ -5,7 +5,7 @@ import Operations
 struct ImageContents {
     let image: Image
 
-    var html: HTML { .joined([mapping, replicas, findings, bootProof]) }
+    var html: HTML { .joined([mapping, replicas, findings, seal, bootProof]) }
 
     /// The parts of a failed or deleted image are gone.
     private var isWhole: Bool {
@@ -78,6 +78,17 @@ struct ImageContents {
                         if let text = finding.text { tag(.code, .class("line")) { text } }
                     }
                 }
+            }
+        }
+    }
+
+    private var seal: HTML {
+        guard isWhole, let record = image.captures.compactMap(\.seal).first else { return .nothing }
+        return tag(.section) {
+            tag(.h2) { "Seal" }
+            tag(.dl) {
+                fact("Removed, with the number of files") { record.text }
+                fact("Free space overwritten on") { record.zeroed.joined(separator: ", ") }
             }
         }
     }

@@ -38,23 +38,42 @@ struct Timeline: Equatable {
     /// The making, with the clean-ups that belong to it.
     /// - Parameter now: where spans end that are still open.
     static func making(_ image: Image, journal: [Announcement], now: Timestamp) -> Timeline {
-        let jobs = image.jobs.keys.filter { isPartOfMaking($0, image) }
+        let jobs = image.jobs.keys.filter { isPartOfMaking($0, image, journal) }
         return Timeline(image, jobs, from: image.createdAt, journal: journal, now: now)
     }
 
-    /// What came after it: launches and deletions. They may be months apart from it, and have an axis of their own.
+    /// What came after it: launches, proofs and deletions. They may be months apart from it, and have an axis of their own.
     static func later(_ image: Image, journal: [Announcement], now: Timestamp) -> Timeline {
-        let jobs = image.jobs.keys.filter { !isPartOfMaking($0, image) }
+        let jobs = image.jobs.keys.filter { !isPartOfMaking($0, image, journal) }
         return Timeline(image, jobs, from: nil, journal: journal, now: now)
     }
 
-    private static func isPartOfMaking(_ job: Job, _ image: Image) -> Bool {
+    private static func isPartOfMaking(_ job: Job, _ image: Image, _ journal: [Announcement]) -> Bool {
         switch job.step {
-        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate, .bootProof: true
+        case .stopCheck, .systemDisk, .dataDisk, .convert, .replicate: true
+        case .bootProof: isMadeOnce(job, image, journal)
         case .launch: false
         // Of earlier attempts, or of a failure; in an image that is deleted, of its deletion.
         case .cleanUp: image.status != .deleting && image.status != .deleted
         }
+    }
+
+    /// Whether a proof is the making's own, and none was made at its location since.
+    private static func isMadeOnce(_ proof: Job, _ image: Image, _ journal: [Announcement]) -> Bool {
+        guard image.plan.wantsBootProof else { return false }
+        let begin = journal.last { $0.kind == .imageReplicating }?.sequence ?? 0
+        let verdicts = journal.filter { $0.kind == .imageBootProof && $0.sequence > begin }
+        guard let first = verdicts.first else { return true }
+        return first.job == proof && verdicts.count { $0.job == proof } == 1 && image.jobs[proof]?.phase != .waiting
+    }
+
+    /// What the timeline shows of a job: of proofs at one location, which may be months apart, only of the last.
+    private static func lines(of job: Job, _ image: Image, _ journal: [Announcement]) -> [Announcement] {
+        let lines = journal.filter { $0.job == job }
+        guard job.step == .bootProof else { return lines }
+        let ends = lines.indices.filter { lines[$0].kind == .stepDone }
+        let before = image.jobs[job]?.phase == .waiting ? ends.last : ends.dropLast().last
+        return before.map { Array(lines[($0 + 1)...]) } ?? lines
     }
 
     private init(_ image: Image, _ jobs: [Job], from: Timestamp?, journal: [Announcement], now: Timestamp) {
@@ -69,11 +88,12 @@ struct Timeline: Equatable {
                 case .stopCheck, .convert: image.createdAt
                 case .systemDisk, .dataDisk: checked
                 case .replicate: captured
-                case .bootProof: journal.first { $0.kind == .stepDone && $0.job?.step == .replicate }?.at
-                case .launch: nil
+                case .bootProof where from != nil:
+                    journal.first { $0.kind == .stepDone && $0.job?.step == .replicate }?.at
+                case .bootProof, .launch: nil
                 case .cleanUp: failed ?? deleted
                 }
-            let lines = journal.filter { $0.job == job }
+            let lines = Self.lines(of: job, image, journal)
             let end = image.jobs[job]?.phase == .waiting ? now : failed ?? lines.last?.at ?? now
             return Row(job: job, spans: Self.spans(lines, queuedAt: queued, end: end))
         }

@@ -40,6 +40,7 @@ struct ActionForm {
             let chosen = image.references.sharedWith.filter { fields[Self.ownerField($0)] == "yes" }
             return ShareRequest.fields(imageID: id, with: chosen.map(\.text))
         case .convert: return ConvertRequest.fields(imageID: id, name: fields.given("name"))
+        case .prove: return ProveRequest.fields(imageID: id, location: fields.given("location"))
         case .launch:
             return LaunchRequest.fields(
                 imageID: id,
@@ -72,7 +73,7 @@ struct ActionForm {
             else { return nil }
             return Self.sizeField(disks[index])
         case (.launch, "instanceId"), (.launch, "location"), (.launch, "newDisks"), (.launch, "owner"),
-            (.convert, "name"), (.delete, "name"), (.share, "with"), (.unshare, "with"):
+            (.convert, "name"), (.prove, "location"), (.delete, "name"), (.share, "with"), (.unshare, "with"):
             return root
         default: return nil
         }

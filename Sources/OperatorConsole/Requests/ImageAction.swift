@@ -6,6 +6,7 @@ enum ImageAction: String, CaseIterable, Sendable {
     case share
     case unshare
     case convert
+    case prove
     case cancel
     case retry
     case delete
@@ -16,6 +17,7 @@ enum ImageAction: String, CaseIterable, Sendable {
         case .share: .share
         case .unshare: .unshare
         case .convert: .convert
+        case .prove: .prove
         case .cancel: .cancel
         case .retry: .retry
         case .delete: .delete
@@ -29,6 +31,7 @@ enum ImageAction: String, CaseIterable, Sendable {
         case .share: "Share"
         case .unshare: "Unshare"
         case .convert: "Convert"
+        case .prove: "Prove"
         case .cancel: "Cancel the making"
         case .retry: "Try again"
         case .delete: "Delete"
@@ -42,6 +45,7 @@ enum ImageAction: String, CaseIterable, Sendable {
         case .share: "Share \(name)?"
         case .unshare: "Take \(name) back?"
         case .convert: "Convert \(name)?"
+        case .prove: "See whether \(name) boots?"
         case .cancel: "Cancel the making of \(name)?"
         case .retry: "Try \(name) again?"
         case .delete: "Delete \(name)?"
@@ -61,6 +65,9 @@ enum ImageAction: String, CaseIterable, Sendable {
                     ? Rejection(.failedPrecondition, "image \(image.id) is not shared") : nil)
         case .convert:
             image.refusal(of: operation) ?? image.refusal(of: .convert(image.id), by: image.owner)
+        case .prove:
+            image.refusal(of: operation)
+                ?? image.replicas.first.flatMap { image.refusal(of: .prove($0.location), by: image.owner) }
         case .delete:
             image.status == .deleted && image.keptSnapshots.isEmpty ? .noImage(image.id) : image.refusal(of: operation)
         }

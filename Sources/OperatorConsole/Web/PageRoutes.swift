@@ -23,6 +23,7 @@ struct PageRoutes: Sendable {
         inside.get("/images/:id") { request, context in try await show(request, context) }
         inside.get("/instances") { request, context in try await show(request, context) }
         inside.get("/instances/:id") { request, context in try await show(request, context) }
+        inside.get("/instances/:id/:name") { request, context in try await show(request, context) }
         inside.get("/request") { request, context in try await show(request, context) }
         ActionRoutes(pages: pages, requests: requests).add(to: inside)
         inside.get("/dead-letters") { request, context in try await show(request, context) }

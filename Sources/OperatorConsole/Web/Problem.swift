@@ -47,7 +47,7 @@ struct Problem: Error {
         case .invalidArgument, .outOfRange: .badRequest
         case .permissionDenied: .forbidden
         case .duplicate, .failedPrecondition, .quotaExceeded, .conflict: .conflict
-        case .cancelled, .bootFailed, .bootNotProven, .internal: .internalServerError
+        case .cancelled, .bootFailed, .bootNotProven, .secretsFound, .internal: .internalServerError
         }
     }
 

@@ -79,8 +79,8 @@ enum Route: Hashable, Sendable {
         case let words where words.count == 2 && words[0] == "images":
             guard let id = ImageID(words[1]) else { return nil }
             self = .image(id)
-        case let words where words.count == 2 && words[0] == "instances":
-            guard let id = InstanceID(words[1]) else { return nil }
+        case let words where (2...3).contains(words.count) && words[0] == "instances":
+            guard let id = InstanceID(words.dropFirst().joined(separator: "/")) else { return nil }
             self = .instance(id)
         default: return nil
         }

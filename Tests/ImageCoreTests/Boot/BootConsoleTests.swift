@@ -100,6 +100,17 @@ struct BootConsoleTests {
         Case("nothing", nil, ""),
     ]
 
+    @Test(
+        "A prompt on a screen is known whatever its cursor is read as, and other text is no sign",
+        arguments: [
+            ("web1 login: _", BootSign.loginPrompt), ("web1 login:", .loginPrompt),
+            ("web1 login: \u{2014}", .loginPrompt),
+            ("(initramfs) _", .initramfsShell), ("grub rescue> ", .grubRescue), ("Welcome, me", nil), ("_ _", nil),
+            ("", nil),
+        ]
+    )
+    func screen(_ line: String, _ sign: BootSign?) { #expect(BootSign(onScreen: Array(line.utf8)[...]) == sign) }
+
     @Test("The first line that decides is found", arguments: cases)
     func signs(_ example: Case) {
         var console = BootConsole()

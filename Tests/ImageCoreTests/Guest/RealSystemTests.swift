@@ -138,7 +138,7 @@ struct RealSystemTests {
     @Test("a failure that the same disk leads to again is permanent, and says what to do")
     func failures() {
         let permanent = GuestFailure.allCases.filter(\.isPermanent)
-        #expect(permanent == [.readOnly, .denied, .full, .damaged, .unsupported])
+        #expect(permanent == [.readOnly, .denied, .full, .damaged, .unsupported, .noSystem])
         for failure in GuestFailure.allCases { #expect(!failure.advice.isEmpty) }
     }
 }

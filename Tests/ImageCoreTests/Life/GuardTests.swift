@@ -14,6 +14,7 @@ struct GuardTests {
         .share: [.available],
         .unshare: [.available],
         .convert: [.available],
+        .prove: [.available],
         .launch: [.available],
     ]
 
@@ -25,7 +26,7 @@ struct GuardTests {
 
     @Test(
         "While an image is made, what needs a whole one is refused with what to wait for",
-        arguments: [Operation.share, .launch, .delete, .convert],
+        arguments: [Operation.share, .launch, .delete, .convert, .prove],
         [ImageStatus.pending, .replicating]
     )
     func sentence(operation: Operation, status: ImageStatus) {

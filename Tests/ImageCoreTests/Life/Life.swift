@@ -11,11 +11,17 @@ struct Life {
     var index: Set<Owner> = []
 
     init(disks: Int = 3, locations: Int = 1, systemDisk: DiskKind = .local, bootProof: BootTerms? = nil) {
+        self.init(
+            plan: Sample.plan(disks: disks, locations: locations, systemDisk: systemDisk, bootProof: bootProof)
+        )
+    }
+
+    init(plan: Plan) {
         (image, _) = Image.accepted(
             Sample.request.identity,
             label: Sample.request.label,
             as: Sample.imageID,
-            plan: Sample.plan(disks: disks, locations: locations, systemDisk: systemDisk, bootProof: bootProof),
+            plan: plan,
             in: TransitionContext(now: Sample.now)
         )
     }
@@ -33,8 +39,13 @@ struct Life {
         take(effects)
     }
 
-    static func available(disks: Int = 3, systemDisk: DiskKind = .local) -> Life {
-        var life = Life(disks: disks, systemDisk: systemDisk)
+    static func available(
+        disks: Int = 3,
+        locations: Int = 1,
+        systemDisk: DiskKind = .local,
+        bootProof: BootTerms? = nil
+    ) -> Life {
+        var life = Life(disks: disks, locations: locations, systemDisk: systemDisk, bootProof: bootProof)
         life.runToItsEnd()
         return life
     }
@@ -102,6 +113,7 @@ struct Life {
         case .share: .share([Owner(known: "acct-5")])
         case .unshare: .unshare([Owner(known: "acct-5")])
         case .convert: .convert(ImageID(known: "img-2"))
+        case .prove: .prove(Sample.locations[0])
         case .launch:
             .launch(
                 Launch(

@@ -7,10 +7,12 @@ struct ExplorationTests {
     struct Case: CustomTestStringConvertible {
         var disks: Int
         var locations: Int
+        /// By hosts of their own.
+        var pulled = false
         var bootProof: BootTerms?
         var budget: World.Budget
         var testDescription: String {
-            "\(disks) disks, \(locations) locations, proof \(bootProof?.mode.rawValue ?? "off"), \(budget)"
+            "\(disks) disks, \(locations) locations\(pulled ? " of hosts" : ""), proof \(bootProof?.mode.rawValue ?? "off"), \(budget)"
         }
     }
 
@@ -47,6 +49,17 @@ struct ExplorationTests {
         Case(disks: 1, locations: 1, bootProof: BootTerms(.report), budget: .init(duplicates: 1, failures: 1)),
         Case(disks: 1, locations: 2, bootProof: BootTerms(.report), budget: .init(failures: 1, cancels: 1)),
         Case(disks: 1, locations: 2, bootProof: BootTerms(.report), budget: .init(crashes: 1)),
+        Case(disks: 1, locations: 1, budget: .init(duplicates: 1, failures: 1, proofs: 1)),
+        Case(disks: 1, locations: 1, budget: .init(crashes: 1, proofs: 2)),
+        Case(disks: 1, locations: 3, pulled: true, budget: .init(duplicates: 1)),
+        Case(disks: 1, locations: 3, pulled: true, budget: .init(crashes: 1)),
+        Case(disks: 1, locations: 3, pulled: true, budget: .init(losses: 1)),
+        Case(disks: 1, locations: 3, pulled: true, budget: .init(failures: 1, cancels: 1)),
+        Case(disks: 1, locations: 4, pulled: true, budget: .init(failures: 1)),
+        Case(disks: 1, locations: 1, bootProof: BootTerms(.report), budget: .init(duplicates: 1, proofs: 2)),
+        Case(disks: 1, locations: 1, bootProof: BootTerms(.report), budget: .init(failures: 1, losses: 1, proofs: 1)),
+        Case(disks: 1, locations: 2, bootProof: BootTerms(.require), budget: .init(failures: 1, proofs: 1)),
+        Case(disks: 1, locations: 1, bootProof: BootTerms(.require), budget: .init(crashes: 1, proofs: 2)),
     ]
 
     @Test("In every order of messages and faults, the rules hold and exactly one end is reached", arguments: cases)
@@ -54,6 +67,7 @@ struct ExplorationTests {
         let start = World(
             disks: example.disks,
             locations: example.locations,
+            pulled: example.pulled,
             bootProof: example.bootProof,
             budget: example.budget
         )

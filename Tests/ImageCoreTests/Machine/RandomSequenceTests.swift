@@ -23,22 +23,27 @@ struct RandomSequenceTests {
         var random = SeededRandom(seed: seed)
         // Most seeds are small and quick; some have the largest image the limits allow.
         let isLarge = seed.isMultiple(of: 8)
+        let isPulled = seed.isMultiple(of: 3)
         let budget = World.Budget(
             duplicates: .random(in: 0...6, using: &random),
             failures: .random(in: 0...6, using: &random),
             crashes: .random(in: 0...4, using: &random),
             losses: .random(in: 0...4, using: &random),
-            cancels: random.chance(30) ? 1 : 0
+            cancels: random.chance(30) ? 1 : 0,
+            proofs: .random(in: 0...3, using: &random)
         )
         var world = World(
             disks: isLarge ? 8 : .random(in: 1...3, using: &random),
-            locations: isLarge ? 3 : .random(in: 1...2, using: &random),
+            locations: isLarge ? 3 : .random(in: 1...(isPulled ? 4 : 2), using: &random),
+            pulled: isPulled,
             bootProof: terms.randomElement(using: &random) ?? nil,
             budget: budget
         )
         for _ in 0..<2_000 {
             if let problem = world.problems.first { return problem }
-            if world.isAtRest { return world.unfinished.first ?? unreadable(world.image) }
+            if world.isAtRest, world.budget.proofs == 0 || world.image.status != .available {
+                return world.unfinished.first ?? unreadable(world.image)
+            }
             if random.chance(10) { world.apply(nonsense(about: world.image, &random)) }
             let actions = random.chance(30) ? world.plainActions + world.faults : world.plainActions
             // Sets have no order of their own from run to run; a seed must have one.
@@ -66,7 +71,7 @@ struct RandomSequenceTests {
         case 2: return .interrupted(job, fence: fence, discarded: random.chance(50))
         case 3: return .deadLettered(stranger[0], attempt: 1, Sample.failure(.permanent))
         case 4: return .began(stranger[1], attempt: .max)
-        default: return .overdue(alive: Set(stranger))
+        default: return .overdue(alive: Set(stranger), queued: Set(stranger))
         }
     }
 

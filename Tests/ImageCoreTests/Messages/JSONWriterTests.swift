@@ -28,7 +28,10 @@ struct JSONWriterTests {
             }
             // An enumeration has no properties of its own.
             guard Mirror(reflecting: value).displayStyle == .struct else { continue }
-            let properties = Mirror(reflecting: value).children.compactMap(\.label).filter { $0 != "topic" }
+            // These are not part of what is written.
+            let properties = Mirror(reflecting: value).children.compactMap(\.label).filter {
+                !["topic", "inspection", "row"].contains($0)
+            }
             // A new property that is absent here would be forgotten without a word: set it above.
             #expect(Set(members.keys) == Set(properties), "\(type(of: value))")
         }
@@ -63,13 +66,16 @@ struct JSONWriterTests {
         kind: .replica,
         imageID: Sample.imageID,
         location: Sample.locations[0],
-        host: HostName(known: "h1")
+        host: HostName(known: "h1"),
+        driver: DriverName(known: "kvm")
     )
 
     private static let capture: Capture = {
         var capture = Sample.capture(of: .system, into: resource)
         capture.format = .cinderSnapshot
         capture.guestFix = GuestFix(findings: [finding], diff: "--- a\n")
+        capture.seal = SealRecord(removed: [.init(.logs, files: 3)], zeroed: ["/dev/sda1"], left: [finding])
+        capture.secrets = [finding]
         return capture
     }()
 
@@ -109,6 +115,11 @@ struct JSONWriterTests {
         var plan = Sample.plan(disks: 3, locations: 2)
         plan.host = HostName(known: "h1")
         plan.bootProof = BootTerms(.require, note: "n")
+        plan.seal = [.dhcp, .machineID]
+        plan.secretScan = .refuse
+        plan.locationDrivers = [
+            Sample.locations[1]: DriverName(known: "kvm"), Sample.locations[0]: DriverName(known: "cloud"),
+        ]
         plan.locationHosts = [Sample.locations[1]: HostName(known: "h2"), Sample.locations[0]: HostName(known: "h1")]
         plan.conversion = Plan.Conversion(source: Sample.imageID, systemDisk: capture, captures: [capture])
 
@@ -212,7 +223,7 @@ struct JSONWriterTests {
             image, plan, plan.systemDisk, job, try #require(job.waiting), capture, replica, replica.files[0], resource,
             image.ledger[0], try #require(image.failure), failure, finding, image.quota, line, event, event.data,
             try #require(event.data.disks?.first), try #require(event.data.progress), jobMessage, message, trace,
-            answer,
+            answer, QueuedJob(.stopCheck, attempt: 2, after: .minutes2, on: HostName(known: "h1")),
         ]
     }
 }

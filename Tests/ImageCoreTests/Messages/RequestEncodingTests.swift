@@ -61,6 +61,8 @@ private struct RandomRequest {
         case .unshare: .unshare(sharing())
         case .convert:
             .convert(ConvertRequest(requestID: id(), owner: id(), imageID: id(), name: maybe { $0.name() }))
+        case .prove:
+            .prove(ProveRequest(requestID: id(), owner: id(), imageID: id(), location: maybe { $0.id() }))
         case .describe: .describe(describe())
         case .launch: .launch(launch())
         }
@@ -83,9 +85,16 @@ private struct RandomRequest {
             replicateTo: maybe { $0.different(1...64) },
             guestChecks: GuestChecks.allCases.randomElement(using: &random) ?? .warn,
             bootProof: maybe { BootProof.allCases.randomElement(using: &$0.random) ?? .report },
+            seal: maybe { $0.seal() },
+            secretScan: maybe { SecretScan.allCases.randomElement(using: &$0.random) ?? .report },
             labels: labels(),
             dryRun: maybe { _ in true }
         )
+    }
+
+    private mutating func seal() -> [SealItem] {
+        let chosen = SealItem.allCases.filter { _ in random.chance(70) }
+        return chosen.isEmpty ? [.dhcp] : chosen
     }
 
     private mutating func onImage() -> ImageRequest { ImageRequest(requestID: id(), owner: id(), imageID: id()) }

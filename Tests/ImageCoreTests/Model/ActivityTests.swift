@@ -22,16 +22,35 @@ struct ActivityTests {
 
     @Test("a look into the guest, which no bytes tell of, is named, with its beginning")
     func look() throws {
-        var life = Life()
+        var plan = Sample.plan()
+        plan.guestChecks = .enforce
+        var life = Life(plan: plan)
         life.apply(.began(.stopCheck, attempt: 1))
         let line = try #require(shown(.stopCheck, life, lease(.stopCheck, life)))
         #expect(line.doing == "looking into the guest" && line.since == Sample.now.rfc3339)
         #expect(line.nextAt == nil && line.waitingFor == nil)
     }
 
+    @Test("a copy beside which something else is done says so, also while its bytes move")
+    func beside() {
+        let seals: [(GuestChecks, [SealItem]?, String)] = [
+            (.warn, nil, "copying, and looking into the guest"),
+            (.fix, nil, "copying, and repairing the guest's files"),
+            (.fix, [.dhcp], "copying, and sealing the copy"),
+        ]
+        for (checks, seal, text) in seals {
+            var plan = Sample.plan()
+            (plan.guestChecks, plan.seal) = (checks, seal)
+            let image = Life(plan: plan).image
+            #expect(image.activity(of: .systemDisk, CopyProgress(doneBytes: 1, totalBytes: 2)) == text)
+        }
+    }
+
     @Test("a copy whose bytes move says nothing else; before they do, it says what it looks at")
     func copy() throws {
-        var life = Life()
+        var plan = Sample.plan()
+        plan.guestChecks = .off
+        var life = Life(plan: plan)
         life.run(.stopCheck)
         life.apply(.began(.systemDisk, attempt: 1))
         let moving = lease(.systemDisk, life, progress: CopyProgress(doneBytes: 1, totalBytes: 2))
@@ -87,27 +106,41 @@ struct EstimateTests {
         return DryRun(plan: plan, copyBytes: [.system: 100], findings: [], quota: quota, rates: rates).estimatedSeconds
     }
 
-    @Test("as it took lately, once for a look and twice for a fix; not when nobody looks")
+    @Test("as it took lately: beside the copying, or before or after it; not when nobody looks")
     func look() {
-        let rates = CopyRates(capture: 100, replication: 100, checkSeconds: 30)
+        let rates = CopyRates(capture: 100, replication: 100, lookSeconds: 30)
         #expect(seconds(.off, rates) == 2)
-        #expect(seconds(.warn, rates) == 32 && seconds(.enforce, rates) == 32)
-        #expect(seconds(.fix, rates) == 62)
-        #expect(seconds(.warn, CopyRates(checkSeconds: 30)) == nil, "nothing was copied lately")
+        #expect(seconds(.warn, rates) == 31 && seconds(.enforce, rates) == 32 && seconds(.fix, rates) == 32)
+        let slow = CopyRates(capture: 2, replication: 100, lookSeconds: 30)
+        #expect(seconds(.warn, slow) == 51 && seconds(.fix, slow) == 81)
+        #expect(seconds(.warn, CopyRates(lookSeconds: 30)) == nil, "nothing was copied lately")
     }
 
-    @Test("from the stop checks that have looked, not from those that had nothing to look at")
+    @Test("from the images whose guest was looked into, wherever that was done")
     func rates() throws {
         var lines: [Announcement] = []
-        for took in [20, 22, 1, 24] {
-            var life = Life()
-            life.apply(.began(.stopCheck, attempt: 1))
-            life.context.now = Sample.now + .seconds(took)
-            life.apply(.succeeded(.stopCheck, fence: life.image.fence, .checked([])))
-            lines += life.lines
+        // 1,000 bytes are copied in a second.
+        for (check, capture) in [(20, 1), (0, 23), (0, 1), (0, 25)] {
+            lines.append(line(.stopCheck, seconds: check))
+            lines.append(line(.systemDisk, seconds: capture, bytes: 1_000))
+            lines.append(line(.replicate(Sample.locations[0]), seconds: 1, bytes: 1_000))
         }
-        let check = try #require(CopyRates(of: lines).checkSeconds)
-        #expect(check >= 20 && check <= 24)
-        #expect(CopyRates(of: []).checkSeconds == nil)
+        let rates = CopyRates(of: lines)
+        #expect(rates.capture == 1_000, "a look does not make bytes flow slower")
+        let look = try #require(rates.lookSeconds)
+        #expect(look >= 20 && look <= 24)
+        #expect(CopyRates(of: []) == CopyRates())
+    }
+
+    private func line(_ job: Job, seconds: Int, bytes: Int64? = nil) -> Announcement {
+        Announcement(
+            kind: .stepDone,
+            sequence: 1,
+            at: Sample.now,
+            status: .pending,
+            job: job,
+            bytes: bytes,
+            milliseconds: Int64(seconds) * 1_000
+        )
     }
 }

@@ -45,12 +45,18 @@ struct ReadinessTests {
     @Test("an image that must be looked into waits for a worker that can")
     func mustLook() {
         let readiness = Readiness([fault(.guestLook)])
-        for checks in GuestChecks.allCases {
-            let mustLook = checks == .enforce || checks == .fix
-            #expect((readiness.hindrance(of: .stopCheck, under: checks) != nil) == mustLook, "\(checks)")
-            #expect((readiness.hindrance(of: .systemDisk, under: checks) != nil) == (checks == .fix), "\(checks)")
-            #expect(readiness.hindrance(of: .replicate(Self.east), under: checks) == nil)
-            #expect(Readiness().hindrance(of: .stopCheck, under: checks) == nil)
+        for (checks, seal) in [
+            (GuestChecks.off, nil), (.warn, nil), (.enforce, nil), (.fix, nil), (.off, [SealItem.dhcp]),
+            (.enforce, [.dhcp]),
+        ] {
+            var plan = Sample.plan()
+            (plan.guestChecks, plan.seal) = (checks, seal)
+            let isEarly = checks == .enforce && seal == nil
+            #expect((readiness.hindrance(of: .stopCheck, in: plan) != nil) == isEarly, "\(checks)")
+            let isLate = checks == .fix || seal != nil
+            #expect((readiness.hindrance(of: .systemDisk, in: plan) != nil) == isLate, "\(checks)")
+            #expect(readiness.hindrance(of: .replicate(Self.east), in: plan) == nil)
+            #expect(Readiness().hindrance(of: isEarly ? .stopCheck : .systemDisk, in: plan) == nil)
         }
     }
 
@@ -91,7 +97,7 @@ struct ReadinessTests {
     @Test("only what is about a request is recorded as its answer")
     func recorded() {
         let transient = ErrorCode.allCases.filter { !$0.isAboutTheRequest }
-        #expect(transient == [.cancelled, .unavailable, .bootFailed, .bootNotProven, .internal])
+        #expect(transient == [.cancelled, .unavailable, .secretsFound, .bootFailed, .bootNotProven, .internal])
     }
 
     @Test("a worker serves no lane that it pauses, and none while it drains")

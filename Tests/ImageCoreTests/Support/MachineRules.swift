@@ -36,6 +36,22 @@ enum MachineRules {
             "a dead letter is recorded when a job puts the image in Error, once, and never else",
             transition.effects.compactMap(\.recordedDeadLetter) == deadLetters(from: before, to: after)
         )
+        if before.status != .available, after.status == .available, let terms = after.plan.bootProof,
+            terms.mode == .require
+        {
+            let verdict = after.bootProof?.verdict
+            require(
+                "an image that must boot becomes Available only when it has booted",
+                verdict == .proven || verdict == .notProven && terms.unproven == .available
+            )
+        }
+        if case .proving(let location) = event, transition.isMoved {
+            let attempts = [before, after].map { $0.jobs[.bootProof(location)]?.attempt ?? 0 }
+            require("another proof counts on", attempts[0] < attempts[1])
+        }
+        if after.bootProof != before.bootProof, before.status == .available {
+            require("an Available image stays Available, whatever a proof shows", after.status == .available)
+        }
         require("what was cleaned stays cleaned", after.cleaned.starts(with: before.cleaned))
         if case .began(let job, _, _, _) = event, transition.isMoved {
             require("a fencing number is given once", !before.ledger.contains { $0.fence == after.fence })
@@ -87,18 +103,28 @@ enum MachineRules {
             require("Available means every replica is verified", holdsOutputs(of: image.plan.replicateJobs, in: image))
             require("an available image lists every disk", image.captures.count == image.plan.disks.count)
             require("an available image lists every replica", image.replicas.count == image.plan.locations.count)
-            if let terms = image.plan.bootProof, terms.mode == .require {
-                let verdict = image.bootProof?.verdict
-                require(
-                    "an image that must boot is Available only when it has booted",
-                    verdict == .proven || verdict == .notProven && terms.unproven == .available
-                )
-            }
+            require(
+                "a proof of an Available image fails nothing, itself included",
+                image.jobs.allSatisfy { $0.key.step != .bootProof || $0.value.phase != .failed }
+            )
         }
+        require(
+            "one proof at a time",
+            image.jobs.count { $0.key.step == .bootProof && $0.value.phase == .waiting } <= 1
+        )
         for case (.bootProof(let location), let state) in image.jobs where state.phase == .waiting {
             require(
                 "a machine is started only from a verified replica",
                 image.jobs[.replicate(location)]?.phase == .done
+            )
+        }
+        for case (.replicate(let location), let state) in image.jobs where state.phase == .waiting {
+            let adopted = Set(image.ledger.filter(\.isAdopted).map(\.resource.id))
+            require(
+                "a replica is copied only from captures and verified replicas",
+                image.sources(for: location).allSatisfy {
+                    image.jobs[.replicate($0.location)]?.phase == .done && adopted.contains($0.resource.id)
+                }
             )
         }
         if image.plan.bootProof?.mode != .require {

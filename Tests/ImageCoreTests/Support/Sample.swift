@@ -22,16 +22,18 @@ enum Sample {
         labels: ["team": "web"]
     )
 
+    /// - Parameter pulled: whether the captures are on h0, and each location is a folder of another host.
     static func plan(
         disks: Int = 1,
         locations count: Int = 1,
         systemDisk: DiskKind = .local,
+        pulled: Bool = false,
         bootProof: BootTerms? = nil
     ) -> Plan {
         let planned = { (position: Int, kind: DiskKind) in
             PlannedDisk(device: device(position), kind: kind, sizeBytes: 8 * gibibyte, autoDelete: position == 0)
         }
-        return Plan(
+        var plan = Plan(
             instanceID: instanceID,
             systemDisk: planned(0, systemDisk),
             dataDisks: (1..<max(disks, 1)).map { planned($0, .cloud) },
@@ -39,16 +41,26 @@ enum Sample {
             guestChecks: .warn,
             bootProof: bootProof
         )
+        if pulled {
+            plan.host = HostName(known: "h0")
+            let hosts = plan.locations.enumerated().map { ($1, HostName(known: "h\($0 + 1)")) }
+            plan.locationHosts = Dictionary(uniqueKeysWithValues: hosts)
+        }
+        return plan
     }
 
     static func accepted(disks: Int = 1, locations: Int = 1, bootProof: BootTerms? = nil) -> (
         image: Image, effects: [Effect]
     ) {
+        accepted(plan(disks: disks, locations: locations, bootProof: bootProof))
+    }
+
+    static func accepted(_ plan: Plan) -> (image: Image, effects: [Effect]) {
         Image.accepted(
             request.identity,
             label: request.label,
             as: imageID,
-            plan: plan(disks: disks, locations: locations, bootProof: bootProof),
+            plan: plan,
             in: TransitionContext(now: now)
         )
     }
@@ -56,7 +68,7 @@ enum Sample {
     /// What a faithful worker reports for an attempt.
     static func output(of job: Job, fence: Int64, image: Image) -> JobOutput {
         let resource =
-            image.plan.resource(for: job, of: image.id, fence: fence)
+            image.resource(for: job, fence: fence)
             ?? Resource(id: ResourceID(image: image.id, part: "none", fence: fence), kind: .replica, imageID: image.id)
         switch job {
         case .stopCheck: return .checked([])
@@ -69,13 +81,32 @@ enum Sample {
         }
     }
 
+    static let soundGuest = GuestInspection.seen(
+        GuestFacts(volumes: [.init(device: "/dev/sda1", uuid: "1111")], systems: [.init(root: "/dev/sda1")])
+    )
+
+    /// What the job's last attempt has to report.
+    static func capture(of job: Job, in image: Image) -> Capture {
+        let resource = image.plan.resource(for: job, of: image.id, fence: image.fence)
+        return capture(
+            of: job.device ?? .system,
+            into: resource
+                ?? Resource(
+                    id: ResourceID(image: image.id, part: "none", fence: 0),
+                    kind: .imageFile,
+                    imageID: image.id
+                )
+        )
+    }
+
     static func capture(of device: DeviceName, into resource: Resource) -> Capture {
         Capture(
             resource: resource,
             device: device,
             virtualSizeBytes: 8 * gibibyte,
             fileSizeBytes: 1_048_576,
-            sha256: String(repeating: "ab", count: 32)
+            sha256: String(repeating: "ab", count: 32),
+            guest: GuestResult(inspection: device.isSystem ? soundGuest : nil)
         )
     }
 

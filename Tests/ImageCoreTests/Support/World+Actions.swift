@@ -15,6 +15,7 @@ extension World {
         case crash(Attempt)
         case lose(Message)
         case cancel
+        case prove(LocationName)
         /// The sweeper asks whether something was lost, though nothing was.
         case sweepEarly
         /// Nothing moves any more: the sweeper finds what was lost.
@@ -70,6 +71,7 @@ extension World {
             faults += [.report(attempt, .success), .report(attempt, .transientDiscarded)]
         }
         if budget.cancels > 0 { faults.append(.cancel) }
+        if budget.proofs > 0, image.status == .available { faults += image.plan.locations.map { .prove($0) } }
         if budget.losses > 0, image.wakeAt != nil { faults.append(.sweepEarly) }
         return faults
     }
@@ -102,6 +104,9 @@ extension World {
         case .cancel:
             budget.cancels -= 1
             apply(.cancelled)
+        case .prove(let location):
+            budget.proofs -= 1
+            apply(.proving(at: location))
         case .sweepEarly:
             budget.losses -= 1
             sweep()
@@ -142,6 +147,8 @@ extension World {
     private mutating func absorb() {
         // Its proof goes on beside it, and is sent again by a late word of its replica.
         guard image.status.isEnd, image.openProof == nil else { return }
+        // What is late for one proof must do nothing to the next either.
+        guard image.status != .available || budget.proofs == 0 else { return }
         for message in messages where message.job.step != .cleanUp {
             remove(message)
             mustIgnore(

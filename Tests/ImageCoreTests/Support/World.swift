@@ -23,6 +23,8 @@ struct World {
         var crashes = 0
         var losses = 0
         var cancels = 0
+        /// Not a fault: how often its owner wants to know whether it boots.
+        var proofs = 0
     }
 
     private(set) var image: Image
@@ -44,8 +46,9 @@ struct World {
         return policy
     }()
 
-    init(disks: Int, locations: Int, bootProof: BootTerms? = nil, budget: Budget = .init()) {
-        let accepted = Sample.accepted(disks: disks, locations: locations, bootProof: bootProof)
+    init(disks: Int, locations: Int, pulled: Bool = false, bootProof: BootTerms? = nil, budget: Budget = .init()) {
+        let plan = Sample.plan(disks: disks, locations: locations, pulled: pulled, bootProof: bootProof)
+        let accepted = Sample.accepted(plan)
         image = accepted.image
         self.budget = budget
         problems = MachineRules.brokenRules(in: image)
@@ -83,7 +86,9 @@ struct World {
             .map { "\($0) (\(event))" }
         follow(event, transition)
         let repeats = if case .overdue = event { true } else { !transition.isMoved }
-        take(transition.effects, areRepeated: repeats)
+        // Only replications that waited for a silent host are new then.
+        let opened = Set(image.jobs.keys).subtracting(before.jobs.keys).filter { $0.step == .replicate }
+        take(transition.effects, areRepeated: repeats, except: repeats ? opened : [])
         return transition
     }
 
@@ -103,7 +108,7 @@ struct World {
         if !existing.isSubset(of: ledger) { problems.append("not in the ledger: \(existing.subtracting(ledger))") }
     }
 
-    private mutating func take(_ effects: [Effect], areRepeated: Bool = false) {
+    private mutating func take(_ effects: [Effect], areRepeated: Bool = false, except new: Set<Job> = []) {
         for effect in effects {
             let message: Message
             switch effect {
@@ -114,7 +119,9 @@ struct World {
                 .tell:
                 continue
             }
-            if areRepeated, !sent.contains(message) { problems.append("repeats what was never sent: \(message)") }
+            if areRepeated, !sent.contains(message), !new.contains(message.job) {
+                problems.append("repeats what was never sent: \(message)")
+            }
             messages.insert(message)
             sent.insert(message)
         }
@@ -160,6 +167,8 @@ struct World {
             var phase: JobState.Phase
             var attempt: Int
             var fence: Int64
+            /// Who comes after it in the tree of replicas waits no longer.
+            var isHeldBack: Bool
         }
 
         struct EntryKey: Hashable {
@@ -182,10 +191,17 @@ struct World {
         Key(
             status: image.status,
             verdict: image.bootProof?.verdict,
-            jobs: image.jobs.mapValues { state in
-                let isOpen = state.phase == .waiting
-                return .init(phase: state.phase, attempt: isOpen ? state.attempt : 0, fence: isOpen ? state.fence : 0)
-            },
+            jobs: Dictionary(
+                uniqueKeysWithValues: image.jobs.map { job, state in
+                    let isOpen = state.phase == .waiting
+                    // Another proof counts on.
+                    let counts = isOpen || budget.proofs > 0 && job.step == .bootProof
+                    let fence = isOpen ? state.fence : 0
+                    let isHeldBack = isOpen && image.plan.host != nil && job.step == .replicate && state.isHeldBack
+                    let attempt = counts ? state.attempt : 0
+                    return (job, .init(phase: state.phase, attempt: attempt, fence: fence, isHeldBack: isHeldBack))
+                }
+            ),
             ledger: Set(
                 image.ledger.map {
                     .init(fence: $0.fence, isAdopted: $0.isAdopted, exists: existing.contains($0.resource.id))

@@ -147,7 +147,7 @@ final class DiskOutline {
     }
 
     /// Whether the first byte is zero, and each equals the one before it.
-    private static func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    static func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let start = bytes.baseAddress, bytes.count > 1 else { return false }
         return bytes[0] == 0 && memcmp(start, start + 1, bytes.count - 1) == 0
     }

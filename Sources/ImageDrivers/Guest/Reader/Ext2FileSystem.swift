@@ -10,9 +10,10 @@ final class Ext2FileSystem {
     /// No folder that is read here has more; a stranger's may.
     private static let entryLimit = 65_536
 
-    private let library: Ext2Library
+    let library: Ext2Library
+    let superblock: Ext2Superblock
     private let window: Ext2Window
-    private let handle: Ext2Library.Handle
+    let handle: Ext2Library.Handle
 
     init(_ library: Ext2Library, _ export: NBDExport, offset: Int64, size: Int64) throws(GuestTrouble) {
         let superblock = try Ext2Superblock(
@@ -25,6 +26,7 @@ final class Ext2FileSystem {
         let result = library.open(window.name, nil, 0x20000, 0, 0, window.manager, &handle)
         guard result == 0, let handle else { throw Self.trouble("open", result) }
         self.library = library
+        self.superblock = superblock
         self.window = window
         self.handle = handle
         try requireSound(superblock)
@@ -127,7 +129,7 @@ final class Ext2FileSystem {
         return Array(bytes.prefix(done))
     }
 
-    private static func trouble(_ call: String, _ result: Int) -> GuestTrouble {
+    static func trouble(_ call: String, _ result: Int) -> GuestTrouble {
         GuestTrouble(text: "libext2fs cannot \(call) (\(result))")
     }
 }

@@ -25,6 +25,9 @@ struct Ext2Library {
     let readFile:
         @convention(c) (Handle, UnsafeMutableRawPointer?, CUnsignedInt, UnsafeMutablePointer<CUnsignedInt>) -> Int
     let closeFile: @convention(c) (Handle) -> Int
+    let readBlockMap: @convention(c) (Handle) -> Int
+    let findFree: @convention(c) (UnsafeMutableRawPointer, UInt64, UInt64, UnsafeMutablePointer<UInt64>) -> Int
+    let findUsed: @convention(c) (UnsafeMutableRawPointer, UInt64, UInt64, UnsafeMutablePointer<UInt64>) -> Int
 
     init() throws(GuestTrouble) {
         let library = try SystemLibrary("libext2fs.so.2")
@@ -38,5 +41,8 @@ struct Ext2Library {
         openFile = try library.find("ext2fs_file_open")
         readFile = try library.find("ext2fs_file_read")
         closeFile = try library.find("ext2fs_file_close")
+        readBlockMap = try library.find("ext2fs_read_block_bitmap")
+        findFree = try library.find("ext2fs_find_first_zero_generic_bmap")
+        findUsed = try library.find("ext2fs_find_first_set_generic_bmap")
     }
 }

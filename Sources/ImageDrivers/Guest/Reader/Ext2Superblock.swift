@@ -5,6 +5,8 @@ struct Ext2Superblock {
 
     /// In bytes.
     var byteCount: Int64
+    /// The first block that the map of blocks covers.
+    var firstBlock: UInt64
     var groupCount: Int
     var blockSize: Int
     var hasJournal: Bool
@@ -41,6 +43,7 @@ struct Ext2Superblock {
         guard (1...(1 << 40)).contains(blocks), perGroup >= 8, first <= 1, first < blocks else {
             throw Self.odd("a size that cannot be")
         }
+        firstBlock = first
         byteCount = Int64(blocks) * Int64(blockSize)
         groupCount = Int((blocks - first + perGroup - 1) / perGroup)
         guard groupCount <= Self.groupLimit else { throw Self.odd("too many block groups") }

@@ -82,6 +82,29 @@ final class PlainDisk: GuestDisk {
         )
     }
 
+    /// What of this disk belongs to no file, though it may once have: free blocks and swap space.
+    func secretsOutsideFiles() throws(GuestTrouble) -> [Finding] {
+        var search = BlockSearch(export)
+        var found: [Finding] = []
+        for volume in all where !volume.isContainer {
+            let name = volume.facts.device
+            if volume.facts.type == "swap" {
+                let secrets = try search.search(volume.offset..<(volume.offset + volume.size))
+                if !secrets.isEmpty { found.append(secrets.finding(inSwapSpaceOf: name)) }
+            } else if volume.facts.type?.hasPrefix("ext") == true {
+                let fileSystem = try Ext2FileSystem(library, export, offset: volume.offset, size: volume.size)
+                var secrets = SecretCount()
+                try fileSystem.eachFreeRun { run throws(GuestTrouble) in
+                    secrets.add(
+                        try search.search((volume.offset + run.lowerBound)..<(volume.offset + run.upperBound))
+                    )
+                }
+                if !secrets.isEmpty { found.append(secrets.finding(inDeletedBlocksOf: name)) }
+            }
+        }
+        return found + search.gaps
+    }
+
     // MARK: As the appliance says it
 
     func volumes() -> [GuestVolume] { all.map(\.facts) }

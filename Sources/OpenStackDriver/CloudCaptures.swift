@@ -1,0 +1,168 @@
+import ImageCore
+import ImageDrivers
+import OpenStackClient
+
+/// Captures in a cloud, fetched from it for another driver's replica.
+///
+/// A snapshot has no bytes to fetch: a volume is made of it, and an image of that, which is fetched. Both have the
+/// capture's marks, so its deletion deletes them too, and the replica's as their part, so the next attempt replaces them.
+struct CloudCaptures: CaptureSource {
+    let driver: OpenStackDriver
+    let replica: Resource
+
+    func allocatedBytes(of capture: Capture) async throws(StepFailure) -> Int64 {
+        _ = try await driver.find(capture)
+        return capture.fileSizeBytes
+    }
+
+    func copy(
+        _ capture: Capture,
+        to path: String,
+        _ subject: FailureSubject,
+        _ gauge: ProgressGauge
+    ) async throws(StepFailure) -> FileSum {
+        guard capture.format != .raw else {
+            throw StepFailure(
+                .permanent,
+                .failedPrecondition,
+                "The capture of \(capture.device) is raw, and a folder keeps qcow2 files.",
+                advice: "Replicate it within its cloud only."
+            )
+        }
+        switch try await driver.find(capture) {
+        case .image(let image): return try await fetch(image, to: path, subject, gauge).file
+        case .snapshot(let snapshot): return try await fetch(snapshot, of: capture, to: path, subject, gauge)
+        }
+    }
+
+    /// A snapshot's checksum covers its record, which was compared before. The bytes were compared with Glance's.
+    func isWanted(_ sum: FileSum, of capture: Capture) -> Bool {
+        capture.format == .cinderSnapshot || sum.sha256 == capture.sha256
+    }
+
+    func machineFile(_ file: MachineFile, beside capture: Capture) -> [UInt8]? { nil }
+
+    // MARK: Bytes
+
+    private func fetch(
+        _ image: CloudImage,
+        to path: String,
+        _ subject: FailureSubject,
+        _ gauge: ProgressGauge
+    ) async throws(StepFailure) -> (file: FileSum, sums: ContentSums) {
+        let sums = ContentSums()
+        let sink = try FileSink(path, subject)
+        var failure: StepFailure?
+        do throws(OpenStackError) {
+            var offset: Int64 = 0
+            try await driver.cloud.download(image.id) { (piece: [UInt8]) async throws in
+                piece.withUnsafeBytes { sums.add($0) }
+                do throws(StepFailure) { try await sink.write(piece, at: offset) } catch {
+                    failure = error
+                    throw error
+                }
+                offset += Int64(piece.count)
+                gauge.add(Int64(piece.count))
+            }
+        } catch {
+            throw failure ?? .cloud(error, "The content of \(image.id)")
+        }
+        let file = try await sink.finish()
+        // What came, and what can be read back.
+        guard file.sha256 == sums.sha256 else {
+            throw StepFailure(.transient, .unavailable, "What was written to \(subject) is not what was fetched.")
+        }
+        return (file, sums)
+    }
+
+    private func fetch(
+        _ snapshot: CloudSnapshot,
+        of capture: Capture,
+        to path: String,
+        _ subject: FailureSubject,
+        _ gauge: ProgressGauge
+    ) async throws(StepFailure) -> FileSum {
+        let sum = try OpenStackDriver.recordSum(of: snapshot)
+        guard snapshot.status == "available", sum == capture.sha256 else {
+            throw .differs(capture, at: replica.location ?? LocationName(known: "none"), sha256: sum)
+        }
+        let result: FileSum
+        do throws(StepFailure) {
+            let image = try await export(snapshot, of: capture)
+            let (file, sums) = try await fetch(image, to: path, subject, gauge)
+            guard image.hashAlgorithm != "sha512" || image.hashValue == sums.sha512 else {
+                throw StepFailure(
+                    .transient,
+                    .unavailable,
+                    "What was fetched of \(capture.device) is not what Glance has."
+                )
+            }
+            result = file
+        } catch {
+            // Not if the worker stops: the next attempt, or the capture's deletion, finds them.
+            if error.code != .cancelled { try? await clear(capture) }
+            throw error
+        }
+        gauge.add(capture.fileSizeBytes - result.sizeBytes)
+        try await clear(capture)
+        return result
+    }
+
+    // MARK: The way out of a snapshot
+
+    private func marks(of capture: Capture) -> [String: String] {
+        var marks = driver.scope.marks(of: capture.resource.id)
+        marks[CloudMark.part] = replica.location?.text
+        return marks
+    }
+
+    private func clear(_ capture: Capture) async throws(StepFailure) {
+        try await driver.deleteImages(marks(of: capture), "\(capture.resource.id)")
+        try await driver.deleteVolumes(marks(of: capture), "\(capture.resource.id)")
+    }
+
+    private func export(_ snapshot: CloudSnapshot, of capture: Capture) async throws(StepFailure) -> CloudImage {
+        let (cloud, subject) = (driver.cloud, "\(capture.resource.id)")
+        try await clear(capture)
+        let type = snapshot.metadata[CloudMark.volumeType]
+        try await driver.requireRoom(volumes: [(snapshot.size, type)], subject)
+        var all = driver.scope.marks(of: capture.resource)
+        all[CloudMark.part] = replica.location?.text
+        var members: [String: JSONPart] = [
+            "name": .text("goldsmith \(capture.resource.id)"), "size": .number(snapshot.size),
+            "snapshot_id": .text(snapshot.id), "metadata": .texts(all),
+        ]
+        if let type { members["volume_type"] = .text(type) }
+        let (wanted, own, marks) = (JSONPart.object(members), marks(of: capture), all)
+        let volume = try await driver.once(
+            subject,
+            { () async throws(OpenStackError) in try await cloud.createVolume(wanted).id },
+            orFound: { () async throws(OpenStackError) in try await cloud.volumes(with: own).first?.id }
+        )
+        try await driver.awaitVolume(volume, subject)
+        // So that no image is without them, even for a moment.
+        try await asking(subject) { () async throws(OpenStackError) in
+            try await cloud.setImageProperties(marks, ofVolume: volume)
+        }
+        let name = "goldsmith \(capture.resource.id)"
+        let image = try await driver.once(
+            subject,
+            { () async throws(OpenStackError) in try await cloud.makeImage(named: name, ofVolume: volume) },
+            orFound: { () async throws(OpenStackError) in try await cloud.images(with: own).first?.id }
+        )
+        return try await waiting(for: "The image of volume \(volume)", within: driver.timeout) {
+            () async throws(StepFailure) -> CloudImage? in
+            let found = try await asking(subject) { () async throws(OpenStackError) in try await cloud.image(image) }
+            if found.status == "active" { return found }
+            guard ["queued", "saving", "importing"].contains(found.status) else {
+                throw StepFailure(
+                    .transient,
+                    .unavailable,
+                    "Cinder's image of \(capture.device) is \(PlainText.word(found.status)).",
+                    advice: "See the logs of cinder-volume and Glance."
+                )
+            }
+            return nil
+        }
+    }
+}
