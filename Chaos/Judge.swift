@@ -30,8 +30,9 @@ struct Judge: Sendable {
             for image in images { verdict.leases += try await installation.store.leases(of: image.id).count }
             verdict.unsent += try await installation.store.unsent(
                 before: Timestamp(microseconds: .max),
+                after: Timestamp(microseconds: .max),
                 limit: 10_000
-            ).count
+            ).rows
             for queue in ["parked", "unrouted"] {
                 // A queue that cannot be looked at is not known to be empty.
                 verdict.parked += await stage.broker.messages(in: "\(installation.prefix).\(queue)") ?? 1

@@ -55,6 +55,33 @@ extension StoreConformance {
             let waiting = try await store.waiting()
             try expect(waiting == wanted, "\(waiting)")
         },
+        StoreCheck("rows that cannot be read are named, and go behind all others") { fixture in
+            let store = try await fixture.store()
+            try await store.take(1)
+            try await store.take(2, instance: "i-web2")
+            let request = OutgoingMessage(
+                id: "acct-1/r1",
+                destination: .requests,
+                routingKey: "image.cancel",
+                body: "{}"
+            )
+            try await store.put(request, at: Given.at(0))
+            try await store.take(3, instance: "i-web3", at: 1)
+            try await fixture.database().write { (connection) throws(SQLError) in
+                try connection.execute("UPDATE images SET state = '{}' WHERE id = 'img-1'")
+                try connection.execute("UPDATE journal SET jobs = '{}' WHERE image_id = 'img-2'")
+                try connection.execute("UPDATE outbox SET message = '{}'")
+            }
+            let future = Timestamp(microseconds: .max)
+            let found = try await store.unsent(before: Given.at(60), after: future, limit: 3)
+            try expect(found.messages.isEmpty && found.rows == 3, "\(found)")
+            try expect(found.unreadable.count == 3, "\(found.unreadable)")
+            try await store.moveBehind(found.unreadable, at: Given.at(2))
+            let then = try await store.unsent(before: Given.at(60), after: future, limit: 1)
+            try expect(then.messages.allSatisfy { $0.correlationID == "img-3" } && !then.messages.isEmpty, "\(then)")
+            let all = try await store.unsent(before: Given.at(60), after: future, limit: 10)
+            try expect(Set(all.unreadable.map(\.description)) == Set(found.unreadable.map(\.description)), "\(all)")
+        },
         StoreCheck("what nobody takes goes behind the others, and a reply is dropped in the end") { fixture in
             let store = try await fixture.store()
             let address = ReplyAddress(queue: "full", correlationID: nil)

@@ -8,7 +8,10 @@ extension SQLImageStore {
             guard let (image, leases) = try transaction.imageToChangeWithLeases(message.imageId) else {
                 return .unknownImage
             }
-            let now = context.now
+            // Others may have leased since the worker looked at its clock: one that stood still in between takes over
+            // nothing.
+            let isBelievable = leases.allSatisfy { $0.isBelievable(at: context.now) }
+            let now = isBelievable ? context.now : try transaction.time()
             if image.jobs[message.job]?.phase == .waiting,
                 let lease = leases.first(where: { $0.isAlive(at: now) && $0.blocks(message.job, of: image) })
             {

@@ -8,12 +8,17 @@ extension SQLImageStore {
         before moment: Timestamp,
         after future: Timestamp,
         limit: Int
-    ) async throws(StoreError) -> [OutgoingMessage] {
+    ) async throws(StoreError) -> UnsentMessages {
         try await read(for: .unsent) { (transaction) throws(SQLError) in
             let lines = try transaction.unsentLines(before: moment, after: future, limit: limit)
             let messages = try transaction.unsentMessages(before: moment, after: future, limit: limit)
             // Rows of one time stay in their order.
-            return (lines + messages).sorted { $0.writtenAt < $1.writtenAt }.prefix(max(0, limit)).flatMap(\.messages)
+            let rows = (lines + messages).sorted { $0.writtenAt < $1.writtenAt }.prefix(max(0, limit))
+            return UnsentMessages(
+                messages: rows.flatMap { $0.content.messages },
+                rows: rows.count,
+                unreadable: rows.compactMap { $0.content.unreadable }
+            )
         }
     }
 
@@ -31,6 +36,13 @@ extension SQLImageStore {
             try transaction.markLinesUnsent(Set(messages.compactMap { JournalLine($0.row) }), at: now)
             let kept = messages.filter { $0.row == .outbox }.sorted { $0.outboxKey < $1.outboxKey }
             for message in kept { try transaction.keepInOutbox(message, at: now) }
+        }
+    }
+
+    public func moveBehind(_ rows: [UnreadableRow], at now: Timestamp) async throws(StoreError) {
+        guard !rows.isEmpty else { return }
+        try await write(for: .moveBehind) { (transaction) throws(SQLError) in
+            for row in rows { try transaction.moveBehind(row.key, at: now) }
         }
     }
 

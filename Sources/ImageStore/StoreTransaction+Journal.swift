@@ -42,30 +42,33 @@ extension StoreTransaction {
         var found: [UnsentRow] = []
         for row in lines {
             let name = try row.text("image_id")
-            // One that cannot be read must not keep all others from being sent; a look at the image itself meets the error.
-            if images[name] == nil { images[name] = try readable(name) }
-            guard let image = images[name],
-                let line = try? decode(Announcement.self, try row.text("line"), "journal of \(name)")
-            else { continue }
-            var entry = JournalEntry(line, event: try row.optionalText("event"))
-            if let jobs = try row.optionalText("jobs") {
-                guard let queued = try? decode([QueuedJob].self, jobs, "queued jobs of \(name)") else { continue }
-                entry.jobs = queued
-            }
-            found.append(UnsentRow(writtenAt: try row.integer("unsent_at"), messages: entry.messages(of: image)))
+            let key = UnreadableRow.Key.journal(image: name, sequence: try row.integer("sequence"))
+            found.append(
+                try UnsentRow(writtenAt: row.integer("unsent_at"), key) { () throws(SQLError) in
+                    if images[name] == nil { images[name] = try owner(of: name) }
+                    guard let image = images[name] else { return [] }
+                    return try entry(row, of: name).messages(of: image)
+                }
+            )
         }
         return found
     }
 
-    /// - Returns: `nil` when there is no such image, or its document cannot be read.
-    private func readable(_ name: String) throws(SQLError) -> Image? {
-        guard let id = ImageID(name) else { return nil }
-        do throws(SQLError) {
-            return try image(id)
-        } catch {
-            guard error.kind == .unreadable else { throw error }
-            return nil
+    /// The image of a row of the journal.
+    private func owner(of name: String) throws(SQLError) -> Image {
+        guard let id = ImageID(name), let image = try image(id) else {
+            throw SQLError(.unreadable, "there is no image \(name)")
         }
+        return image
+    }
+
+    private func entry(_ row: SQLRow, of name: String) throws(SQLError) -> JournalEntry {
+        let line = try decode(Announcement.self, try row.text("line"), "journal of \(name)")
+        var entry = JournalEntry(line, event: try row.optionalText("event"))
+        if let jobs = try row.optionalText("jobs") {
+            entry.jobs = try decode([QueuedJob].self, jobs, "queued jobs of \(name)")
+        }
+        return entry
     }
 
     private static let sentLines = RowChange(
@@ -79,14 +82,14 @@ extension StoreTransaction {
 
     /// - Parameter now: they count as written then.
     func markLinesUnsent(_ lines: Set<JournalLine>, at now: Timestamp) throws(SQLError) {
-        for line in lines.sorted() {
-            try connection.execute(
-                """
-                UPDATE journal SET unsent_at = $3 WHERE image_id = $1 AND sequence = $2 AND unsent_at IS NOT NULL
-                """,
-                line.key + [.integer(now.microseconds)]
-            )
-        }
+        for line in lines.sorted() { try markLineUnsent(line.key, at: now) }
+    }
+
+    func markLineUnsent(_ key: [SQLValue], at now: Timestamp) throws(SQLError) {
+        try connection.execute(
+            "UPDATE journal SET unsent_at = $3 WHERE image_id = $1 AND sequence = $2 AND unsent_at IS NOT NULL",
+            key + [.integer(now.microseconds)]
+        )
     }
 }
 

@@ -38,14 +38,17 @@ extension StoreTransaction {
     ) throws(SQLError) -> [UnsentRow] {
         let rows = try connection.query(
             """
-            SELECT written_at, message, body FROM outbox WHERE written_at < $1 OR written_at > $2
+            SELECT id, written_at, message, body FROM outbox WHERE written_at < $1 OR written_at > $2
             ORDER BY written_at, position, id LIMIT $3
             """,
             [.integer(moment.microseconds), .integer(future.microseconds), SQLValue(limit)]
         )
         var found: [UnsentRow] = []
         for row in rows {
-            found.append(UnsentRow(writtenAt: try row.integer("written_at"), messages: [try unsent(row)]))
+            let key = UnreadableRow.Key.outbox(try row.text("id"))
+            found.append(
+                try UnsentRow(writtenAt: row.integer("written_at"), key) { () throws(SQLError) in [try unsent(row)] }
+            )
         }
         return found
     }
@@ -81,7 +84,45 @@ extension StoreTransaction {
 
 /// What is kept in one row until all of it is sent.
 struct UnsentRow {
+    enum Content {
+        case messages([OutgoingMessage])
+        case unreadable(UnreadableRow)
+
+        var messages: [OutgoingMessage] { if case .messages(let messages) = self { messages } else { [] } }
+        var unreadable: UnreadableRow? { if case .unreadable(let row) = self { row } else { nil } }
+    }
+
     /// In microseconds since 1970.
     var writtenAt: Int64
-    var messages: [OutgoingMessage]
+    var content: Content
+
+    /// One that cannot be read must not keep all others from being sent.
+    init(
+        writtenAt: Int64,
+        _ key: UnreadableRow.Key,
+        _ read: () throws(SQLError) -> [OutgoingMessage]
+    ) throws(SQLError) {
+        self.writtenAt = writtenAt
+        do throws(SQLError) {
+            content = .messages(try read())
+        } catch {
+            guard error.kind == .unreadable else { throw error }
+            content = .unreadable(UnreadableRow(key, problem: error.message))
+        }
+    }
+}
+
+extension StoreTransaction {
+    /// - Parameter now: it counts as written then.
+    func moveBehind(_ row: UnreadableRow.Key, at now: Timestamp) throws(SQLError) {
+        switch row {
+        case .outbox(let id):
+            try connection.execute(
+                "UPDATE outbox SET written_at = $2 WHERE id = $1",
+                [.text(id), .integer(now.microseconds)]
+            )
+        case .journal(let image, let sequence):
+            try markLineUnsent([.text(image), .integer(sequence)], at: now)
+        }
+    }
 }

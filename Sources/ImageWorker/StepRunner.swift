@@ -59,10 +59,10 @@ struct StepRunner {
         _ fault: ToolFault,
         _ delivery: any IncomingDelivery
     ) async throws(StoreError) {
-        let now = context.time.now()
         let leases = try await context.persist { () async throws(StoreError) in
             try await context.store.leases(of: message.imageId)
         }
+        let now = context.time.now()
         if let lease = leases.first(where: { $0.job == message.job && $0.isAlive(at: now) }) {
             return try await recheck(message, lease: lease, delivery)
         }

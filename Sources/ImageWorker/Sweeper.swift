@@ -98,7 +98,8 @@ struct Sweeper {
             after: now + StoredTime.tolerance,
             limit: Self.batch
         )
-        await context.send(left)
+        await context.send(left.messages)
+        try await moveBehind(left.unreadable, at: now)
         let past = Timestamp(microseconds: now.microseconds - context.options.retention.microseconds)
         let forgotten = try await context.store.forget(before: past, limit: Self.batch)
         if forgotten > 0 {
@@ -136,5 +137,15 @@ struct Sweeper {
             context.telemetry.resent(applied.outgoing.count)
             await context.send(applied.outgoing)
         }
+    }
+
+    private func moveBehind(_ rows: [UnreadableRow], at now: Timestamp) async throws(StoreError) {
+        for row in rows {
+            context.logger.error(
+                "unsent messages in a row that cannot be read",
+                metadata: ["row": "\(row)", "advice": "put the row right, or delete it: nothing else sends it"]
+            )
+        }
+        try await context.store.moveBehind(rows, at: now)
     }
 }

@@ -127,16 +127,10 @@ extension OpenStackCloud {
     }
 
     /// The same, and the next piece comes only when one was taken.
-    public func download(
-        _ image: String,
-        each: ([UInt8]) async throws -> Void
-    ) async throws(OpenStackError) {
-        let response = try await open(image)
-        do {
-            for try await buffer in response.body { try await each(Array(buffer.readableBytesView)) }
-        } catch {
-            throw OpenStackError(transport: error)
-        }
+    public func pieces(
+        of image: String
+    ) async throws(OpenStackError) -> any AsyncSequence<[UInt8], any Error> & Sendable {
+        try await open(image).body.map { Array($0.readableBytesView) }
     }
 
     /// Copies one image's content into another, which is queued, by way of this machine.

@@ -234,8 +234,8 @@ extension OpenStackError {
     /// System errors of a connection that never came about.
     private static let connecting: Set<CInt> = [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN]
 
-    /// What a failure of the connection leaves known of the request.
-    init(transport error: any Error) {
+    /// What a failure of the connection, also in the middle of a content, leaves known of the request.
+    public init(transport error: any Error) {
         if Task.isCancelled || error is CancellationError {
             self = .stopped
             return

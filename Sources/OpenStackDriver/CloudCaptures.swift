@@ -26,13 +26,14 @@ struct CloudCaptures: CaptureSource {
                 .permanent,
                 .failedPrecondition,
                 "The capture of \(capture.device) is raw, and a folder keeps qcow2 files.",
-                advice: "Replicate it within its cloud only."
+                advice: "Replicate it to clouds only."
             )
         }
-        switch try await driver.find(capture) {
-        case .image(let image): return try await fetch(image, to: path, subject, gauge).file
-        case .snapshot(let snapshot): return try await fetch(snapshot, of: capture, to: path, subject, gauge)
+        let sum = try await reading(capture) { content throws(StepFailure) in
+            try await write(content, of: capture, to: path, subject, gauge)
         }
+        gauge.add(capture.fileSizeBytes - sum.sizeBytes)
+        return sum
     }
 
     /// A snapshot's checksum covers its record, which was compared before. The bytes were compared with Glance's.
@@ -42,70 +43,87 @@ struct CloudCaptures: CaptureSource {
 
     func machineFile(_ file: MachineFile, beside capture: Capture) -> [UInt8]? { nil }
 
+    func startsWithUEFI(_ capture: Capture) async throws(StepFailure) -> Bool {
+        try await driver.properties(of: driver.find(capture))["hw_firmware_type"] == "uefi"
+    }
+
     // MARK: Bytes
 
-    private func fetch(
-        _ image: CloudImage,
+    func reading<Value>(
+        _ capture: Capture,
+        _ body: (CaptureContent) async throws(StepFailure) -> Value
+    ) async throws(StepFailure) -> Value {
+        switch try await driver.find(capture) {
+        case .image(let image):
+            let format = capture.format ?? .qcow2
+            let content = try await content(of: image, as: format) { sha256, _ in sha256 == capture.sha256 }
+            return try await body(content)
+        case .snapshot(let snapshot):
+            let sum = try OpenStackDriver.recordSum(of: snapshot)
+            guard snapshot.status == "available", sum == capture.sha256 else {
+                throw .differs(capture, at: replica.location ?? LocationName(known: "none"), sha256: sum)
+            }
+            let value: Value
+            do throws(StepFailure) {
+                let image = try await export(snapshot, of: capture)
+                let content = try await content(of: image, as: .qcow2) { _, sha512 in
+                    image.hashAlgorithm != "sha512" || image.hashValue == sha512
+                }
+                value = try await body(content)
+            } catch {
+                // Not if the worker stops: the next attempt, or the capture's deletion, finds them.
+                if error.code != .cancelled { try? await clear(capture) }
+                throw error
+            }
+            try await clear(capture)
+            return value
+        }
+    }
+
+    private func content(
+        of image: CloudImage,
+        as format: Capture.Format,
+        isWanted: @escaping @Sendable (_ sha256: String, _ sha512: String) -> Bool
+    ) async throws(StepFailure) -> CaptureContent {
+        let pieces = try await asking("The content of \(image.id)") { () async throws(OpenStackError) in
+            try await driver.cloud.pieces(of: image.id)
+        }
+        return CaptureContent(sizeBytes: image.size ?? 0, format: format, pieces: pieces, isWanted: isWanted)
+    }
+
+    private func write(
+        _ content: CaptureContent,
+        of capture: Capture,
         to path: String,
         _ subject: FailureSubject,
         _ gauge: ProgressGauge
-    ) async throws(StepFailure) -> (file: FileSum, sums: ContentSums) {
+    ) async throws(StepFailure) -> FileSum {
         let sums = ContentSums()
         let sink = try FileSink(path, subject)
-        var failure: StepFailure?
-        do throws(OpenStackError) {
+        do {
             var offset: Int64 = 0
-            try await driver.cloud.download(image.id) { (piece: [UInt8]) async throws in
+            for try await piece in content.pieces {
                 piece.withUnsafeBytes { sums.add($0) }
-                do throws(StepFailure) { try await sink.write(piece, at: offset) } catch {
-                    failure = error
-                    throw error
-                }
+                try await sink.write(piece, at: offset)
                 offset += Int64(piece.count)
                 gauge.add(Int64(piece.count))
             }
         } catch {
-            throw failure ?? .cloud(error, "The content of \(image.id)")
+            throw error as? StepFailure ?? .cloud(OpenStackError(transport: error), "The content of \(capture.device)")
         }
         let file = try await sink.finish()
         // What came, and what can be read back.
         guard file.sha256 == sums.sha256 else {
             throw StepFailure(.transient, .unavailable, "What was written to \(subject) is not what was fetched.")
         }
-        return (file, sums)
-    }
-
-    private func fetch(
-        _ snapshot: CloudSnapshot,
-        of capture: Capture,
-        to path: String,
-        _ subject: FailureSubject,
-        _ gauge: ProgressGauge
-    ) async throws(StepFailure) -> FileSum {
-        let sum = try OpenStackDriver.recordSum(of: snapshot)
-        guard snapshot.status == "available", sum == capture.sha256 else {
-            throw .differs(capture, at: replica.location ?? LocationName(known: "none"), sha256: sum)
+        guard capture.format != .cinderSnapshot || content.isWanted(sums.sha256, sums.sha512) else {
+            throw StepFailure(
+                .transient,
+                .unavailable,
+                "What was fetched of \(capture.device) is not what Glance has."
+            )
         }
-        let result: FileSum
-        do throws(StepFailure) {
-            let image = try await export(snapshot, of: capture)
-            let (file, sums) = try await fetch(image, to: path, subject, gauge)
-            guard image.hashAlgorithm != "sha512" || image.hashValue == sums.sha512 else {
-                throw StepFailure(
-                    .transient,
-                    .unavailable,
-                    "What was fetched of \(capture.device) is not what Glance has."
-                )
-            }
-            result = file
-        } catch {
-            // Not if the worker stops: the next attempt, or the capture's deletion, finds them.
-            if error.code != .cancelled { try? await clear(capture) }
-            throw error
-        }
-        gauge.add(capture.fileSizeBytes - result.sizeBytes)
-        try await clear(capture)
-        return result
+        return file
     }
 
     // MARK: The way out of a snapshot

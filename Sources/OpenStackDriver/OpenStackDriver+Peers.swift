@@ -2,13 +2,13 @@ package import ImageCore
 package import ImageDrivers
 import OpenStackClient
 
-/// The cloud as one of several drivers: captures that are files elsewhere become images in Glance, one for each disk.
+/// The cloud as one of several drivers: captures of others, files or in another cloud, become images in Glance, one for
+/// each disk.
 ///
-/// The one of the system disk is the replica, and comes last: while it is not active, nothing is whole. The others have
-/// the same marks, and are found and deleted with it.
+/// The one of the system disk is the replica, and comes last: until it is active and has the manifest, nothing is whole.
+/// The others have the same marks, and are found and deleted with it.
 extension OpenStackDriver: PeerDriver {
     package var lends: CaptureAccess { .fetched }
-    package var takes: Set<CaptureAccess> { [.files] }
 
     package func source(of capture: Capture, for replica: Resource) -> any CaptureSource {
         CloudCaptures(driver: self, replica: replica)
@@ -26,77 +26,84 @@ extension OpenStackDriver: PeerDriver {
         else {
             throw StepFailure(.permanent, .invalidArgument, "A replica has a system disk, and each device once.")
         }
-        var files: [FilePieces] = []
-        for capture in ordered { files.append(try await source(capture).pieces(of: capture)) }
+        var sources: [any CaptureSource] = []
+        for capture in ordered {
+            let source = try source(capture)
+            // What is gone is found before the images of an earlier attempt are deleted.
+            _ = try await source.allocatedBytes(of: capture)
+            sources.append(source)
+        }
+        let marks = try await sources[0].startsWithUEFI(system) ? ["hw_firmware_type": "uefi"] : [:]
         try await clear(resource)
 
         let gauge = ProgressGauge(totalBytes: ordered.reduce(0) { $0 + $1.fileSizeBytes }, call.progress)
-        var entries = [ReplicaSheet.Entry(system, image: nil)]
-        for (capture, file) in zip(ordered, files).dropFirst() {
-            let id = try await queue(
-                resource,
-                part: capture.device.description,
-                format: Self.format(of: capture),
-                minDisk: Self.gigabytes(capture.virtualSizeBytes),
-                scope.marks(of: resource)
-            )
-            try await send(file, of: capture, to: id, at: location, gauge)
-            entries.append(ReplicaSheet.Entry(capture, image: id))
+        var entries: [ReplicaSheet.Entry] = []
+        var files: [Replica.File] = []
+        for (capture, source) in zip(ordered, sources).dropFirst() {
+            let sent = try await send(capture, from: source, to: resource, at: location, gauge)
+            entries.append(ReplicaSheet.Entry(capture, image: sent.image, sha256: sent.file.sha256))
+            files.append(sent.file)
         }
-        var marks = scope.marks(of: resource)
-        marks[CloudMark.disks] = try ReplicaSheet(flavor: "", disks: entries).text()
-        marks[CloudMark.manifest] = String(decoding: call.manifest, as: UTF8.self)
-        if try await source(system).startsWithUEFI(system) { marks["hw_firmware_type"] = "uefi" }
-        let id = try await queue(
-            resource,
-            format: Self.format(of: system),
-            minDisk: Self.gigabytes(system.virtualSizeBytes),
-            marks
-        )
-        try await send(files[0], of: system, to: id, at: location, gauge)
+        let sent = try await send(system, from: sources[0], to: resource, at: location, gauge, marks)
+        entries.insert(ReplicaSheet.Entry(system, image: nil, sha256: sent.file.sha256), at: 0)
+        files.append(sent.file)
+        let manifest = try Manifest.describing(files, of: call.captures, in: call.manifest)
+        let properties = [
+            CloudMark.disks: try ReplicaSheet(flavor: "", disks: entries).text(),
+            CloudMark.manifest: String(decoding: manifest, as: UTF8.self),
+        ]
+        try await asking("\(resource.id)") { () async throws(OpenStackError) in
+            try await cloud.setProperties(properties, ofImage: sent.image)
+        }
         gauge.finish()
-        return Replica(
-            resource: resource,
-            location: location,
-            files: call.captures.map {
-                Replica.File(
-                    device: $0.device,
-                    name: "\($0.device.shortName).\(Self.format(of: $0))",
-                    sizeBytes: $0.fileSizeBytes,
-                    sha256: $0.sha256
-                )
-            }
-        )
+        let byDevice = Dictionary(files.map { ($0.device, $0) }) { first, _ in first }
+        return Replica(resource: resource, location: location, files: call.captures.compactMap { byDevice[$0.device] })
     }
 
-    private static func format(of capture: Capture) -> String { (capture.format ?? .qcow2).rawValue }
-
-    /// The image becomes active only with the capture's bytes.
+    /// Makes an image of a capture, which becomes active only with the capture's bytes.
     private func send(
-        _ file: FilePieces,
-        of capture: Capture,
-        to image: String,
+        _ capture: Capture,
+        from source: any CaptureSource,
+        to resource: Resource,
         at location: LocationName,
-        _ gauge: ProgressGauge
-    ) async throws(StepFailure) {
-        let sums = ContentSums()
-        do throws(OpenStackError) {
-            try await cloud.upload(
-                file,
-                to: image,
-                bytes: file.sizeBytes,
-                each: { piece in
-                    sums.add(piece)
-                    gauge.add(Int64(piece.count))
-                },
-                isWanted: { sums.sha256 == capture.sha256 }
+        _ gauge: ProgressGauge,
+        _ properties: [String: String] = [:]
+    ) async throws(StepFailure) -> (image: String, file: Replica.File) {
+        try await source.reading(capture) { content throws(StepFailure) in
+            let image = try await queue(
+                resource,
+                part: capture.device.isSystem ? nil : capture.device.description,
+                format: content.format.rawValue,
+                minDisk: Self.gigabytes(capture.virtualSizeBytes),
+                properties.merging(scope.marks(of: resource)) { $1 }
             )
-        } catch {
-            if let failure = file.failure { throw failure }
-            guard error.kind == .contentRefused else { throw .cloud(error, "The copy of \(capture.device)") }
-            throw .differs(capture, at: location, sha256: sums.sha256)
+            let sums = ContentSums()
+            do throws(OpenStackError) {
+                try await cloud.upload(
+                    content.pieces,
+                    to: image,
+                    bytes: content.sizeBytes,
+                    each: { piece in
+                        sums.add(piece)
+                        gauge.add(Int64(piece.count))
+                    },
+                    isWanted: { content.isWanted(sums.sha256, sums.sha512) }
+                )
+            } catch {
+                if let failure = content.failure() { throw failure }
+                guard error.kind == .contentRefused else { throw .cloud(error, "The copy of \(capture.device)") }
+                throw .differs(capture, at: location, sha256: sums.sha256)
+            }
+            try await requireStored(sums, in: image, "The copy of \(capture.device)")
+            gauge.add(capture.fileSizeBytes - content.sizeBytes)
+            let file = Replica.File(
+                device: capture.device,
+                name: "\(capture.device.shortName).\(content.format.rawValue)",
+                sizeBytes: content.sizeBytes,
+                sha256: sums.sha256
+            )
+            return (image, file)
         }
-        try await requireStored(sums, in: image, "The copy of \(capture.device)")
     }
 
     // MARK: Launches
@@ -135,13 +142,6 @@ extension OpenStackDriver: PeerDriver {
     }
 }
 
-extension CaptureSource {
-    /// Whether the machine of a system disk has UEFI, where that is known.
-    fileprivate func startsWithUEFI(_ capture: Capture) async throws(StepFailure) -> Bool {
-        try await machineFile(.firmwareVariables, beside: capture) != nil
-    }
-}
-
 extension ReplicaSheet {
     /// Whether the source was no server of a cloud.
     var isOfFiles: Bool { flavor.isEmpty }
@@ -151,7 +151,7 @@ extension ReplicaSheet {
 }
 
 extension ReplicaSheet.Entry {
-    fileprivate init(_ capture: Capture, image: String?) {
+    fileprivate init(_ capture: Capture, image: String?, sha256: String) {
         self.init(
             device: capture.device,
             size: OpenStackDriver.gigabytes(capture.virtualSizeBytes),
@@ -159,7 +159,7 @@ extension ReplicaSheet.Entry {
             snapshot: nil,
             image: image,
             volumeType: nil,
-            sha256: capture.sha256
+            sha256: sha256
         )
     }
 }

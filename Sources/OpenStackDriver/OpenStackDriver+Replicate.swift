@@ -126,7 +126,7 @@ extension OpenStackDriver {
 
     /// What the system disk says of its hardware and its guest (`hw_…`, `os_…`), and its source's flavor. Glance's own
     /// names (`os_hash_algo`), and `signature_verified`, which Cinder stumbles over, are left out.
-    private func properties(of system: Kept) async throws(StepFailure) -> [String: String] {
+    func properties(of system: Kept) async throws(StepFailure) -> [String: String] {
         var told: [String: String] = [:]
         switch system {
         case .image(let image): told = image.properties

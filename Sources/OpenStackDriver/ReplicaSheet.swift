@@ -14,7 +14,7 @@ struct ReplicaSheet: Codable, Sendable {
         /// Of a disk whose content is another image. Neither: it is the content of the image itself.
         var image: String?
         var volumeType: String?
-        /// The SHA-256 of the capture.
+        /// The SHA-256 of the capture; where that was a snapshot in another cloud, of the content here.
         var sha256: String
     }
 

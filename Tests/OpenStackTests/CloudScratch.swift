@@ -12,7 +12,7 @@ import Synchronization
 ///
 /// Its servers run nothing: what they boot is random bytes.
 final class CloudScratch: Sendable {
-    /// The cloud's folder: `clouds.yaml` with the cloud `goldsmith`, and Glance's files in `glance/images`. It has the
+    /// The cloud's folder: `clouds.yaml` with the cloud `goldsmith`, `spare.yaml` with one of another project, and Glance's files in `glance/images`. It has the
     /// volume type `file1`, a public image, and the flavors `tiny` (with a disk of 1 GiB) and `tiny0` (without).
     static let folder = ProcessInfo.processInfo.environment["GOLDSMITH_TEST_CLOUD"]
     static let locations = ["east", "west"].compactMap { LocationName($0) }
@@ -21,16 +21,17 @@ final class CloudScratch: Sendable {
     let driver: OpenStackDriver
     let folder: String
 
-    init() async throws {
+    /// - Parameter credentials: the file in the cloud's folder that says which project.
+    init(_ credentials: String = "clouds.yaml") async throws {
         guard let folder = Self.folder else { throw ConformanceFailure("there is no cloud") }
         self.folder = folder
-        cloud = OpenStackCloud(try Self.access(folder))
+        cloud = OpenStackCloud(try Self.access(folder, credentials))
         driver = Self.driver(cloud)
         try await empty()
     }
 
-    static func access(_ folder: String) throws -> CloudAccess {
-        let text = try String(contentsOfFile: folder + "/clouds.yaml", encoding: .utf8)
+    static func access(_ folder: String, _ credentials: String = "clouds.yaml") throws -> CloudAccess {
+        let text = try String(contentsOfFile: folder + "/" + credentials, encoding: .utf8)
         return try CloudsFile.access(in: text, cloud: "goldsmith")
     }
 

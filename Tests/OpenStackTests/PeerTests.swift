@@ -17,6 +17,7 @@ extension CloudTests {
     )
     struct PeerTests {
         private static let (lab, cloud) = (DriverName(known: "lab"), DriverName(known: "cloud"))
+        private static let spare = DriverName(known: "spare")
 
         @Test(
             "captures that are files become replicas in Glance by every rule",
@@ -96,15 +97,6 @@ extension CloudTests {
             )
             try await scratch.add(server)
             let image = try #require(ImageID("img-c0ffee"))
-            func resource(_ kind: Resource.Kind, _ part: String, _ driver: DriverName) -> Resource {
-                Resource(
-                    id: ResourceID(image: image, part: part, fence: 1),
-                    kind: kind,
-                    imageID: image,
-                    location: kind == .replica ? LocationName(known: part) : nil,
-                    driver: driver
-                )
-            }
             var captures: [Capture] = []
             for disk in disks {
                 let kind = disk.kind == .local ? Resource.Kind.imageFile : .snapshot
@@ -112,13 +104,13 @@ extension CloudTests {
                     try await several.capture(
                         disk.device,
                         of: server.id.of(Self.cloud),
-                        into: resource(kind, disk.device.shortName, Self.cloud),
+                        into: Self.resource(kind, disk.device.shortName, Self.cloud, image),
                         progress: { _ in }
                     )
                 )
             }
             let manifest = Self.manifest(of: captures, image)
-            let east = resource(.replica, "east", Self.lab)
+            let east = Self.resource(.replica, "east", Self.lab, image)
             let replica = try await several.replicate(captures, manifest: manifest, into: east, progress: { _ in })
             #expect(replica.files[0].sha256 == captures[0].sha256)
             #expect(replica.files[1].sha256 != captures[1].sha256, "a record's checksum is not that of bytes")
@@ -149,7 +141,7 @@ extension CloudTests {
                     )
                 }
             )
-            let made = resource(.instance, "launch", Self.lab)
+            let made = Self.resource(.instance, "launch", Self.lab, image)
             try await several.launch(launch, from: replica, into: made, progress: { _ in })
             try await several.publishInstance(launch, from: made)
             let launched = try await several.describe(launch.instanceID)
@@ -157,6 +149,95 @@ extension CloudTests {
             for capture in captures { try await several.delete(capture.resource) }
             try await several.delete(east)
             #expect(try await several.inventory().isEmpty)
+        }
+
+        @Test("a server's image becomes images in another project, a server of them, and nothing else is left")
+        func intoAnotherProject() async throws {
+            let (scratch, spare) = (try await CloudScratch(), try await CloudScratch("spare.yaml"))
+            let home = CloudScratch.driver(scratch.cloud, locations: [])
+            let several = DriverSet(
+                .init(Self.cloud, home),
+                [.init(Self.spare, spare.driver)],
+                logger: Logger(label: "test")
+            )
+            let disks = try ["/dev/vda", "/dev/vdb"].map { name in
+                Disk(device: try #require(DeviceName(name)), kind: .cloud, sizeBytes: 1 << 30)
+            }
+            let server = Instance(
+                id: InstanceID(known: "i-web1"),
+                owner: Owner(known: "acct-1"),
+                status: .stopped,
+                disks: disks
+            )
+            try await scratch.add(server)
+            let image = try #require(ImageID("img-c0ffee"))
+            var captures: [Capture] = []
+            for disk in disks {
+                let capture = try await several.capture(
+                    disk.device,
+                    of: server.id.of(Self.cloud),
+                    into: Self.resource(.snapshot, disk.device.shortName, Self.cloud, image),
+                    progress: { _ in }
+                )
+                captures.append(capture)
+            }
+            let east = Self.resource(.replica, "east", Self.spare, image)
+            let manifest = Self.manifest(of: captures, image)
+            let replica = try await several.replicate(captures, manifest: manifest, into: east, progress: { _ in })
+            for (file, capture) in zip(replica.files, captures) {
+                #expect(file.device == capture.device && file.sha256 != capture.sha256, "of the bytes, not of a record")
+            }
+            // The ways out of the snapshots are gone.
+            for capture in captures {
+                let marks = home.scope.marks(of: capture.resource.id)
+                #expect(try await scratch.cloud.volumes(with: marks).isEmpty)
+                #expect(try await scratch.cloud.images(with: marks).isEmpty)
+            }
+            let kept = try await spare.cloud.images(with: spare.driver.scope.marks(of: east.id))
+            #expect(kept.count == 2 && kept.allSatisfy { $0.status == "active" && $0.diskFormat == "qcow2" })
+            let described = try #require(try spare.fixture.manifest(east))
+            let sums = try CanonicalJSON.decode(Manifest.self, from: described).disks.map(\.sha256)
+            #expect(sums == replica.files.map(\.sha256))
+
+            let launch = Launch(
+                instanceID: InstanceID(known: "spare/i-web2"),
+                owner: server.owner,
+                requestID: RequestID(known: "r1"),
+                location: LocationName(known: "east"),
+                disks: disks.map {
+                    LaunchDisk(
+                        device: $0.device,
+                        kind: $0.kind,
+                        sizeBytes: $0.sizeBytes,
+                        autoDelete: true,
+                        from: $0.device
+                    )
+                }
+            )
+            let made = Self.resource(.instance, "launch", Self.spare, image)
+            try await several.launch(launch, from: replica, into: made, progress: { _ in })
+            try await several.publishInstance(launch, from: made)
+            #expect(try await several.describe(launch.instanceID).disks.map(\.sizeBytes) == disks.map(\.sizeBytes))
+
+            try #require(try await several.describe(launch.instanceID).status == .stopped)
+            for capture in captures { try await several.delete(capture.resource) }
+            try await several.delete(east)
+            #expect(try await several.inventory().isEmpty)
+        }
+
+        private static func resource(
+            _ kind: Resource.Kind,
+            _ part: String,
+            _ driver: DriverName,
+            _ image: ImageID
+        ) -> Resource {
+            Resource(
+                id: ResourceID(image: image, part: part, fence: 1),
+                kind: kind,
+                imageID: image,
+                location: kind == .replica ? LocationName(known: part) : nil,
+                driver: driver
+            )
         }
 
         private static func manifest(of captures: [Capture], _ image: ImageID) -> [UInt8] {

@@ -1,6 +1,6 @@
 """What an operator sets up once in a new cloud, by its own interfaces. What is there already is left as it is.
 
-fill.py identity <folder>                  users, roles, the catalog, and clouds.yaml with a credential
+fill.py identity <folder>                  users, roles, the catalog, and credentials of two projects
 fill.py services <folder>                  volume types, flavors, an image; waits until the services know each other
 fill.py quota <folder> <name> <number>     a quota of Cinder for the project
 fill.py fail <folder> <snapshot>           gives a snapshot the status error
@@ -75,7 +75,8 @@ def write(path, text):
 def identity(folder):
     log_in("admin", "admin")
     roles = {name: ensure("role", {"name": name}) for name in ("admin", "member", "service")}
-    projects = {name: ensure("project", {"name": name}, {"domain_id": "default"}) for name in ("service", "goldsmith")}
+    names = ("service", "goldsmith", "spare")
+    projects = {name: ensure("project", {"name": name}, {"domain_id": "default"}) for name in names}
 
     def user(name, project, *given):
         made = ensure("user", {"name": name}, {"password": PASSWORD, "domain_id": "default"})
@@ -85,7 +86,8 @@ def identity(folder):
 
     for name in ("nova", "glance", "cinder", "placement", "neutron"):
         user(name, "service", "admin", "service")
-    user("goldsmith", "goldsmith", "member")
+    for name in ("goldsmith", "spare"):
+        user(name, name, "member")
     for kind, (name, url) in SERVICES.items():
         service = ensure("service", {"type": kind}, {"name": name})
         for interface in ("public", "internal", "admin"):
@@ -94,10 +96,20 @@ def identity(folder):
                 {"service_id": service["id"], "interface": interface, "region_id": "RegionOne"},
                 {"url": url},
             )
-    if os.path.exists(folder + "/clouds.yaml"):
-        return
+    for name, file in (("goldsmith", "clouds.yaml"), ("spare", "spare.yaml")):
+        if not os.path.exists(folder + "/" + file):
+            # JSON is YAML. Each file has the cloud `goldsmith`, so that only the file tells them apart.
+            write(folder + "/" + file, json.dumps({"clouds": {"goldsmith": member(name)}}, indent=2) + "\n")
+    domains = {"user_domain_name": "Default", "project_domain_name": "Default"}
+    auth = {"auth_url": KEYSTONE, "username": "admin", "password": PASSWORD, "project_name": "admin", **domains}
+    admin = {"region_name": "RegionOne", "auth": auth}
+    write(folder + "/admin.yaml", json.dumps({"clouds": {"admin": admin}}, indent=2) + "\n")
+
+
+def member(name):
+    """An application credential of the user and project of this name."""
     # Only the user itself can make one, and its secret is shown only once.
-    person, _ = log_in("goldsmith", "goldsmith")
+    person, _ = log_in(name, name)
     url = "%s/users/%s/application_credentials" % (KEYSTONE, person)
     body = {"application_credential": {"name": "goldsmith", "roles": [{"name": "member"}]}}
     credential = ask("POST", url, json=body).json()["application_credential"]
@@ -106,13 +118,7 @@ def identity(folder):
         "application_credential_id": credential["id"],
         "application_credential_secret": credential["secret"],
     }
-    cloud = {"auth_type": "v3applicationcredential", "region_name": "RegionOne", "auth": auth}
-    # JSON is YAML.
-    write(folder + "/clouds.yaml", json.dumps({"clouds": {"goldsmith": cloud}}, indent=2) + "\n")
-    domains = {"user_domain_name": "Default", "project_domain_name": "Default"}
-    auth = {"auth_url": KEYSTONE, "username": "admin", "password": PASSWORD, "project_name": "admin", **domains}
-    admin = {"region_name": "RegionOne", "auth": auth}
-    write(folder + "/admin.yaml", json.dumps({"clouds": {"admin": admin}}, indent=2) + "\n")
+    return {"auth_type": "v3applicationcredential", "region_name": "RegionOne", "auth": auth}
 
 
 def services(_):

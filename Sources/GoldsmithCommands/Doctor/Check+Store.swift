@@ -50,20 +50,31 @@ extension Check {
         },
         Check(name: "outbox") { (settings) async throws(CommandFailure) in
             guard let store = try await settings.currentStore() else { return [] }
-            let old = try await stored { () async throws(StoreError) in
+            let left = try await stored { () async throws(StoreError) in
                 let now = try await store.time()
                 return try await store.unsent(
                     before: now + .seconds(-60),
                     after: now + StoredTime.tolerance,
                     limit: 1000
                 )
-            }.count
-            guard old > 0 else { return [Diagnosis("outbox", .good, "nothing waits in it")] }
+            }
+            guard left.rows > 0 else { return [Diagnosis("outbox", .good, "nothing waits in it")] }
+            if let row = left.unreadable.first {
+                return [
+                    Diagnosis(
+                        "outbox",
+                        .bad,
+                        "\(left.unreadable.count) rows of unsent messages cannot be read, the first in \(row)",
+                        advice: "put these rows right, or delete them: nothing else sends them"
+                    )
+                ]
+            }
+            let count = left.messages.count
             return [
                 Diagnosis(
                     "outbox",
                     .bad,
-                    "\(old == 1000 ? "1000 or more" : String(old)) messages wait there for over a minute",
+                    "\(left.rows == 1000 ? "\(count) or more" : "\(count)") messages wait there for over a minute",
                     advice: "is a worker running, and does the broker take messages (alarms, missing queues)?"
                 )
             ]

@@ -19,7 +19,10 @@ extension Lease {
 
     /// Whether its worker counts as at work, by the store's clock. A lease that ends later than it is long was written
     /// by a clock that was wrong, and is not believed.
-    public func isAlive(at now: Timestamp) -> Bool {
-        expiresAt > now && expiresAt <= now + (length ?? Self.longest) + StoredTime.tolerance
+    public func isAlive(at now: Timestamp) -> Bool { expiresAt > now && isBelievable(at: now) }
+
+    /// Whether a worker whose clock was right can have written its end.
+    public func isBelievable(at now: Timestamp) -> Bool {
+        expiresAt <= now + (length ?? Self.longest) + StoredTime.tolerance
     }
 }

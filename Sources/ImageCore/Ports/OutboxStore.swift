@@ -8,12 +8,14 @@ public protocol OutboxStore: Sendable {
         before moment: Timestamp,
         after future: Timestamp,
         limit: Int
-    ) async throws(StoreError) -> [OutgoingMessage]
+    ) async throws(StoreError) -> UnsentMessages
     /// Notes that the broker has these messages. They are all messages of their rows.
     func markSent(_ messages: [OutgoingMessage]) async throws(StoreError)
     /// Moves messages that were not confirmed behind the others, so that a message that no queue takes delays nothing
     /// else. A reply is dropped after `OutgoingMessage.replyTries` tries: a client that still wants it asks again.
     func markUnsent(_ messages: [OutgoingMessage], at now: Timestamp) async throws(StoreError)
+    /// Moves rows that cannot be read behind the others, so that any number of them delays nothing else.
+    func moveBehind(_ rows: [UnreadableRow], at now: Timestamp) async throws(StoreError)
 
     // MARK: Requests
 
@@ -25,8 +27,50 @@ public protocol OutboxStore: Sendable {
 }
 
 extension OutboxStore {
-    /// Messages that were written before `moment` and are still here, oldest first.
+    /// Messages that were written before `moment` and are still here, oldest first; rows that cannot be read are left out.
     public func unsent(before moment: Timestamp, limit: Int) async throws(StoreError) -> [OutgoingMessage] {
-        try await unsent(before: moment, after: Timestamp(microseconds: .max), limit: limit)
+        try await unsent(before: moment, after: Timestamp(microseconds: .max), limit: limit).messages
+    }
+}
+
+/// What waits to be sent.
+public struct UnsentMessages: Equatable, Sendable {
+    /// The oldest first.
+    public var messages: [OutgoingMessage]
+    /// How many rows were found, with those that cannot be read.
+    public var rows: Int
+    /// Their messages stay until somebody puts the rows right, or removes them.
+    public var unreadable: [UnreadableRow]
+
+    public init(messages: [OutgoingMessage], rows: Int, unreadable: [UnreadableRow]) {
+        self.messages = messages
+        self.rows = rows
+        self.unreadable = unreadable
+    }
+}
+
+/// A row with messages that the store cannot read: it was damaged, or written by another program.
+public struct UnreadableRow: Equatable, Sendable, CustomStringConvertible {
+    public enum Key: Equatable, Sendable {
+        /// Of the table `outbox`.
+        case outbox(String)
+        /// Of the table `journal`; the image's id as it stands there.
+        case journal(image: String, sequence: Int64)
+    }
+
+    public var key: Key
+    /// What cannot be read.
+    public var problem: String
+
+    public init(_ key: Key, problem: String) {
+        self.key = key
+        self.problem = problem
+    }
+
+    public var description: String {
+        switch key {
+        case .outbox(let id): "outbox, id \(id): \(problem)"
+        case .journal(let image, let sequence): "journal, image_id \(image), sequence \(sequence): \(problem)"
+        }
     }
 }

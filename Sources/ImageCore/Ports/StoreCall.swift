@@ -4,7 +4,8 @@
 /// must not change its case here.
 public enum StoreOperation: String, CaseIterable, Sendable {
     case begin, renew, apply, imageCounts, quotas, keep, deadLetters, deadLetterGroups, deadLetter, replay,
-        discard, denied, report, signOff, workers, leases, openImages, unsent, markSent, markUnsent, overdue,
+        discard, denied, report, signOff, workers, leases, openImages, unsent, markSent, markUnsent, moveBehind,
+        overdue,
         image, images, forget, journal, locks, quota, setQuota, put, waiting, answer, accept, grant, convert,
         record, reject, statistics, time
 }

@@ -1,18 +1,18 @@
 import Glibc
-package import ImageCore
+import ImageCore
 import Synchronization
 
 /// A file's bytes in pieces, for what is sent elsewhere. It is read as fast as it is taken.
-package final class FilePieces: AsyncSequence, Sendable {
-    package typealias Element = [UInt8]
+final class FilePieces: AsyncSequence, Sendable {
+    typealias Element = [UInt8]
 
-    package let sizeBytes: Int64
+    let sizeBytes: Int64
     private let file: OpenFile
     private let subject: FailureSubject
     private let stop = Mutex<StepFailure?>(nil)
 
     /// Why reading stopped before the end. Who takes the pieces may not pass that on.
-    package var failure: StepFailure? { stop.withLock { $0 } }
+    var failure: StepFailure? { stop.withLock { $0 } }
 
     init(_ path: String, _ subject: FailureSubject) throws(FileFailure) {
         let opened = try OpenFile(path, flags: O_RDONLY | O_NOFOLLOW)
@@ -21,20 +21,20 @@ package final class FilePieces: AsyncSequence, Sendable {
         self.subject = subject
     }
 
-    package struct Iterator: AsyncIteratorProtocol {
+    struct Iterator: AsyncIteratorProtocol {
         let pieces: FilePieces
         var offset: Int64 = 0
 
-        package mutating func next(isolation actor: isolated (any Actor)?) async throws(StepFailure) -> [UInt8]? {
+        mutating func next(isolation actor: isolated (any Actor)?) async throws(any Error) -> [UInt8]? {
             let piece = try await pieces.piece(at: offset)
             offset += Int64(piece.count)
             return piece.isEmpty ? nil : piece
         }
 
-        package mutating func next() async throws(StepFailure) -> [UInt8]? { try await next(isolation: #isolation) }
+        mutating func next() async throws(any Error) -> [UInt8]? { try await next(isolation: #isolation) }
     }
 
-    package func makeAsyncIterator() -> Iterator { Iterator(pieces: self) }
+    func makeAsyncIterator() -> Iterator { Iterator(pieces: self) }
 
     private func piece(at offset: Int64) async throws(StepFailure) -> [UInt8] {
         do throws(StepFailure) {

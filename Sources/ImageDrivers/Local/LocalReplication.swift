@@ -1,43 +1,6 @@
 import Glibc
 public import ImageCore
 
-/// Where the captures of a replication are read, or a replica of them.
-package protocol CaptureSource: Sendable {
-    /// What a capture's file takes on its disk.
-    /// - Throws: `NOT_FOUND` when it is gone.
-    func allocatedBytes(of capture: Capture) async throws(StepFailure) -> Int64
-
-    /// Copies a capture's file.
-    /// - Returns: the sum of what can be read back from the copy.
-    func copy(
-        _ capture: Capture,
-        to path: String,
-        _ subject: FailureSubject,
-        _ gauge: ProgressGauge
-    ) async throws(StepFailure) -> FileSum
-
-    /// Whether a copy is the capture: by its SHA-256, unless the capture's does not cover its bytes.
-    func isWanted(_ sum: FileSum, of capture: Capture) -> Bool
-
-    /// A file beside the capture of a system disk; `nil` when there is none.
-    func machineFile(_ file: MachineFile, beside capture: Capture) async throws(StepFailure) -> [UInt8]?
-
-    /// A capture's bytes, for what is no folder.
-    func pieces(of capture: Capture) async throws(StepFailure) -> FilePieces
-}
-
-extension CaptureSource {
-    package func isWanted(_ sum: FileSum, of capture: Capture) -> Bool { sum.sha256 == capture.sha256 }
-
-    package func pieces(of capture: Capture) async throws(StepFailure) -> FilePieces {
-        throw StepFailure(
-            .permanent,
-            .failedPrecondition,
-            "The capture of \(capture.device), \(capture.resource.id), is no file of this machine."
-        )
-    }
-}
-
 extension LocalDriver {
     public func replicate(_ call: ReplicateCall) async throws(StepFailure) -> Replica {
         try await replicate(call) { _ in OwnCaptures(driver: self) }
@@ -94,7 +57,7 @@ extension LocalDriver {
                 )
             )
         }
-        let manifest = try Self.manifest(call.manifest, of: files, captures)
+        let manifest = try Manifest.describing(files, of: captures, in: call.manifest)
         if let (system, source) = jobs.first(where: { $0.capture.device.isSystem }) {
             for file in MachineFile.allCases {
                 guard let bytes = try await source.machineFile(file, beside: system) else { continue }
@@ -109,20 +72,6 @@ extension LocalDriver {
         }
         gauge.finish()
         return Replica(resource: resource, location: location, files: files)
-    }
-
-    /// What is a file here and was a snapshot in a cloud is described as the file.
-    private static func manifest(
-        _ manifest: [UInt8],
-        of files: [Replica.File],
-        _ captures: [Capture]
-    ) throws(StepFailure) -> [UInt8] {
-        let snapshots = Set(captures.filter { $0.format == .cinderSnapshot }.map(\.device))
-        guard !snapshots.isEmpty else { return manifest }
-        guard let described = Manifest.describing(files.filter { snapshots.contains($0.device) }, in: manifest) else {
-            throw StepFailure(.permanent, .internal, "The manifest of a replica cannot be read.")
-        }
-        return described
     }
 
     /// Copies one file and gives it its name only when its checksum is the wanted one.
@@ -205,11 +154,23 @@ struct OwnCaptures: CaptureSource {
         try await driver.copied(try file(of: capture), to: path, subject, gauge)
     }
 
-    func pieces(of capture: Capture) throws(StepFailure) -> FilePieces {
+    func reading<Value>(
+        _ capture: Capture,
+        _ body: (CaptureContent) async throws(StepFailure) -> Value
+    ) async throws(StepFailure) -> Value {
         let path = try file(of: capture)
-        do throws(FileFailure) { return try FilePieces(path, .storage) } catch {
+        let pieces: FilePieces
+        do throws(FileFailure) { pieces = try FilePieces(path, .storage) } catch {
             throw error.code == ENOENT ? .gone(capture) : .file(error, at: .storage)
         }
+        let content = CaptureContent(
+            sizeBytes: pieces.sizeBytes,
+            format: capture.format ?? .qcow2,
+            pieces: pieces,
+            isWanted: { sha256, _ in sha256 == capture.sha256 },
+            failure: { pieces.failure }
+        )
+        return try await body(content)
     }
 
     func machineFile(_ file: MachineFile, beside capture: Capture) throws(StepFailure) -> [UInt8]? {

@@ -13,7 +13,7 @@ package enum CaptureAccess: Sendable {
     var description: String {
         switch self {
         case .files: "are files"
-        case .fetched: "are in another cloud"
+        case .fetched: "are in a cloud"
         case .nothing: "have no bytes"
         }
     }

@@ -136,7 +136,7 @@ public struct InterceptedStore: ImageStore {
         before moment: Timestamp,
         after future: Timestamp,
         limit: Int
-    ) async throws(StoreError) -> [OutgoingMessage] {
+    ) async throws(StoreError) -> UnsentMessages {
         try await call(.unsent) { () async throws(StoreError) in
             try await store.unsent(before: moment, after: future, limit: limit)
         }
@@ -148,6 +148,10 @@ public struct InterceptedStore: ImageStore {
 
     public func markUnsent(_ messages: [OutgoingMessage], at now: Timestamp) async throws(StoreError) {
         try await call(.markUnsent) { () async throws(StoreError) in try await store.markUnsent(messages, at: now) }
+    }
+
+    public func moveBehind(_ rows: [UnreadableRow], at now: Timestamp) async throws(StoreError) {
+        try await call(.moveBehind) { () async throws(StoreError) in try await store.moveBehind(rows, at: now) }
     }
 
     public func overdue(at now: Timestamp, limit: Int) async throws(StoreError) -> [Image] {

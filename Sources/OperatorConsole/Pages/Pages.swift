@@ -101,7 +101,7 @@ struct Pages: Sendable {
             before: time + (.zero - Self.minute),
             after: time + StoredTime.tolerance,
             limit: Alarm.stuckLimit
-        ).count
+        ).rows
         let state = queues.now
         let deadLetters = try await store.deadLetterGroups(DeadLetterQuery(kinds: Set(DeadLetter.Kind.allCases)))
         let leases = try await store.leases()
