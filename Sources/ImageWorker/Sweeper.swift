@@ -143,7 +143,7 @@ struct Sweeper {
         for row in rows {
             context.logger.error(
                 "unsent messages in a row that cannot be read",
-                metadata: ["row": "\(row)", "advice": "put the row right, or delete it: nothing else sends it"]
+                metadata: ["row": "\(row)", "advice": "repair the row or delete it: nothing else sends its messages"]
             )
         }
         try await context.store.moveBehind(rows, at: now)

@@ -93,10 +93,12 @@ struct Turn: Sendable {
 
 extension IncomingMessage {
     /// What requests are answered in the order of, the instance of an `image.create`; `nil` where order means nothing.
-    var orderKey: String? {
+    /// - Parameter drivers: an instance is the same with its only driver's name and without.
+    func orderKey(among drivers: DriverList) -> String? {
         guard routingKey == Operation.create.rawValue, case .object(let fields)? = JSONValue(parsing: body),
             case .string(let instance)? = fields["instanceId"]
         else { return nil }
-        return instance
+        guard let id = InstanceID(instance), let whole = try? drivers.whole(id) else { return instance }
+        return whole.text
     }
 }

@@ -70,7 +70,7 @@ package struct WorkerBody: Sendable {
     package func serve<Deliveries: AsyncSequence & Sendable>(_ lane: Lane, _ deliveries: Deliveries) async
     where Deliveries.Element == any IncomingDelivery, Deliveries.Failure == Never {
         let slots = Slots(context.options.concurrency(of: lane))
-        let turns = Turns()
+        let (turns, drivers) = (Turns(), context.options.drivers)
         await withDiscardingTaskGroup { group in
             for await delivery in deliveries {
                 context.telemetry.lanes.came(in: lane)
@@ -81,7 +81,7 @@ package struct WorkerBody: Sendable {
                     context.telemetry.lanes.isHandled(in: lane)
                     continue
                 }
-                let turn = lane == .intake ? delivery.message.orderKey.map { turns.join($0) } : nil
+                let turn = lane == .intake ? delivery.message.orderKey(among: drivers).map { turns.join($0) } : nil
                 // Each waits in a task of its own, so that none is held longer than `hold` for its turn, nor for its slot.
                 // Its turn comes first: one that waits for another must not have the slot that the other needs.
                 group.addTask {

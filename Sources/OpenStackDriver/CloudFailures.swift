@@ -88,7 +88,7 @@ func unlessMissing<Value>(
 }
 
 /// Looks again and again, after a quarter of a second first and five at last: a cloud notifies no project of what it has
-/// done. An eighth of the time that it took, at most, passes before it is seen.
+/// done. A quarter of a second and a sixteenth of the time that it took, at most, pass before it is seen.
 /// - Parameter look: `nil` while it has to be waited for.
 /// - Throws: a transient failure after `limit`.
 func waiting<Value>(
@@ -123,6 +123,6 @@ func waiting<Value>(
                 advice: advice
             )
         }
-        pause = pause == .zero ? .milliseconds(250) : min(pause * 9 / 8, .seconds(5))
+        pause = pause == .zero ? .milliseconds(250) : min(pause * 17 / 16, .seconds(5))
     }
 }

@@ -49,14 +49,18 @@ struct TurnsTests {
 
     @Test("only the creation of an image has a place in an instance's line, and only where it names one")
     func keys() {
-        func key(_ operation: String, _ body: String) -> String? {
-            IncomingMessage(routingKey: operation, body: Array(body.utf8)).orderKey
+        func key(_ operation: String, _ body: String, _ drivers: DriverList = DriverList()) -> String? {
+            IncomingMessage(routingKey: operation, body: Array(body.utf8)).orderKey(among: drivers)
         }
         #expect(key("image.create", #"{"instanceId":"i-web1","name":"a"}"#) == "i-web1")
         #expect(key("image.create", #"{"name":"a"}"#) == nil)
         #expect(key("image.create", #"{"instanceId":7}"#) == nil)
         #expect(key("image.create", "no JSON") == nil)
         #expect(key("image.delete", #"{"instanceId":"i-web1"}"#) == nil)
+        // One instance, however it is named.
+        let one = DriverList([DriverName(known: "kvm")])
+        #expect(key("image.create", #"{"instanceId":"i-web1"}"#, one) == "kvm/i-web1")
+        #expect(key("image.create", #"{"instanceId":"kvm/i-web1"}"#, one) == "kvm/i-web1")
     }
 
     @Test("images of one instance are accepted in the order asked for, though many requests are answered at once")

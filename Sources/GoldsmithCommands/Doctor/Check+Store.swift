@@ -65,7 +65,7 @@ extension Check {
                         "outbox",
                         .bad,
                         "\(left.unreadable.count) rows of unsent messages cannot be read, the first in \(row)",
-                        advice: "put these rows right, or delete them: nothing else sends them"
+                        advice: "repair these rows or delete them: nothing else sends their messages"
                     )
                 ]
             }

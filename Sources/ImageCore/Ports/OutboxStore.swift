@@ -39,7 +39,7 @@ public struct UnsentMessages: Equatable, Sendable {
     public var messages: [OutgoingMessage]
     /// How many rows were found, with those that cannot be read.
     public var rows: Int
-    /// Their messages stay until somebody puts the rows right, or removes them.
+    /// Their messages wait until an operator repairs or deletes the rows.
     public var unreadable: [UnreadableRow]
 
     public init(messages: [OutgoingMessage], rows: Int, unreadable: [UnreadableRow]) {
