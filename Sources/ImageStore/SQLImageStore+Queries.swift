@@ -42,7 +42,7 @@ extension SQLImageStore {
     public func moveBehind(_ rows: [UnreadableRow], at now: Timestamp) async throws(StoreError) {
         guard !rows.isEmpty else { return }
         try await write(for: .moveBehind) { (transaction) throws(SQLError) in
-            for row in rows { try transaction.moveBehind(row.key, at: now) }
+            for row in rows.sorted(by: { $0.key < $1.key }) { try transaction.moveBehind(row.key, at: now) }
         }
     }
 

@@ -118,7 +118,10 @@ struct Sweeper {
                 }.keys.map { image.lane(of: $0) }
             )
             for lane in lanes where backlogs[lane] == nil { backlogs[lane] = await inspector.backlog(of: lane) }
-            let leased = try await context.store.leases(of: image.id).filter { $0.isAlive(at: now) }.map(\.job)
+            let leases = try await context.store.leases(of: image.id)
+            // Not `now`: sending what was left may have taken long.
+            let present = context.time.now()
+            let leased = leases.filter { $0.isAlive(at: present) }.map(\.job)
             // Unknown counts as full: nothing is sent again on a guess.
             let queued = image.jobs.keys.filter { job in
                 let lane = image.lane(of: job)
@@ -140,12 +143,14 @@ struct Sweeper {
     }
 
     private func moveBehind(_ rows: [UnreadableRow], at now: Timestamp) async throws(StoreError) {
-        for row in rows {
-            context.logger.error(
-                "unsent messages in a row that cannot be read",
-                metadata: ["row": "\(row)", "advice": "repair the row or delete it: nothing else sends its messages"]
-            )
-        }
+        guard let first = rows.first else { return }
+        context.logger.error(
+            "unsent messages in rows that cannot be read",
+            metadata: [
+                "count": "\(rows.count)", "first": "\(first)",
+                "advice": "repair the rows or delete them: nothing else sends their messages",
+            ]
+        )
         try await context.store.moveBehind(rows, at: now)
     }
 }

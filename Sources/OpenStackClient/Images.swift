@@ -81,8 +81,13 @@ extension OpenStackCloud {
         try await send(CloudRequest(.post, .images, "/images", body: try JSONText.encode(image))).json(CloudImage.self)
     }
 
-    /// Adds or replaces properties.
+    /// Adds or replaces properties, as often as it takes: a second time changes nothing.
     public func setProperties(_ properties: [String: String], ofImage id: String) async throws(OpenStackError) {
+        try await repeating { () async throws(OpenStackError) in try await setOnce(properties, ofImage: id) }
+    }
+
+    private func setOnce(_ properties: [String: String], ofImage id: String) async throws(OpenStackError) {
+        // Glance refuses to add what is there.
         let present = try await image(id).properties
         let changes = properties.sorted { $0.key < $1.key }.map { name, value -> JSONPart in
             ["op": present[name] == nil ? "add" : "replace", "path": .text("/" + name), "value": .text(value)]
@@ -124,13 +129,6 @@ extension OpenStackCloud {
         } catch {
             throw OpenStackError(transport: error)
         }
-    }
-
-    /// The same, and the next piece comes only when one was taken.
-    public func pieces(
-        of image: String
-    ) async throws(OpenStackError) -> any AsyncSequence<[UInt8], any Error> & Sendable {
-        try await open(image).body.map { Array($0.readableBytesView) }
     }
 
     /// Copies one image's content into another, which is queued, by way of this machine.
@@ -201,7 +199,7 @@ extension OpenStackCloud {
         }
     }
 
-    private func open(_ image: String) async throws(OpenStackError) -> HTTPClientResponse {
+    func open(_ image: String) async throws(OpenStackError) -> HTTPClientResponse {
         // Renews a token that is not taken any more.
         _ = try await self.image(image)
         let request = try prepared(.get, .images, "/images/\(image)/file", [], try await freshToken())

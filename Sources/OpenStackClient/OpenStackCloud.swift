@@ -88,10 +88,18 @@ public final class OpenStackCloud: Sendable {
     }
 
     private func sendAgain(_ request: CloudRequest) async throws(OpenStackError) -> CloudAnswer {
-        var pauses = request.changesNothing ? self.pauses[...] : []
+        guard request.changesNothing else { return try await sendOnce(request) }
+        return try await repeating { () async throws(OpenStackError) in try await sendOnce(request) }
+    }
+
+    /// Tries again what may pass, if it may be done more than once.
+    func repeating<Value>(
+        _ body: () async throws(OpenStackError) -> Value
+    ) async throws(OpenStackError) -> Value {
+        var pauses = self.pauses[...]
         while true {
             do throws(OpenStackError) {
-                return try await sendOnce(request)
+                return try await body()
             } catch {
                 let mayPass = error.kind == .unreachable || error.leavesDoubt || error.kind == .throttled
                 guard mayPass, let pause = pauses.popFirst() else { throw error }
@@ -235,7 +243,7 @@ extension OpenStackError {
     private static let connecting: Set<CInt> = [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EHOSTDOWN, ENETDOWN]
 
     /// What a failure of the connection, also in the middle of a content, leaves known of the request.
-    public init(transport error: any Error) {
+    init(transport error: any Error) {
         if Task.isCancelled || error is CancellationError {
             self = .stopped
             return

@@ -43,7 +43,7 @@ struct CloudCaptures: CaptureSource {
 
     func machineFile(_ file: MachineFile, beside capture: Capture) -> [UInt8]? { nil }
 
-    func startsWithUEFI(_ capture: Capture) async throws(StepFailure) -> Bool {
+    func bootsWithUEFI(_ capture: Capture) async throws(StepFailure) -> Bool {
         try await driver.properties(of: driver.find(capture))["hw_firmware_type"] == "uefi"
     }
 
@@ -56,8 +56,7 @@ struct CloudCaptures: CaptureSource {
         switch try await driver.find(capture) {
         case .image(let image):
             let format = capture.format ?? .qcow2
-            let content = try await content(of: image, as: format) { sha256, _ in sha256 == capture.sha256 }
-            return try await body(content)
+            return try await body(content(of: image, capture, as: format) { sha256, _ in sha256 == capture.sha256 })
         case .snapshot(let snapshot):
             let sum = try OpenStackDriver.recordSum(of: snapshot)
             guard snapshot.status == "available", sum == capture.sha256 else {
@@ -66,29 +65,34 @@ struct CloudCaptures: CaptureSource {
             let value: Value
             do throws(StepFailure) {
                 let image = try await export(snapshot, of: capture)
-                let content = try await content(of: image, as: .qcow2) { _, sha512 in
-                    image.hashAlgorithm != "sha512" || image.hashValue == sha512
+                let content = content(of: image, capture, as: .qcow2) { sha256, sha512 in
+                    ContentSums.agree(sha256, sha512, with: image)
                 }
                 value = try await body(content)
             } catch {
                 // Not if the worker stops: the next attempt, or the capture's deletion, finds them.
-                if error.code != .cancelled { try? await clear(capture) }
+                if error.code != .cancelled { try? await clear(ownMarks(of: capture)) }
                 throw error
             }
-            try await clear(capture)
+            try await clear(ownMarks(of: capture))
             return value
         }
     }
 
     private func content(
         of image: CloudImage,
+        _ capture: Capture,
         as format: Capture.Format,
         isWanted: @escaping @Sendable (_ sha256: String, _ sha512: String) -> Bool
-    ) async throws(StepFailure) -> CaptureContent {
-        let pieces = try await asking("The content of \(image.id)") { () async throws(OpenStackError) in
-            try await driver.cloud.pieces(of: image.id)
-        }
-        return CaptureContent(sizeBytes: image.size ?? 0, format: format, pieces: pieces, isWanted: isWanted)
+    ) -> CaptureContent {
+        let pieces = ImagePieces(image.id, in: driver.cloud)
+        return CaptureContent(
+            sizeBytes: image.size ?? 0,
+            format: format,
+            pieces: pieces,
+            isWanted: isWanted,
+            failure: { pieces.failure.map { .cloud($0, "The content of \(capture.device)") } }
+        )
     }
 
     private func write(
@@ -109,49 +113,51 @@ struct CloudCaptures: CaptureSource {
                 gauge.add(Int64(piece.count))
             }
         } catch {
-            throw error as? StepFailure ?? .cloud(OpenStackError(transport: error), "The content of \(capture.device)")
+            throw error as? StepFailure ?? content.failure() ?? .interrupted("The copy of \(capture.device)")
         }
         let file = try await sink.finish()
         // What came, and what can be read back.
         guard file.sha256 == sums.sha256 else {
             throw StepFailure(.transient, .unavailable, "What was written to \(subject) is not what was fetched.")
         }
-        guard capture.format != .cinderSnapshot || content.isWanted(sums.sha256, sums.sha512) else {
-            throw StepFailure(
-                .transient,
-                .unavailable,
-                "What was fetched of \(capture.device) is not what Glance has."
-            )
+        guard capture.format != .cinderSnapshot || content.isWhole(file.sizeBytes, sums) else {
+            throw .notAsStored(capture)
         }
         return file
     }
 
     // MARK: The way out of a snapshot
 
+    /// What every attempt to read a capture for a location has in common.
     private func marks(of capture: Capture) -> [String: String] {
         var marks = driver.scope.marks(of: capture.resource.id)
         marks[CloudMark.part] = replica.location?.text
         return marks
     }
 
-    private func clear(_ capture: Capture) async throws(StepFailure) {
-        try await driver.deleteImages(marks(of: capture), "\(capture.resource.id)")
-        try await driver.deleteVolumes(marks(of: capture), "\(capture.resource.id)")
+    /// What this attempt has. One that was overtaken and does not know it must not delete what the next one needs.
+    private func ownMarks(of capture: Capture) -> [String: String] {
+        marks(of: capture).merging([CloudMark.replica: replica.id.text]) { $1 }
+    }
+
+    private func clear(_ marks: [String: String]) async throws(StepFailure) {
+        try await driver.deleteImages(marks, "\(replica.id)")
+        try await driver.deleteVolumes(marks, "\(replica.id)")
     }
 
     private func export(_ snapshot: CloudSnapshot, of capture: Capture) async throws(StepFailure) -> CloudImage {
         let (cloud, subject) = (driver.cloud, "\(capture.resource.id)")
-        try await clear(capture)
+        try await clear(marks(of: capture))
         let type = snapshot.metadata[CloudMark.volumeType]
         try await driver.requireRoom(volumes: [(snapshot.size, type)], subject)
         var all = driver.scope.marks(of: capture.resource)
-        all[CloudMark.part] = replica.location?.text
+        all.merge(ownMarks(of: capture)) { $1 }
         var members: [String: JSONPart] = [
             "name": .text("goldsmith \(capture.resource.id)"), "size": .number(snapshot.size),
             "snapshot_id": .text(snapshot.id), "metadata": .texts(all),
         ]
         if let type { members["volume_type"] = .text(type) }
-        let (wanted, own, marks) = (JSONPart.object(members), marks(of: capture), all)
+        let (wanted, own, marks) = (JSONPart.object(members), ownMarks(of: capture), all)
         let volume = try await driver.once(
             subject,
             { () async throws(OpenStackError) in try await cloud.createVolume(wanted).id },
@@ -182,5 +188,18 @@ struct CloudCaptures: CaptureSource {
             }
             return nil
         }
+    }
+}
+
+extension StepFailure {
+    /// A snapshot's own checksum says nothing of these bytes.
+    static func notAsStored(_ capture: Capture) -> StepFailure {
+        StepFailure(.transient, .unavailable, "What was fetched of \(capture.device) is not what Glance has.")
+    }
+}
+
+extension CaptureContent {
+    func isWhole(_ bytes: Int64, _ sums: ContentSums) -> Bool {
+        bytes == sizeBytes && isWanted(sums.sha256, sums.sha512)
     }
 }

@@ -19,6 +19,8 @@ enum CloudMark {
     static let autoDelete = "goldsmith_auto_delete"
     /// Of a replica's further images: the disk that is its content.
     static let part = "goldsmith_part"
+    /// Of what a capture is read by: the replica that it is read for.
+    static let replica = "goldsmith_replica"
     /// Of replicas: their disks, and the manifest once they are whole.
     static let disks = "goldsmith_disks"
     static let manifest = "goldsmith_manifest"

@@ -1,5 +1,6 @@
 import Crypto
 import ImageDrivers
+import OpenStackClient
 import Synchronization
 
 /// The checksums of a content as it passes by.
@@ -15,4 +16,15 @@ final class ContentSums: Sendable {
 
     var sha256: String { sums.withLock { Hexadecimal.text($0.0.finalize()) } }
     var sha512: String { sums.withLock { Hexadecimal.text($0.1.finalize()) } }
+
+    /// Whether they are those of an image. What Glance hashes by another algorithm is left to it.
+    func agree(with image: CloudImage) -> Bool { Self.agree(sha256, sha512, with: image) }
+
+    static func agree(_ sha256: String, _ sha512: String, with image: CloudImage) -> Bool {
+        switch image.hashAlgorithm {
+        case "sha256": image.hashValue == sha256
+        case "sha512": image.hashValue == sha512
+        default: true
+        }
+    }
 }

@@ -20,8 +20,9 @@ extension OpenStackDriver {
         if resource.kind == .instance {
             try await deleteParts(of: resource)
         } else {
-            try await deleteSnapshots(marks, subject)
+            // A snapshot of which a volume was made may depend on it, in Ceph.
             try await deleteVolumes(marks, subject)
+            try await deleteSnapshots(marks, subject)
         }
     }
 

@@ -33,7 +33,7 @@ extension OpenStackDriver: PeerDriver {
             _ = try await source.allocatedBytes(of: capture)
             sources.append(source)
         }
-        let marks = try await sources[0].startsWithUEFI(system) ? ["hw_firmware_type": "uefi"] : [:]
+        var properties = try await sources[0].bootsWithUEFI(system) ? ["hw_firmware_type": "uefi"] : [:]
         try await clear(resource)
 
         let gauge = ProgressGauge(totalBytes: ordered.reduce(0) { $0 + $1.fileSizeBytes }, call.progress)
@@ -44,20 +44,37 @@ extension OpenStackDriver: PeerDriver {
             entries.append(ReplicaSheet.Entry(capture, image: sent.image, sha256: sent.file.sha256))
             files.append(sent.file)
         }
-        let sent = try await send(system, from: sources[0], to: resource, at: location, gauge, marks)
-        entries.insert(ReplicaSheet.Entry(system, image: nil, sha256: sent.file.sha256), at: 0)
+        // The checksum of a snapshot's bytes is not known before they are sent.
+        let isKnown = system.format != .cinderSnapshot
+        if isKnown { properties.merge(try Self.described(system.sha256, entries, files, call)) { $1 } }
+        let sent = try await send(system, from: sources[0], to: resource, at: location, gauge, properties)
         files.append(sent.file)
-        let manifest = try Manifest.describing(files, of: call.captures, in: call.manifest)
-        let properties = [
-            CloudMark.disks: try ReplicaSheet(flavor: "", disks: entries).text(),
-            CloudMark.manifest: String(decoding: manifest, as: UTF8.self),
-        ]
-        try await asking("\(resource.id)") { () async throws(OpenStackError) in
-            try await cloud.setProperties(properties, ofImage: sent.image)
+        if !isKnown {
+            let described = try Self.described(sent.file.sha256, entries, files, call)
+            try await asking("\(resource.id)") { () async throws(OpenStackError) in
+                try await cloud.setProperties(described, ofImage: sent.image)
+            }
         }
         gauge.finish()
         let byDevice = Dictionary(files.map { ($0.device, $0) }) { first, _ in first }
         return Replica(resource: resource, location: location, files: call.captures.compactMap { byDevice[$0.device] })
+    }
+
+    /// What makes the system disk's image a replica.
+    private static func described(
+        _ sha256: String,
+        _ others: [ReplicaSheet.Entry],
+        _ files: [Replica.File],
+        _ call: ReplicateCall
+    ) throws(StepFailure) -> [String: String] {
+        let system = call.captures.filter { $0.device.isSystem }.map {
+            ReplicaSheet.Entry($0, image: nil, sha256: sha256)
+        }
+        let manifest = try Manifest.describing(files, of: call.captures, in: call.manifest)
+        return [
+            CloudMark.disks: try ReplicaSheet(flavor: "", disks: system + others).text(),
+            CloudMark.manifest: String(decoding: manifest, as: UTF8.self),
+        ]
     }
 
     /// Makes an image of a capture, which becomes active only with the capture's bytes.
@@ -92,6 +109,7 @@ extension OpenStackDriver: PeerDriver {
             } catch {
                 if let failure = content.failure() { throw failure }
                 guard error.kind == .contentRefused else { throw .cloud(error, "The copy of \(capture.device)") }
+                guard capture.format != .cinderSnapshot else { throw .notAsStored(capture) }
                 throw .differs(capture, at: location, sha256: sums.sha256)
             }
             try await requireStored(sums, in: image, "The copy of \(capture.device)")

@@ -50,25 +50,24 @@ extension Check {
         },
         Check(name: "outbox") { (settings) async throws(CommandFailure) in
             guard let store = try await settings.currentStore() else { return [] }
-            let left = try await stored { () async throws(StoreError) in
+            let (left, unreadable) = try await stored { () async throws(StoreError) in
                 let now = try await store.time()
-                return try await store.unsent(
-                    before: now + .seconds(-60),
-                    after: now + StoredTime.tolerance,
-                    limit: 1000
-                )
+                let future = now + StoredTime.tolerance
+                let left = try await store.unsent(before: now + .seconds(-60), after: future, limit: 1000)
+                // A sweep moves them behind all others, so that they never look old.
+                return (left, try await store.unsent(before: now, after: future, limit: 1000).unreadable)
             }
-            guard left.rows > 0 else { return [Diagnosis("outbox", .good, "nothing waits in it")] }
-            if let row = left.unreadable.first {
+            if let row = unreadable.first {
                 return [
                     Diagnosis(
                         "outbox",
                         .bad,
-                        "\(left.unreadable.count) rows of unsent messages cannot be read, the first in \(row)",
+                        "\(unreadable.count) rows of unsent messages cannot be read, the first in \(row)",
                         advice: "repair these rows or delete them: nothing else sends their messages"
                     )
                 ]
             }
+            guard left.rows > 0 else { return [Diagnosis("outbox", .good, "nothing waits in it")] }
             let count = left.messages.count
             return [
                 Diagnosis(

@@ -37,7 +37,7 @@ extension OutboxStore {
 public struct UnsentMessages: Equatable, Sendable {
     /// The oldest first.
     public var messages: [OutgoingMessage]
-    /// How many rows were found, with those that cannot be read.
+    /// How many rows were found, including unreadable ones.
     public var rows: Int
     /// Their messages wait until an operator repairs or deletes the rows.
     public var unreadable: [UnreadableRow]
@@ -51,7 +51,8 @@ public struct UnsentMessages: Equatable, Sendable {
 
 /// A row with messages that the store cannot read: it was damaged, or written by another program.
 public struct UnreadableRow: Equatable, Sendable, CustomStringConvertible {
-    public enum Key: Equatable, Sendable {
+    /// Ordered, so that two transactions that change the same rows do not each wait for the other.
+    public enum Key: Comparable, Sendable {
         /// Of the table `outbox`.
         case outbox(String)
         /// Of the table `journal`; the image's id as it stands there.

@@ -22,14 +22,14 @@ package protocol CaptureSource: Sendable {
     func machineFile(_ file: MachineFile, beside capture: Capture) async throws(StepFailure) -> [UInt8]?
 
     /// Gives a capture's content to what is no folder.
-    /// - Parameter body: what it was read from is gone when this has returned.
+    /// - Parameter body: what the content is read from may be deleted when it returns.
     func reading<Value>(
         _ capture: Capture,
         _ body: (CaptureContent) async throws(StepFailure) -> Value
     ) async throws(StepFailure) -> Value
 
     /// Whether the machine of a system disk has UEFI, as far as that is known.
-    func startsWithUEFI(_ capture: Capture) async throws(StepFailure) -> Bool
+    func bootsWithUEFI(_ capture: Capture) async throws(StepFailure) -> Bool
 }
 
 /// A capture's content as a stream.
@@ -69,7 +69,7 @@ extension CaptureSource {
         )
     }
 
-    package func startsWithUEFI(_ capture: Capture) async throws(StepFailure) -> Bool {
+    package func bootsWithUEFI(_ capture: Capture) async throws(StepFailure) -> Bool {
         try await machineFile(.firmwareVariables, beside: capture) != nil
     }
 }

@@ -14,6 +14,7 @@ struct Alarm: Encodable, Equatable {
     static func all(
         in history: QueueHistory.State,
         stuck: Int,
+        unreadable: [UnreadableRow] = [],
         deadLetters: [DeadLetterGroup],
         workers: WorkerSummary
     ) -> [Alarm] {
@@ -53,6 +54,15 @@ struct Alarm: Encodable, Equatable {
                     message:
                         "\(stuck >= stuckLimit ? "\(stuckLimit) or more" : String(stuck)) messages wait for over a minute",
                     advice: "is a worker running, and does the broker take messages?"
+                )
+            )
+        }
+        if let row = unreadable.first {
+            alarms.append(
+                Alarm(
+                    what: "Unreadable rows",
+                    message: "\(Words.count(unreadable.count, "row")) of unsent messages, the first in \(row)",
+                    advice: "repair the rows or delete them: nothing else sends their messages"
                 )
             )
         }

@@ -102,6 +102,12 @@ struct Pages: Sendable {
             after: time + StoredTime.tolerance,
             limit: Alarm.stuckLimit
         ).rows
+        // A sweep moves them behind all others, so that they never look old.
+        let unreadable = try await store.unsent(
+            before: time,
+            after: time + StoredTime.tolerance,
+            limit: Alarm.stuckLimit
+        ).unreadable
         let state = queues.now
         let deadLetters = try await store.deadLetterGroups(DeadLetterQuery(kinds: Set(DeadLetter.Kind.allCases)))
         let leases = try await store.leases()
@@ -109,7 +115,13 @@ struct Pages: Sendable {
         let recent = try await store.images(ImageQuery(limit: Self.recentImages))
         return OverviewPage(
             counts: try await store.imageCounts(),
-            alarms: Alarm.all(in: state, stuck: stuck, deadLetters: deadLetters, workers: workers),
+            alarms: Alarm.all(
+                in: state,
+                stuck: stuck,
+                unreadable: unreadable,
+                deadLetters: deadLetters,
+                workers: workers
+            ),
             queues: state,
             recent: recent,
             workers: WorkerTable(workers: workers, leases: leases)
