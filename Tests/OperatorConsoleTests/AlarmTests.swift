@@ -74,7 +74,7 @@ struct AlarmTests {
         let alarms = Alarm.all(
             in: history,
             stuck: 0,
-            unreadable: [UnreadableRow(.outbox("answer/r1"), problem: "outbox row is unreadable")],
+            unreadable: [UnreadableRow(.outbox("answer/r1"), problem: "no message")],
             deadLetters: [
                 group(.dead, "a", 2), group(.dead, "b", 1), group(.parked, "c", 1), group(.unrouted, "d", 1),
             ],
@@ -82,7 +82,7 @@ struct AlarmTests {
         )
         #expect(Set(alarms.map(\.what)).count == alarms.count, "\(alarms.map(\.what))")
         let rows = alarms.first { $0.what == "Unreadable rows" }
-        #expect(rows?.message == "1 row of unsent messages, the first in outbox, id answer/r1: outbox row is unreadable")
+        #expect(rows?.message == "1 row of unsent messages, the first in outbox, id answer/r1: no message")
         #expect(alarms.allSatisfy { $0.what == rows?.what || $0.page?.hasPrefix("/") == true })
         let deadLetters = alarms.first { $0.what == "Dead and parked" }
         #expect(deadLetters?.message == "3 dead letters, 1 parked message, 1 unrouted message wait for a human")
