@@ -63,21 +63,26 @@ public struct BootProver: Sendable {
     func run(_ machine: BootMachine, over files: [String]) async throws(ChildFailure) -> (Run, BootWatch) {
         var machine = machine
         // A /dev/kvm that is there and does not work (in a container, or a machine within a machine) must not be the end
-        // of it: QEMU ends at once, or its guest never gets anywhere.
+        // of it: QEMU ends at once, or its guest never gets anywhere, or no further than its boot loader.
+        var isKVMDoubted = false
         if access("/dev/kvm", R_OK | W_OK) == 0, !Self.isWithoutKVM.load(ordering: .relaxed) {
             machine.isEmulated = false
             let console = BootWatch()
             do throws(ChildFailure) {
                 let run = try await run(machine, over: files, console)
-                if console.hasSeenAnything { return (run, console) }
+                if console.hasSeenAnything, run.end != .deadline { return (run, console) }
             } catch  where error.kind == .cancelled {
                 throw error
             } catch {}
-            Self.isWithoutKVM.store(true, ordering: .relaxed)
+            isKVMDoubted = console.hasSeenAnything
+            if !isKVMDoubted { Self.isWithoutKVM.store(true, ordering: .relaxed) }
         }
         machine.isEmulated = true
         let console = BootWatch()
-        return (try await run(machine, over: files, console), console)
+        let run = try await run(machine, over: files, console)
+        // It was not the guest: with the same disks the emulated machine came further.
+        if isKVMDoubted, run.sign != nil { Self.isWithoutKVM.store(true, ordering: .relaxed) }
+        return (run, console)
     }
 
     private enum Event: Sendable {
