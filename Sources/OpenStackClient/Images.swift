@@ -19,6 +19,8 @@ public struct CloudImage: Decodable, Sendable {
     public var hashAlgorithm: String?
     public var hashValue: String?
     public var isProtected: Bool
+    /// Where its content is; empty where Glance has one store alone.
+    public var stores: [String] { properties["stores"]?.split(separator: ",").map(String.init) ?? [] }
     /// All members that are texts, Glance's own included.
     public var properties: [String: String]
 
@@ -120,6 +122,19 @@ extension OpenStackCloud {
 
     // MARK: Content
 
+    /// The stores that content can be sent to; `nil`: Glance has one alone.
+    public func imageStores() async throws(OpenStackError) -> [String]? {
+        struct Answer: Decodable {
+            var stores: [Store]
+            struct Store: Decodable { var id: String }
+        }
+        do throws(OpenStackError) {
+            return try await send(CloudRequest(.get, .images, "/info/stores")).json(Answer.self).stores.map(\.id)
+        } catch  where error.kind == .notFound {
+            return nil
+        }
+    }
+
     /// The content as a stream, in pieces of some KiB. Its time is not bounded as a whole; 60 seconds without a byte
     /// end it.
     public func download(_ image: String, each: (UnsafeRawBufferPointer) throws -> Void) async throws(OpenStackError) {
@@ -148,9 +163,11 @@ extension OpenStackCloud {
     }
 
     /// Sends what this machine has into a queued image, as `copyContent` does.
+    /// - Parameter store: one of `imageStores`; `nil`: Glance's default.
     public func upload<Pieces: AsyncSequence & Sendable>(
         _ pieces: Pieces,
         to target: String,
+        in store: String? = nil,
         bytes: Int64,
         each: @escaping @Sendable (UnsafeRawBufferPointer) -> Void,
         isWanted: @escaping @Sendable () -> Bool
@@ -160,6 +177,7 @@ extension OpenStackCloud {
         try await put(
             pieces.map { ByteBuffer(bytes: $0) },
             to: target,
+            in: store,
             bytes: bytes,
             each: each,
             isWanted: isWanted
@@ -169,6 +187,7 @@ extension OpenStackCloud {
     private func put<Content: AsyncSequence & Sendable>(
         _ content: Content,
         to target: String,
+        in store: String? = nil,
         bytes: Int64,
         each: @escaping @Sendable (UnsafeRawBufferPointer) -> Void,
         isWanted: @escaping @Sendable () -> Bool
@@ -176,6 +195,7 @@ extension OpenStackCloud {
         let token = try await freshToken()
         var request = try prepared(.put, .images, "/images/\(target)/file", [], token)
         request.headers.add(name: "Content-Type", value: "application/octet-stream")
+        if let store { request.headers.add(name: "X-Image-Meta-Store", value: store) }
         let isRefused = Atomic(false)
         let pieces = HeldBack(
             base: content,

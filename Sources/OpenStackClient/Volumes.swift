@@ -105,6 +105,15 @@ extension OpenStackCloud {
         wanted.allSatisfy { found[$0.key] == $0.value }
     }
 
+    /// The names of the volume types that the project may use.
+    public func volumeTypes() async throws(OpenStackError) -> [String] {
+        struct Answer: Decodable {
+            var volume_types: [VolumeType]
+            struct VolumeType: Decodable { var name: String }
+        }
+        return try await send(CloudRequest(.get, .volumes, "/types")).json(Answer.self).volume_types.map(\.name)
+    }
+
     public func createVolume(_ volume: JSONPart) async throws(OpenStackError) -> CloudVolume {
         struct Answer: Decodable { var volume: CloudVolume }
         let body = try JSONText.encode(["volume": volume] as JSONPart)

@@ -21,14 +21,6 @@ struct CloudCaptures: CaptureSource {
         _ subject: FailureSubject,
         _ gauge: ProgressGauge
     ) async throws(StepFailure) -> FileSum {
-        guard capture.format != .raw else {
-            throw StepFailure(
-                .permanent,
-                .failedPrecondition,
-                "The capture of \(capture.device) is raw, and a folder keeps qcow2 files.",
-                advice: "Replicate it to clouds only."
-            )
-        }
         let sum = try await reading(capture) { content throws(StepFailure) in
             try await write(content, of: capture, to: path, subject, gauge)
         }
@@ -43,8 +35,11 @@ struct CloudCaptures: CaptureSource {
 
     func machineFile(_ file: MachineFile, beside capture: Capture) -> [UInt8]? { nil }
 
-    func bootsWithUEFI(_ capture: Capture) async throws(StepFailure) -> Bool {
-        try await driver.properties(of: driver.find(capture))["hw_firmware_type"] == "uefi"
+    func hardware(of capture: Capture) async throws(StepFailure) -> [String: String] {
+        var properties = try await driver.properties(of: driver.find(capture))
+        // Another cloud has its own.
+        properties[CloudMark.flavor] = nil
+        return properties
     }
 
     // MARK: Bytes
@@ -152,23 +147,23 @@ struct CloudCaptures: CaptureSource {
         try await driver.requireRoom(volumes: [(snapshot.size, type)], subject)
         var all = driver.scope.marks(of: capture.resource)
         all.merge(ownMarks(of: capture)) { $1 }
-        var members: [String: JSONPart] = [
-            "name": .text("goldsmith \(capture.resource.id)"), "size": .number(snapshot.size),
-            "snapshot_id": .text(snapshot.id), "metadata": .texts(all),
-        ]
-        if let type { members["volume_type"] = .text(type) }
-        let (wanted, own, marks) = (JSONPart.object(members), ownMarks(of: capture), all)
-        let volume = try await driver.once(
-            subject,
-            { () async throws(OpenStackError) in try await cloud.createVolume(wanted).id },
-            orFound: { () async throws(OpenStackError) in try await cloud.volumes(with: own).first?.id }
+        let (own, marks, name) = (ownMarks(of: capture), all, "goldsmith \(capture.resource.id)")
+        let volume = try await driver.makeVolume(
+            CloudVolumeRequest(
+                name: name,
+                gigabytes: snapshot.size,
+                content: .snapshot(snapshot.id),
+                type: type,
+                marks: marks
+            ),
+            own,
+            subject
         )
         try await driver.awaitVolume(volume, subject)
         // So that no image is without them, even for a moment.
         try await asking(subject) { () async throws(OpenStackError) in
             try await cloud.setImageProperties(marks, ofVolume: volume)
         }
-        let name = "goldsmith \(capture.resource.id)"
         let image = try await driver.once(
             subject,
             { () async throws(OpenStackError) in try await cloud.makeImage(named: name, ofVolume: volume) },

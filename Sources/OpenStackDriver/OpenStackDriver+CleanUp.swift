@@ -17,25 +17,31 @@ extension OpenStackDriver {
         let marks = scope.marks(of: resource.id)
         // The image first: what is left of a replica must not look like a whole one.
         try await deleteImages(marks, subject)
-        if resource.kind == .instance {
-            try await deleteParts(of: resource)
-        } else {
-            // A snapshot of which a volume was made may depend on it, in Ceph.
+        switch resource.kind {
+        case .instance: try await deleteParts(of: resource)
+        case .replica:
+            // They are snapshots of the volumes.
+            try await deleteSnapshots(marks, subject)
+            try await deleteVolumes(marks, subject)
+        case .imageFile, .snapshot:
+            // A volume that was made of the snapshot may depend on it, in Ceph.
             try await deleteVolumes(marks, subject)
             try await deleteSnapshots(marks, subject)
         }
     }
 
     /// A location that is not in the settings any more is not "already gone".
-    func requirePlace(_ resource: Resource) throws(StepFailure) {
-        guard let location = resource.location, places.contains(location) else {
+    @discardableResult
+    func requirePlace(_ resource: Resource) throws(StepFailure) -> (LocationName, CloudPlace) {
+        guard let location = resource.location, let place = places[location] else {
             throw StepFailure(
                 .permanent,
                 .notFound,
                 "There is no location \(resource.location?.text ?? "without a name").",
-                advice: "Choose one of: \(places.map(\.text).joined(separator: ", "))."
+                advice: "Choose one of: \(places.keys.map(\.text).sorted().joined(separator: ", "))."
             )
         }
+        return (location, place)
     }
 
     /// Of a launch that was not published: its volumes. Once a server has them, they are its owner's.

@@ -21,7 +21,7 @@ extension OpenStackDriver {
         try await clear(resource)
         let flavor = try await flavor(for: launch, sheet)
         var volumes: [(gigabytes: Int, type: String?)] = []
-        for disk in launch.disks where sheet.isVolume(disk) {
+        for disk in launch.disks where try sheet.isVolume(disk) {
             volumes.append((Self.gigabytes(disk.sizeBytes), try sheet.entry(disk.from)?.volumeType))
         }
         try await requireRoom(volumes: volumes, subject)
@@ -40,7 +40,7 @@ extension OpenStackDriver {
         marks[CloudMark.image] = image.id
         let record = try await queue(resource, format: "raw", minDisk: 0, marks)
         var made: [String] = []
-        for disk in launch.disks where sheet.isVolume(disk) {
+        for disk in launch.disks where try sheet.isVolume(disk) {
             made.append(try await makeVolume(disk, of: launch, image, sheet, resource))
         }
         for volume in made { try await awaitVolume(volume, subject) }
@@ -82,7 +82,7 @@ extension OpenStackDriver {
                 madeNothing: true
             )
         }
-        if let system = launch.disks.first, system.kind == .local, Int64(flavor.disk) << 30 != system.sizeBytes {
+        if let system = launch.disks.first, try !sheet.isVolume(system), Int64(flavor.disk) << 30 != system.sizeBytes {
             throw StepFailure(
                 .permanent,
                 .failedPrecondition,
@@ -125,7 +125,8 @@ extension OpenStackDriver {
                 gauge.add($0)
             }
         }
-        guard sum == file.sha256 else {
+        // The record of a copy's snapshot is known here alone.
+        guard sum == (entry.content == file.sha256 ? entry.sha256 : file.sha256) else {
             throw StepFailure(
                 .transient,
                 .unavailable,
@@ -147,25 +148,33 @@ extension OpenStackDriver {
     ) async throws(StepFailure) -> String {
         var marks = scope.marks(of: resource)
         marks[CloudMark.device] = disk.device.description
-        var volume: [String: JSONPart] = [
-            "name": .text("\(launch.instanceID) \(disk.device)"), "size": .number(Self.gigabytes(disk.sizeBytes)),
-            "metadata": .texts(marks),
-        ]
-        if let entry = try sheet.entry(disk.from) {
-            if let snapshot = entry.snapshot {
-                volume["snapshot_id"] = .text(snapshot)
-            } else {
-                volume["imageRef"] = .text(entry.image ?? image.id)
-            }
-            if let type = entry.volumeType { volume["volume_type"] = .text(type) }
-        }
-        let wanted = JSONPart.object(volume)
         var own = scope.marks(of: resource.id)
         own[CloudMark.device] = disk.device.description
-        return try await once(
-            "\(disk.device) of \(launch.instanceID)",
-            { () async throws(OpenStackError) in try await cloud.createVolume(wanted).id },
-            orFound: { () async throws(OpenStackError) in try await cloud.volumes(with: own).first?.id }
+        let entry = try sheet.entry(disk.from)
+        return try await makeVolume(
+            CloudVolumeRequest(
+                name: "\(launch.instanceID) \(disk.device)",
+                gigabytes: Self.gigabytes(disk.sizeBytes),
+                content: entry.map { entry in entry.snapshot.map { .snapshot($0) } ?? .image(entry.image ?? image.id) },
+                type: entry?.volumeType,
+                marks: marks
+            ),
+            own,
+            "\(disk.device) of \(launch.instanceID)"
+        )
+    }
+
+    /// - Parameter found: the marks that only this volume has.
+    /// - Returns: its id. It is not there yet.
+    func makeVolume(
+        _ volume: CloudVolumeRequest,
+        _ found: [String: String],
+        _ subject: String
+    ) async throws(StepFailure) -> String {
+        try await once(
+            subject,
+            { () async throws(OpenStackError) in try await cloud.createVolume(volume.json).id },
+            orFound: { () async throws(OpenStackError) in try await cloud.volumes(with: found).first?.id }
         )
     }
 

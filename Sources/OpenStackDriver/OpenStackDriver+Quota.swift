@@ -5,11 +5,40 @@ import OpenStackClient
 /// so.
 extension OpenStackDriver {
     func requireRoom(snapshotsOf volumes: [CloudVolume], _ subject: String) async throws(StepFailure) {
-        try await requireRoom("snapshots", volumes.map { ($0.size, $0.type) }, subject)
+        try await requireRoom(snapshots: volumes.map { ($0.size, $0.type) }, subject)
     }
 
-    func requireRoom(volumes: [(gigabytes: Int, type: String?)], _ subject: String) async throws(StepFailure) {
-        try await requireRoom("volumes", volumes, subject)
+    typealias Room = (gigabytes: Int, type: String?)
+
+    /// For all of them together.
+    func requireRoom(
+        volumes: [Room] = [],
+        snapshots: [Room] = [],
+        _ subject: String
+    ) async throws(StepFailure) {
+        guard !(volumes.isEmpty && snapshots.isEmpty) else { return }
+        var needed: [String: Int] = [:]
+        for (kind, wanted) in [("volumes", volumes), ("snapshots", snapshots)] {
+            for (gigabytes, type) in wanted {
+                for suffix in ["", type.map { "_\($0)" }].compactMap({ $0 }) {
+                    needed[kind + suffix, default: 0] += 1
+                    needed["gigabytes" + suffix, default: 0] += gigabytes
+                }
+            }
+        }
+        let quotas = try await asking(subject) { () async throws(OpenStackError) in try await cloud.volumeQuotas() }
+        for (name, count) in needed.sorted(by: { $0.key < $1.key }) {
+            guard let quota = quotas[name], let room = quota.room, room < count else { continue }
+            throw StepFailure(
+                .permanent,
+                .quotaExceeded,
+                "\(subject): the project's quota \(name) has room for \(room) of \(count) "
+                    + "(limit \(quota.limit), in use \(quota.inUse), reserved \(quota.reserved)).",
+                advice: "Delete what is not needed in the project, or have its quota raised.",
+                isFixedByAdvice: true,
+                madeNothing: true
+            )
+        }
     }
 
     /// Cinder's refusal does not always name the quota: which it was is looked up.
@@ -24,33 +53,6 @@ extension OpenStackDriver {
             var failure = error
             failure.madeNothing = nil
             return failure
-        }
-    }
-
-    private func requireRoom(
-        _ kind: String,
-        _ wanted: [(gigabytes: Int, type: String?)],
-        _ subject: String
-    ) async throws(StepFailure) {
-        guard !wanted.isEmpty else { return }
-        let quotas = try await asking(subject) { () async throws(OpenStackError) in try await cloud.volumeQuotas() }
-        var needed = [kind: wanted.count, "gigabytes": wanted.reduce(0) { $0 + $1.gigabytes }]
-        for (gigabytes, type) in wanted {
-            guard let type else { continue }
-            needed["\(kind)_\(type)", default: 0] += 1
-            needed["gigabytes_\(type)", default: 0] += gigabytes
-        }
-        for (name, count) in needed.sorted(by: { $0.key < $1.key }) {
-            guard let quota = quotas[name], let room = quota.room, room < count else { continue }
-            throw StepFailure(
-                .permanent,
-                .quotaExceeded,
-                "\(subject): the project's quota \(name) has room for \(room) of \(count) "
-                    + "(limit \(quota.limit), in use \(quota.inUse), reserved \(quota.reserved)).",
-                advice: "Delete what is not needed in the project, or have its quota raised.",
-                isFixedByAdvice: true,
-                madeNothing: true
-            )
         }
     }
 }

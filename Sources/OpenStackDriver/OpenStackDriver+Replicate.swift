@@ -12,46 +12,41 @@ extension OpenStackDriver {
     }
 
     public func replicate(_ call: ReplicateCall) async throws(StepFailure) -> Replica {
-        let (captures, manifest, resource, progress) = (call.captures, call.manifest, call.resource, call.progress)
-        try requirePlace(resource)
-        guard resource.kind == .replica, let location = resource.location else {
-            throw StepFailure(.permanent, .invalidArgument, "\(resource.id) is not a replica.")
-        }
-        let ordered = captures.sorted { $0.device < $1.device }
-        guard let system = ordered.first, system.device.isSystem,
-            Set(captures.map(\.device)).count == captures.count, manifest.count <= Self.largestProperty
-        else {
-            throw StepFailure(.permanent, .invalidArgument, "A replica has a system disk, and each device once.")
-        }
+        let target = try target(of: call)
         var kept: [Kept] = []
-        for capture in ordered { kept.append(try await find(capture)) }
-        try await clear(resource)
-
-        let gauge = ProgressGauge(totalBytes: captures.reduce(0) { $0 + $1.fileSizeBytes }, progress)
+        for capture in target.captures { kept.append(try await find(capture)) }
+        let properties = try await properties(of: kept[0])
         var entries: [ReplicaSheet.Entry] = []
-        for (capture, found) in zip(ordered, kept) {
-            entries.append(try entry(of: capture, found, at: location))
+        for (capture, found) in zip(target.captures, kept) {
+            entries.append(try entry(of: capture, found, at: target.location))
+        }
+        let sheet = ReplicaSheet(flavor: properties[CloudMark.flavor] ?? "", disks: entries)
+        guard target.place == .captures else {
+            let sources = target.captures.map { _ in CloudCaptures(driver: self, replica: call.resource) }
+            return try await copy(call, to: target, sources, as: sheet, properties)
+        }
+        try await clear(call.resource)
+        let gauge = ProgressGauge(totalBytes: call.captures.reduce(0) { $0 + $1.fileSizeBytes }, call.progress)
+        for (capture, found) in zip(target.captures, kept) {
             if case .snapshot = found { gauge.add(capture.fileSizeBytes) }
         }
-        let properties = try await properties(of: kept[0])
-        let sheet = ReplicaSheet(flavor: properties[CloudMark.flavor] ?? "", disks: entries)
-        let id = try await queue(resource, system, sheet, properties)
-        try await asking("\(resource.id)") { () async throws(OpenStackError) in
-            try await cloud.setProperties([CloudMark.manifest: String(decoding: manifest, as: UTF8.self)], ofImage: id)
-        }
+        let id = try await queue(call.resource, target.system, sheet, properties, manifest: call.manifest)
         switch kept[0] {
         case .snapshot:
-            try await asking("\(resource.id)") { () async throws(OpenStackError) in
+            try await asking("\(call.resource.id)") { () async throws(OpenStackError) in
                 try await cloud.uploadNothing(to: id)
             }
         case .image(let source):
-            try await copy(source, to: id, sha256: system.sha256, gauge) { .differs(system, at: location, sha256: $0) }
+            let system = target.system
+            try await copyContent(of: source, to: id, sha256: system.sha256, gauge) {
+                .differs(system, at: target.location, sha256: $0)
+            }
         }
         gauge.finish()
         return Replica(
-            resource: resource,
-            location: location,
-            files: captures.map {
+            resource: call.resource,
+            location: target.location,
+            files: call.captures.map {
                 Replica.File(
                     device: $0.device,
                     name: "\($0.device.shortName).\(($0.format ?? .qcow2).rawValue)",
@@ -60,6 +55,29 @@ extension OpenStackDriver {
                 )
             }
         )
+    }
+
+    /// Where a replica is to be, and of what.
+    struct Target {
+        var location: LocationName
+        var place: CloudPlace
+        /// In the order of their devices, the system disk first.
+        var captures: [Capture]
+        var system: Capture { captures[0] }
+    }
+
+    func target(of call: ReplicateCall) throws(StepFailure) -> Target {
+        let (location, place) = try requirePlace(call.resource)
+        guard call.resource.kind == .replica else {
+            throw StepFailure(.permanent, .invalidArgument, "\(call.resource.id) is not a replica.")
+        }
+        let ordered = call.captures.sorted { $0.device < $1.device }
+        guard ordered.first?.device.isSystem == true, Set(ordered.map(\.device)).count == ordered.count,
+            call.manifest.count <= Self.largestProperty
+        else {
+            throw StepFailure(.permanent, .invalidArgument, "A replica has a system disk, and each device once.")
+        }
+        return Target(location: location, place: place, captures: ordered)
     }
 
     /// Glance keeps properties of at most 64 KiB.
@@ -146,12 +164,13 @@ extension OpenStackDriver {
 
     // MARK: The image
 
-    /// Makes the image, without content.
-    private func queue(
+    /// Makes the image, without content, and with all that it says.
+    func queue(
         _ resource: Resource,
         _ system: Capture,
         _ sheet: ReplicaSheet,
-        _ properties: [String: String]
+        _ properties: [String: String],
+        manifest: [UInt8]
     ) async throws(StepFailure) -> String {
         var marks = properties.merging(scope.marks(of: resource)) { $1 }
         marks[CloudMark.disks] = try sheet.text()
@@ -162,12 +181,16 @@ extension OpenStackDriver {
                 try sheet.blockDevices()
             }
         }
-        return try await queue(
+        let id = try await queue(
             resource,
             format: system.format == .raw ? "raw" : "qcow2",
             minDisk: sheet.disks[0].size,
             marks
         )
+        try await asking("\(resource.id)") { () async throws(OpenStackError) in
+            try await cloud.setProperties([CloudMark.manifest: String(decoding: manifest, as: UTF8.self)], ofImage: id)
+        }
+        return id
     }
 
     /// Makes an image without content, under an id that follows from its resource.
@@ -229,8 +252,8 @@ extension OpenStackDriver {
     }
 
     /// Copies an image's content into a queued one. It becomes active only with the wanted content, byte for byte.
-    private func copy(
-        _ source: CloudImage,
+    func copyContent(
+        of source: CloudImage,
         to target: String,
         sha256 wanted: String,
         _ gauge: ProgressGauge,
@@ -262,33 +285,5 @@ extension OpenStackDriver {
         guard !sums.agree(with: stored) else { return }
         try await asking(subject) { () async throws(OpenStackError) in try await cloud.deleteImage(image) }
         throw StepFailure(.transient, .unavailable, "Glance has stored something else than it was sent.")
-    }
-
-    // MARK: Conversion
-
-    /// A local system disk becomes a disk that volumes can be made of: an image in Glance, as its capture is.
-    public func convert(_ call: ConvertCall) async throws(StepFailure) -> Capture {
-        let (capture, resource, progress) = (call.capture, call.resource, call.progress)
-        guard resource.kind == .snapshot else {
-            throw StepFailure(.permanent, .invalidArgument, "\(resource.id) is not a snapshot.")
-        }
-        guard case .image(let source) = try await find(capture) else {
-            throw StepFailure(.permanent, .invalidArgument, "\(capture.resource.id) is no image file.")
-        }
-        try await clear(resource)
-        let gauge = ProgressGauge(totalBytes: capture.fileSizeBytes, progress)
-        var marks = try await properties(of: .image(source)).merging(scope.marks(of: resource)) { $1 }
-        marks[CloudMark.device] = capture.device.description
-        let id = try await queue(
-            resource,
-            format: source.diskFormat ?? "qcow2",
-            minDisk: Self.gigabytes(capture.virtualSizeBytes),
-            marks
-        )
-        try await copy(source, to: id, sha256: capture.sha256, gauge) { .rotten(capture, sha256: $0) }
-        gauge.finish()
-        var converted = capture
-        converted.resource = resource
-        return converted
     }
 }

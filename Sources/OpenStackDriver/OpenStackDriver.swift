@@ -23,7 +23,7 @@ public struct OpenStackDriver: ImageDriver {
 
     let cloud: OpenStackCloud
     let scope: MarkScope
-    let places: [LocationName]
+    let places: [LocationName: CloudPlace]
     let defaultOwner: Owner
     let network: Network
     let standardFlavor: String?
@@ -36,20 +36,20 @@ public struct OpenStackDriver: ImageDriver {
 
     /// - Parameters:
     ///   - scope: which installation this is, of those that share the project; letters, digits, `-` and `_`.
-    ///   - locations: names of the cloud's own image store.
+    ///   - locations: what each keeps.
     ///   - defaultOwner: the owner of servers that name none.
     ///   - flavor: the name of that of servers whose image was no server's; `nil`: they cannot be launched.
     public init(
         cloud: OpenStackCloud,
         scope: String,
-        locations: [LocationName],
+        locations: [LocationName: CloudPlace],
         defaultOwner: Owner,
         network: Network = .automatic,
         flavor: String? = nil,
         timeout: Duration = .seconds(6 * 3600),
         logger: Logger
     ) {
-        (self.cloud, self.scope, places) = (cloud, MarkScope(name: scope), locations.sorted())
+        (self.cloud, self.scope, places) = (cloud, MarkScope(name: scope), locations)
         (self.defaultOwner, self.network, standardFlavor) = (defaultOwner, network, flavor)
         (self.timeout, self.logger) = (timeout, logger)
     }
@@ -153,7 +153,7 @@ public struct OpenStackDriver: ImageDriver {
 
     // MARK: Looks before a capture
 
-    public func locations() async throws(StepFailure) -> [Location] { places.map { Location($0) } }
+    public func locations() async throws(StepFailure) -> [Location] { places.keys.sorted().map { Location($0) } }
 
     public func checkDisk(_ device: DeviceName, of instance: InstanceID) async throws(StepFailure) {
         try await checkDisks([device], of: instance)

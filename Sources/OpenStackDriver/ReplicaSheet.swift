@@ -14,8 +14,10 @@ struct ReplicaSheet: Codable, Sendable {
         /// Of a disk whose content is another image. Neither: it is the content of the image itself.
         var image: String?
         var volumeType: String?
-        /// The SHA-256 of the capture; where that was a snapshot in another cloud, of the content here.
+        /// What a launch compares: of a snapshot the SHA-256 of its record, else that of the content.
         var sha256: String
+        /// Of a snapshot of a copy: the SHA-256 of what was copied.
+        var content: String?
     }
 
     /// The name of the flavor that the source had. Empty: the source was no server of a cloud.

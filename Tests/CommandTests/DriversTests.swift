@@ -55,6 +55,34 @@ struct DriversTests {
         #expect(told == ["lab/east", "old/vault", "far/west"])
     }
 
+    @Test("a location in a cloud may say a store or a volume type, as one elsewhere may not")
+    func places() async throws {
+        let flags: [SettingKey: String] = [
+            .drivers: "lab=local,cloud=openstack:/etc/clouds.yaml",
+            .locations: "lab/east,cloud/glance,cloud/vault=store:cold,cloud/ssd=volume-type:fast,cloud/twin=store:cold",
+        ]
+        let settings = try await settings(flags)
+        let text = try await settings.locationsText()
+        let parts = [
+            "lab/east=\(settings.data)/locations/east", "cloud/glance", "cloud/ssd=volume-type:fast",
+            "cloud/twin=store:cold", "cloud/vault=store:cold",
+        ]
+        #expect(text == parts.joined(separator: ","))
+        let again = try await self.settings(flags.merging([.locations: text]) { $1 })
+        #expect(try await again.locations() == settings.locations())
+        for (wrong, problem) in [
+            ("lab/vault=store:cold", "the path of vault must be absolute"),
+            ("vault=store:cold", "the path of vault must be absolute"),
+            ("cloud/vault=store:", "the path of vault must be absolute"),
+            ("cloud/vault=shop:cold", "the path of vault must be absolute"),
+        ] {
+            let error = await caught { () async throws(CommandFailure) in
+                _ = try await self.settings(flags.merging([.locations: wrong]) { $1 }).locations()
+            }
+            #expect(error?.message == "setting locations: \(problem)", "\(wrong)")
+        }
+    }
+
     @Test(
         "a wrong one is refused with what is wrong",
         arguments: [

@@ -15,7 +15,7 @@ struct AwayTests {
             pauses: [.milliseconds(1)]
         ),
         scope: "test",
-        locations: [LocationName(known: "east")],
+        locations: [LocationName(known: "east"): .captures],
         defaultOwner: Owner(known: "local"),
         logger: Logger(label: "test")
     )

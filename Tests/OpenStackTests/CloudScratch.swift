@@ -12,8 +12,9 @@ import Synchronization
 ///
 /// Its servers run nothing: what they boot is random bytes.
 final class CloudScratch: Sendable {
-    /// The cloud's folder: `clouds.yaml` with the cloud `goldsmith`, `spare.yaml` with one of another project, and Glance's files in `glance/images`. It has the
-    /// volume type `file1`, a public image, and the flavors `tiny` (with a disk of 1 GiB) and `tiny0` (without).
+    /// The cloud's folder: `clouds.yaml` with the cloud `goldsmith`, `spare.yaml` with one of another project, and Glance's
+    /// files in `glance/images` and, of the store `vault`, `glance/vault`. It has the volume types `file1` and `file2`, a
+    /// public image, and the flavors `tiny` (with a disk of 1 GiB) and `tiny0` (without).
     static let folder = ProcessInfo.processInfo.environment["GOLDSMITH_TEST_CLOUD"]
     static let locations = ["east", "west"].compactMap { LocationName($0) }
 
@@ -22,11 +23,11 @@ final class CloudScratch: Sendable {
     let folder: String
 
     /// - Parameter credentials: the file in the cloud's folder that says which project.
-    init(_ credentials: String = "clouds.yaml") async throws {
+    init(_ credentials: String = "clouds.yaml", in place: CloudPlace = .captures) async throws {
         guard let folder = Self.folder else { throw ConformanceFailure("there is no cloud") }
         self.folder = folder
         cloud = OpenStackCloud(try Self.access(folder, credentials))
-        driver = Self.driver(cloud)
+        driver = Self.driver(cloud, in: place)
         try await empty()
     }
 
@@ -36,11 +37,15 @@ final class CloudScratch: Sendable {
     }
 
     /// Another driver on the same project, as another worker has it.
-    static func driver(_ cloud: OpenStackCloud, locations: [LocationName] = locations) -> OpenStackDriver {
+    static func driver(
+        _ cloud: OpenStackCloud,
+        locations: [LocationName] = locations,
+        in place: CloudPlace = .captures
+    ) -> OpenStackDriver {
         OpenStackDriver(
             cloud: cloud,
             scope: "test",
-            locations: locations,
+            locations: Dictionary(uniqueKeysWithValues: locations.map { ($0, place) }),
             defaultOwner: Owner(known: "local"),
             network: .none,
             flavor: "tiny0",
@@ -123,6 +128,17 @@ final class CloudScratch: Sendable {
             try await becomes("SHUTOFF", id)
         }
         return id
+    }
+
+    /// Where Cinder has the volumes of a server, in the order of their devices.
+    func volumeFiles(of server: String) async throws -> [String] {
+        let attachments = try await cloud.attachments(of: server)
+        var files: [String] = []
+        for attachment in attachments.sorted(by: { $0.device ?? "" < $1.device ?? "" }) {
+            let volume = try await cloud.volume(attachment.volumeID)
+            files.append("\(folder)/cinder/\(volume.type ?? "")/volume-\(volume.id)")
+        }
+        return files
     }
 
     func becomes(_ status: String, _ id: String) async throws {

@@ -54,7 +54,7 @@ final class ScriptedProject: Sendable {
         driver = OpenStackDriver(
             cloud: OpenStackCloud(access, pauses: [.milliseconds(1)]),
             scope: "test",
-            locations: [LocationName(known: "east")],
+            locations: [LocationName(known: "east"): .captures],
             defaultOwner: Owner(known: "local"),
             logger: Logger(label: "test")
         )

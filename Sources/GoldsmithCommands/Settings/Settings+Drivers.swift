@@ -1,6 +1,7 @@
 import ImageCore
 import ImageDrivers
 import Logging
+import OpenStackDriver
 
 /// Which drivers there are, and what each has.
 extension Settings {
@@ -67,7 +68,8 @@ extension Settings {
 
     // MARK: Locations
 
-    /// `east=/srv/east,west@h2=/srv/west,lab/far=/srv/far`; a name without a path is a folder of its driver's.
+    /// `east=/srv/east,west@h2=/srv/west,lab/far=/srv/far,cloud/vault=store:cold`; a name without a path is a folder of its
+    /// driver's.
     func locations() async throws(CommandFailure) -> [LocationName: LocationFolder] {
         let text = try await text(.locations) ?? "east,west"
         let entries = try await drivers()
@@ -75,7 +77,16 @@ extension Settings {
         for entry in entries { homes[entry.name] = try await root(of: entry) + "/locations" }
         if homes[nil] == nil { homes[nil] = homes[entries[0].name] }
         var locations: [LocationName: LocationFolder]
-        do throws(Rejection) { locations = try LocationsSetting.parse(text) { homes[$0] } } catch {
+        do throws(Rejection) {
+            locations = try LocationsSetting.parse(
+                text,
+                belowHomeOf: { homes[$0] },
+                isWord: { name, word in
+                    let driver = entries.first { $0.name == name } ?? entries[0]
+                    return driver.kind == .openstack && CloudPlace(word) != nil
+                }
+            )
+        } catch {
             throw CommandFailure(.usage, "setting locations: \(error.message)")
         }
         for (name, folder) in locations.sorted(by: { $0.key < $1.key }) {
@@ -126,7 +137,7 @@ extension Settings {
         for (name, folder) in try await locations().sorted(by: { $0.key < $1.key }) {
             let isInCloud = try await drivers().contains { $0.name == folder.driver && $0.kind == .openstack }
             parts.append(
-                isInCloud
+                isInCloud && folder.path.hasPrefix("/")
                     ? (folder.driver.map { "\($0)/" } ?? "") + name.text : LocationsSetting.text(of: [name: folder])
             )
         }

@@ -43,7 +43,7 @@ extension Settings {
         OpenStackDriver(
             cloud: OpenStackCloud(try await cloudAccess(entry)),
             scope: try await topology().prefix,
-            locations: try await glanceLocations(of: entry),
+            locations: try await cloudLocations(of: entry),
             defaultOwner: try await owner(),
             network: try await launchNetwork(),
             flavor: try await text(.openstackFlavor),
@@ -51,18 +51,21 @@ extension Settings {
         )
     }
 
-    /// Names that stand for the cloud's image store. Folders are for other drivers.
-    private func glanceLocations(of entry: DriverEntry) async throws(CommandFailure) -> [LocationName] {
-        let named = try await locations(of: entry)
+    /// What each location in the cloud keeps. Folders are for other drivers.
+    private func cloudLocations(of entry: DriverEntry) async throws(CommandFailure) -> [LocationName: CloudPlace] {
         let home = try await root(of: entry) + "/locations"
-        if let folder = named.sorted(by: { $0.key < $1.key }).first(where: { $0.value.path != "\(home)/\($0.key)" }) {
-            throw CommandFailure(
-                .usage,
-                "setting locations: \(folder.key) is a folder, and \(entry.title) replicates into the cloud's own images",
-                advice: "name it without a path"
-            )
+        var places: [LocationName: CloudPlace] = [:]
+        for (name, folder) in try await locations(of: entry).sorted(by: { $0.key < $1.key }) {
+            guard let place = folder.path == "\(home)/\(name)" ? .captures : CloudPlace(folder.path) else {
+                throw CommandFailure(
+                    .usage,
+                    "setting locations: \(name) is a folder, and \(entry.title) replicates into the cloud",
+                    advice: "name it without a path, or with store:<name> or volume-type:<name>; see docs/openstack.md"
+                )
+            }
+            places[name] = place
         }
-        return named.keys.sorted()
+        return places
     }
 
     private func launchNetwork() async throws(CommandFailure) -> OpenStackDriver.Network {

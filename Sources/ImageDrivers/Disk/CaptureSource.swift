@@ -28,8 +28,9 @@ package protocol CaptureSource: Sendable {
         _ body: (CaptureContent) async throws(StepFailure) -> Value
     ) async throws(StepFailure) -> Value
 
-    /// Whether the machine of a system disk has UEFI, as far as that is known.
-    func bootsWithUEFI(_ capture: Capture) async throws(StepFailure) -> Bool
+    /// What the machine of a system disk has to be, as far as that is known, in the words of Glance's image properties:
+    /// `hw_firmware_type`.
+    func hardware(of capture: Capture) async throws(StepFailure) -> [String: String]
 }
 
 /// A capture's content as a stream.
@@ -69,21 +70,22 @@ extension CaptureSource {
         )
     }
 
-    package func bootsWithUEFI(_ capture: Capture) async throws(StepFailure) -> Bool {
-        try await machineFile(.firmwareVariables, beside: capture) != nil
+    package func hardware(of capture: Capture) async throws(StepFailure) -> [String: String] {
+        try await machineFile(.firmwareVariables, beside: capture) == nil ? [:] : ["hw_firmware_type": "uefi"]
     }
 }
 
 extension Manifest {
-    /// A manifest in which a disk that was a snapshot in a cloud is the file that a replica has of it.
+    /// A manifest in which a disk that was no qcow2 file is the one that a replica has of it.
     package static func describing(
         _ files: [Replica.File],
         of captures: [Capture],
         in manifest: [UInt8]
     ) throws(StepFailure) -> [UInt8] {
-        let snapshots = Set(captures.filter { $0.format == .cinderSnapshot }.map(\.device))
-        guard !snapshots.isEmpty else { return manifest }
-        guard let described = describing(files.filter { snapshots.contains($0.device) }, in: manifest) else {
+        let formats = Dictionary(captures.map { ($0.device, $0.format ?? .qcow2) }) { first, _ in first }
+        let changed = files.filter { formats[$0.device] != .qcow2 && $0.name.hasSuffix(".qcow2") }
+        guard !changed.isEmpty else { return manifest }
+        guard let described = describing(changed, in: manifest) else {
             throw StepFailure(.permanent, .internal, "The manifest of a replica cannot be read.")
         }
         return described

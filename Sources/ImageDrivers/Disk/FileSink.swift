@@ -1,11 +1,13 @@
 import Glibc
 package import ImageCore
+import Synchronization
 
-/// A file that is written as its bytes come from elsewhere.
+/// A file that is written as its bytes come from elsewhere. Pieces of zeros stay holes.
 package final class FileSink: Sendable {
     private let path: String
     private let file: OpenFile
     private let subject: FailureSubject
+    private let end = Atomic<Int64>(0)
 
     /// Replaces what is there.
     package init(_ path: String, _ subject: FailureSubject) throws(StepFailure) {
@@ -17,10 +19,12 @@ package final class FileSink: Sendable {
         }
     }
 
+    /// One piece after the other, from the first byte on.
     package func write(_ bytes: [UInt8], at offset: Int64) async throws(StepFailure) {
         try await OwnThread.run { [self] _ in
             do throws(FileFailure) {
-                try file.write(bytes[...], at: offset)
+                end.store(offset + Int64(bytes.count), ordering: .relaxed)
+                if !bytes.withUnsafeBytes(DiskOutline.isZero) { try file.write(bytes[...], at: offset) }
                 return .success(())
             } catch {
                 return .failure(.file(error, at: subject))
@@ -32,7 +36,13 @@ package final class FileSink: Sendable {
     package func finish() async throws(StepFailure) -> FileSum {
         try await OwnThread.run { [self] flag in
             do throws(CopyStop) {
-                do throws(FileFailure) { try file.sync() } catch { throw .file(error) }
+                do throws(FileFailure) {
+                    // A last hole was not written.
+                    try file.setSize(end.load(ordering: .relaxed))
+                    try file.sync()
+                } catch {
+                    throw .file(error)
+                }
                 return .success(try VerifiedCopy(flag: flag) { _ in }.sum(of: path))
             } catch {
                 return .failure(.copy(error, at: subject))

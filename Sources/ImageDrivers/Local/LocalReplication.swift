@@ -32,7 +32,9 @@ extension LocalDriver {
         var neededBytes = Int64(call.manifest.count)
         for capture in captures {
             let source = try source(capture)
-            neededBytes += min(try await source.allocatedBytes(of: capture), capture.fileSizeBytes)
+            let bytes = min(try await source.allocatedBytes(of: capture), capture.fileSizeBytes)
+            // A raw one is there twice for a while.
+            neededBytes += capture.format == .raw ? 2 * bytes : bytes
             jobs.append((capture, source))
         }
         let folder = try await emptyFolder(for: resource)
@@ -41,13 +43,17 @@ extension LocalDriver {
         let gauge = ProgressGauge(totalBytes: captures.reduce(0) { $0 + $1.fileSizeBytes }, call.progress)
         var files: [Replica.File] = []
         for (capture, source) in jobs {
+            let isRaw = capture.format == .raw
             let sum = try await put(folder + "/" + LocalFolders.fileName(capture.device), subject) {
                 path throws(StepFailure) in
-                try await source.copy(capture, to: path, subject, gauge)
+                guard isRaw else { return try await source.copy(capture, to: path, subject, gauge) }
+                return try await rewrite(capture, from: source, to: path, at: location, gauge)
             } isWanted: {
-                source.isWanted($0, of: capture)
+                isRaw || source.isWanted($0, of: capture)
             }
-            guard source.isWanted(sum, of: capture) else { throw .differs(capture, at: location, sha256: sum.sha256) }
+            guard isRaw || source.isWanted(sum, of: capture) else {
+                throw .differs(capture, at: location, sha256: sum.sha256)
+            }
             files.append(
                 Replica.File(
                     device: capture.device,
@@ -72,6 +78,34 @@ extension LocalDriver {
         }
         gauge.finish()
         return Replica(resource: resource, location: location, files: files)
+    }
+
+    /// A folder keeps qcow2 files: what is raw elsewhere is compared, and then rewritten.
+    /// - Returns: the sum of the new file.
+    private func rewrite(
+        _ capture: Capture,
+        from source: any CaptureSource,
+        to path: String,
+        at location: LocationName,
+        _ gauge: ProgressGauge
+    ) async throws(StepFailure) -> FileSum {
+        let (raw, subject) = (path + ".raw", FailureSubject.location(location))
+        let sum = try await source.copy(capture, to: raw, subject, gauge)
+        guard source.isWanted(sum, of: capture) else { throw .differs(capture, at: location, sha256: sum.sha256) }
+        try await running(on: subject) { () async throws(ChildFailure) in
+            try await qemuImg.convert(.raw(path: raw), to: path, bytesPerSecond: copyRate) { _ in gauge.add(0) }
+        }
+        try filing(at: subject) { () throws(FileFailure) in
+            _ = try FileCalls.deleteTree(raw)
+            try FileCalls.sync(path)
+        }
+        return try await OwnThread.run { flag in
+            do throws(CopyStop) {
+                return .success(try VerifiedCopy(flag: flag) { _ in gauge.add(0) }.sum(of: path))
+            } catch {
+                return .failure(.copy(error, at: subject))
+            }
+        }
     }
 
     /// Copies one file and gives it its name only when its checksum is the wanted one.

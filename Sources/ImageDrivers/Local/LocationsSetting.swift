@@ -1,7 +1,8 @@
 public import ImageCore
 
-/// The folder of a location.
+/// The folder of a location, or what stands in its place in a cloud.
 public struct LocationFolder: Equatable, Sendable {
+    /// Absolute, unless it is a word of a driver that has no folders.
     public var path: String
     /// The host whose folder it is; `nil` for one that is mounted on every host.
     public var host: HostName?
@@ -16,7 +17,7 @@ public struct LocationFolder: Equatable, Sendable {
     public func isReached(from host: HostName?) -> Bool { self.host == nil || self.host == host }
 
     fileprivate func isSame(as other: Self) -> Bool {
-        parts == other.parts && (host == other.host || host == nil || other.host == nil)
+        path.hasPrefix("/") && parts == other.parts && (host == other.host || host == nil || other.host == nil)
     }
 
     private var parts: [Substring] { path.split(separator: "/").filter { $0 != "." } }
@@ -31,10 +32,13 @@ public enum LocationsSetting {
         try parse(text, belowHomeOf: { $0 == nil ? home : nil })
     }
 
-    /// - Parameter home: of each driver; `nil` when there is no such driver.
+    /// - Parameters:
+    ///   - home: of each driver; `nil` when there is no such driver.
+    ///   - isWord: whether a driver knows what stands in the place of a path.
     package static func parse(
         _ text: String,
-        belowHomeOf home: (DriverName?) -> String?
+        belowHomeOf home: (DriverName?) -> String?,
+        isWord: (DriverName?, String) -> Bool = { _, _ in false }
     ) throws(Rejection) -> [LocationName: LocationFolder] {
         var locations: [LocationName: LocationFolder] = [:]
         for part in try parts(of: text) where !part.isEmpty {
@@ -45,7 +49,7 @@ public enum LocationsSetting {
                 throw malformed("\(driver?.text ?? ""), the driver of \(name), is not among the drivers")
             }
             let path = pair.count == 2 ? pair[1] : "\(home)/\(name)"
-            guard path.hasPrefix("/"), !path.utf8.contains(0) else {
+            guard path.hasPrefix("/") || isWord(driver, path), !path.utf8.contains(0) else {
                 throw malformed("the path of \(name) must be absolute")
             }
             let folder = LocationFolder(path, on: host, of: driver)
