@@ -2,10 +2,7 @@ import ImageCore
 import ImageDrivers
 import OpenStackClient
 
-/// Captures in a cloud, fetched from it for another driver's replica.
-///
-/// A snapshot has no bytes to fetch: a volume is made of it, and an image of that, which is fetched. Both have the
-/// capture's marks, so its deletion deletes them too, and the replica's as their part, so the next attempt replaces them.
+/// Captures in a cloud, fetched from it for a replica elsewhere, or for one here that stands alone.
 struct CloudCaptures: CaptureSource {
     let driver: OpenStackDriver
     let replica: Resource
@@ -65,13 +62,27 @@ struct CloudCaptures: CaptureSource {
                 }
                 value = try await body(content)
             } catch {
-                // Not if the worker stops: the next attempt, or the capture's deletion, finds them.
-                if error.code != .cancelled { try? await clear(ownMarks(of: capture)) }
-                throw error
+                // Unstructured on purpose: where the worker stops or was overtaken, no other attempt may come to do it.
+                await Task { try? await deleteWayOut(of: capture) }.value
+                throw Self.inTheMiddle(error, capture)
             }
-            try await clear(ownMarks(of: capture))
+            try await deleteWayOut(of: capture)
             return value
         }
+    }
+
+    /// Other disks may have been copied already, and a later attempt takes the way out from an earlier one.
+    private static func inTheMiddle(_ error: StepFailure, _ capture: Capture) -> StepFailure {
+        guard error.code != .notFound else {
+            return StepFailure(
+                .transient,
+                .unavailable,
+                "The capture of \(capture.device) cannot be read to its end: \(error.message)"
+            )
+        }
+        var failure = error
+        failure.madeNothing = nil
+        return failure
     }
 
     private func content(
@@ -119,70 +130,6 @@ struct CloudCaptures: CaptureSource {
             throw .notAsStored(capture)
         }
         return file
-    }
-
-    // MARK: The way out of a snapshot
-
-    /// What every attempt to read a capture for a location has in common.
-    private func marks(of capture: Capture) -> [String: String] {
-        var marks = driver.scope.marks(of: capture.resource.id)
-        marks[CloudMark.part] = replica.location?.text
-        return marks
-    }
-
-    /// What this attempt has. One that was overtaken and does not know it must not delete what the next one needs.
-    private func ownMarks(of capture: Capture) -> [String: String] {
-        marks(of: capture).merging([CloudMark.replica: replica.id.text]) { $1 }
-    }
-
-    private func clear(_ marks: [String: String]) async throws(StepFailure) {
-        try await driver.deleteImages(marks, "\(replica.id)")
-        try await driver.deleteVolumes(marks, "\(replica.id)")
-    }
-
-    private func export(_ snapshot: CloudSnapshot, of capture: Capture) async throws(StepFailure) -> CloudImage {
-        let (cloud, subject) = (driver.cloud, "\(capture.resource.id)")
-        try await clear(marks(of: capture))
-        let type = snapshot.metadata[CloudMark.volumeType]
-        try await driver.requireRoom(volumes: [(snapshot.size, type)], subject)
-        var all = driver.scope.marks(of: capture.resource)
-        all.merge(ownMarks(of: capture)) { $1 }
-        let (own, marks, name) = (ownMarks(of: capture), all, "goldsmith \(capture.resource.id)")
-        let volume = try await driver.makeVolume(
-            CloudVolumeRequest(
-                name: name,
-                gigabytes: snapshot.size,
-                content: .snapshot(snapshot.id),
-                type: type,
-                marks: marks
-            ),
-            own,
-            subject
-        )
-        try await driver.awaitVolume(volume, subject)
-        // So that no image is without them, even for a moment.
-        try await asking(subject) { () async throws(OpenStackError) in
-            try await cloud.setImageProperties(marks, ofVolume: volume)
-        }
-        let image = try await driver.once(
-            subject,
-            { () async throws(OpenStackError) in try await cloud.makeImage(named: name, ofVolume: volume) },
-            orFound: { () async throws(OpenStackError) in try await cloud.images(with: own).first?.id }
-        )
-        return try await waiting(for: "The image of volume \(volume)", within: driver.timeout) {
-            () async throws(StepFailure) -> CloudImage? in
-            let found = try await asking(subject) { () async throws(OpenStackError) in try await cloud.image(image) }
-            if found.status == "active" { return found }
-            guard ["queued", "saving", "importing"].contains(found.status) else {
-                throw StepFailure(
-                    .transient,
-                    .unavailable,
-                    "Cinder's image of \(capture.device) is \(PlainText.word(found.status)).",
-                    advice: "See the logs of cinder-volume and Glance."
-                )
-            }
-            return nil
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 import ImageCore
 import ImageDrivers
+import OpenStackClient
 
 /// What Goldsmith writes into the metadata of all that it makes in a cloud, and finds it by. Nothing else leads from a
 /// snapshot or volume back to its image.
@@ -19,7 +20,8 @@ enum CloudMark {
     static let autoDelete = "goldsmith_auto_delete"
     /// Of a replica's further images: the disk that is its content.
     static let part = "goldsmith_part"
-    /// Of what a capture is read by: the replica that it is read for.
+    /// Of what a snapshot is read by: the location and the replica that it is read for.
+    static let wayOut = "goldsmith_way_out"
     static let replica = "goldsmith_replica"
     /// Of replicas: their disks, and the manifest once they are whole.
     static let disks = "goldsmith_disks"
@@ -69,6 +71,21 @@ struct MarkScope: Sendable {
     /// the next one needs the next number.
     func imageID(of resource: ResourceID, part: String? = nil, number: Int) -> String {
         CloudMark.uuid("\(name)/image/\(resource)/" + (part.map { "\($0)/" } ?? "") + "\(number)")
+    }
+
+    static func imageName(of resource: ResourceID) -> String { "goldsmith \(resource)" }
+
+    /// Glance keeps the ids of deleted images, so a resource that is made and deleted again needs one after the other.
+    static let mostImagesOfOneResource = 1000
+
+    /// Whether an image that has our marks is ours. A cloud hands an image's properties on, to volumes and servers that are
+    /// made of it and to all images of those; its name and its id it does not.
+    func isOurs(_ image: CloudImage) -> Bool {
+        guard let id = image.properties[CloudMark.resource].flatMap({ ResourceID($0) }) else { return false }
+        if image.name == Self.imageName(of: id) { return true }
+        // The project may have given a replica another name.
+        let part = image.properties[CloudMark.part]
+        return (0..<Self.mostImagesOfOneResource).contains { imageID(of: id, part: part, number: $0) == image.id }
     }
 
     /// A server's tag: Nova finds servers by tags, not by metadata.

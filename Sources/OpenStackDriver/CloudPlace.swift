@@ -12,15 +12,15 @@ public enum CloudPlace: Equatable, Sendable {
     case volumeType(String)
 
     /// - Parameter text: `store:<id>` or `volume-type:<name>`.
-    /// - Returns: `nil` for any other, and for names with characters that no header of a request may have.
+    /// - Returns: `nil` for any other, and for names that no store or type can have.
     public init?(_ text: String) {
-        let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
-        guard parts.count == 2, parts[1].utf8.count <= 255,
-            parts[1].utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: ",") })
-        else { return nil }
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, (1...255).contains(parts[1].utf8.count) else { return nil }
         switch parts[0] {
-        case "store": self = .store(parts[1])
-        case "volume-type": self = .volumeType(parts[1])
+        // It becomes a header of a request.
+        case "store" where parts[1].utf8.allSatisfy({ (0x21...0x7e).contains($0) }): self = .store(parts[1])
+        case "volume-type" where parts[1].unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control }):
+            self = .volumeType(parts[1])
         default: return nil
         }
     }

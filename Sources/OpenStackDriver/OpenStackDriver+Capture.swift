@@ -69,7 +69,7 @@ extension OpenStackDriver {
                 }
             )
         } catch {
-            throw await named(error, snapshotOf: volume, subject)
+            throw await named(error, snapshots: [(volume.size, volume.type)], subject)
         }
         let gauge = ProgressGauge(totalBytes: disk.sizeBytes, progress)
         let snapshot = try await waiting(
@@ -156,10 +156,10 @@ extension OpenStackDriver {
         let id = try await once(
             subject,
             { () async throws(OpenStackError) in
-                try await cloud.createImage(of: server, name: "goldsmith \(resource.id)", metadata: marks)
+                try await cloud.createImage(of: server, name: MarkScope.imageName(of: resource.id), metadata: marks)
             },
             orFound: { () async throws(OpenStackError) in
-                try await cloud.images(with: scope.marks(of: resource.id)).first?.id
+                try await images(with: scope.marks(of: resource.id)).first?.id
             }
         )
         let image = try await waiting(for: "The image of \(subject)", within: timeout) {

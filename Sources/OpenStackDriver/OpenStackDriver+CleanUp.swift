@@ -15,15 +15,19 @@ extension OpenStackDriver {
         let subject = "\(resource.id)"
         if resource.kind == .replica { try requirePlace(resource) }
         let marks = scope.marks(of: resource.id)
-        // The image first: what is left of a replica must not look like a whole one.
-        try await deleteImages(marks, subject)
         switch resource.kind {
-        case .instance: try await deleteParts(of: resource)
+        case .instance:
+            try await deleteImages(marks, subject)
+            try await deleteParts(of: resource)
         case .replica:
-            // They are snapshots of the volumes.
+            // First what stands for it: what is left must not look like a whole one.
+            try await deleteImages(marks, subject) { $0.properties[CloudMark.part] == nil }
+            // They are snapshots of the volumes, and those may depend on images, in Ceph.
             try await deleteSnapshots(marks, subject)
             try await deleteVolumes(marks, subject)
+            try await deleteImages(marks, subject)
         case .imageFile, .snapshot:
+            try await deleteImages(marks, subject)
             // A volume that was made of the snapshot may depend on it, in Ceph.
             try await deleteVolumes(marks, subject)
             try await deleteSnapshots(marks, subject)
@@ -56,16 +60,26 @@ extension OpenStackDriver {
         }
     }
 
-    func deleteImages(_ marks: [String: String], _ subject: String) async throws(StepFailure) {
-        let images = try await asking(subject) { () async throws(OpenStackError) in try await cloud.images(with: marks)
-        }
-        for image in images {
-            try await untilGone(
-                "Glance's image \(image.id)",
-                delete: { () async throws(OpenStackError) in try await cloud.deleteImage(image.id) },
-                look: { () async throws(OpenStackError) in try await cloud.image(image.id).status }
-            )
-        }
+    /// Our images that have all of `marks`, and none to which those were handed on.
+    func images(with marks: [String: String]) async throws(OpenStackError) -> [CloudImage] {
+        try await cloud.images(with: marks).filter(scope.isOurs)
+    }
+
+    func deleteImages(
+        _ marks: [String: String],
+        _ subject: String,
+        where isWanted: (CloudImage) -> Bool = { _ in true }
+    ) async throws(StepFailure) {
+        let found = try await asking(subject) { () async throws(OpenStackError) in try await images(with: marks) }
+        for image in found where isWanted(image) { try await deleteImage(image.id) }
+    }
+
+    func deleteImage(_ id: String) async throws(StepFailure) {
+        try await untilGone(
+            "Glance's image \(id)",
+            delete: { () async throws(OpenStackError) in try await cloud.deleteImage(id) },
+            look: { () async throws(OpenStackError) in try await cloud.image(id).status }
+        )
     }
 
     func deleteSnapshots(_ marks: [String: String], _ subject: String) async throws(StepFailure) {
@@ -173,7 +187,7 @@ extension OpenStackDriver {
         let subject = "The inventory"
         var found = Set(try await lockedServers().compactMap { scope.resource(lockedFor: $0.lockedReason) })
         try await asking(subject) { () async throws(OpenStackError) in
-            for image in try await cloud.images(with: mark) {
+            for image in try await images(with: mark) {
                 if let one = scope.resource(image.properties) { found.insert(one) }
             }
             for row in try await cloud.snapshots(with: mark) {

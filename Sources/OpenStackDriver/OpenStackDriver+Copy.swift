@@ -1,5 +1,6 @@
 import ImageCore
 import ImageDrivers
+import Logging
 import OpenStackClient
 
 /// A replica that stands alone: it has the bytes of the captures, not only their names.
@@ -17,7 +18,11 @@ extension OpenStackDriver {
     ) async throws(StepFailure) -> Replica {
         try await requirePresent(target.place, target.location)
         try await clear(call.resource)
-        let gauge = ProgressGauge(totalBytes: call.captures.reduce(0) { $0 + $1.fileSizeBytes }, call.progress)
+        try await requireRoom(forCopiesTo: target.place, of: sheet, "\(call.resource.id)")
+        // Cinder's part is counted like that of the bytes: it is not known how long it takes.
+        let parts: Int64 = if case .volumeType = target.place { 2 } else { 1 }
+        let total = call.captures.reduce(0) { $0 + parts * $1.fileSizeBytes }
+        let gauge = ProgressGauge(totalBytes: total, call.progress)
         let copying = Copying(
             call: call,
             target: target,
@@ -39,6 +44,21 @@ extension OpenStackDriver {
             location: target.location,
             files: call.captures.compactMap { byDevice[$0.device] }
         )
+    }
+
+    /// For the ways out, one after the other, and for what is kept.
+    private func requireRoom(
+        forCopiesTo place: CloudPlace,
+        of sheet: ReplicaSheet,
+        _ subject: String
+    ) async throws(StepFailure) {
+        var kept: [Room] = []
+        if case .volumeType(let type) = place { kept = sheet.disks.map { ($0.size, type) } }
+        try await requireRoom(volumes: kept, snapshots: kept, subject)
+        let ways = Dictionary(grouping: sheet.disks.filter { $0.snapshot != nil }, by: \.volumeType)
+        for (type, disks) in ways {
+            try await requireRoom(volumes: [(disks.map(\.size).max() ?? 0, type)], subject)
+        }
     }
 
     private struct Copying {
@@ -112,8 +132,6 @@ extension OpenStackDriver {
     private func copyIntoVolumes(_ copying: Copying, of type: String) async throws(StepFailure) -> [Replica.File] {
         let resource = copying.call.resource
         var sheet = copying.sheet
-        let room = sheet.disks.map { (gigabytes: $0.size, type: String?.some(type)) }
-        try await requireRoom(volumes: room, snapshots: room, "\(resource.id)")
         var files: [Replica.File] = []
         for index in sheet.disks.indices {
             let device = sheet.disks[index].device
@@ -124,9 +142,12 @@ extension OpenStackDriver {
                 device.isSystem ? copying.properties : [:]
             )
             let snapshot = try await keep(sent.image, sheet.disks[index], of: type, resource)
-            var part = scope.marks(of: resource.id)
-            part[CloudMark.part] = "\(device)"
-            try await deleteImages(part, "\(resource.id)")
+            do throws(StepFailure) { try await deleteImage(sent.image) } catch {
+                guard error.code != .cancelled else { throw error }
+                // Of a raw image Ceph makes a volume that depends on it. Then it is a part of the replica.
+                logger.info("image kept under its volume", metadata: ["image": "\(sent.image)"])
+            }
+            copying.gauge.add(copying.target.captures[index].fileSizeBytes)
             (sheet.disks[index].snapshot, sheet.disks[index].volumeType) = (snapshot.id, type)
             sheet.disks[index].content = sent.file.sha256
             sheet.disks[index].sha256 = try Self.recordSum(of: snapshot)
@@ -149,19 +170,31 @@ extension OpenStackDriver {
         var own = scope.marks(of: resource.id)
         own[CloudMark.device] = disk.device.description
         let (found, marks) = (own, own.merging(scope.marks(of: resource)) { $1 })
-        let volume = try await makeVolume(
-            CloudVolumeRequest(name: name, gigabytes: disk.size, content: .image(image), type: type, marks: marks),
-            found,
-            subject
+        let wanted = CloudVolumeRequest(
+            name: name,
+            gigabytes: disk.size,
+            content: .image(image),
+            type: type,
+            marks: marks
         )
+        let room = [(gigabytes: disk.size, type: String?.some(type))]
+        let volume: String
+        do throws(StepFailure) { volume = try await makeVolume(wanted, found, subject) } catch {
+            throw await named(error, volumes: room, subject)
+        }
         try await awaitVolume(volume, subject)
-        let asked = try await once(
-            subject,
-            { () async throws(OpenStackError) in
-                try await cloud.createSnapshot(of: volume, name: name, metadata: marks)
-            },
-            orFound: { () async throws(OpenStackError) in try await cloud.snapshots(with: found).first }
-        )
+        let asked: CloudSnapshot
+        do throws(StepFailure) {
+            asked = try await once(
+                subject,
+                { () async throws(OpenStackError) in
+                    try await cloud.createSnapshot(of: volume, name: name, metadata: marks)
+                },
+                orFound: { () async throws(OpenStackError) in try await cloud.snapshots(with: found).first }
+            )
+        } catch {
+            throw await named(error, snapshots: room, subject)
+        }
         return try await waiting(
             for: "The snapshot of \(subject)",
             within: timeout,
@@ -220,7 +253,7 @@ extension OpenStackDriver {
                 guard capture.format != .cinderSnapshot else { throw .notAsStored(capture) }
                 throw .differs(capture, at: copying.target.location, sha256: sums.sha256)
             }
-            try await requireStored(sums, in: image, "The copy of \(capture.device)")
+            try await requireStored(sums, in: image, at: wanted, "The copy of \(capture.device)")
             gauge.add(capture.fileSizeBytes - content.sizeBytes)
             let file = Replica.File(
                 device: capture.device,

@@ -180,7 +180,12 @@ extension OpenStackDriver {
 
     func awaitVolume(_ id: String, _ subject: String) async throws(StepFailure) {
         try await waiting(for: "Volume \(id)", within: timeout) { () async throws(StepFailure) -> Void? in
-            let volume = try await asking(subject) { () async throws(OpenStackError) in try await cloud.volume(id) }
+            let found = try await unlessMissing(subject) { () async throws(OpenStackError) in
+                try await cloud.volume(id)
+            }
+            guard let volume = found else {
+                throw StepFailure(.transient, .unavailable, "Volume \(id) of \(subject) was deleted meanwhile.")
+            }
             if volume.status == "available" { return () }
             guard ["creating", "downloading"].contains(volume.status) else {
                 throw try await failed("Volume \(id) of \(subject)", volume.status, id)

@@ -43,10 +43,15 @@ extension OpenStackDriver {
 
     /// Cinder's refusal does not always name the quota: which it was is looked up.
     /// - Returns: the failure to report instead.
-    func named(_ refusal: StepFailure, snapshotOf volume: CloudVolume, _ subject: String) async -> StepFailure {
+    func named(
+        _ refusal: StepFailure,
+        volumes: [Room] = [],
+        snapshots: [Room] = [],
+        _ subject: String
+    ) async -> StepFailure {
         guard refusal.code == .quotaExceeded else { return refusal }
         do throws(StepFailure) {
-            try await requireRoom(snapshotsOf: [volume], subject)
+            try await requireRoom(volumes: volumes, snapshots: snapshots, subject)
             return refusal
         } catch {
             guard error.code == .quotaExceeded else { return refusal }

@@ -95,7 +95,7 @@ extension OpenStackDriver {
             if let snapshot = found.first { return .snapshot(snapshot) }
         } else {
             let found = try await asking(subject) { () async throws(OpenStackError) in
-                try await cloud.images(with: marks)
+                try await images(with: marks)
             }
             if let image = found.first(where: { $0.status == "active" }) { return .image(image) }
         }
@@ -157,8 +157,8 @@ extension OpenStackDriver {
         }
         return told.filter { name, _ in
             name == CloudMark.flavor
-                || (name.hasPrefix("hw_") || name.hasPrefix("os_")) && !name.hasPrefix("os_hash_")
-                    && name != "os_hidden" && name != "os_glance_importing_to_stores"
+                || (name.hasPrefix("hw_") || name.hasPrefix("os_"))
+                    && !["os_hash_", "os_hidden", "os_glance_"].contains(where: name.hasPrefix)
         }
     }
 
@@ -212,12 +212,12 @@ extension OpenStackDriver {
             )
         }
         var members: [String: JSONPart] = marks.mapValues { .text($0) }
-        members["name"] = .text("goldsmith \(resource.id)")
+        members["name"] = .text(MarkScope.imageName(of: resource.id))
         members["disk_format"] = .text(format)
         members["container_format"] = "bare"
         members["visibility"] = "private"
         members["min_disk"] = .number(minDisk)
-        for number in 0..<Self.mostImagesOfOneResource {
+        for number in 0..<MarkScope.mostImagesOfOneResource {
             let id = scope.imageID(of: resource.id, part: part, number: number)
             members["id"] = .text(id)
             let image = JSONPart.object(members)
@@ -240,13 +240,11 @@ extension OpenStackDriver {
         throw StepFailure(.transient, .unavailable, "\(resource.id) was made and deleted too often.")
     }
 
-    static let mostImagesOfOneResource = 1000
-
     /// The image that stands for a resource.
     /// - Returns: `nil` when there is none.
     func image(of resource: Resource) async throws(StepFailure) -> CloudImage? {
         try await asking("\(resource.id)") { () async throws(OpenStackError) in
-            try await cloud.images(with: scope.marks(of: resource))
+            try await images(with: scope.marks(of: resource))
         }
         .first { $0.properties[CloudMark.part] == nil }
     }
@@ -279,11 +277,24 @@ extension OpenStackDriver {
         try await requireStored(sums, in: target, "The copy of \(source.id)")
     }
 
-    /// Compares what Glance says of what it wrote.
-    func requireStored(_ sums: ContentSums, in image: String, _ subject: String) async throws(StepFailure) {
+    /// Compares what Glance says of what it wrote, and of where.
+    /// - Parameter store: the wanted one; `nil`: any.
+    func requireStored(
+        _ sums: ContentSums,
+        in image: String,
+        at store: String? = nil,
+        _ subject: String
+    ) async throws(StepFailure) {
         let stored = try await asking(subject) { () async throws(OpenStackError) in try await cloud.image(image) }
-        guard !sums.agree(with: stored) else { return }
+        let isThere = store.map(stored.stores.contains) ?? true
+        guard !isThere || !sums.agree(with: stored) else { return }
         try await asking(subject) { () async throws(OpenStackError) in try await cloud.deleteImage(image) }
-        throw StepFailure(.transient, .unavailable, "Glance has stored something else than it was sent.")
+        throw StepFailure(
+            .transient,
+            .unavailable,
+            isThere
+                ? "Glance has stored something else than it was sent."
+                : "Glance has stored \(subject) elsewhere than in \(PlainText.word(store ?? ""))."
+        )
     }
 }

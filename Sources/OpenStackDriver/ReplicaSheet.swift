@@ -9,7 +9,7 @@ struct ReplicaSheet: Codable, Sendable {
         /// In GiB.
         var size: Int
         var autoDelete: Bool
-        /// Of a disk that was captured in this cloud as a snapshot.
+        /// Of a disk that is a snapshot in this cloud: the capture itself, or that of a copy.
         var snapshot: String?
         /// Of a disk whose content is another image. Neither: it is the content of the image itself.
         var image: String?

@@ -73,8 +73,9 @@ struct DriversTests {
         for (wrong, problem) in [
             ("lab/vault=store:cold", "the path of vault must be absolute"),
             ("vault=store:cold", "the path of vault must be absolute"),
-            ("cloud/vault=store:", "the path of vault must be absolute"),
-            ("cloud/vault=shop:cold", "the path of vault must be absolute"),
+            ("cloud/vault=", "the path of vault must be absolute"),
+            ("cloud/vault=store:", "vault is neither store:<id> nor volume-type:<name>"),
+            ("cloud/vault=shop:cold", "vault is neither store:<id> nor volume-type:<name>"),
         ] {
             let error = await caught { () async throws(CommandFailure) in
                 _ = try await self.settings(flags.merging([.locations: wrong]) { $1 }).locations()

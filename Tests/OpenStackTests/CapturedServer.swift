@@ -44,10 +44,16 @@ struct CapturedServer {
         }
     }
 
-    static func resource(_ kind: Resource.Kind, _ part: String, _ driver: DriverName? = nil) throws -> Resource {
+    /// - Parameter fence: of the attempt that makes it.
+    static func resource(
+        _ kind: Resource.Kind,
+        _ part: String,
+        _ driver: DriverName? = nil,
+        fence: Int64 = 1
+    ) throws -> Resource {
         let image = try #require(image)
         return Resource(
-            id: ResourceID(image: image, part: part, fence: 1),
+            id: ResourceID(image: image, part: part, fence: fence),
             kind: kind,
             imageID: image,
             location: kind == .replica ? LocationName(known: part) : nil,

@@ -1,7 +1,9 @@
+import Crypto
 import Dispatch
 import Foundation
 import GoldsmithTestSupport
 import ImageCore
+import ImageDrivers
 import Logging
 import Synchronization
 
@@ -130,15 +132,34 @@ final class CloudScratch: Sendable {
         return id
     }
 
+    /// The SHA-256 of what the guest of a server would read, of each disk in their order.
+    func contents(of server: String, _ system: DiskKind) async throws -> [String] {
+        var sums = system == .local ? [try await content(of: "\(folder)/nova/instances/\(server)/disk", "qcow2")] : []
+        for path in try await volumeFiles(of: server) { sums.append(try await content(of: path, "raw")) }
+        return sums
+    }
+
     /// Where Cinder has the volumes of a server, in the order of their devices.
     func volumeFiles(of server: String) async throws -> [String] {
         let attachments = try await cloud.attachments(of: server)
         var files: [String] = []
         for attachment in attachments.sorted(by: { $0.device ?? "" < $1.device ?? "" }) {
-            let volume = try await cloud.volume(attachment.volumeID)
-            files.append("\(folder)/cinder/\(volume.type ?? "")/volume-\(volume.id)")
+            files.append(file(of: try await cloud.volume(attachment.volumeID)))
         }
         return files
+    }
+
+    func file(of volume: CloudVolume) -> String { "\(folder)/cinder/\(volume.type ?? "")/volume-\(volume.id)" }
+
+    /// The SHA-256 of a disk's bytes, zeros included.
+    func content(of path: String, _ format: String) async throws -> String {
+        let raw = FileManager.default.temporaryDirectory.path + "/goldsmith-raw-" + UUID().uuidString
+        defer { try? FileManager.default.removeItem(atPath: raw) }
+        try await DriverScratch.run("/usr/bin/qemu-img", ["convert", "-U", "-f", format, "-O", "raw", path, raw])
+        guard let handle = FileHandle(forReadingAtPath: raw) else { throw ConformanceFailure("no \(raw)") }
+        var hash = SHA256()
+        while let piece = try handle.read(upToCount: 4 << 20), !piece.isEmpty { hash.update(data: piece) }
+        return Hexadecimal.text(hash.finalize())
     }
 
     func becomes(_ status: String, _ id: String) async throws {

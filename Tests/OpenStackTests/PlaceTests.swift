@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import GoldsmithTestSupport
 import ImageCore
@@ -14,10 +13,11 @@ struct CloudPlaceTests {
     @Test("is said by a word and a name, and nothing else is taken")
     func words() {
         #expect(CloudPlace("store:vault") == .store("vault"))
-        #expect(CloudPlace("volume-type:ssd-1:eu") == .volumeType("ssd-1:eu"))
+        #expect(CloudPlace("volume-type:Fast, 1:eu") == .volumeType("Fast, 1:eu"))
         for text in [
-            "", "store", "store:", "Store:a", "volume:a", "store:a b", "store:a\r\nX-Token: b", "store:é", "store:a,b",
-            "store:" + String(repeating: "a", count: 256), "/srv/vault", "captures:",
+            "", "store", "store:", "Store:a", "volume:a", "store:a b", "store:a\r\nX-Token: b", "store:é", ":store:a",
+            "store:" + String(repeating: "a", count: 256), "/srv/vault", "captures:", "volume-type:",
+            "volume-type:a\nb",
         ] {
             #expect(CloudPlace(text) == nil, "\(text)")
         }
@@ -43,9 +43,8 @@ extension CloudTests {
             let scratch = try await CloudScratch(in: place)
             var original: [String] = []
             let server = try await CapturedServer(system, in: scratch, by: scratch.driver) { id in
-                let files = try await scratch.volumeFiles(of: id)
-                try Self.scribble(try #require(files.last))
-                original = try files.map(Self.sum)
+                try Self.scribble(try #require(try await scratch.volumeFiles(of: id).last))
+                original = try await scratch.contents(of: id, system)
             }
             try await server.describeMachine(scratch, scratch.driver.scope)
             let east = try CapturedServer.resource(.replica, "east")
@@ -56,6 +55,8 @@ extension CloudTests {
             }
             try await server.expectNoWaysOut(scratch, scratch.driver.scope)
             try await Self.expect(place, east, scratch)
+            #expect(original.count == 2 && Set(original).count == 2)
+            #expect(try await Self.contents(place, east, scratch) == original)
             let described = try #require(try scratch.fixture.manifest(east))
             let manifest = try CanonicalJSON.decode(Manifest.self, from: described)
             #expect(manifest.disks.map(\.sha256) == replica.files.map(\.sha256))
@@ -65,9 +66,8 @@ extension CloudTests {
             #expect(try await scratch.driver.inventory() == [east])
             let launched = try await server.launch(replica, as: "i-web2")
             let made = try #require(try await scratch.driver.server(of: launched.id)).id
-            let copied = try await scratch.volumeFiles(of: made).map(Self.sum)
-            #expect(copied.last == original.last)
-            // Nova has begun to start it.
+            // The guest of the system disk may have begun to start.
+            #expect(try await scratch.contents(of: made, .cloud).last == original.last)
             try await scratch.cloud.deleteServer(made)
             if case .volumeType = place { try await Self.launchByNova(east, scratch) }
             try await scratch.driver.delete(east)
@@ -119,11 +119,30 @@ extension CloudTests {
             try handle.close()
         }
 
-        private static func sum(_ path: String) throws -> String {
-            let handle = try #require(FileHandle(forReadingAtPath: path))
-            var hash = SHA256()
-            while let piece = try handle.read(upToCount: 4 << 20), !piece.isEmpty { hash.update(data: piece) }
-            return Hexadecimal.text(hash.finalize())
+        /// What a replica's disks hold, in their order.
+        private static func contents(
+            _ place: CloudPlace,
+            _ replica: Resource,
+            _ scratch: CloudScratch
+        ) async throws -> [String] {
+            let marks = scratch.driver.scope.marks(of: replica.id)
+            var sums: [String] = []
+            if case .store(let name) = place {
+                let images = try await scratch.cloud.images(with: marks)
+                for image in images.sorted(by: {
+                    $0.properties[CloudMark.part] ?? "" < $1.properties[CloudMark.part] ?? ""
+                }) {
+                    sums.append(try await scratch.content(of: "\(scratch.folder)/glance/\(name)/\(image.id)", "qcow2"))
+                }
+            } else {
+                let volumes = try await scratch.cloud.volumes(with: marks)
+                for volume in volumes.sorted(by: {
+                    $0.metadata[CloudMark.device] ?? "" < $1.metadata[CloudMark.device] ?? ""
+                }) {
+                    sums.append(try await scratch.content(of: scratch.file(of: volume), "raw"))
+                }
+            }
+            return sums
         }
 
         @Test(
@@ -134,19 +153,22 @@ extension CloudTests {
             let scratch = try await CloudScratch(in: place)
             let server = try await CapturedServer(.cloud, in: scratch, by: scratch.driver)
             let east = try CapturedServer.resource(.replica, "east")
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                let (signals, begun) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingOldest(1))
-                group.addTask {
-                    _ = try await scratch.driver.replicate(server.captures, manifest: server.manifest, into: east) {
-                        if $0.doneBytes > 0 { begun.yield() }
+            let marks = scratch.driver.scope.marks(of: east.id)
+            // Once while the first bytes are sent, and once when there is more.
+            for number in [1, 2] {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { _ = try await server.replicate(into: east) }
+                    let isThere = try await eventually(within: .seconds(120)) {
+                        let images = try await scratch.cloud.images(with: marks)
+                        guard number == 2 else { return !images.isEmpty }
+                        if images.count == 2 { return true }
+                        return try await !scratch.cloud.volumes(with: marks).isEmpty
                     }
+                    try #require(isThere)
+                    group.cancelAll()
+                    await #expect(throws: StepFailure.self) { try await group.next() }
                 }
-                for await _ in signals { break }
-                group.cancelAll()
-                await #expect(throws: StepFailure.self) { try await group.next() }
             }
-            let images = try await scratch.cloud.images(with: scratch.driver.scope.marks(of: east.id))
-            #expect(!images.isEmpty, "it was stopped before anything was made")
             _ = try await server.replicate(into: east)
             try await Self.expect(place, east, scratch)
             try await scratch.driver.delete(east)
@@ -176,13 +198,76 @@ extension CloudTests {
             #expect(try await scratch.driver.absentPlaces().isEmpty)
             let server = try await CapturedServer(.local, in: scratch, by: scratch.driver)
             let operate = CloudOperator(folder: scratch.folder)
-            try await operate("quota", "snapshots_file2", "1")
-            let failure = await #expect(throws: StepFailure.self) {
-                _ = try await server.replicate(into: try CapturedServer.resource(.replica, "east"))
+            // For what is kept, and for the way out of the data disk.
+            for quota in ["snapshots_file2", "volumes_file1"] {
+                try await operate("quota", quota, "1")
+                let failure = await #expect(throws: StepFailure.self) {
+                    _ = try await server.replicate(into: try CapturedServer.resource(.replica, "east"))
+                }
+                try await operate("quota", quota, "-1")
+                #expect(failure?.code == .quotaExceeded && failure?.message.contains(quota) == true)
+                #expect(Set(try await scratch.driver.inventory()) == Set(server.captures.map(\.resource)))
             }
-            try await operate("quota", "snapshots_file2", "-1")
-            #expect(failure?.code == .quotaExceeded && failure?.message.contains("snapshots_file2") == true)
-            #expect(Set(try await scratch.driver.inventory()) == Set(server.captures.map(\.resource)))
+        }
+
+        @Test("of two attempts that read one snapshot the later takes over, and the earlier leaves it alone")
+        func overtaken() async throws {
+            let scratch = try await CloudScratch(in: .store("vault"))
+            let server = try await CapturedServer(.cloud, in: scratch, by: scratch.driver)
+            let capture = server.captures[0]
+            guard case .snapshot(let snapshot) = try await scratch.driver.find(capture) else {
+                throw ConformanceFailure("there is no snapshot")
+            }
+            let attempts = try [1, 2].map { try CapturedServer.resource(.replica, "east", fence: $0) }
+            let ways = attempts.map { CloudCaptures(driver: scratch.driver, replica: $0) }
+            let marks = scratch.driver.scope.marks(of: capture.resource.id)
+            _ = try await ways[0].export(snapshot, of: capture)
+            let later = try await ways[1].export(snapshot, of: capture)
+            #expect(try await scratch.cloud.images(with: marks).map(\.id) == [later.id])
+            let failure = await #expect(throws: StepFailure.self) { _ = try await server.replicate(into: attempts[0]) }
+            #expect(failure?.disposition == .transient && failure?.message.contains("later attempt") == true)
+            try await scratch.driver.delete(attempts[0])
+            #expect(try await scratch.cloud.images(with: marks).map(\.id) == [later.id])
+            #expect(try await scratch.cloud.volumes(with: marks).count == 1)
+            // A worker that was killed has left it.
+            _ = try await server.replicate(into: attempts[1])
+            try await server.expectNoWaysOut(scratch, scratch.driver.scope)
+            try await scratch.driver.delete(attempts[1])
+            try await server.deleteCaptures()
+            #expect(try await scratch.driver.inventory().isEmpty)
+        }
+
+        @Test(
+            "what its owner makes of a launched server is the owner's, though the cloud hands our marks on to it",
+            arguments: [
+                (CloudPlace.captures, DiskKind.local), (.store("vault"), .local), (.volumeType("file2"), .cloud),
+            ]
+        )
+        func handedOn(_ place: CloudPlace, _ system: DiskKind) async throws {
+            let scratch = try await CloudScratch(in: place)
+            let server = try await CapturedServer(system, in: scratch, by: scratch.driver)
+            let east = try CapturedServer.resource(.replica, "east")
+            let replica = try await server.replicate(into: east)
+            let launched = try await server.launch(replica, as: "i-web2")
+            let id = try #require(try await scratch.driver.server(of: launched.id)).id
+            let mine = try await scratch.cloud.createImage(of: id, name: "mine", metadata: [:])
+            let isMade = try await eventually(within: .seconds(120)) {
+                let server = try await scratch.cloud.server(id)
+                return try await scratch.cloud.image(mine).status == "active" && server.taskState == nil
+            }
+            try #require(isMade)
+            let marks = try await scratch.cloud.image(mine).properties
+            #expect(marks[CloudMark.resource] == east.id.text && marks[CloudMark.scope] == scratch.driver.scope.name)
+
+            #expect(try await scratch.driver.image(of: east)?.id != mine)
+            // Its name may change, and it is found all the same.
+            let made = try #require(try await scratch.driver.image(of: east)).id
+            try await scratch.cloud.setProperties(["name": "golden"], ofImage: made)
+            #expect(try await scratch.driver.image(of: east)?.id == made)
+            try await scratch.driver.delete(east)
+            try await server.deleteCaptures()
+            #expect(try await scratch.driver.inventory().isEmpty)
+            #expect(try await scratch.cloud.images(with: [:]).map(\.id) == [mine])
         }
     }
 }

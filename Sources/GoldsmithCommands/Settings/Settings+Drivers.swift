@@ -83,7 +83,7 @@ extension Settings {
                 belowHomeOf: { homes[$0] },
                 isWord: { name, word in
                     let driver = entries.first { $0.name == name } ?? entries[0]
-                    return driver.kind == .openstack && CloudPlace(word) != nil
+                    return driver.kind == .openstack && !word.isEmpty
                 }
             )
         } catch {
@@ -93,6 +93,13 @@ extension Settings {
             let driver = entries.first { $0.name == folder.driver } ?? entries[0]
             locations[name]?.driver = driver.name
             if let host = folder.host { try await requireHost(host, of: name, driver) }
+            guard folder.path.hasPrefix("/") || CloudPlace(folder.path) != nil else {
+                throw CommandFailure(
+                    .usage,
+                    "setting locations: \(name) is neither store:<id> nor volume-type:<name>",
+                    advice: "see docs/openstack.md"
+                )
+            }
         }
         return locations
     }

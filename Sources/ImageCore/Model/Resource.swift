@@ -54,6 +54,9 @@ public struct ResourceID: Identifier {
 
     public static func allows(_ text: String) -> Bool { IdentifierRule.allows(text, maximumLength: 200) }
 
+    /// The fencing number of the attempt that it was made by: what stands behind the last dot.
+    public var fence: Int64? { text.split(separator: ".").last.flatMap { Int64($0) } }
+
     /// The image that this was created for: the text before the first dot. Goldsmith's own image ids contain none.
     public var imageID: ImageID? {
         text.split(separator: ".", maxSplits: 1).first.flatMap { ImageID(String($0)) }

@@ -1,0 +1,69 @@
+import Foundation
+import ImageCore
+import Logging
+import Testing
+
+@testable import OpenStackClient
+@testable import OpenStackDriver
+
+@Suite("Marks in a cloud")
+struct MarkTests {
+    private static let scope = MarkScope(name: "test")
+    private static let replica = ResourceID(known: "img-1.east.2")
+
+    private static func image(_ members: [String: String]) throws -> CloudImage {
+        let all = members.merging(["status": "active"]) { given, _ in given }
+        return try JSONDecoder().decode(CloudImage.self, from: JSONSerialization.data(withJSONObject: all))
+    }
+
+    @Test("are ours on an image of our name or id, and handed on to any other")
+    func ours() throws {
+        let marks = Self.scope.marks(of: Self.replica)
+        let part = marks.merging([CloudMark.part: "/dev/vdb"]) { $1 }
+        let (id, other) = (Self.scope.imageID(of: Self.replica, number: 3), "0c8a5e0e-1111-4222-8333-444455556666")
+        let partID = Self.scope.imageID(of: Self.replica, part: "/dev/vdb", number: 0)
+        func isOurs(_ marks: [String: String], _ id: String, _ name: String) throws -> Bool {
+            Self.scope.isOurs(try Self.image(marks.merging(["id": id, "name": name]) { $1 }))
+        }
+        #expect(try isOurs(marks, id, "golden"), "its owner has renamed it")
+        #expect(try isOurs(part, partID, "golden"))
+        #expect(try isOurs(marks, other, "goldsmith img-1.east.2"), "Nova or Cinder has made it for us")
+        #expect(try !isOurs(marks, other, "web2-shelved"))
+        #expect(try !isOurs(part, id, "mine"), "the id of another part")
+        #expect(try !isOurs(marks, other, "goldsmith img-1.east.1"), "the name of another attempt")
+        #expect(try !isOurs([:], id, "goldsmith img-1.east.2"), "without marks")
+    }
+
+    @Test("a resource's id says which attempt has made it")
+    func fences() {
+        #expect(Self.replica.fence == 2)
+        #expect(
+            ResourceID(image: ImageID(known: "img-1"), part: "a.b", fence: 1234567890123).fence == 1_234_567_890_123
+        )
+        #expect(ResourceID(known: "img-1.east").fence == nil)
+    }
+
+    @Test("of a system disk's image the hardware and the guest are told on, and nothing that Glance keeps for itself")
+    func properties() async throws {
+        let driver = OpenStackDriver(
+            cloud: OpenStackCloud(
+                CloudAccess(authURL: "http://127.0.0.1:1", credentialID: "i", secret: CloudSecret("s"), region: "one")
+            ),
+            scope: "test",
+            locations: [:],
+            defaultOwner: Owner(known: "local"),
+            logger: Logger(label: "test")
+        )
+        let told = [
+            "hw_firmware_type": "uefi", "hw_disk_bus": "scsi", "os_distro": "debian", CloudMark.flavor: "tiny",
+        ]
+        let kept = [
+            "os_hash_algo": "sha512", "os_hash_value": "00", "os_hidden": "no", "os_glance_failed_import": "",
+            "os_glance_importing_to_stores": "", "signature_verified": "True", "owner_specified.x": "y",
+            "stores": "files",
+            CloudMark.resource: "img-1.vda.1", "id": "i", "name": "n",
+        ]
+        let found = try await driver.properties(of: .image(try Self.image(told.merging(kept) { $1 })))
+        #expect(found == told)
+    }
+}
