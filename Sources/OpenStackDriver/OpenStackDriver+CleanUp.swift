@@ -22,9 +22,8 @@ extension OpenStackDriver {
         case .replica:
             // First what stands for it: what is left must not look like a whole one.
             try await deleteImages(marks, subject) { $0.properties[CloudMark.part] == nil }
-            // They are snapshots of the volumes, and those may depend on images, in Ceph.
-            try await deleteSnapshots(marks, subject)
-            try await deleteVolumes(marks, subject)
+            // Volumes may depend on images, in Ceph.
+            try await deleteCopies(marks, subject)
             try await deleteImages(marks, subject)
         case .imageFile, .snapshot:
             try await deleteImages(marks, subject)
@@ -93,6 +92,18 @@ extension OpenStackDriver {
                 delete: { () async throws(OpenStackError) in try await cloud.deleteSnapshot(snapshot.id) },
                 look: { () async throws(OpenStackError) in try await cloud.snapshot(snapshot.id).status }
             )
+        }
+    }
+
+    /// Snapshots, and the volumes that they are of.
+    private func deleteCopies(_ marks: [String: String], _ subject: String) async throws(StepFailure) {
+        try await deleteSnapshots(marks, subject)
+        do throws(StepFailure) {
+            try await deleteVolumes(marks, subject)
+        } catch  where error.code == .unavailable {
+            // A request that was on its way when its attempt was stopped has made one more meanwhile.
+            try await deleteSnapshots(marks, subject)
+            try await deleteVolumes(marks, subject)
         }
     }
 
