@@ -1,4 +1,5 @@
 import ImageCore
+import Logging
 import OpenStackClient
 
 /// A snapshot has no bytes to fetch: a volume is made of it, and an image of that, which is fetched. Both have the
@@ -16,10 +17,29 @@ extension CloudCaptures {
         marks(of: capture).merging([CloudMark.replica: replica.id.text]) { $1 }
     }
 
-    func deleteWayOut(of capture: Capture) async throws(StepFailure) {
+    /// Deletes this attempt's, for what it takes of the quotas. Whether that succeeds decides nothing: the next attempt
+    /// tries it again, and the capture's clean-up insists.
+    func leaveWayOut(of capture: Capture) async {
         let own = ownMarks(of: capture)
-        try await driver.deleteImages(own, "\(replica.id)")
-        try await driver.deleteVolumes(own, "\(replica.id)")
+        // A worker that stops is not to wait for Cinder, which still writes the image.
+        let limit = Duration.seconds(Task.isCancelled ? 10 : 60)
+        // Unstructured on purpose: where the worker stops or was overtaken, no other attempt may come to do it.
+        await Task {
+            do throws(StepFailure) {
+                try await driver.deleteImages(own, "\(replica.id)", within: limit)
+                try await driver.deleteVolumes(own, "\(replica.id)", within: limit)
+            } catch {
+                warn(error, capture)
+            }
+        }
+        .value
+    }
+
+    private func warn(_ failure: StepFailure, _ capture: Capture) {
+        driver.logger.warning(
+            "what a snapshot was read by is left to the clean-up",
+            metadata: ["resource": "\(capture.resource.id)", "error": "\(failure.message)"]
+        )
     }
 
     /// Deletes what earlier attempts have left. One of them may still be at work and not know that it was overtaken: it
@@ -38,8 +58,13 @@ extension CloudCaptures {
                 "A later attempt reads the capture of \(capture.device) for \(replica.location?.text ?? "")."
             )
         }
-        for image in images { try await driver.deleteImage(image.id) }
-        for volume in volumes { try await driver.deleteVolume(volume.id, subject) }
+        do throws(StepFailure) {
+            for image in images { try await driver.deleteImage(image.id, within: .seconds(10)) }
+            for volume in volumes { try await driver.deleteVolume(volume.id, within: .seconds(10)) }
+        } catch {
+            guard error.code != .cancelled else { throw error }
+            warn(error, capture)
+        }
     }
 
     func export(_ snapshot: CloudSnapshot, of capture: Capture) async throws(StepFailure) -> CloudImage {
@@ -62,29 +87,56 @@ extension CloudCaptures {
             throw await driver.named(error, volumes: room, subject)
         }
         try await driver.awaitVolume(volume, subject)
-        // So that no image is without them, even for a moment. Of a launched server's volume, they replace the replica's.
-        let properties = all.merging([CloudMark.location: "", CloudMark.part: ""]) { $1 }
+        // So that no image is without them, even for a moment.
         try await asking(subject) { () async throws(OpenStackError) in
-            try await cloud.setImageProperties(properties, ofVolume: volume)
+            try await cloud.setImageProperties(all, ofVolume: volume)
         }
-        let image = try await driver.once(
-            subject,
-            { () async throws(OpenStackError) in try await cloud.makeImage(named: name, ofVolume: volume) },
-            orFound: { () async throws(OpenStackError) in try await driver.images(with: own).first?.id }
-        )
+        let image = try await beginImage(of: volume, name, own, subject)
         return try await waiting(for: "The image of volume \(volume)", within: driver.timeout) {
             () async throws(StepFailure) -> CloudImage? in
-            let found = try await asking(subject) { () async throws(OpenStackError) in try await cloud.image(image) }
-            if found.status == "active" { return found }
-            guard ["queued", "saving", "importing"].contains(found.status) else {
+            // In this order: the volume is free again when its image is whole.
+            let from = try await unlessMissing(subject) { () async throws(OpenStackError) in
+                try await cloud.volume(volume)
+            }
+            let made = try await unlessMissing(subject) { () async throws(OpenStackError) in
+                try await cloud.image(image)
+            }
+            if let made, made.status == "active" { return made }
+            guard let from, made != nil else {
                 throw StepFailure(
                     .transient,
                     .unavailable,
-                    "Cinder's image of \(capture.device) is \(PlainText.word(found.status)).",
+                    "The image of \(capture.device) that Cinder was making is gone.",
                     advice: "See the logs of cinder-volume and Glance."
                 )
             }
+            guard from.status == "uploading" else {
+                throw try await driver.failed("The volume that \(capture.device) is read from", from.status, volume)
+            }
             return nil
+        }
+    }
+
+    /// Cinder answers whatever keeps it from Glance, or Glance from taking an image, as if the request were wrong.
+    private func beginImage(
+        of volume: String,
+        _ name: String,
+        _ own: [String: String],
+        _ subject: String
+    ) async throws(StepFailure) -> String {
+        do throws(StepFailure) {
+            return try await driver.once(
+                subject,
+                { () async throws(OpenStackError) in
+                    try await driver.cloud.makeImage(named: name, ofVolume: volume)
+                },
+                orFound: { () async throws(OpenStackError) in try await driver.images(with: own).first?.id }
+            )
+        } catch {
+            guard error.disposition == .permanent, error.code == .failedPrecondition else { throw error }
+            var failure = error
+            (failure.disposition, failure.code) = (.transient, .unavailable)
+            throw failure
         }
     }
 }

@@ -62,11 +62,10 @@ struct CloudCaptures: CaptureSource {
                 }
                 value = try await body(content)
             } catch {
-                // Unstructured on purpose: where the worker stops or was overtaken, no other attempt may come to do it.
-                await Task { try? await deleteWayOut(of: capture) }.value
+                await leaveWayOut(of: capture)
                 throw Self.inTheMiddle(error, capture)
             }
-            try await deleteWayOut(of: capture)
+            await leaveWayOut(of: capture)
             return value
         }
     }

@@ -9,6 +9,8 @@ enum CloudMark {
     static let scope = "goldsmith_scope"
     /// The resource that it is, or is a part of.
     static let resource = "goldsmith_resource"
+    /// Of images: their own id.
+    static let own = "goldsmith_self"
     /// Of snapshots: the image that they are taken for. They are awaited together.
     static let purpose = "goldsmith_for"
     static let kind = "goldsmith_kind"
@@ -75,17 +77,12 @@ struct MarkScope: Sendable {
 
     static func imageName(of resource: ResourceID) -> String { "goldsmith \(resource)" }
 
-    /// Glance keeps the ids of deleted images, so a resource that is made and deleted again needs one after the other.
-    static let mostImagesOfOneResource = 1000
-
     /// Whether an image that has our marks is ours. A cloud hands an image's properties on, to volumes and servers that are
-    /// made of it and to all images of those; its name and its id it does not.
+    /// made of it and to all images of those: they have another's id. One that Nova or Cinder makes for us is known by its
+    /// name until it has its id.
     func isOurs(_ image: CloudImage) -> Bool {
         guard let id = image.properties[CloudMark.resource].flatMap({ ResourceID($0) }) else { return false }
-        if image.name == Self.imageName(of: id) { return true }
-        // The project may have given a replica another name.
-        let part = image.properties[CloudMark.part]
-        return (0..<Self.mostImagesOfOneResource).contains { imageID(of: id, part: part, number: $0) == image.id }
+        return image.properties[CloudMark.own] == image.id || image.name == Self.imageName(of: id)
     }
 
     /// A server's tag: Nova finds servers by tags, not by metadata.
@@ -97,7 +94,8 @@ struct MarkScope: Sendable {
         guard marks[CloudMark.scope] == name, let id = marks[CloudMark.resource].flatMap({ ResourceID($0) }),
             let kind = marks[CloudMark.kind].flatMap({ Resource.Kind(rawValue: $0) }), let image = id.imageID
         else { return nil }
-        let location = marks[CloudMark.location].flatMap { LocationName($0) }
+        // An image of a launched server has that of the replica, too.
+        let location = kind == .replica ? marks[CloudMark.location].flatMap { LocationName($0) } : nil
         guard (kind == .replica) == (location != nil) else { return nil }
         return Resource(id: id, kind: kind, imageID: image, location: location)
     }

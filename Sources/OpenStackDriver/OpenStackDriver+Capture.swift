@@ -183,6 +183,10 @@ extension OpenStackDriver {
             guard found.status == "active", now.taskState == nil else { return nil as CloudImage? }
             return found
         }
+        // Nova has given it one of its own choice. By this it is found under any name.
+        try await asking(subject) { () async throws(OpenStackError) in
+            try await cloud.setProperties([CloudMark.own: id], ofImage: id)
+        }
         let gauge = ProgressGauge(totalBytes: image.size ?? 0, progress)
         let sum = try await contentSum(of: image, subject) { gauge.add($0) }
         gauge.finish()

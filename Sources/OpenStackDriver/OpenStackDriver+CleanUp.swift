@@ -55,7 +55,7 @@ extension OpenStackDriver {
             try await cloud.volumes(with: scope.marks(of: resource.id))
         }
         for volume in volumes where volume.metadata[CloudMark.published] != CloudMark.yes {
-            try await deleteVolume(volume.id, subject)
+            try await deleteVolume(volume.id)
         }
     }
 
@@ -67,15 +67,17 @@ extension OpenStackDriver {
     func deleteImages(
         _ marks: [String: String],
         _ subject: String,
+        within limit: Duration = longestDeletion,
         where isWanted: (CloudImage) -> Bool = { _ in true }
     ) async throws(StepFailure) {
         let found = try await asking(subject) { () async throws(OpenStackError) in try await images(with: marks) }
-        for image in found where isWanted(image) { try await deleteImage(image.id) }
+        for image in found where isWanted(image) { try await deleteImage(image.id, within: limit) }
     }
 
-    func deleteImage(_ id: String) async throws(StepFailure) {
+    func deleteImage(_ id: String, within limit: Duration = longestDeletion) async throws(StepFailure) {
         try await untilGone(
             "Glance's image \(id)",
+            within: limit,
             delete: { () async throws(OpenStackError) in try await cloud.deleteImage(id) },
             look: { () async throws(OpenStackError) in try await cloud.image(id).status }
         )
@@ -107,31 +109,40 @@ extension OpenStackDriver {
         }
     }
 
-    func deleteVolumes(_ marks: [String: String], _ subject: String) async throws(StepFailure) {
+    func deleteVolumes(
+        _ marks: [String: String],
+        _ subject: String,
+        within limit: Duration = longestDeletion
+    ) async throws(StepFailure) {
         let volumes = try await asking(subject) { () async throws(OpenStackError) in
             try await cloud.volumes(with: marks)
         }
-        for volume in volumes { try await deleteVolume(volume.id, subject) }
+        for volume in volumes { try await deleteVolume(volume.id, within: limit) }
     }
 
-    func deleteVolume(_ id: String, _ subject: String) async throws(StepFailure) {
+    func deleteVolume(_ id: String, within limit: Duration = longestDeletion) async throws(StepFailure) {
         try await untilGone(
             "Cinder's volume \(id)",
+            within: limit,
             delete: { () async throws(OpenStackError) in try await cloud.deleteVolume(id) },
             look: { () async throws(OpenStackError) in try await cloud.volume(id).status }
         )
     }
 
+    static let longestDeletion = Duration.seconds(600)
+
     /// Asks for the deletion until there is nothing. A refusal because of a state that passes (400 and 409 of what is
     /// being made or deleted) is waited for.
     private func untilGone(
         _ what: String,
+        within limit: Duration = longestDeletion,
         advice: String = "See the cloud's own logs of it.",
         delete: () async throws(OpenStackError) -> Void,
         look: () async throws(OpenStackError) -> String
     ) async throws(StepFailure) {
         var isAsked = false
-        try await waiting(for: "The deletion of \(what)", within: .seconds(600), advice: advice) {
+        var looks = 0
+        try await waiting(for: "The deletion of \(what)", within: limit, advice: advice) {
             () async throws(StepFailure) -> Void? in
             var refusal: OpenStackError?
             if !isAsked {
@@ -158,18 +169,24 @@ extension OpenStackDriver {
                     isFixedByAdvice: true
                 )
             }
-            let isPassing = status.hasSuffix("ing") || ["queued", "reserved"].contains(status)
-            if let refusal, !isPassing, !refusal.leavesDoubt { throw Self.undeletable(what, refusal) }
+            let isPassing =
+                status.hasSuffix("ing") && !status.hasPrefix("error") || ["queued", "reserved"].contains(status)
+            if let refusal, !isPassing, !refusal.leavesDoubt {
+                throw Self.undeletable(what, "the cloud answers \"\(PlainText.sentence(refusal.message))\"")
+            }
+            // Cinder gives up a deletion that its backend refuses, and says so by the status before.
+            looks += isAsked && !isPassing ? 1 : 0
+            guard looks < 3 else { throw Self.undeletable(what, "it is \(PlainText.word(status)) again") }
             return nil
         }
     }
 
     /// It can change: whatever depends on it may go.
-    private static func undeletable(_ what: String, _ refusal: OpenStackError) -> StepFailure {
+    private static func undeletable(_ what: String, _ reason: String) -> StepFailure {
         StepFailure(
             .transient,
             .unavailable,
-            "\(what) cannot be deleted: the cloud answers \"\(PlainText.sentence(refusal.message))\".",
+            "\(what) cannot be deleted: \(reason).",
             advice: "See what still depends on it.",
             isFixedByAdvice: true
         )

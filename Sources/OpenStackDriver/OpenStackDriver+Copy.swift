@@ -145,7 +145,10 @@ extension OpenStackDriver {
             do throws(StepFailure) { try await deleteImage(sent.image) } catch {
                 guard error.code != .cancelled else { throw error }
                 // Of a raw image Ceph makes a volume that depends on it. Then it is a part of the replica.
-                logger.info("image kept under its volume", metadata: ["image": "\(sent.image)"])
+                logger.warning(
+                    "an image is left under its volume",
+                    metadata: ["image": "\(sent.image)", "error": "\(error.message)"]
+                )
             }
             copying.gauge.add(copying.target.captures[index].fileSizeBytes)
             (sheet.disks[index].snapshot, sheet.disks[index].volumeType) = (snapshot.id, type)

@@ -217,9 +217,9 @@ extension OpenStackDriver {
         members["container_format"] = "bare"
         members["visibility"] = "private"
         members["min_disk"] = .number(minDisk)
-        for number in 0..<MarkScope.mostImagesOfOneResource {
+        for number in 0..<Self.mostImagesOfOneResource {
             let id = scope.imageID(of: resource.id, part: part, number: number)
-            members["id"] = .text(id)
+            (members["id"], members[CloudMark.own]) = (.text(id), .text(id))
             let image = JSONPart.object(members)
             do throws(OpenStackError) {
                 try await cloud.createImage(image)
@@ -239,6 +239,8 @@ extension OpenStackDriver {
         }
         throw StepFailure(.transient, .unavailable, "\(resource.id) was made and deleted too often.")
     }
+
+    private static let mostImagesOfOneResource = 1000
 
     /// The image that stands for a resource.
     /// - Returns: `nil` when there is none.
@@ -288,13 +290,13 @@ extension OpenStackDriver {
         let stored = try await asking(subject) { () async throws(OpenStackError) in try await cloud.image(image) }
         let isThere = store.map(stored.stores.contains) ?? true
         guard !isThere || !sums.agree(with: stored) else { return }
-        try await asking(subject) { () async throws(OpenStackError) in try await cloud.deleteImage(image) }
+        try? await deleteImage(image)
         throw StepFailure(
             .transient,
             .unavailable,
             isThere
                 ? "Glance has stored something else than it was sent."
-                : "Glance has stored \(subject) elsewhere than in \(PlainText.word(store ?? ""))."
+                : "Glance has not stored what it was sent in \(PlainText.word(store ?? ""))."
         )
     }
 }

@@ -16,22 +16,31 @@ struct MarkTests {
         return try JSONDecoder().decode(CloudImage.self, from: JSONSerialization.data(withJSONObject: all))
     }
 
-    @Test("are ours on an image of our name or id, and handed on to any other")
+    @Test("are ours on an image that has its own id or our name, and handed on to any other")
     func ours() throws {
         let marks = Self.scope.marks(of: Self.replica)
-        let part = marks.merging([CloudMark.part: "/dev/vdb"]) { $1 }
-        let (id, other) = (Self.scope.imageID(of: Self.replica, number: 3), "0c8a5e0e-1111-4222-8333-444455556666")
-        let partID = Self.scope.imageID(of: Self.replica, part: "/dev/vdb", number: 0)
         func isOurs(_ marks: [String: String], _ id: String, _ name: String) throws -> Bool {
             Self.scope.isOurs(try Self.image(marks.merging(["id": id, "name": name]) { $1 }))
         }
-        #expect(try isOurs(marks, id, "golden"), "its owner has renamed it")
-        #expect(try isOurs(part, partID, "golden"))
-        #expect(try isOurs(marks, other, "goldsmith img-1.east.2"), "Nova or Cinder has made it for us")
-        #expect(try !isOurs(marks, other, "web2-shelved"))
-        #expect(try !isOurs(part, id, "mine"), "the id of another part")
-        #expect(try !isOurs(marks, other, "goldsmith img-1.east.1"), "the name of another attempt")
-        #expect(try !isOurs([:], id, "goldsmith img-1.east.2"), "without marks")
+        let itself = marks.merging([CloudMark.own: "a"]) { $1 }
+        #expect(try isOurs(itself, "a", "golden"), "its owner has renamed it")
+        #expect(try isOurs(marks, "b", "goldsmith img-1.east.2"), "Nova or Cinder has just made it for us")
+        #expect(try isOurs(itself, "b", "goldsmith img-1.east.2"), "the same, of a launched server")
+        #expect(try !isOurs(itself, "b", "web2-shelved"))
+        #expect(try !isOurs(itself, "b", "goldsmith img-1.east.1"), "the name of another attempt")
+        #expect(try !isOurs(marks, "b", "mine"))
+        #expect(try !isOurs([CloudMark.own: "a"], "a", "goldsmith img-1.east.2"), "without marks")
+    }
+
+    @Test("say of a replica where it is, and of a capture not where the image is that its server was launched from")
+    func locations() {
+        var marks = Self.scope.marks(of: ResourceID(known: "img-2.vda.1"))
+        (marks[CloudMark.kind], marks[CloudMark.location]) = ("image-file", "east")
+        #expect(Self.scope.resource(marks)?.kind == .imageFile && Self.scope.resource(marks)?.location == nil)
+        marks[CloudMark.kind] = "replica"
+        #expect(Self.scope.resource(marks)?.location?.text == "east")
+        marks[CloudMark.location] = nil
+        #expect(Self.scope.resource(marks) == nil)
     }
 
     @Test("a resource's id says which attempt has made it")

@@ -154,15 +154,21 @@ extension CloudTests {
             let server = try await CapturedServer(.cloud, in: scratch, by: scratch.driver)
             let east = try CapturedServer.resource(.replica, "east")
             let marks = scratch.driver.scope.marks(of: east.id)
-            // Once while the first bytes are sent, and once when there is more.
-            for number in [1, 2] {
+            let capture = scratch.driver.scope.marks(of: server.captures[0].resource.id)
+            // While Cinder makes the image that is read, while the first bytes are sent, and when there is more.
+            for number in 0..<3 {
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask { _ = try await server.replicate(into: east) }
                     let isThere = try await eventually(within: .seconds(120)) {
                         let images = try await scratch.cloud.images(with: marks)
-                        guard number == 2 else { return !images.isEmpty }
-                        if images.count == 2 { return true }
-                        return try await !scratch.cloud.volumes(with: marks).isEmpty
+                        switch number {
+                        case 0:
+                            return try await scratch.cloud.volumes(with: capture).contains { $0.status == "uploading" }
+                        case 1: return !images.isEmpty
+                        default:
+                            if images.count == 2 { return true }
+                            return try await !scratch.cloud.volumes(with: marks).isEmpty
+                        }
                     }
                     try #require(isThere)
                     group.cancelAll()
@@ -208,6 +214,19 @@ extension CloudTests {
                 #expect(failure?.code == .quotaExceeded && failure?.message.contains(quota) == true)
                 #expect(Set(try await scratch.driver.inventory()) == Set(server.captures.map(\.resource)))
             }
+        }
+
+        @Test("a quota that is short in the middle does not say that nothing was made")
+        func middle() async throws {
+            let scratch = try await CloudScratch(in: .store("vault"))
+            let server = try await CapturedServer(.local, in: scratch, by: scratch.driver)
+            let way = CloudCaptures(driver: scratch.driver, replica: try CapturedServer.resource(.replica, "east"))
+            let operate = CloudOperator(folder: scratch.folder)
+            try await operate("quota", "volumes_file1", "1")
+            let failure = await #expect(throws: StepFailure.self) { try await way.reading(server.captures[1]) { _ in } }
+            try await operate("quota", "volumes_file1", "-1")
+            #expect(failure?.code == .quotaExceeded && failure?.message.contains("volumes_file1") == true)
+            #expect(failure?.madeNothing == nil)
         }
 
         @Test("of two attempts that read one snapshot the later takes over, and the earlier leaves it alone")

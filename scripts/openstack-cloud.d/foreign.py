@@ -33,7 +33,9 @@ def mapping(image):
 
 
 def images():
-    return [one for one in cloud.image.images(visibility="private") if OURS in properties(one)]
+    # What the project makes of a launched server inherits all properties, but has another id.
+    found = [one for one in cloud.image.images(visibility="private") if OURS in properties(one)]
+    return [one for one in found if properties(one).get("goldsmith_self") == one.id]
 
 
 def inspect(image):
