@@ -88,7 +88,7 @@ struct CapturedServer {
             instanceID: InstanceID(known: id),
             owner: owner,
             requestID: RequestID(known: "r1"),
-            location: try #require(replica.location),
+            location: replica.location,
             disks: disks.map {
                 LaunchDisk(device: $0.device, kind: $0.kind, sizeBytes: $0.sizeBytes, autoDelete: true, from: $0.device)
             }

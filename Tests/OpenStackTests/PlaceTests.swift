@@ -191,13 +191,14 @@ extension CloudTests {
                 (.volumeType("gold"), ["no volume type gold", "file1"]),
             ] {
                 let scratch = try await CloudScratch(in: place)
-                let told = try await scratch.driver.absentPlaces()
-                #expect(told.map(\.location.text) == ["east", "west"])
+                let absent = try await scratch.driver.absentPlaces()
+                #expect(absent.map(\.location.text) == ["east", "west"])
                 let east = try CapturedServer.resource(.replica, "east")
                 let server = try await CapturedServer(.local, in: scratch, by: scratch.driver)
                 let failure = await #expect(throws: StepFailure.self) { _ = try await server.replicate(into: east) }
                 #expect(failure?.code == .failedPrecondition && failure?.disposition == .permanent)
-                for word in words { #expect("\(failure?.message ?? "") \(failure?.advice ?? "")".contains(word)) }
+                let told = "\(failure?.message ?? "") \(failure?.advice ?? "")"
+                for word in words { #expect(told.contains(word)) }
                 #expect(Set(try await scratch.driver.inventory()) == Set(server.captures.map(\.resource)))
             }
             let scratch = try await CloudScratch(in: .volumeType("file2"))
