@@ -103,6 +103,10 @@ final class GuestDisks: Sendable {
     }
 }
 
+/// Whatever only looks at the disks, or at copies: making them takes a minute.
+@Suite("Real disks of guests", WithGuestDisks())
+enum GuestDiskTests {}
+
 /// Makes the disks once for a whole suite, and removes them behind it.
 struct WithGuestDisks: SuiteTrait, TestScoping {
     func provideScope(
