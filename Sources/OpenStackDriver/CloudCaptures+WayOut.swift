@@ -44,7 +44,8 @@ extension CloudCaptures {
 
     /// Deletes what earlier attempts have left. One of them may still be at work and not know that it was overtaken: it
     /// fails then, and must not do the same to a later one.
-    private func deleteEarlierWaysOut(of capture: Capture) async throws(StepFailure) {
+    /// - Returns: whether they are gone; not while Cinder is still making an image, for example.
+    func deleteEarlierWaysOut(of capture: Capture) async throws(StepFailure) -> Bool {
         let (marks, subject) = (marks(of: capture), "\(replica.id)")
         let (images, volumes) = try await asking(subject) { () async throws(OpenStackError) in
             (try await driver.images(with: marks), try await driver.cloud.volumes(with: marks))
@@ -61,17 +62,17 @@ extension CloudCaptures {
         do throws(StepFailure) {
             for image in images { try await driver.deleteImage(image.id, within: .seconds(10)) }
             for volume in volumes { try await driver.deleteVolume(volume.id, within: .seconds(10)) }
+            return true
         } catch {
             guard error.code != .cancelled else { throw error }
             warn(error, capture)
+            return false
         }
     }
 
     func export(_ snapshot: CloudSnapshot, of capture: Capture) async throws(StepFailure) -> CloudImage {
         let (cloud, subject, own) = (driver.cloud, "\(capture.resource.id)", ownMarks(of: capture))
-        try await deleteEarlierWaysOut(of: capture)
-        let room = [(gigabytes: snapshot.size, type: snapshot.metadata[CloudMark.volumeType])]
-        try await driver.requireRoom(volumes: room, subject)
+        let isRoomOurs = try await deleteEarlierWaysOut(of: capture)
         let (all, name) = (
             driver.scope.marks(of: capture.resource).merging(own) { $1 }, MarkScope.imageName(of: capture.resource.id)
         )
@@ -79,12 +80,17 @@ extension CloudCaptures {
             name: name,
             gigabytes: snapshot.size,
             content: .snapshot(snapshot.id),
-            type: room[0].type,
+            type: snapshot.metadata[CloudMark.volumeType],
             marks: all
         )
+        let room = [(gigabytes: wanted.gigabytes, type: wanted.type)]
         let volume: String
-        do throws(StepFailure) { volume = try await driver.makeVolume(wanted, own, subject) } catch {
-            throw await driver.named(error, volumes: room, subject)
+        do throws(StepFailure) {
+            try await driver.requireRoom(volumes: room, subject)
+            volume = try await driver.makeVolume(wanted, own, subject)
+        } catch {
+            let failure = await driver.named(error, volumes: room, subject)
+            throw isRoomOurs ? failure : failure.whileEarlierOnesTakeRoom
         }
         try await driver.awaitVolume(volume, subject)
         // So that no image is without them, even for a moment.

@@ -133,6 +133,13 @@ struct CloudCaptures: CaptureSource {
 }
 
 extension StepFailure {
+    /// What earlier attempts have left counts against the quotas, and goes.
+    var whileEarlierOnesTakeRoom: StepFailure {
+        var failure = self
+        if code == .quotaExceeded { (failure.disposition, failure.madeNothing) = (.transient, nil) }
+        return failure
+    }
+
     /// A snapshot's own checksum says nothing of these bytes.
     static func notAsStored(_ capture: Capture) -> StepFailure {
         StepFailure(.transient, .unavailable, "What was fetched of \(capture.device) is not what Glance has.")

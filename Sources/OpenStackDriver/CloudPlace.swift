@@ -11,6 +11,9 @@ public enum CloudPlace: Equatable, Sendable {
     /// A copy of each disk, as a volume of this type and a snapshot of it. The type says in which of Cinder's backends.
     case volumeType(String)
 
+    /// Where images are sent; `nil`: where Glance puts them. Temporary ones, too.
+    var imageStore: String? { if case .store(let id) = self { id } else { nil } }
+
     /// - Parameter text: `store:<id>` or `volume-type:<name>`.
     /// - Returns: `nil` for any other, and for names that no store or type can have.
     public init?(_ text: String) {

@@ -162,7 +162,7 @@ extension OpenStackDriver {
         return files
     }
 
-    /// Has Cinder make a volume of an image, whose checksum it compares, and takes a snapshot of it.
+    /// Has Cinder make a volume of an image, and takes a snapshot of it.
     private func keep(
         _ image: String,
         _ disk: ReplicaSheet.Entry,
@@ -225,10 +225,7 @@ extension OpenStackDriver {
         _ properties: [String: String] = [:]
     ) async throws(StepFailure) -> (image: String, file: Replica.File) {
         let (resource, capture, gauge) = (copying.call.resource, copying.target.captures[index], copying.gauge)
-        // Temporary ones go where Glance puts them.
-        var store: String?
-        if case .store(let chosen) = copying.target.place { store = chosen }
-        let wanted = store
+        let store = copying.target.place.imageStore
         return try await copying.sources[index].reading(capture) { content throws(StepFailure) in
             let image = try await queue(
                 resource,
@@ -242,7 +239,7 @@ extension OpenStackDriver {
                 try await cloud.upload(
                     content.pieces,
                     to: image,
-                    in: wanted,
+                    in: store,
                     bytes: content.sizeBytes,
                     each: { piece in
                         sums.add(piece)
@@ -256,7 +253,7 @@ extension OpenStackDriver {
                 guard capture.format != .cinderSnapshot else { throw .notAsStored(capture) }
                 throw .differs(capture, at: copying.target.location, sha256: sums.sha256)
             }
-            try await requireStored(sums, in: image, at: wanted, "The copy of \(capture.device)")
+            try await requireStored(sums, in: image, at: store, "The copy of \(capture.device)")
             gauge.add(capture.fileSizeBytes - content.sizeBytes)
             let file = Replica.File(
                 device: capture.device,

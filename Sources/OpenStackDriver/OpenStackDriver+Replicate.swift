@@ -22,8 +22,16 @@ extension OpenStackDriver {
         }
         let sheet = ReplicaSheet(flavor: properties[CloudMark.flavor] ?? "", disks: entries)
         guard target.place == .captures else {
-            let sources = target.captures.map { _ in CloudCaptures(driver: self, replica: call.resource) }
-            return try await copy(call, to: target, sources, as: sheet, properties)
+            let source = CloudCaptures(driver: self, replica: call.resource)
+            var isRoomOurs = true
+            for capture in target.captures where capture.format == .cinderSnapshot {
+                isRoomOurs = try await source.deleteEarlierWaysOut(of: capture) && isRoomOurs
+            }
+            do throws(StepFailure) {
+                return try await copy(call, to: target, target.captures.map { _ in source }, as: sheet, properties)
+            } catch {
+                throw isRoomOurs ? error : error.whileEarlierOnesTakeRoom
+            }
         }
         try await clear(call.resource)
         let gauge = ProgressGauge(totalBytes: call.captures.reduce(0) { $0 + $1.fileSizeBytes }, call.progress)

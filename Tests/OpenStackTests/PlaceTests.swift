@@ -227,7 +227,7 @@ extension CloudTests {
             let failure = await #expect(throws: StepFailure.self) { try await way.reading(server.captures[1]) { _ in } }
             try await operate("quota", "volumes_file1", "-1")
             #expect(failure?.code == .quotaExceeded && failure?.message.contains("volumes_file1") == true)
-            #expect(failure?.madeNothing == nil)
+            #expect(failure?.disposition == .permanent && failure?.madeNothing == nil)
         }
 
         @Test("of two attempts that read one snapshot the later takes over, and the earlier leaves it alone")
