@@ -52,7 +52,7 @@ struct MarkTests {
         #expect(ResourceID(known: "img-1.east").fence == nil)
     }
 
-    @Test("of a system disk's image the hardware and the guest are told on, and nothing that Glance keeps for itself")
+    @Test("a replica's image gets the hardware and guest properties of its system disk, and none that Glance reserves")
     func properties() async throws {
         let driver = OpenStackDriver(
             cloud: OpenStackCloud(

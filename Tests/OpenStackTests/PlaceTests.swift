@@ -184,7 +184,7 @@ extension CloudTests {
             #expect(try await scratch.cloud.snapshots(with: [:]).isEmpty)
         }
 
-        @Test("what the cloud has not is told by name before anything is made, and so is a quota without room")
+        @Test("a store, a type or a quota that the cloud lacks is named before anything is made")
         func absent() async throws {
             for (place, words) in [
                 (CloudPlace.store("fast"), ["no store fast", "files, vault"]),
