@@ -29,7 +29,7 @@ public enum CloudPlace: Equatable, Sendable {
     }
 }
 
-/// What the cloud has not, and a location needs.
+/// What a location needs and the cloud lacks.
 public struct AbsentPlace: Equatable, Sendable {
     public var location: LocationName
     /// Without a full stop.
